@@ -1,0 +1,149 @@
+"""Settings of the service: the environment wins over `.env` in the working directory."""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import limits
+from dotenv import dotenv_values
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
+EXAMPLE_KEY: Final = "replace-me-with-openssl-rand-hex-32"
+RATE_LIMIT_OFF: Final = "off"
+
+# What an operator may write on the left, and what SQLAlchemy has to be told. The psycopg2 form is
+# accepted because v0.5's documentation had it; the driver installed is psycopg 3.
+_SCHEMES: Final = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    "postgresql+psycopg2": "postgresql+psycopg",
+}
+_REFERENCE: Final = re.compile(r"\$\{(\w+)\}")
+
+
+class ConfigurationError(Exception):
+    """A setting that cannot be used. The text is one line, says what to do, and holds no secret."""
+
+
+def _env_file_values() -> dict[str, str]:
+    """Read `.env` as it is written; an empty value counts as none."""
+    try:
+        # Expansion is left to `_expanded`: python-dotenv would turn an unknown ${NAME} into nothing
+        # without a word. The -sig codec also reads files that an editor on Windows saved.
+        values = dotenv_values(Path(".env"), interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read {Path('.env').absolute()}: {error}") from error
+    return {name: value for name, value in values.items() if value}
+
+
+def _expanded(text: str, known: dict[str, str]) -> str:
+    """Replace every ${NAME} in the text; raise ValueError, without the text, for an unknown NAME."""
+
+    def value_of(reference: re.Match[str]) -> str:
+        name = reference[1]
+        if name not in known:
+            raise ValueError(f"${{{name}}} is used but {name} is set neither in the environment nor in .env")
+        return known[name]
+
+    return _REFERENCE.sub(value_of, text)
+
+
+def _checked_database_url(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    # A second @ would make a part of the password look like a host name, and a failed look-up would print it.
+    if scheme.startswith("postgres") and rest.partition("?")[0].count("@") > 1:
+        raise ValueError("holds more than one @; write an @ inside the user name or the password as %40")
+    return f"{_SCHEMES[scheme]}://{rest}"
+
+
+def _checked_rate_limit(text: str) -> str:
+    if text.strip().lower() == RATE_LIMIT_OFF:
+        return RATE_LIMIT_OFF
+    try:
+        limits.parse_many(text)
+    except ValueError:
+        raise ValueError(f"must look like 30/minute, or be {RATE_LIMIT_OFF}") from None
+    return text
+
+
+def _in_project_folder(path: Path) -> Path:
+    return PROJECT_FOLDER / path
+
+
+class Settings(BaseSettings):
+    """What an operator can set; `.env.example` explains each one."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,  # systemd and shells hand over NAME= as an empty text: it means the default.
+        extra="ignore",  # The .env of an older version holds names that are no longer used.
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    secret_api_key: SecretStr | None = None
+    # Left out of the repr because it may hold a password.
+    database_url: Annotated[str, AfterValidator(_checked_database_url)] = Field(
+        default="sqlite:///./pixelwise.db", repr=False
+    )
+    model_path: Annotated[Path, AfterValidator(_in_project_folder)] = PROJECT_FOLDER / "models/digits.onnx"
+    debug: bool = False
+    rate_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "30/minute"
+    public_results: bool = True
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the environment before `.env`, which is read unexpanded."""
+        from_file = {name.lower(): value for name, value in _env_file_values().items()}
+        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=from_file)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_references(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Expand ${NAME} wherever a value came from.
+
+        systemd's EnvironmentFile hands over `${DB_PASSWORD}` as it is written, and the environment
+        wins over the file, so expanding the file alone would not be enough.
+        """
+        known = {**_env_file_values(), **os.environ}
+        return {
+            name: _expanded(value, known) if isinstance(value, str) and name in cls.model_fields else value
+            for name, value in values.items()
+        }
+
+    def require_secret_api_key(self) -> SecretStr:
+        """Return the key; raise ConfigurationError when it is missing, empty or the example."""
+        key = self.secret_api_key
+        if key is None or key.get_secret_value().strip() in ("", EXAMPLE_KEY):
+            state = "not set" if key is None or not key.get_secret_value().strip() else "still the example"
+            raise ConfigurationError(
+                f"SECRET_API_KEY is {state}; make a key with `openssl rand -hex 32` and put it into .env"
+            )
+        return key
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the settings once; raise ConfigurationError, naming the setting, when one cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        name = "".join(str(part) for part in first["loc"][:1]).upper()
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"{name}: {reason}" if name else reason) from None

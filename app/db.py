@@ -1,0 +1,259 @@
+"""Sessions and transactions: the one place where a transaction begins, commits and ends."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, MetaData, inspect, text
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+from app.config import PROJECT_FOLDER, get_settings
+from app.engine import (
+    POSTGRES_THREADS,
+    READERS,
+    UPGRADE,
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseUnavailable,
+    SqliteFile,
+    checked_url,
+    postgres_engine,
+    sqlite_engine,
+    translated_errors,
+)
+
+__all__ = [
+    "MAX_WAITING",
+    "Base",
+    "Database",
+    "DatabaseBusy",
+    "DatabaseError",
+    "DatabaseFull",
+    "DatabaseUnavailable",
+    "SessionLocal",
+    "UtcDateTime",
+    "get_database",
+    "schema_revision",
+]
+
+T = TypeVar("T")
+Work = Callable[[Session], T]
+
+# A write takes about a millisecond, so the last of a thousand waits about a second. Whoever comes
+# later is told at once to come back, which is better than an answer after the client has given up.
+MAX_WAITING: Final = 1000
+
+
+class Base(DeclarativeBase):
+    """The tables' common base."""
+
+    # A constraint without a name cannot be changed by a later migration. Primary keys keep the name
+    # the database itself gives them, as the first version's have.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time: `YYYY-MM-DD HH:MM:SS.ffffff` text in SQLite, timestamptz in PostgreSQL."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(timezone=True)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware time into UTC; raise ValueError for a naive one, whose zone is a guess."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the stored time as aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class _LazySession(Session):
+    """A session that opens the configured database when it is first used, not when it is imported."""
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
+        return self.bind or get_database().engine
+
+
+# Rows stay readable after the commit: reloading them would begin a second transaction.
+SessionLocal = sessionmaker(class_=_LazySession, expire_on_commit=False)
+
+
+class _Lane:
+    """Threads that run transactions on one engine, and how many callers wait for one."""
+
+    def __init__(self, engine: Engine, *, threads: int, name: str) -> None:
+        self.engine = engine
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._waiting = 0
+
+    async def run(self, transaction: Callable[[Work[T]], T], work: Work[T]) -> T:
+        if self._waiting >= MAX_WAITING:
+            raise DatabaseBusy(f"{MAX_WAITING} requests wait for the database already")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.executor, transaction, work)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        self.executor.shutdown()
+        self.engine.dispose()
+
+
+class _Lanes:
+    """What is open between `Database.open` and `Database.close`."""
+
+    def __init__(self, url: URL) -> None:
+        self.file: SqliteFile | None = None
+        if url.get_backend_name() == "sqlite":
+            self.file = SqliteFile(Path(url.database or "").absolute())
+            # One writer: SQLite lets one write at a time anyway, and its lock is given to whoever asks
+            # at the right moment. The executor's queue gives it to whoever came first.
+            self.writes = _Lane(sqlite_engine(url, self.file, write=True), threads=1, name="write")
+            self.reads = _Lane(sqlite_engine(url, self.file, write=False), threads=READERS, name="read")
+        else:
+            engine = postgres_engine(url)
+            self.writes = _Lane(engine, threads=POSTGRES_THREADS, name="write")
+            self.reads = _Lane(engine, threads=POSTGRES_THREADS, name="read")
+
+
+class Database:
+    """One database: the only code of the service that begins, commits and ends a transaction."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._lanes: _Lanes | None = None
+
+    def open(self) -> None:
+        """Open engines and threads; harmless when they are open.
+
+        Raises ConfigurationError for a URL that cannot work and DatabaseUnavailable for an SQLite
+        file that does not exist. PostgreSQL is not contacted before it is needed.
+        """
+        self._open_lanes()
+
+    def close(self) -> None:
+        """Finish what was begun, then close every connection."""
+        with self._lock:
+            lanes, self._lanes = self._lanes, None
+        if lanes is not None:
+            # The writer last: SQLite's last connection moves the log into the file and removes the log,
+            # which a reader's connection is not allowed to do.
+            lanes.reads.close()
+            lanes.writes.close()
+
+    def _open_lanes(self) -> _Lanes:
+        with self._lock:
+            if self._lanes is None:
+                self._lanes = _Lanes(checked_url(self._url))
+            return self._lanes
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that writes, opened when necessary: what `SessionLocal` uses."""
+        return self._open_lanes().writes.engine
+
+    async def write(self, work: Work[T]) -> T:
+        """Run the work in a transaction of its own and return its result after the commit.
+
+        When the work raises, everything is rolled back and its exception passes through; the
+        database's own errors are raised as DatabaseUnavailable, DatabaseFull or DatabaseBusy.
+        Whoever is cancelled while waiting may still have been stored.
+        """
+        lanes = self._open_lanes()
+
+        def transaction(work: Work[T]) -> T:
+            with translated_errors(), SessionLocal(bind=lanes.writes.engine) as session, session.begin():
+                result = work(session)
+                if lanes.file is not None:
+                    lanes.file.refuse_another()
+            return result
+
+        return await lanes.writes.run(transaction, work)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run the work on one consistent state of the database, beside the writes. Nothing is stored."""
+        lanes = self._open_lanes()
+
+        def transaction(work: Work[T]) -> T:
+            with translated_errors(), SessionLocal(bind=lanes.reads.engine) as session:
+                return work(session)
+
+        return await lanes.reads.run(transaction, work)
+
+    async def write_problem(self) -> str | None:
+        """Commit a change of one row; return None, or why that failed."""
+
+        def touch(session: Session) -> None:
+            session.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+        try:
+            await self.write(touch)
+        except DatabaseError as error:
+            return str(error)
+        return None
+
+    def schema_problem(self) -> str | None:
+        """Return None when the tables are those this version needs, or one line that says what to do.
+
+        Raises ConfigurationError for a URL that cannot work.
+        """
+        try:
+            with translated_errors(), self._open_lanes().reads.engine.connect() as connection:
+                return _schema_problem(connection)
+        except DatabaseError as error:
+            return str(error)
+
+
+@cache
+def schema_revision() -> str:
+    """Return the newest revision in `alembic/versions`, read from the file names: `0003_….py` is `0003`."""
+    return max(path.name[:4] for path in (PROJECT_FOLDER / "alembic" / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
+
+
+def _schema_problem(connection: Connection) -> str | None:
+    tables = inspect(connection).get_table_names()
+    found = None
+    if "alembic_version" in tables:
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    needed = schema_revision()
+    if found == needed:
+        return None
+    if found is None:
+        state = "was made by PixelWise 0.5" if "predictions" in tables else "is empty"
+        return f"the database {state}; {UPGRADE}"
+    if not (found.isdigit() and len(found) == 4):
+        return f"the database is at revision {found}, which is none of PixelWise's; {UPGRADE}, it says more"
+    if found < needed:
+        return f"the database is at revision {found}, this version of PixelWise needs {needed}; {UPGRADE}"
+    return f"the database is at revision {found}, newer than this PixelWise ({needed}); update PixelWise"
+
+
+@cache
+def get_database() -> Database:
+    """Return the configured database; raise ConfigurationError when the settings cannot be used."""
+    return Database(get_settings().database_url)

@@ -1,0 +1,195 @@
+"""Every status code that is not a success, and the one form errors have: `application/problem+json` (RFC 9457)."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from app.db import DatabaseBusy, DatabaseError, DatabaseFull
+from app.schemas import FieldError, Problem
+
+log = logging.getLogger("pixelwise")
+
+# Seconds after which trying again makes sense: a lock is free soon, a full disk takes a person.
+RETRY_BUSY = 1
+RETRY_UNAVAILABLE = 5
+RETRY_FULL = 60
+
+
+class ProblemError(Exception):
+    """An error that is the client's answer."""
+
+    status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = members
+
+
+class InvalidApiKey(ProblemError):
+    """The key is missing or wrong; which of the two is not told."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+    def __init__(self) -> None:
+        super().__init__("Invalid API key", headers={"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
+
+
+class NotFound(ProblemError):
+    """There is no such thing."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class BodyTooLarge(ProblemError):
+    """The request's body is longer than any drawing."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, limit: int) -> None:
+        # The rest of the body is not read, so the connection cannot carry another request.
+        super().__init__(f"The body is larger than {limit} bytes.", headers={"Connection": "close"})
+
+
+class InvalidInput(ProblemError):
+    """The request does not have the documented shape."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, errors: Sequence[Mapping[str, Any]], *, under: Sequence[str] = ()) -> None:
+        """Take pydantic's errors and where they lie in the request, such as `body`."""
+        places = [_field_error(error, under) for error in errors]
+        where = ".".join(str(part) for part in places[0].loc)
+        super().__init__(f"{where}: {places[0].msg}", errors=[place.model_dump() for place in places])
+
+
+class TooManyRequests(ProblemError):
+    """The client has used up its share."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, limit: str, retry_after: int) -> None:
+        super().__init__(f"More than {limit}; try again in {retry_after} s.", headers={"Retry-After": str(retry_after)})
+
+
+class NotReady(ProblemError):
+    """A check of `/health/ready` failed."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, checks: dict[str, str]) -> None:
+        failed = "; ".join(f"{name}: {state}" for name, state in checks.items() if state != "ok")
+        super().__init__(failed, headers={"Retry-After": str(RETRY_UNAVAILABLE)}, checks=checks)
+
+
+class StorageError(ProblemError):
+    """The database did not keep the row, so there is no answer. The cause is for the log alone."""
+
+    def __init__(self, error: DatabaseError) -> None:
+        full, busy = isinstance(error, DatabaseFull), isinstance(error, DatabaseBusy)
+        self.status = HTTPStatus.INSUFFICIENT_STORAGE if full else HTTPStatus.SERVICE_UNAVAILABLE
+        wait = RETRY_FULL if full else RETRY_BUSY if busy else RETRY_UNAVAILABLE
+        reason = "is full" if full else "is busy" if busy else "cannot be used at the moment"
+        super().__init__(
+            f"The database {reason}; nothing was stored. Try again later.", headers={"Retry-After": str(wait)}
+        )
+
+
+def _field_error(error: Mapping[str, Any], under: Sequence[str]) -> FieldError:
+    loc, msg, kind = [*under, *error["loc"]], str(error["msg"]), str(error["type"])
+    if kind == "extra_forbidden":
+        # The last part of the place is a name that the client made up, and input is never repeated.
+        return FieldError(loc=loc[:-1], msg="Unknown name; the documentation lists the allowed ones", type=kind)
+    return FieldError(loc=loc, msg=msg, type=kind)
+
+
+def problem_response(error: ProblemError, request_id: str) -> Response:
+    """Render the error as `application/problem+json`."""
+    status = HTTPStatus(error.status)
+    problem = Problem(
+        type="about:blank",
+        title=status.phrase,
+        status=status,
+        detail=error.detail,
+        request_id=request_id,
+        **error.members,
+    )
+    return JSONResponse(
+        problem.model_dump(exclude_none=True),
+        status_code=status,
+        headers=error.headers,
+        media_type="application/problem+json",
+    )
+
+
+def _answer(request: Request, error: ProblemError) -> Response:
+    return problem_response(error, request.state.request_id)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return _answer(request, error)
+
+
+async def _on_database_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DatabaseError)
+    log.error("request %s: %s: %s", request.state.request_id, type(error).__name__, error)
+    return _answer(request, StorageError(error))
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _answer(request, InvalidInput(error.errors()))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer what the framework itself refuses: an unknown path, a method that a path does not have."""
+    assert isinstance(error, HTTPException)
+    problem = ProblemError(str(error.detail), headers=error.headers)
+    problem.status = HTTPStatus(error.status_code)
+    return _answer(request, problem)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception of a route as a problem."""
+    app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(DatabaseError, _on_database_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+_MEANING = {
+    HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` is missing or wrong.",
+    HTTPStatus.NOT_FOUND: "There is no such prediction, or it has no drawing.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 64 KiB; it was not read.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The request does not have the documented shape; `errors` says where.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests from this address; `Retry-After` says when to come back.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be used; nothing was stored. Try again after `Retry-After`.",
+    HTTPStatus.INSUFFICIENT_STORAGE: "The disk is full; nothing was stored. Try again after `Retry-After`.",
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for OpenAPI: each error it can give, with an example."""
+    documentation: dict[int | str, dict[str, Any]] = {}
+    for status in map(HTTPStatus, statuses):
+        example = Problem(
+            type="about:blank",
+            title=status.phrase,
+            status=status,
+            detail="Invalid API key" if status == HTTPStatus.UNAUTHORIZED else _MEANING[status],
+            request_id="7d0e9a2f5c1b4f0e8a6b3c2d1e0f9a8b",
+        )
+        content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example.model_dump(exclude_none=True)}
+        documentation[int(status)] = {
+            "description": _MEANING[status],
+            "content": {"application/problem+json": content},
+        }
+    return documentation

@@ -1,0 +1,133 @@
+"""Digits drawn by a virtual hand: a style's control points become a stroke, the stroke becomes pixels.
+
+`draw` makes labelled 28 x 28 drawings as a canvas in a browser would give them: any place, any size, any pen.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from training.styles import CORNER, HELD_OUT, STYLES, Stroke
+
+SIDE = 28
+POINTS = 160
+"""Points that stand for one drawing; at 28 pixels their distance stays well below a pen's width."""
+
+Images = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+def draw(count: int, rng: np.random.Generator, *, held_out: bool = False) -> tuple[Images, npt.NDArray[np.int64]]:
+    """Draw `count` digits: uint8 (N, 28, 28) with ink 255 on 0, and the labels int64 (N,).
+
+    Digits are equally likely, as are the styles of a digit. With `held_out` only the styles kept for testing are
+    drawn, without it only the others.
+    """
+    styles = {
+        digit: [style for name, style in by_name.items() if ((digit, name) in HELD_OUT) == held_out]
+        for digit, by_name in STYLES.items()
+    }
+    labels = rng.integers(0, 10, count)
+    points = np.empty((count, POINTS, 2), np.float32)
+    for i, label in enumerate(labels):
+        choice = styles[int(label)]
+        points[i] = _hand(choice[rng.integers(len(choice))](rng), rng)
+    images = np.concatenate([_ink(points[i : i + 256], rng) for i in range(0, count, 256)])
+    return images, labels
+
+
+def _hand(strokes: Sequence[Stroke], rng: np.random.Generator) -> Floats:
+    """Write the strokes as one hand would once: (POINTS, 2), fitted to a box whose longer side is 1."""
+    shake = rng.uniform(0.004, 0.036)
+    slip = rng.uniform(0, 0.022)
+    curves = []
+    for stroke in strokes:
+        control = np.array([point[:2] for point in stroke], np.float64) + rng.normal(0, shake, (len(stroke), 2))
+        corners = [len(point) == 3 and point[2] == CORNER for point in stroke]
+        curves.append(_trim(_curve(control, corners), rng) + rng.normal(0, slip, 2))
+    lengths = np.array([np.linalg.norm(np.diff(c, axis=0), axis=1).sum() + 1e-3 for c in curves])
+    shares = np.maximum((lengths / lengths.sum() * POINTS).astype(int), 2)
+    shares[lengths.argmax()] += POINTS - shares.sum()
+    # A mouse moved fast is sampled seldom and the canvas joins the samples by straight lines.
+    corners_only = int(rng.integers(10, 24)) if rng.random() < 0.3 else 0
+    points = np.concatenate([_sample(c, n, corners_only) for c, n in zip(curves, shares, strict=True)])
+    return _pose(points, rng)
+
+
+def _curve(control: npt.NDArray[np.float64], corners: Sequence[bool]) -> npt.NDArray[np.float64]:
+    """A Catmull-Rom spline through the control points, with its tangent broken at the corners."""
+    padded = np.vstack([2 * control[0] - control[1], control, 2 * control[-1] - control[-2]])
+    before, start, end, after = padded[:-3].copy(), padded[1:-2], padded[2:-1], padded[3:].copy()
+    for i, corner in enumerate(corners):
+        if corner and i < len(start):
+            before[i] = 2 * start[i] - end[i]
+        if corner and i > 0:
+            after[i - 1] = 2 * end[i - 1] - start[i - 1]
+    t = np.linspace(0, 1, 9)[:, None, None]
+    curve = 0.5 * (
+        2 * start
+        + (end - before) * t
+        + (2 * before - 5 * start + 4 * end - after) * t**2
+        + (3 * start - before - 3 * end + after) * t**3
+    )
+    return curve.transpose(1, 0, 2).reshape(-1, 2)
+
+
+def _trim(curve: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Lift the pen early or set it down late now and then, which leaves gaps where strokes should meet."""
+    if rng.random() > 0.25:
+        return curve
+    cut = rng.uniform(0, 0.07, 2) * len(curve)
+    return curve[int(cut[0]) : len(curve) - int(cut[1])]
+
+
+def _sample(curve: npt.NDArray[np.float64], count: int, corners_only: int) -> npt.NDArray[np.float64]:
+    """Points at equal distances along the curve; with `corners_only` the curve is first reduced to that many."""
+    if corners_only:
+        curve = _along(curve, max(corners_only, 2))
+    return _along(curve, count)
+
+
+def _along(curve: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
+    way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
+    at = np.linspace(0, way[-1], count)
+    return np.stack([np.interp(at, way, curve[:, 0]), np.interp(at, way, curve[:, 1])], axis=1)
+
+
+def _pose(points: npt.NDArray[np.float64], rng: np.random.Generator) -> Floats:
+    """Slant, stretch and turn the digit, then fit it to a box whose longer side is 1, its middle at the origin."""
+    slant = rng.normal(0.08, 0.2)
+    turn = rng.normal(0, np.radians(6))
+    width = float(np.exp(np.clip(rng.normal(0, 0.18), -0.4, 0.36)))
+    cos, sin = np.cos(turn), np.sin(turn)
+    matrix = np.array([[cos, -sin], [sin, cos]]) @ np.array([[width, -slant], [0, 1]])
+    posed = points @ matrix.T
+    low, high = posed.min(axis=0), posed.max(axis=0)
+    return ((posed - (low + high) / 2) / max((high - low).max(), 1e-3)).astype(np.float32)
+
+
+def _ink(points: Floats, rng: np.random.Generator) -> Images:
+    """Draw with a round pen: uint8 (N, 28, 28) from points (N, POINTS, 2).
+
+    A pixel's ink is how far its centre lies inside the pen's edge, softened over about one pixel as a canvas does.
+    """
+    count = len(points)
+    size = rng.uniform(9, 25, (count, 1, 1)).astype(np.float32)
+    pen = np.maximum(size * rng.uniform(0.045, 0.19, (count, 1, 1)), 0.9).astype(np.float32)
+    room = np.maximum(SIDE - size - pen, 0)
+    centre = SIDE / 2 + (rng.random((count, 1, 2)) - 0.5) * room
+    placed = (points * size + centre).astype(np.float32)
+    pressure = 1 + rng.uniform(0, 0.3, (count, 1)) * np.sin(
+        np.linspace(0, np.pi, POINTS) * rng.uniform(0.5, 3, (count, 1)) + rng.uniform(0, 6, (count, 1))
+    )
+    radius = (pen[:, :, 0] / 2 * pressure).astype(np.float32)
+    pixel = np.arange(SIDE, dtype=np.float32) + np.float32(0.5)
+    dx = (placed[:, :, 0, None] - pixel) ** 2  # (N, POINTS, 28)
+    dy = (placed[:, :, 1, None] - pixel) ** 2
+    inside = np.full((count, SIDE, SIDE), -np.inf, np.float32)
+    for p in range(POINTS):
+        distance = np.sqrt(dy[:, p, :, None] + dx[:, p, None, :])
+        np.maximum(inside, radius[:, p, None, None] - distance, out=inside)
+    soft = rng.uniform(0.7, 1.6, (count, 1, 1)).astype(np.float32)
+    return np.rint(255 * np.clip(inside / soft + 0.5, 0, 1)).astype(np.uint8)

@@ -1,0 +1,108 @@
+"""The training loop: every epoch a fresh distortion of MNIST and of the drawn digits; the best epoch is kept."""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.nn import functional as F
+
+from app.normalise import normalise
+from training.augment import NOT_A_DIGIT, augment
+from training.mnist import Digits
+from training.network import DigitNetwork
+
+BATCH = 256
+PEAK_RATE = 3e-3
+WEIGHT_DECAY = 2e-2
+AVERAGING = 0.998
+"""The weights that are kept are a moving average over some 500 steps; it generalises better than any one step."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One set of drawings on which epochs are compared."""
+
+    name: str
+    digits: Digits
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The network of the best epoch, the epoch's number and its errors by validation set."""
+
+    network: DigitNetwork
+    epoch: int
+    errors: dict[str, float]
+
+
+def train(
+    mnist: Digits, drawn: Digits, validations: list[Validation], *, epochs: int, seed: int, drawn_an_epoch: int
+) -> Trained:
+    """Train on MNIST and on `drawn_an_epoch` of the drawn digits an epoch; keep the epoch with the lowest mean error."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    network = DigitNetwork()
+    average = copy.deepcopy(network)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
+    steps = epochs * math.ceil((len(mnist.labels) + drawn_an_epoch) / BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps, pct_start=0.15)
+    images = torch.from_numpy(np.concatenate([mnist.images, drawn.images]))
+    labels = torch.from_numpy(np.concatenate([mnist.labels, drawn.labels]))
+    first_drawn = len(mnist.labels)
+    best: Trained | None = None
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task("training", total=steps)
+        for epoch in range(1, epochs + 1):
+            chosen = torch.randint(len(drawn.labels), (drawn_an_epoch,), generator=generator) + first_drawn
+            order = torch.cat([torch.arange(first_drawn), chosen])
+            order = order[torch.randperm(len(order), generator=generator)]
+            network.train()
+            for batch in order.split(BATCH):
+                x = images[batch].unsqueeze(1).float() / 255
+                x, y = augment(x, labels[batch], batch >= first_drawn, generator)
+                optimiser.zero_grad(set_to_none=True)
+                _loss(network(x), y).backward()
+                optimiser.step()
+                schedule.step()
+                _follow(average, network)
+                progress.advance(task)
+            errors = {v.name: _error(average, v.digits) for v in validations}
+            mean = sum(errors.values()) / len(errors)
+            if best is None or mean <= sum(best.errors.values()) / len(best.errors):
+                best = Trained(copy.deepcopy(average), epoch, errors)
+            shown = ", ".join(f"{name} {100 * error:.2f} %" for name, error in errors.items())
+            progress.console.print(f"epoch {epoch}: errors {shown}")
+    assert best is not None
+    return best
+
+
+def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy; for what is not a digit, against ten equal probabilities."""
+    digit = labels != NOT_A_DIGIT
+    loss = F.cross_entropy(logits, labels.clamp(min=0), reduction="none")
+    level = -F.log_softmax(logits, dim=1).mean(dim=1)
+    return torch.where(digit, loss, level).mean()
+
+
+@torch.no_grad()
+def _follow(average: DigitNetwork, network: DigitNetwork) -> None:
+    for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.dtype.is_floating_point:
+            mean.lerp_(value, 1 - AVERAGING)
+
+
+@torch.no_grad()
+def logits(network: DigitNetwork, images: np.ndarray) -> Tensor:
+    """The logits (N, 10) of drawings uint8 (N, 28, 28), normalised as the service does."""
+    network.eval()
+    ready = torch.from_numpy(normalise(images)).unsqueeze(1)
+    return torch.cat([network(part.float() / 255) for part in ready.split(1000)])
+
+
+def _error(network: DigitNetwork, digits: Digits) -> float:
+    return float((logits(network, digits.images).argmax(1).numpy() != digits.labels).mean())
