@@ -118,10 +118,6 @@ class _Lane:
         finally:
             self._waiting -= 1
 
-    def close(self) -> None:
-        self.executor.shutdown()
-        self.engine.dispose()
-
 
 class _Lanes:
     """What is open between `Database.open` and `Database.close`."""
@@ -161,10 +157,12 @@ class Database:
         with self._lock:
             lanes, self._lanes = self._lanes, None
         if lanes is not None:
+            lanes.reads.executor.shutdown()
+            lanes.writes.executor.shutdown()
             # The writer last: SQLite's last connection moves the log into the file and removes the log,
             # which a reader's connection is not allowed to do.
-            lanes.reads.close()
-            lanes.writes.close()
+            lanes.reads.engine.dispose()
+            lanes.writes.engine.dispose()
 
     def _open_lanes(self) -> _Lanes:
         with self._lock:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from app.db import DatabaseBusy, DatabaseError, DatabaseFull
-from app.schemas import FieldError, Problem
+from app.schemas import EXAMPLE_ID, FieldError, Problem
 
 log = logging.getLogger("pixelwise")
 
@@ -176,17 +176,26 @@ _MEANING = {
 }
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route for OpenAPI: each error it can give, with an example."""
+# What the example of an error has besides the members of every one.
+_MEMBERS: dict[HTTPStatus, dict[str, Any]] = {
+    HTTPStatus.UNAUTHORIZED: {"detail": "Invalid API key"},
+    HTTPStatus.UNPROCESSABLE_ENTITY: {
+        "detail": "query.limit: Input should be greater than or equal to 1",
+        "errors": [
+            FieldError(
+                loc=["query", "limit"], msg="Input should be greater than or equal to 1", type="greater_than_equal"
+            )
+        ],
+    },
+}
+
+
+def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for OpenAPI: each error it can give, with an example that has these members."""
     documentation: dict[int | str, dict[str, Any]] = {}
     for status in map(HTTPStatus, statuses):
-        example = Problem(
-            type="about:blank",
-            title=status.phrase,
-            status=status,
-            detail="Invalid API key" if status == HTTPStatus.UNAUTHORIZED else _MEANING[status],
-            request_id="7d0e9a2f5c1b4f0e8a6b3c2d1e0f9a8b",
-        )
+        plain = {"title": status.phrase, "status": status, "detail": _MEANING[status], "request_id": EXAMPLE_ID}
+        example = Problem(type="about:blank", **{**plain, **_MEMBERS.get(status, {}), **members})
         content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example.model_dump(exclude_none=True)}
         documentation[int(status)] = {
             "description": _MEANING[status],

@@ -67,6 +67,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     security.forget_key()
     rate_limit.configure()
+    health.forget_checks()
     yield
     await asyncio.to_thread(get_database().close)
 

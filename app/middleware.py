@@ -4,6 +4,7 @@ import logging
 import re
 from uuid import uuid4
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyTooLarge, ProblemError, problem_response
@@ -41,6 +42,9 @@ class RequestContext:
 
         try:
             await self.app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            # Nobody is left to answer, and nothing of ours went wrong.
+            log.info("request %s: the client hung up before it had sent everything", request_id)
         except Exception:
             log.exception("request %s failed", request_id)
             if started:

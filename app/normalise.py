@@ -11,13 +11,13 @@ SIDE = 28
 BOX = 20
 
 # MNIST puts the centre of mass into pixel 14, whose centre is 14.5 when pixel i covers [i, i + 1).
-CENTRE = 14.5
+CENTRE = np.float32(14.5)
 
 # Ink is what is darker than a quarter of the darkest pixel: noise and the faint rim of a stroke do not move the box.
-INK_SHARE = 0.25
+INK_SHARE = np.float32(0.25)
 
 # A row or column belongs to the box when its ink adds up to half of the darkest pixel: a lone speck does not.
-LINE_SHARE = 0.5
+LINE_SHARE = np.float32(0.5)
 
 # A drawing whose darkest pixel is lighter than this is blank. Scaling it up would make a digit out of noise.
 BLANK_BELOW = 16
@@ -33,6 +33,9 @@ LARGEST_MAGNIFICATION = 4.0
 _PIXELS = np.arange(SIDE, dtype=np.float32)
 _PIXEL_CENTRES = _PIXELS + np.float32(0.5)
 
+_ONES = np.ones(SIDE, np.float32)
+_ALMOST_NOTHING = np.float32(1e-6)
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -43,53 +46,48 @@ def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     MNIST's form, is returned byte for byte.
     """
     peak = images.max(axis=(1, 2), initial=0)
-    mass = images * (images > (peak * INK_SHARE)[:, None, None])
-    rows = mass.sum(axis=2, dtype=np.float32)
-    columns = mass.sum(axis=1, dtype=np.float32)
-    faintest_line = (peak * LINE_SHARE)[:, None]
-    top, bottom = _extent(rows > faintest_line)
-    left, right = _extent(columns > faintest_line)
-    side = np.maximum(bottom - top, right - left)
-    total = np.maximum(rows.sum(axis=1), 1)
-    x, y = columns @ _PIXEL_CENTRES / total, rows @ _PIXEL_CENTRES / total
+    mass = (images * (images > (peak * INK_SHARE)[:, None, None])).astype(np.float32)
+    # Both axes at once, rows first: the ink of every line (2, N, 28), and where it begins, ends and balances (2, N).
+    lines = np.empty((2, len(images), SIDE), np.float32)
+    np.matmul(mass, _ONES, out=lines[0])
+    np.matmul(_ONES, mass, out=lines[1])
+    occupied = lines > (peak * LINE_SHARE)[:, None]
+    start = occupied.argmax(axis=2).astype(np.float32)
+    end = SIDE - occupied[:, :, ::-1].argmax(axis=2).astype(np.float32)
+    side = (end - start).max(axis=0)
+    centre = lines @ _PIXEL_CENTRES / np.maximum(lines[0] @ _ONES, 1)
 
-    off_centre = np.maximum(abs(x - CENTRE), abs(y - CENTRE))
-    fits = (peak >= PASS_PEAK) & (side >= PASS_BOX[0]) & (side <= PASS_BOX[1]) & (off_centre <= PASS_OFF_CENTRE)
-    change = np.flatnonzero(~fits & (peak >= BLANK_BELOW))
+    near = abs(centre - CENTRE).max(axis=0) <= PASS_OFF_CENTRE
+    fits = near & (peak >= PASS_PEAK) & (side >= PASS_BOX[0]) & (side <= PASS_BOX[1])
+    (change,) = (~fits & (peak >= BLANK_BELOW)).nonzero()
     if not change.size:
         return images
 
-    step = np.maximum(side / BOX, 1 / LARGEST_MAGNIFICATION)
-    down = _resampling(y[change], top[change], bottom[change], step[change])
-    across = _resampling(x[change], left[change], right[change], step[change])
-    fitted = down @ images[change].astype(np.float32) @ across.transpose(0, 2, 1)
-    stretch = 255 / np.maximum(fitted.max(axis=(1, 2), keepdims=True), 1)
+    centre, start, end = centre[:, change], start[:, change], end[:, change]
+    step = np.maximum(side[change] / BOX, np.float32(1 / LARGEST_MAGNIFICATION))
+    # What lies farther than one pixel from the ink is left out, noise with it.
+    rows, columns = (start[..., None] - 1 <= _PIXELS) & (end[..., None] >= _PIXELS)
+    ink = images[change] * (rows[:, :, None] & columns[:, None, :])
+    down, across = _resampling(centre, start, end, step)
+    fitted = down @ ink.astype(np.float32) @ across.transpose(0, 2, 1)
+    fitted *= 255 / np.maximum(fitted.max(axis=(1, 2), keepdims=True), 1)
 
     result = images.copy()
-    result[change] = np.rint(fitted * stretch).astype(np.uint8)
+    result[change] = np.rint(fitted, out=fitted)
     return result
-
-
-def _extent(occupied: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Return the first occupied index of each line and the one after the last, as floats."""
-    first = occupied.argmax(axis=1).astype(np.float32)
-    end = (SIDE - occupied[:, ::-1].argmax(axis=1)).astype(np.float32)
-    return first, end
 
 
 def _resampling(centre: Floats, start: Floats, end: Floats, step: Floats) -> Floats:
-    """Weights (N, 28, 28) that carry one axis of the source onto the target.
+    """Weights (2, N, 28, 28) that carry the rows and the columns of the source onto those of the target.
 
     `step` is the number of source pixels a target pixel spans. The kernel is a triangle as wide as one target pixel
-    (or one source pixel where the drawing is enlarged), so that shrinking averages and enlarging interpolates. Source
-    pixels farther than one pixel from the ink are left out, noise with them.
+    (or one source pixel where the drawing is enlarged), so that shrinking averages and enlarging interpolates.
     """
     # The centre of mass goes to the middle unless that would push ink over the edge.
-    target = np.clip(CENTRE, (centre - start) / step, SIDE - (end - centre) / step)
-    at = (_PIXEL_CENTRES - target[:, None]) * step[:, None] + centre[:, None]
-    width = np.maximum(step, 1)[:, None, None]
-    weights = np.maximum(width - abs(at[:, :, None] - _PIXEL_CENTRES), 0)
-    weights /= np.maximum(weights.sum(axis=2, keepdims=True), np.float32(1e-6))
-    weights *= ((start[:, None] - 1 <= _PIXELS) & (end[:, None] >= _PIXELS))[:, None, :]
-    result: Floats = weights.astype(np.float32, copy=False)
-    return result
+    target = np.minimum(np.maximum((centre - start) / step, CENTRE), SIDE - (end - centre) / step)
+    at = (_PIXEL_CENTRES - target[..., None]) * step[:, None] + centre[..., None]
+    weights: Floats = abs(at[..., None] - _PIXEL_CENTRES)
+    np.subtract(np.maximum(step, 1)[:, None, None], weights, out=weights)
+    np.maximum(weights, 0, out=weights)
+    weights /= np.maximum(weights @ _ONES, _ALMOST_NOTHING)[..., None]
+    return weights

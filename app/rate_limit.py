@@ -22,7 +22,14 @@ def client_address(request: Request) -> str:
 
 # The sliding window keeps two counters an address. A fixed one lets twice the limit through at its edge, and a moving
 # one stores the time of every call.
-limiter = Limiter(key_func=client_address, strategy="sliding-window-counter", key_style="endpoint")
+# Left to itself, slowapi also reads `.env`, for settings of its own; this file, which it is given instead, has none.
+limiter = Limiter(
+    key_func=client_address,
+    strategy="sliding-window-counter",
+    key_style="endpoint",
+    storage_uri="memory://",
+    config_filename=__file__,
+)
 
 
 def configure() -> None:

@@ -19,7 +19,16 @@ def _plain_seven() -> list[list[int]]:
 
 
 SEVEN: Any = _plain_seven()
+EXAMPLE_ID = "7d0e9a2f5c1b4f0e8a6b3c2d1e0f9a8b"
 SCORES: Any = {str(digit): 0.991 if digit == 7 else 0.001 for digit in range(10)}
+
+_SUMMARY: Any = {
+    "id": 1,
+    "prediction": "7",
+    "confidence": 0.991,
+    "model_version": "v1",
+    "created_at": "2026-11-20T09:30:00.123456Z",
+}
 
 Pixel = Annotated[int, Field(ge=0, le=255)]
 # The first wrong pixel is the answer; the other 783 would not say more.
@@ -38,20 +47,7 @@ class ClassifyRequest(BaseModel):
 class ClassifyResponse(BaseModel):
     """The answer to a drawing. When it arrives, the row with this id is on disk."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": 1,
-                    "prediction": "7",
-                    "confidence": 0.991,
-                    "scores": SCORES,
-                    "model_version": "v1",
-                    "created_at": "2026-11-20T09:30:00.123456Z",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_SUMMARY, "scores": SCORES}]})
 
     id: int
     prediction: str = Field(description="The likeliest digit.")
@@ -74,11 +70,19 @@ class ResultSummary(BaseModel):
 class ResultsPage(BaseModel):
     """Remembered predictions, newest first."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"results": [_SUMMARY]}]})
+
     results: list[ResultSummary]
 
 
 class Result(ResultSummary):
     """One remembered prediction with all that is known of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{**_SUMMARY, "notes": "with a bar", "request_id": EXAMPLE_ID, "scores": SCORES}]
+        }
+    )
 
     notes: str | None
     request_id: str | None = Field(description="The X-Request-ID of the request that made it.")

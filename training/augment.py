@@ -1,5 +1,7 @@
 """What happens to a digit between the hand and the classifier: distortions for training, made on whole batches."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,25 +21,25 @@ def augment(images: Tensor, labels: Tensor, drawn: Tensor, generator: torch.Gene
     and the labels, NOT_A_DIGIT where a drawing was replaced by noise.
     """
     n = len(images)
+    images = images.clone()
+
+    def sometimes(chosen: Tensor, change: Callable[[Tensor, torch.Generator], Tensor]) -> None:
+        if chosen.any():
+            images[chosen] = change(images[chosen], generator)
+
     chance = torch.rand(7, n, generator=generator)
-    moved = torch.where(drawn, chance[0] < 0.25, chance[0] < 0.88)
-    images = _where(moved, _bend(images, generator), images)
-    images = _where(chance[1] < 0.4, _thicken(images, generator), images)
-    images = _where(chance[2] < 0.18, _coarsen(images, generator), images)
-    images = _where(chance[3] < 0.3, images.clamp(1e-4, 1) ** _between(0.45, 2.2, n, generator), images)
-    images = _where(chance[3] > 0.75, images * _between(0.12, 1.0, n, generator), images)
-    images = _where(chance[4] < 0.08, (images > _between(0.2, 0.6, n, generator)).float(), images)
-    noise = torch.randn(images.shape, generator=generator) * _between(0.01, 0.16, n, generator)
-    images = _where(chance[5] < 0.15, images + noise, images)
-    nothing = chance[6] < 0.03
-    images = _where(nothing, _not_digits(n, generator), images)
+    sometimes(torch.where(drawn, chance[0] < 0.25, chance[0] < 0.88), _bend)
+    sometimes(chance[1] < 0.4, _thicken)
+    sometimes(chance[2] < 0.18, _coarsen)
+    sometimes(chance[3] < 0.3, lambda x, g: x.clamp(1e-4, 1) ** _between(0.45, 2.2, len(x), g))
+    sometimes(chance[3] > 0.75, lambda x, g: x * _between(0.12, 1.0, len(x), g))
+    sometimes(chance[4] < 0.08, lambda x, g: (x > _between(0.2, 0.6, len(x), g)).float())
+    sometimes(chance[5] < 0.15, lambda x, g: x + torch.randn(x.shape, generator=g) * _between(0.01, 0.16, len(x), g))
+    nothing = chance[6] < 0.04
+    sometimes(nothing, lambda x, g: _not_digits(len(x), g))
     labels = torch.where(nothing, NOT_A_DIGIT, labels)
     pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).squeeze(1).numpy()
     return torch.from_numpy(normalise(pixels)).unsqueeze(1).float() / 255, labels
-
-
-def _where(chosen: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    return torch.where(chosen.view(-1, 1, 1, 1), new, old)
 
 
 def _between(low: float, high: float, n: int, generator: torch.Generator) -> Tensor:
@@ -80,7 +82,7 @@ def _thicken(images: Tensor, generator: torch.Generator) -> Tensor:
     thick = F.max_pool2d(images, 3, 1, 1)
     thin = -F.max_pool2d(-F.interpolate(images, scale_factor=2, mode="bilinear"), 3, 1, 1)
     thin = F.avg_pool2d(thin, 2)
-    other = _where(torch.rand(n, generator=generator) < 0.55, thick, thin)
+    other = torch.where(_between(0, 1, n, generator) < 0.55, thick, thin)
     share = _between(0.0, 1.0, n, generator)
     return images + share * (other - images)
 
@@ -94,14 +96,16 @@ def _coarsen(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def _not_digits(n: int, generator: torch.Generator) -> Tensor:
     """Blank sheets, full sheets and noise of every grain: nothing in which a person would read a digit."""
-    kind = torch.randint(0, 6, (n,), generator=generator).view(-1, 1, 1, 1)
+    kind = torch.randint(0, 8, (n,), generator=generator).view(-1, 1, 1, 1)
     fine = torch.rand(n, 1, 28, 28, generator=generator)
     side = int(torch.randint(5, 28, (1,), generator=generator))
-    grain = F.interpolate(torch.rand(n, 1, side, side, generator=generator), size=28, mode="bilinear")
+    coarse = torch.rand(n, 1, side, side, generator=generator)
+    grain, blocks = F.interpolate(coarse, size=28, mode="bilinear"), F.interpolate(coarse, size=28, mode="nearest")
+    bell = torch.randn(fine.shape, generator=generator) * _between(0.05, 0.5, n, generator)
     specks = (fine < _between(0.005, 0.5, n, generator)).float()
     level = _between(0.0, 1.0, n, generator)
     images = torch.zeros_like(fine)
-    for i, made in enumerate((fine, grain, specks, (grain > 0.5).float(), level.expand_as(fine))):
+    for i, made in enumerate((fine, grain, blocks, bell, specks, (grain > 0.5).float(), level.expand_as(fine))):
         images = torch.where(kind == i, made, images)
     return images
 

@@ -114,7 +114,9 @@ def _ink(points: Floats, rng: np.random.Generator) -> Images:
     """
     count = len(points)
     size = rng.uniform(9, 25, (count, 1, 1)).astype(np.float32)
-    pen = np.maximum(size * rng.uniform(0.045, 0.19, (count, 1, 1)), 0.9).astype(np.float32)
+    # Most pens are a twentieth to a fifth as wide as the digit is high, a few are markers.
+    share = np.where(rng.random((count, 1, 1)) < 0.9, rng.uniform(0.045, 0.19, (count, 1, 1)), 0.25)
+    pen = np.maximum(size * share, 0.9).astype(np.float32)
     room = np.maximum(SIDE - size - pen, 0)
     centre = SIDE / 2 + (rng.random((count, 1, 2)) - 0.5) * room
     placed = (points * size + centre).astype(np.float32)

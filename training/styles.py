@@ -35,14 +35,11 @@ def _style(digit: int, *, held_out: bool = False) -> Callable[[Style], Style]:
     return register
 
 
-def _arc(x: float, y: float, rx: float, ry: float, start: float, sweep: float, points: int = 0) -> Stroke:
+def _arc(x: float, y: float, rx: float, ry: float, start: float, sweep: float) -> Stroke:
     """Points on an ellipse; angles in degrees, 0 to the right, growing clockwise on the page."""
-    count = points or max(3, round(abs(sweep) / 40) + 1)
+    count = max(3, round(abs(sweep) / 40) + 1)
     angles = np.radians(np.linspace(start, start + sweep, count))
     return [(float(x + rx * np.cos(a)), float(y + ry * np.sin(a))) for a in angles]
-
-
-# 0 ---------------------------------------------------------------------------------------------------------------
 
 
 @_style(0)
@@ -68,9 +65,6 @@ def zero_slashed(r: np.random.Generator) -> list[Stroke]:
 def zero_curled(r: np.random.Generator) -> list[Stroke]:
     loop = _arc(0.33, 0.52, r.uniform(0.24, 0.38), 0.48, -70, -r.uniform(350, 370))
     return [[*loop, (0.5, r.uniform(0.0, 0.12)), (r.uniform(0.6, 0.75), r.uniform(-0.05, 0.08))]]
-
-
-# 1 ---------------------------------------------------------------------------------------------------------------
 
 
 def _flag(r: np.random.Generator, short: float, long: float, lean: float) -> Point:
@@ -127,9 +121,6 @@ def one_swung(r: np.random.Generator) -> list[Stroke]:
     return [[(x, y), ((x + 0.4) / 2, y / 2 + 0.1), (0.4, 0, CORNER), (0.38, 0.6), (0.36, 0.93), (0.5, 1)]]
 
 
-# 2 ---------------------------------------------------------------------------------------------------------------
-
-
 def _head_of_two(r: np.random.Generator) -> Stroke:
     high = r.uniform(0.18, 0.32)
     return [(r.uniform(-0.02, 0.1), high), (0.12, 0.06), (0.32, 0), (0.54, 0.1), (0.58, r.uniform(0.22, 0.34))]
@@ -178,9 +169,6 @@ def two_swan(r: np.random.Generator) -> list[Stroke]:
     ]
 
 
-# 3 ---------------------------------------------------------------------------------------------------------------
-
-
 def _belly_of_three(r: np.random.Generator) -> Stroke:
     return [
         (0.5, 0.55),
@@ -217,12 +205,9 @@ def three_looped(r: np.random.Generator) -> list[Stroke]:
     return [[*head, (0.26, 0.46), (0.26 - size, 0.46 - size), (0.28, 0.4), *_belly_of_three(r)]]
 
 
-# 4 ---------------------------------------------------------------------------------------------------------------
-
-
 @_style(4)
 def four_open(r: np.random.Generator) -> list[Stroke]:
-    cross = r.uniform(0.48, 0.7)
+    cross = r.uniform(0.48, 0.8)
     stem_x = r.uniform(0.38, 0.55)
     elbow: Stroke = [(r.uniform(0.02, 0.25), r.uniform(0, 0.15)), (0, cross, CORNER), (r.uniform(0.56, 0.75), cross)]
     return [elbow, [(stem_x, r.uniform(0.0, 0.42)), (stem_x - r.uniform(-0.03, 0.08), 1)]]
@@ -230,7 +215,7 @@ def four_open(r: np.random.Generator) -> list[Stroke]:
 
 @_style(4)
 def four_closed(r: np.random.Generator) -> list[Stroke]:
-    cross, stem_x = r.uniform(0.55, 0.74), r.uniform(0.4, 0.52)
+    cross, stem_x = r.uniform(0.55, 0.82), r.uniform(0.4, 0.52)
     return [
         [(stem_x, 0), (0, cross, CORNER), (r.uniform(0.56, 0.75), cross)],
         [(stem_x, r.uniform(-0.02, 0.05)), (stem_x - r.uniform(-0.03, 0.06), 1)],
@@ -268,9 +253,6 @@ def four_lightning(r: np.random.Generator) -> list[Stroke]:
 def four_hooked(r: np.random.Generator) -> list[Stroke]:
     elbow: Stroke = [(0.24, 0), (0.08, 0.4), (0.02, 0.6), (0.16, 0.62), (0.62, r.uniform(0.52, 0.6))]
     return [elbow, [(0.5, 0.3), (0.44, 0.85), (0.36, 1)]]
-
-
-# 5 ---------------------------------------------------------------------------------------------------------------
 
 
 def _belly_of_five(r: np.random.Generator) -> Stroke:
@@ -316,15 +298,23 @@ def five_wavy_bar(r: np.random.Generator) -> list[Stroke]:
     return [[(0.12, 0), (0.04, 0.44, CORNER), *_belly_of_five(r)[:-1], (0.05, 0.96), (0.03, 0.84)], bar]
 
 
-# 6 ---------------------------------------------------------------------------------------------------------------
-
-
 @_style(6)
 def six_curved(r: np.random.Generator) -> list[Stroke]:
     top = r.uniform(0.5, 0.64)
     bowl = r.uniform(0.5, 0.6)
-    return [[(r.uniform(0.36, 0.55), 0), (0.14, 0.28), (0.02, 0.66), (0.12, 0.94), (0.3, 1), (0.52, 0.86), (bowl, 0.68),
-             (0.34, top), (r.uniform(0.08, 0.18), r.uniform(0.68, 0.82))]]  # fmt: skip
+    return [
+        [
+            (r.uniform(0.36, 0.55), 0),
+            (0.14, 0.28),
+            (0.02, 0.66),
+            (0.12, 0.94),
+            (0.3, 1),
+            (0.52, 0.86),
+            (bowl, 0.68),
+            (0.34, top),
+            (r.uniform(0.08, 0.18), r.uniform(0.68, 0.82)),
+        ]
+    ]
 
 
 @_style(6)
@@ -336,8 +326,20 @@ def six_straight_stem(r: np.random.Generator) -> list[Stroke]:
 
 @_style(6)
 def six_spiral(r: np.random.Generator) -> list[Stroke]:
-    return [[(0.5, r.uniform(0.02, 0.12)), (0.3, 0.02), (0.08, 0.32), (0.02, 0.72), (0.22, 1), (0.5, 0.84), (0.44, 0.6),
-             (0.22, 0.6), (r.uniform(0.14, 0.24), r.uniform(0.72, 0.84)), (r.uniform(0.24, 0.34), 0.82)]]  # fmt: skip
+    return [
+        [
+            (0.5, r.uniform(0.02, 0.12)),
+            (0.3, 0.02),
+            (0.08, 0.32),
+            (0.02, 0.72),
+            (0.22, 1),
+            (0.5, 0.84),
+            (0.44, 0.6),
+            (0.22, 0.6),
+            (r.uniform(0.14, 0.24), r.uniform(0.72, 0.84)),
+            (r.uniform(0.24, 0.34), 0.82),
+        ]
+    ]
 
 
 @_style(6)
@@ -359,9 +361,6 @@ def six_hooked(r: np.random.Generator) -> list[Stroke]:
             (0.04, 0.72),
         ]
     ]
-
-
-# 7 ---------------------------------------------------------------------------------------------------------------
 
 
 def _bar_of_seven(r: np.random.Generator) -> tuple[Point, Point]:
@@ -428,14 +427,23 @@ def seven_tick_barred(r: np.random.Generator) -> list[Stroke]:
     return [[(x, y + r.uniform(0.08, 0.22)), (x, y, CORNER), tip, ((foot + 0.5) / 2, 0.45), (foot, 1)], _cross(r, foot)]
 
 
-# 8 ---------------------------------------------------------------------------------------------------------------
-
-
 @_style(8)
 def eight_s_first(r: np.random.Generator) -> list[Stroke]:
     waist, top = r.uniform(0.4, 0.52), r.uniform(0.42, 0.56)
-    return [[(top, 0.1), (0.3, 0), (0.08, 0.2), (0.28, waist), (0.54, 0.74), (0.3, 1), (0.03, 0.76), (0.28, waist + 0.02),
-             (0.52, 0.22), (r.uniform(0.34, 0.54), r.uniform(0.02, 0.14))]]  # fmt: skip
+    return [
+        [
+            (top, 0.1),
+            (0.3, 0),
+            (0.08, 0.2),
+            (0.28, waist),
+            (0.54, 0.74),
+            (0.3, 1),
+            (0.03, 0.76),
+            (0.28, waist + 0.02),
+            (0.52, 0.22),
+            (r.uniform(0.34, 0.54), r.uniform(0.02, 0.14)),
+        ]
+    ]
 
 
 @_style(8)
@@ -476,17 +484,36 @@ def eight_from_the_middle(r: np.random.Generator) -> list[Stroke]:
 
 @_style(8)
 def eight_open_top(r: np.random.Generator) -> list[Stroke]:
-    return [[(r.uniform(0.5, 0.6), r.uniform(0, 0.08)), (0.22, 0.02), (0.1, 0.2), (0.34, 0.48), (0.5, 0.76), (0.26, 1),
-             (0.05, 0.8), (0.3, 0.46), (r.uniform(0.52, 0.68), r.uniform(0.04, 0.18))]]  # fmt: skip
+    return [
+        [
+            (r.uniform(0.5, 0.6), r.uniform(0, 0.08)),
+            (0.22, 0.02),
+            (0.1, 0.2),
+            (0.34, 0.48),
+            (0.5, 0.76),
+            (0.26, 1),
+            (0.05, 0.8),
+            (0.3, 0.46),
+            (r.uniform(0.52, 0.68), r.uniform(0.04, 0.18)),
+        ]
+    ]
 
 
 @_style(8, held_out=True)
 def eight_ribbon(r: np.random.Generator) -> list[Stroke]:
-    return [[(0.56, r.uniform(0, 0.08)), (0.3, 0.46), (0.06, 0.76), (0.28, 1), (0.52, 0.78), (0.3, 0.48), (0.08, 0.22),
-             (0.26, 0), (r.uniform(0.5, 0.6), r.uniform(0.04, 0.12))]]  # fmt: skip
-
-
-# 9 ---------------------------------------------------------------------------------------------------------------
+    return [
+        [
+            (0.56, r.uniform(0, 0.08)),
+            (0.3, 0.46),
+            (0.06, 0.76),
+            (0.28, 1),
+            (0.52, 0.78),
+            (0.3, 0.48),
+            (0.08, 0.22),
+            (0.26, 0),
+            (r.uniform(0.5, 0.6), r.uniform(0.04, 0.12)),
+        ]
+    ]
 
 
 def _bowl_of_nine(r: np.random.Generator) -> Stroke:
@@ -529,6 +556,12 @@ def nine_open(r: np.random.Generator) -> list[Stroke]:
             (r.uniform(0.38, 0.54), 1),
         ]
     ]
+
+
+@_style(9)
+def nine_flat_foot(r: np.random.Generator) -> list[Stroke]:
+    foot: Stroke = [(0.44, 0.88), (r.uniform(0.2, 0.32), 1), (r.uniform(-0.08, 0.08), r.uniform(0.94, 1.02))]
+    return [[*_bowl_of_nine(r), (0.53, 0.3), (0.53, r.uniform(0.55, 0.7)), *foot]]
 
 
 @_style(9, held_out=True)

@@ -30,7 +30,14 @@ async def live() -> Health:
     return Health(status="ok")
 
 
-@router.get("/ready", responses=documented(503), summary="A drawing sent now would be remembered")
+_FULL = "database or disk is full"
+
+
+@router.get(
+    "/ready",
+    responses=documented(503, detail=f"write: {_FULL}", checks={"model": "ok", "schema": "ok", "write": _FULL}),
+    summary="A drawing sent now would be remembered",
+)
 async def ready() -> Readiness:
     """Check the model, the schema and a real write; 503 names what failed."""
     checks = await _readiness.checks()
@@ -56,6 +63,12 @@ class _Readiness:
 
 
 _readiness = _Readiness()
+
+
+def forget_checks() -> None:
+    """Check anew when next asked; called when the service starts."""
+    global _readiness
+    _readiness = _Readiness()
 
 
 async def _check() -> dict[str, str]:

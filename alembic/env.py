@@ -1,0 +1,197 @@
+"""Where a migration runs: on its own connection, in one transaction, one migration at a time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.config import fileConfig
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import MigrationScript
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+
+from alembic import context
+from app import models
+from app.config import ConfigurationError, get_settings
+from app.db import UtcDateTime, schema_revision
+from app.engine import DatabaseError, checked_url, translated_errors
+
+# What Alembic's batch mode puts before the name of the table it copies.
+COPY_PREFIX = "_alembic_tmp_"
+
+# Any number will do as long as it is always this one: two upgrades of one database meet on it.
+ADVISORY_LOCK = 0x50495857
+
+# Long enough for another migration to finish.
+SQLITE_BUSY_TIMEOUT_S = 30
+
+# Whoever needs a table queues behind a migration that waits for it, so a migration waits for less than the
+# service's own lock_timeout: a request is then slow, but does not fail.
+POSTGRES_LOCK_TIMEOUT = "1s"
+
+
+def make_engine(url: sa.URL) -> sa.Engine:
+    """Make the engine of the migration, and an SQLite file that only its owner can read."""
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": 3})
+    path = Path(url.database or "")
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, mode=0o600))
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.NullPool,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S, "isolation_level": None},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        # A table is changed by copying it and dropping the old one. With foreign keys enforced the drop
+        # would delete every row that refers to it; without the legacy rename a view of the table would
+        # stop the migration. Neither can be set inside the transaction.
+        connection.execute("PRAGMA foreign_keys=OFF")
+        connection.execute("PRAGMA legacy_alter_table=ON")
+
+    # Without these, SQLite's driver commits before every change of a table, and a migration that fails
+    # midway can neither be taken back nor run again.
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def keep_autoincrement(table: sa.Table, connection: sa.Connection, **_arguments: object) -> None:
+    """Make the copy of a table as strict about its ids as the original; batch mode forgets it."""
+    if connection.dialect.name == "sqlite" and table.name.startswith(COPY_PREFIX):
+        original = connection.scalar(
+            sa.text("SELECT sql FROM sqlite_master WHERE name = :name"),
+            {"name": table.name.removeprefix(COPY_PREFIX)},
+        )
+        table.dialect_options["sqlite"]["autoincrement"] |= "AUTOINCREMENT" in (original or "")
+
+
+def keep_last_id(table: sa.Table, connection: sa.Connection, **_arguments: object) -> None:
+    """Let the copy know the last id that was given, also when its row has been deleted since."""
+    if table.name.startswith(COPY_PREFIX) and table.dialect_options["sqlite"]["autoincrement"]:
+        last_id = sa.text(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT :copy, seq FROM sqlite_sequence WHERE name = :name"
+        )
+        connection.execute(last_id, {"copy": table.name, "name": table.name.removeprefix(COPY_PREFIX)})
+
+
+@contextmanager
+def ids_never_given_twice() -> Iterator[None]:
+    """Keep SQLite's AUTOINCREMENT when a table is changed by copying it."""
+    sa.event.listen(sa.Table, "before_create", keep_autoincrement)
+    sa.event.listen(sa.Table, "after_create", keep_last_id)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Table, "before_create", keep_autoincrement)
+        sa.event.remove(sa.Table, "after_create", keep_last_id)
+
+
+def take_turns(connection: sa.Connection) -> None:
+    """Wait until no other migration runs; on SQLite, BEGIN IMMEDIATE has done so already."""
+    if connection.dialect.name == "postgresql":
+        # In this order: the limit is for the tables that requests use, not for another migration.
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{POSTGRES_LOCK_TIMEOUT}'"))
+
+
+def check_foreign_keys(connection: sa.Connection) -> None:
+    """Raise CommandError when a row refers to one that is gone, since SQLite did not look meanwhile."""
+    if connection.dialect.name == "sqlite":
+        broken = connection.execute(sa.text("PRAGMA foreign_key_check")).first()
+        if broken is not None:
+            raise CommandError(f"row {broken.rowid} of {broken.table} refers to no row of {broken.parent}")
+
+
+def include_object(_object: object, _name: str | None, kind: str, reflected: bool, compare_to: object | None) -> bool:
+    """Leave alone the tables that somebody else put into the database."""
+    return not (kind == "table" and reflected and compare_to is None)
+
+
+def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
+    """Write the plain type into a revision: history imports nothing of the application."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def number_revision(_context: MigrationContext, _revision: object, scripts: list[MigrationScript]) -> None:
+    """Give a new revision the next number, as the service finds the newest one by its file's name."""
+    for script in scripts:
+        if not getattr(context.config.cmd_opts, "rev_id", None):
+            script.rev_id = f"{int(schema_revision()) + 1:04}"
+
+
+def unknown_revision(connection: sa.Connection) -> str:
+    """Say what to do about a database whose revision is not in `alembic/versions`."""
+    found = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    inspector = sa.inspect(connection)
+    columns: list[str] = []
+    if inspector.has_table("predictions"):
+        columns = [column["name"] for column in inspector.get_columns("predictions")]
+    revisions = {
+        ("id", "prediction", "confidence", "model_version", "created_at"): "0001",
+        ("id", "prediction", "confidence", "model_version", "created_at", "notes"): "0002",
+    }
+    problem = f"the database is at revision {found}, which is not in alembic/versions; nothing was changed."
+    if adopted := revisions.get(tuple(columns)):
+        return (
+            f"{problem} Its table is that of revision {adopted}; to adopt it, run:"
+            f" alembic stamp --purge {adopted} && alembic upgrade head"
+        )
+    return f"{problem} It was made by a newer version of PixelWise, or by another program"
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Run the command in one transaction: everything of it happens, or nothing."""
+    context.configure(
+        connection=connection,
+        target_metadata=models.Base.metadata,
+        render_as_batch=True,
+        transactional_ddl=True,
+        compare_server_default=True,
+        include_object=include_object,
+        render_item=render_item,
+        process_revision_directives=number_revision,
+    )
+    with ids_never_given_twice(), context.begin_transaction():
+        take_turns(connection)
+        context.run_migrations()
+        check_foreign_keys(connection)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End the program with one line for whatever an operator can put right."""
+    try:
+        with translated_errors():
+            yield
+    except (CommandError, ConfigurationError, DatabaseError, OSError) as error:
+        raise SystemExit(f"pixelwise: {error}") from error
+
+
+def run() -> None:
+    """Run the Alembic command that was given, on the database of the settings."""
+    # A program that calls Alembic has a log of its own; only the command line needs this one.
+    if context.config.cmd_opts and context.config.config_file_name:
+        fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+    if context.is_offline_mode():
+        raise CommandError("migrations read the database, so there is no SQL to print without one")
+    with make_engine(checked_url(get_settings().database_url)).connect() as connection:
+        try:
+            migrate(connection)
+        except CommandError as error:
+            if not str(error).startswith("Can't locate revision"):
+                raise
+            raise CommandError(unknown_revision(connection)) from error
+
+
+with one_line_errors():
+    run()

@@ -1,0 +1,146 @@
+"""The servers under load: each a process of its own with a fresh database, stopped by its process id."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import NullPool, create_engine, make_url, text
+
+PROJECT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What to run: the application for uvicorn, and the command that makes its database."""
+
+    application: str
+    prepare: tuple[str, ...]
+
+
+REFERENCE = Kind("benchmarks.reference:app", ("-m", "benchmarks.reference"))
+PIXELWISE = Kind("app.main:app", ("init_db.py",))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A named server with its settings; what is not set is as it comes."""
+
+    name: str
+    kind: Kind
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    name: str
+    pid: int
+    url: str
+    key: str
+    database_url: str
+
+    def rows(self) -> int:
+        """How many predictions its database holds, counted by a connection from outside."""
+        url = make_url(self.database_url)
+        if url.drivername in ("postgres", "postgresql"):
+            url = url.set(drivername="postgresql+psycopg")
+        engine = create_engine(url, poolclass=NullPool)
+        with engine.connect() as connection:
+            return int(connection.execute(text("SELECT count(*) FROM predictions")).scalar_one())
+
+    def settled_rows(self) -> int:
+        """The rows once the requests that the load left behind are done: two counts in a row agree."""
+        count = self.rows()
+        for _ in range(50):
+            time.sleep(0.2)
+            before, count = count, self.rows()
+            if before == count:
+                break
+        return count
+
+
+@contextmanager
+def running(variants: list[Variant], folder: Path, postgresql: str | None) -> Iterator[list[Server]]:
+    """All servers side by side; they and their databases are gone at the end, whatever happens in between."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(_running(variant, folder, postgresql)) for variant in variants]
+
+
+@contextmanager
+def _running(variant: Variant, folder: Path, postgresql: str | None) -> Iterator[Server]:
+    key = secrets.token_hex(32)
+    port = _free_port()
+    with _database(variant, folder, postgresql) as database_url:
+        environment = os.environ | {
+            "SECRET_API_KEY": key,
+            "DATABASE_URL": database_url,
+            "DEBUG": "false",
+            "RATE_LIMIT": "1000000/second",
+            **variant.settings,
+        }
+        prepare = [sys.executable, *variant.kind.prepare]
+        subprocess.run(prepare, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, check=True)
+        command = [sys.executable, "-m", "uvicorn", variant.kind.application, "--port", str(port)]
+        log = folder / f"{variant.name}.log"
+        with log.open("wb") as errors:
+            # The access log goes the default way, to standard output, which is thrown away.
+            process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_it_answers(process, url, log)
+            yield Server(variant.name, process.pid, url, environment["SECRET_API_KEY"], environment["DATABASE_URL"])
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def _database(variant: Variant, folder: Path, postgresql: str | None) -> Iterator[str]:
+    """A new SQLite file in the folder, or a new database on the PostgreSQL server that is dropped again."""
+    if postgresql is None:
+        yield f"sqlite:///{folder.resolve()}/{variant.name}.db"
+        return
+    name = f"pixelwise_benchmark_{secrets.token_hex(6)}"
+    server = make_url(postgresql).set(drivername="postgresql+psycopg")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        driver = "postgresql+psycopg" if variant.kind is REFERENCE else "postgresql"
+        yield server.set(drivername=driver, database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise RuntimeError(f"the server did not start; it said:\n{log.read_text(errors='replace')}")

@@ -1,0 +1,26 @@
+"""Create the tables, or bring them up to date; safe to repeat."""
+
+from pathlib import Path
+
+from alembic.config import Config
+
+from alembic import command
+from app.config import ConfigurationError
+from app.db import get_database, schema_revision
+
+
+def main() -> None:
+    """Run `alembic upgrade head` and say what it did; end with status 1 and one line if it cannot."""
+    try:
+        database = get_database()
+        problem = database.schema_problem()
+        database.close()
+    except ConfigurationError as error:
+        raise SystemExit(f"pixelwise: {error}") from error
+    command.upgrade(Config(Path(__file__).with_name("alembic.ini")), "head")
+    done = "was up to date already" if problem is None else "is ready"
+    print(f"The database {done} (revision {schema_revision()}).")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Databases for the tests: built once by the migrations, then a copy of its own for each test."""
+
+import getpass
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import pytest
+from alembic.config import Config
+from psycopg import sql
+from sqlalchemy import make_url
+
+from alembic import command
+from app.config import PROJECT_FOLDER, get_settings
+from app.db import Database, get_database
+
+pytest_plugins = ["http_fixtures"]
+
+ENGINES = ("sqlite", "postgresql")
+
+
+def migrate(database_url: str, *arguments: str) -> None:
+    """Run one Alembic command on the database, by default `upgrade head`."""
+    name, *rest = arguments or ("upgrade", "head")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", database_url)
+        get_settings.cache_clear()
+        try:
+            getattr(command, name)(Config(PROJECT_FOLDER / "alembic.ini"), *rest)
+        finally:
+            get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def postgres_admin_url() -> str:
+    """The PostgreSQL server, by a database in which others can be made."""
+    given = os.environ.get("TEST_POSTGRES_URL")
+    default = "postgresql://{}@127.0.0.1:5432/postgres"
+    candidates = [given] if given else [default.format(getpass.getuser()), default.format("postgres")]
+    for url in candidates:
+        try:
+            psycopg.connect(url, connect_timeout=3).close()
+        except psycopg.OperationalError:
+            continue
+        return url
+    message = (
+        "no PostgreSQL server: install postgresql, or set TEST_POSTGRES_URL to a database whose user may"
+        " create databases, such as postgresql://user:password@127.0.0.1:5432/postgres"
+    )
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def admin(admin_url: str, statement: str) -> None:
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[call-overload]
+
+
+@contextmanager
+def postgres_database(admin_url: str, purpose: str) -> Iterator[str]:
+    """Make an empty database and drop it at the end; the URL as an operator would write it."""
+    name = f"pixelwise_test_{purpose}_{os.getpid()}"
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        yield make_url(admin_url).set(database=name).render_as_string(hide_password=False)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+# A connection that an earlier test left open must not keep the next test waiting for its locks.
+DISCONNECT_OTHERS: Final = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database that the migrations made; for copying only."""
+    path = tmp_path_factory.mktemp("migrated") / "pixelwise.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres_url(postgres_admin_url: str) -> Iterator[str]:
+    """A PostgreSQL database that the migrations made. Tests share its tables, and leave them as they are."""
+    with postgres_database(postgres_admin_url, "migrated") as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def scratch_postgres_url(postgres_admin_url: str) -> Iterator[str]:
+    """A PostgreSQL database whose tables belong to whichever test runs."""
+    with postgres_database(postgres_admin_url, "scratch") as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
+    """The URL of a migrated SQLite database without rows."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite_file, tmp_path / 'pixelwise.db')}"
+
+
+@pytest.fixture
+def postgres_url(migrated_postgres_url: str) -> str:
+    """The URL of a migrated PostgreSQL database without rows, whose ids begin at one."""
+    with psycopg.connect(migrated_postgres_url, autocommit=True) as connection:
+        connection.execute(DISCONNECT_OTHERS)
+        names = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        ).fetchall()
+        tables = sql.SQL(", ").join(sql.Identifier(name) for (name,) in names)
+        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
+    return migrated_postgres_url
+
+
+@pytest.fixture
+def empty_postgres_url(scratch_postgres_url: str) -> str:
+    """The URL of a PostgreSQL database without tables, to do anything with."""
+    with psycopg.connect(scratch_postgres_url, autocommit=True) as connection:
+        for statement in (DISCONNECT_OTHERS, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
+            connection.execute(statement)
+    return scratch_postgres_url
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated database without rows, once on each engine. Its tables must not be changed."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture(params=ENGINES)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables, once on each engine; the SQLite file does not exist."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'pixelwise.db'}"
+    url: str = request.getfixturevalue("empty_postgres_url")
+    return url
+
+
+@pytest.fixture
+def settings_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """An environment without settings, in a folder without .env; what is read from it is not kept."""
+    for name in (
+        "SECRET_API_KEY",
+        "DATABASE_URL",
+        "MODEL_PATH",
+        "DEBUG",
+        "RATE_LIMIT",
+        "PUBLIC_RESULTS",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    get_settings.cache_clear()
+    get_database.cache_clear()
+    yield monkeypatch
+    if get_database.cache_info().currsize:
+        get_database().close()
+    get_database.cache_clear()
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def configured_database_url(settings_environment: pytest.MonkeyPatch, database_url: str) -> str:
+    """A migrated database that the settings name, so that `SessionLocal` and the service use it."""
+    settings_environment.setenv("DATABASE_URL", database_url)
+    return database_url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database without rows, open, once on each engine."""
+    url = database_url.replace("postgresql://", "postgresql+psycopg://")
+    opened = Database(url)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str) -> Iterator[Database]:
+    """A migrated SQLite database without rows, open."""
+    opened = Database(sqlite_url)
+    opened.open()
+    yield opened
+    opened.close()

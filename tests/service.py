@@ -1,0 +1,182 @@
+"""The service as the tests see it: started in this process, spoken to over HTTP, its tables read behind its back."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+import uvicorn
+from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Message, Scope
+
+from app.schemas import SEVEN
+
+KEY = "a-key-that-opens-nothing-outside-of-the-tests"
+ADDRESS = "203.0.113.1"
+DRAWING = {"pixels": SEVEN}
+SECONDS = 10
+
+# What the members of a problem are for `errors`, `checks` and the plain one.
+PLAIN = {"type", "title", "status", "detail", "request_id"}
+
+
+def client_of(app: ASGIApp, address: str = ADDRESS) -> TestClient:
+    """A client with the right key that calls from this address."""
+    return TestClient(app, headers={"X-API-Key": KEY}, client=(address, 50000))
+
+
+def assert_problem(response: Any, status: HTTPStatus, *more: str) -> dict[str, Any]:
+    """Check that the response is a problem of RFC 9457 with these members besides the plain ones; return it."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = response.json()
+    assert set(problem) == PLAIN | set(more)
+    assert problem["type"] == "about:blank"
+    assert (problem["title"], problem["status"]) == (status.phrase, status)
+    assert isinstance(problem["detail"], str)
+    assert problem["detail"]
+    assert problem["request_id"] == response.headers["x-request-id"]
+    return problem
+
+
+def assert_storage_problem(response: Any, status: HTTPStatus = HTTPStatus.SERVICE_UNAVAILABLE) -> dict[str, Any]:
+    """Check that the response says that nothing was stored, and when to come back."""
+    assert int(response.headers["retry-after"]) > 0
+    problem = assert_problem(response, status)
+    assert "nothing was stored" in problem["detail"]
+    return problem
+
+
+def random_drawings(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Drawings of noise: uint8 (count, 28, 28)."""
+    return np.random.default_rng(seed).integers(0, 256, (count, 28, 28), np.uint8)
+
+
+@contextmanager
+def connected(database_url: str) -> Iterator[sa.Connection]:
+    """A connection of the test's own; what is executed on it is committed at the end."""
+    engine = sa.create_engine(
+        database_url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool, hide_parameters=True
+    )
+    with engine.begin() as connection:
+        yield connection
+
+
+def execute(database_url: str, *statements: str) -> None:
+    with connected(database_url) as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+
+
+def rows(database_url: str, query: str) -> list[dict[str, Any]]:
+    with connected(database_url) as connection:
+        return [dict(row) for row in connection.execute(sa.text(query)).mappings()]
+
+
+def stored(database_url: str) -> tuple[int, int]:
+    """How many predictions and how many drawings are stored."""
+    (counts,) = rows(
+        database_url,
+        "SELECT (SELECT count(*) FROM predictions) AS predictions, (SELECT count(*) FROM drawings) AS drawings",
+    )
+    return counts["predictions"], counts["drawings"]
+
+
+@contextmanager
+def hidden(database_url: str, table: str) -> Iterator[None]:
+    """Take a table away, as a mistake would, and give it back."""
+    execute(database_url, f"ALTER TABLE {table} RENAME TO hidden")
+    try:
+        yield
+    finally:
+        execute(database_url, f"ALTER TABLE hidden RENAME TO {table}")
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds; fail when it does not within a few seconds."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def start_problem(app: ASGIApp) -> str | None:
+    """Start the application as a server does and stop it again; return why it refused to start, or None."""
+    sent: list[Message] = []
+
+    async def start_and_stop() -> None:
+        received: asyncio.Queue[Message] = asyncio.Queue()
+        for kind in ("lifespan.startup", "lifespan.shutdown"):
+            received.put_nowait({"type": kind})
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async with asyncio.timeout(SECONDS):
+            await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, received.get, send)
+
+    asyncio.run(start_and_stop())
+    if sent[0]["type"] == "lifespan.startup.failed":
+        return str(sent[0]["message"])
+    assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    return None
+
+
+def scope_of(method: str, path: str, *headers: tuple[bytes, bytes]) -> Scope:
+    """What a server hands to the application for this request."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"testserver"), *headers],
+        "client": (ADDRESS, 50000),
+        "server": ("testserver", 80),
+    }
+
+
+def exchange(app: ASGIApp, scope: Scope, *received: Message) -> list[Message]:
+    """Hand the request to the application as a server does, in exactly these pieces; return what it sends.
+
+    The application fails when it asks for more than there is.
+    """
+    sent: list[Message] = []
+    pieces = iter(received)
+
+    async def receive() -> Message:
+        return next(pieces)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def serve() -> None:
+        async with asyncio.timeout(SECONDS):
+            await app(scope, receive, send)
+
+    asyncio.run(serve())
+    return sent
+
+
+@contextmanager
+def served(app: ASGIApp) -> Iterator[int]:
+    """Let uvicorn serve a started application on a port of its own, for what only a real server does."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", ws="none", log_level="critical"))
+    thread = Thread(target=server.run)
+    thread.start()
+    try:
+        eventually(lambda: server.started)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(SECONDS)
+        assert not thread.is_alive()

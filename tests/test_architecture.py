@@ -1,0 +1,208 @@
+"""The architecture, as far as the code can be read: who imports whom, and what is done in one place only."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clone import PROJECT, environment
+
+APP = PROJECT / "app"
+# One tree of arrows, downward only. A module may import those named here, and nothing else of the application.
+ALLOWED: dict[str, set[str]] = {
+    "app": set(),
+    "config": set(),
+    "schemas": set(),
+    "normalise": set(),
+    "engine": {"config"},
+    "db": {"config", "engine"},
+    "models": {"db"},
+    "repository": {"models"},
+    "classifier": {"config", "normalise"},
+    "errors": {"db", "schemas"},
+    "middleware": {"errors"},
+    "rate_limit": {"config", "errors"},
+    "security": {"config", "errors", "rate_limit"},
+    "routers": set(),
+    "routers.classify": {"classifier", "db", "errors", "rate_limit", "repository", "schemas", "security"},
+    "routers.results": {"db", "errors", "repository", "schemas", "security"},
+    "routers.health": {"classifier", "db", "errors", "schemas"},
+    "main": {
+        "app",
+        "classifier",
+        "config",
+        "db",
+        "errors",
+        "middleware",
+        "rate_limit",
+        "routers",
+        "routers.classify",
+        "routers.health",
+        "routers.results",
+        "schemas",
+        "security",
+    },
+}
+WITHOUT_WEB = ("classifier", "config", "db", "engine", "models", "normalise", "repository", "schemas")
+WITHOUT_DATABASE = ("classifier", "config", "errors", "main", "middleware", "normalise", "rate_limit", "schemas")
+
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 40
+# Longer than a screen, and why that is better than taking it apart.
+LONGER: dict[str, str] = {}
+
+
+def module_name(path: Path) -> str:
+    name = ".".join(path.relative_to(APP).with_suffix("").parts).removesuffix("__init__").removesuffix(".")
+    return name or "app"
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+MODULES = {module_name(path): parsed(path) for path in sorted(APP.rglob("*.py"))}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Every module that is imported, by its full name; `from a import b` names both a and a.b."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are written in full"
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def imported_of_app(name: str) -> set[str]:
+    names = imported(MODULES[name])
+    found = {module for module in MODULES if f"app.{module}" in names}
+    # `from app import x` names the package only when x is none of its modules.
+    of_package = {name.removeprefix("app.") for name in names if name.count(".") == 1 and name.startswith("app.")}
+    return found | ({"app"} if of_package - set(MODULES) and "app" in names else set())
+
+
+def packages_of(name: str) -> set[str]:
+    return {module.partition(".")[0] for module in imported(MODULES[name])}
+
+
+def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr, node.lineno
+
+
+def test_every_module_has_its_place_in_the_architecture() -> None:
+    assert set(MODULES) == set(ALLOWED)
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_module_imports_exactly_what_it_may(name: str) -> None:
+    assert imported_of_app(name) == ALLOWED[name]
+
+
+@pytest.mark.parametrize("name", WITHOUT_WEB)
+def test_core_does_not_know_the_web(name: str) -> None:
+    assert packages_of(name).isdisjoint({"fastapi", "starlette", "uvicorn", "slowapi"})
+
+
+@pytest.mark.parametrize("name", WITHOUT_DATABASE)
+def test_what_needs_no_database_does_not_know_it(name: str) -> None:
+    assert packages_of(name).isdisjoint({"sqlalchemy", "sqlite3", "psycopg", "alembic"})
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("routers.")])
+def test_routers_know_sessions_by_their_type_alone(name: str) -> None:
+    of_sqlalchemy = {module for module in imported(MODULES[name]) if module.startswith("sqlalchemy")}
+    assert of_sqlalchemy <= {"sqlalchemy.orm", "sqlalchemy.orm.Session"}
+    assert {"execute", "scalar", "scalars", "add", "query"}.isdisjoint(attr for attr, _ in attributes(MODULES[name]))
+
+
+@pytest.mark.parametrize("name", set(MODULES) - {"db", "engine"})
+def test_nobody_but_the_database_begins_or_ends_a_transaction(name: str) -> None:
+    found = [(attr, line) for attr, line in attributes(MODULES[name]) if attr in ("commit", "rollback", "begin")]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", set(MODULES) - {"errors"})
+def test_nobody_but_errors_chooses_the_status_of_an_error(name: str) -> None:
+    assert not {module for module in imported(MODULES[name]) if module.startswith(("http.", "fastapi.status"))}
+    named = [
+        number
+        for node in ast.walk(MODULES[name])
+        # The routes name the errors they can give, for the documentation.
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "documented"
+        for number in ast.walk(node)
+    ]
+    numbers = [
+        node.value
+        for node in ast.walk(MODULES[name])
+        if isinstance(node, ast.Constant) and type(node.value) is int and 400 <= node.value < 600 and node not in named
+    ]
+    assert numbers == []
+    assert "status_code" not in {node.arg for node in ast.walk(MODULES[name]) if isinstance(node, ast.keyword)}
+
+
+@pytest.mark.parametrize("name", set(MODULES) - {"config"})
+def test_nobody_but_config_reads_the_environment(name: str) -> None:
+    assert {"environ", "getenv", "putenv"}.isdisjoint(attr for attr, _ in attributes(MODULES[name]))
+    assert packages_of(name).isdisjoint({"dotenv", "pydantic_settings"})
+
+
+def test_history_imports_nothing_of_the_application() -> None:
+    revisions = list((PROJECT / "alembic/versions").glob("*.py"))
+    assert revisions
+    for revision in revisions:
+        assert not {name for name in imported(parsed(revision)) if name.partition(".")[0] == "app"}, revision.name
+
+
+def test_alembic_folder_does_not_hide_the_package_of_that_name() -> None:
+    assert not list((PROJECT / "alembic").rglob("__init__.py"))
+
+
+DOCUMENTED_IMPORTS = """
+from app.main import app
+from app.models import Base, Prediction, SessionLocal
+from app.classifier import classify, classify_batch
+assert Prediction.__tablename__ in Base.metadata.tables
+assert callable(app) and callable(SessionLocal) and callable(classify) and callable(classify_batch)
+"""
+
+
+def test_documented_imports_need_neither_settings_nor_model_nor_database(tmp_path: Path) -> None:
+    missing = {"DATABASE_URL": "sqlite:////no-such-folder/x.db", "MODEL_PATH": "/no-such-folder/x.onnx"}
+    for settings in ({}, missing, {"DATABASE_URL": "nonsense", "RATE_LIMIT": "nonsense", "DEBUG": "nonsense"}):
+        done = subprocess.run(
+            [sys.executable, "-c", DOCUMENTED_IMPORTS],
+            cwd=tmp_path,
+            env=environment(PYTHONPATH=str(PROJECT), **settings),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def own_files() -> list[Path]:
+    folders = ("app", "alembic", "benchmarks", "tests", "training")
+    return sorted([*PROJECT.glob("*.py"), *(path for folder in folders for path in (PROJECT / folder).rglob("*.py"))])
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            yield f"{path.relative_to(PROJECT)}:{node.name}", node.end_lineno - node.lineno + 1
+
+
+def test_nothing_is_longer_than_can_be_read_at_once_without_a_reason() -> None:
+    files = {str(path.relative_to(PROJECT)): len(path.read_text().splitlines()) for path in own_files()}
+    lengths = {name: lines for path in own_files() for name, lines in functions(path)}
+    too_long = {name for name, lines in files.items() if lines > MAX_FILE_LINES}
+    too_long |= {name for name, lines in lengths.items() if lines > MAX_FUNCTION_LINES}
+    assert too_long == set(LONGER)

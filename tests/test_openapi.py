@@ -1,0 +1,214 @@
+"""The API's own description: complete, true, and readable without the Internet."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import pytest
+from http_fixtures import Start
+from service import DRAWING, hidden
+from starlette.testclient import TestClient
+
+from app import __version__
+from app.main import app
+from app.schemas import Problem
+
+SCHEMA: dict[str, Any] = app.openapi()
+SHAPES = SCHEMA["components"]["schemas"]
+OPERATIONS = [(method, path) for path, methods in SCHEMA["paths"].items() for method in methods]
+CONTRACT = {
+    ("post", "/classify"),
+    ("get", "/results"),
+    ("get", "/results/{id}"),
+    ("get", "/results/{id}/drawing.png"),
+    ("get", "/health"),
+    ("get", "/health/live"),
+    ("get", "/health/ready"),
+}
+
+
+def responses_of(method: str, path: str) -> dict[str, Any]:
+    documented: dict[str, Any] = SCHEMA["paths"][path][method]["responses"]
+    return documented
+
+
+def resolved(reference: str) -> Any:
+    found: Any = SCHEMA
+    for name in reference.removeprefix("#/").split("/"):
+        found = found[name]
+    return found
+
+
+def example_of(schema: dict[str, Any]) -> Any:
+    """The example of a shape: its own, or the one that its members' examples make."""
+    if "$ref" in schema:
+        return example_of(resolved(schema["$ref"]))
+    if "examples" in schema:
+        return schema["examples"][0]
+    return {name: example_of(member) for name, member in schema["properties"].items()}
+
+
+def everything_in(node: Any) -> Iterator[tuple[str, Any]]:
+    members = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, value in members:
+        yield str(name), value
+        yield from everything_in(value)
+
+
+def form(value: Any) -> Any:
+    """What remains of an answer without its values: names and kinds."""
+    if isinstance(value, dict):
+        return {name: form(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [form(value[0])] if value else []
+    return "text" if value is None or isinstance(value, str) else "number"
+
+
+def test_every_route_of_the_contract_is_described_and_no_other() -> None:
+    assert set(OPERATIONS) == CONTRACT
+    assert (SCHEMA["info"]["title"], SCHEMA["info"]["version"]) == ("PixelWise", __version__)
+
+
+def test_every_route_has_a_summary_a_text_and_an_id_of_its_own() -> None:
+    operations = [SCHEMA["paths"][path][method] for method, path in OPERATIONS]
+    assert all(operation["summary"] and operation["description"].endswith(".") for operation in operations)
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    references = [value for name, value in everything_in(SCHEMA) if name == "$ref"]
+    assert len(references) > 10
+    for reference in references:
+        assert resolved(reference)
+
+
+def test_every_shape_is_used() -> None:
+    used = {value.rpartition("/")[2] for name, value in everything_in(SCHEMA) if name == "$ref"}
+    assert used == set(SHAPES)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_every_error_is_documented_as_a_problem_with_an_example(method: str, path: str) -> None:
+    for status, response in responses_of(method, path).items():
+        assert response["description"]
+        if status == "200":
+            continue
+        assert list(response["content"]) == ["application/problem+json"]
+        content = response["content"]["application/problem+json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+        example = Problem.model_validate(content["example"])
+        assert (example.status, example.title) == (int(status), HTTPStatus(int(status)).phrase)
+
+
+class Errors(NamedTuple):
+    """Calls that go wrong, and the status and route they go wrong with."""
+
+    status: int
+    path: str
+    request: dict[str, Any] = {}  # noqa: RUF012  # Nothing changes it.
+    table: str | None = None
+
+
+WRONG_KEY = {"headers": {"X-API-Key": "wrong"}}
+ERRORS = [
+    Errors(401, "/classify", WRONG_KEY),
+    Errors(413, "/classify", {"content": b" " * 100_000}),
+    Errors(422, "/classify", {"content": b""}),
+    Errors(503, "/classify", {"json": DRAWING}, table="predictions"),
+    Errors(401, "/results", WRONG_KEY),
+    Errors(422, "/results", {"params": {"limit": 0}}),
+    Errors(503, "/results", table="predictions"),
+    Errors(401, "/results/{id}", WRONG_KEY),
+    Errors(404, "/results/{id}"),
+    Errors(422, "/results/{id}"),
+    Errors(503, "/results/{id}", table="predictions"),
+    Errors(401, "/results/{id}/drawing.png", WRONG_KEY),
+    Errors(404, "/results/{id}/drawing.png"),
+    Errors(422, "/results/{id}/drawing.png"),
+    Errors(503, "/results/{id}/drawing.png", table="drawings"),
+    Errors(503, "/health/ready", table="alembic_version"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: f"{error.status} {error.path}")
+def test_every_error_a_route_gives_is_documented_as_it_is(start: Start, sqlite_url: str, error: Errors) -> None:
+    client = start(DATABASE_URL=sqlite_url, PUBLIC_RESULTS="false")
+    (method,) = SCHEMA["paths"][error.path]
+    url = error.path.replace("{id}", "0" if error.status == 422 else "1")
+    if error.table is None:
+        response = client.request(method, url, **error.request)
+    else:
+        with hidden(sqlite_url, error.table):
+            response = client.request(method, url, **error.request)
+    assert response.status_code == error.status
+    content = responses_of(method, error.path)[str(error.status)]["content"]
+    assert set(content["application/problem+json"]["example"]) == set(response.json())
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_key_that_is_asked_for_limits_those_who_guess_it(method: str, path: str) -> None:
+    # Whoever can get a 401 can get a 429: both are documented, or neither.
+    assert ("401" in responses_of(method, path)) == ("429" in responses_of(method, path))
+
+
+def test_example_of_the_request_is_accepted(sqlite_client: TestClient) -> None:
+    body = SCHEMA["paths"]["/classify"]["post"]["requestBody"]
+    assert body["required"] is True
+    example = example_of(body["content"]["application/json"]["schema"])
+    assert sqlite_client.post("/classify", json=example).status_code == 200
+
+
+def test_examples_of_the_answers_have_the_form_of_the_real_ones(sqlite_client: TestClient) -> None:
+    real = {"/classify": sqlite_client.post("/classify", json=DRAWING)}
+    for _, path in OPERATIONS[1:]:
+        real[path] = sqlite_client.get(path.replace("{id}", "1"))
+    assert {response.status_code for response in real.values()} == {200}
+    assert real.pop("/results/{id}/drawing.png").headers["content-type"] == "image/png"
+    for path, response in real.items():
+        (method,) = SCHEMA["paths"][path]
+        content = responses_of(method, path)["200"]["content"]
+        assert form(example_of(content["application/json"]["schema"])) == form(response.json()), path
+
+
+def test_shape_of_the_request_tells_every_bound() -> None:
+    rows = SHAPES["ClassifyRequest"]["properties"]["pixels"]
+    assert (rows["minItems"], rows["maxItems"]) == (28, 28)
+    assert (rows["items"]["minItems"], rows["items"]["maxItems"]) == (28, 28)
+    pixel = rows["items"]["items"]
+    assert (pixel["type"], pixel["minimum"], pixel["maximum"]) == ("integer", 0, 255)
+    assert SHAPES["ClassifyRequest"]["additionalProperties"] is False
+
+
+def test_key_can_be_entered_once_for_all_routes_that_take_one() -> None:
+    ((name, scheme),) = SCHEMA["components"]["securitySchemes"].items()
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
+    for method, path in OPERATIONS:
+        asks = "401" in responses_of(method, path)
+        assert SCHEMA["paths"][path][method].get("security") == ([{name: []}] if asks else None)
+
+
+class Addresses(HTMLParser):
+    """Collects what a page loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_page_loads_nothing_from_elsewhere(sqlite_client: TestClient, page: str) -> None:
+    text = sqlite_client.get(page).text
+    addresses = Addresses()
+    addresses.feed(text)
+    assert any(address.endswith(".js") for address in addresses.found)
+    for address in addresses.found:
+        assert re.match(r"/[^/]", address), address
+        assert sqlite_client.get(address).status_code == 200, address
+    assert "//" not in text.replace("<!DOCTYPE html>", "").replace("window.location.protocol + '//'", "")
+    assert "/openapi.json" in text
+    assert sqlite_client.get("/openapi.json").json() == SCHEMA

@@ -1,0 +1,186 @@
+"""RATE_LIMIT: so many calls from one address, whatever becomes of them."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from http_fixtures import Start
+from service import DRAWING, KEY, assert_problem, client_of, eventually, exchange, scope_of, stored
+from starlette.testclient import TestClient
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from app.rate_limit import limiter
+
+DAY_S = 24 * 60 * 60
+
+
+def statuses(client: TestClient, count: int, **request: Any) -> list[int]:
+    return [client.post("/classify", **(request or {"json": DRAWING})).status_code for _ in range(count)]
+
+
+def assert_limited(client: TestClient) -> int:
+    """Check that the client has no call left; return the seconds after which it is told to come back."""
+    response = client.post("/classify", json=DRAWING)
+    assert_problem(response, HTTPStatus.TOO_MANY_REQUESTS)
+    return int(response.headers["retry-after"])
+
+
+def exhaust(client: TestClient) -> Any:
+    """Call until the limit is reached, by calls that are refused for their body; return the answer then."""
+    for _ in range(200):
+        response = client.post("/classify", content=b"")
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            return response
+    raise AssertionError("the limit was never reached")
+
+
+def test_exactly_as_many_pass_as_allowed_and_the_rest_is_not_stored(start: Start, database_url: str) -> None:
+    client = start(DATABASE_URL=database_url, RATE_LIMIT="5/day")
+    assert statuses(client, 7) == [200] * 5 + [429] * 2
+    assert stored(database_url) == (5, 5)
+    assert 1 <= assert_limited(client) <= DAY_S + 1
+
+
+def test_default_is_thirty_a_minute(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="")
+    assert "30 per 1 minute" in exhaust(client).json()["detail"]
+
+
+def test_exactly_as_many_pass_when_all_come_at_once(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/day")
+    with ThreadPoolExecutor(16) as callers:
+        codes = list(callers.map(lambda _: client.post("/classify", json=DRAWING).status_code, range(32)))
+    assert sorted(codes) == [200] * 10 + [429] * 22
+
+
+def test_waiting_as_long_as_told_is_enough(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="4/second")
+    # Three times, because what came before the window counts too.
+    for _ in range(3):
+        wait = int(exhaust(client).headers["retry-after"])
+        assert 1 <= wait <= 2
+        time.sleep(wait)
+        assert client.post("/classify", json=DRAWING).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [
+        pytest.param(401, {"json": DRAWING, "headers": {"X-API-Key": "wrong"}}, id="wrong key"),
+        pytest.param(422, {"content": b"no drawing"}, id="bad body"),
+    ],
+)
+def test_refused_calls_count_as_well(start: Start, sqlite_url: str, status: int, request_: Any) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
+    assert statuses(client, 4, **request_) == [status] * 3 + [429]
+    assert_limited(client)
+
+
+def test_guessing_keys_is_limited_whatever_path_is_called(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="6/day", PUBLIC_RESULTS="false")
+    client.headers["X-API-Key"] = "wrong"
+    calls = (
+        ("GET", "/results"),
+        ("GET", "/results/1"),
+        ("GET", "/results/2"),
+        ("GET", "/results/1/drawing.png"),
+        ("POST", "/classify"),
+        ("POST", "/classify?key=7"),
+    )
+    assert {client.request(*call).status_code for call in calls} == {401}
+    for call in calls:
+        response = client.request(*call)
+        assert_problem(response, HTTPStatus.TOO_MANY_REQUESTS)
+        assert int(response.headers["retry-after"]) >= 1
+    client.headers["X-API-Key"] = KEY
+    assert_limited(client)
+
+
+def test_one_address_has_one_share_whatever_its_urls_look_like(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="4/day")
+    urls = ("/classify", "/classify?a=1", "/classify?a=2", "/classify/", "/classify#5", "//classify", "/classify?b")
+    codes = [client.post(url, json=DRAWING).status_code for url in urls]
+    assert codes == [200, 200, 200, 200, 429, 404, 429]
+
+
+def test_other_addresses_are_not_affected(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day")
+    assert statuses(client, 3) == [200, 200, 429]
+    for address in ("203.0.113.2", "2001:db8::1"):
+        assert statuses(client_of(client.app, address), 3) == [200, 200, 429]
+
+
+def test_claimed_address_counts_only_from_a_trusted_proxy(start: Start, sqlite_url: str) -> None:
+    app = ProxyHeadersMiddleware(start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day").app, trusted_hosts="127.0.0.1")
+    behind_nginx, stranger = client_of(app, "127.0.0.1"), client_of(app, "203.0.113.9")
+
+    def claim(client: TestClient, forwarded_for: str) -> int:
+        return client.post("/classify", json=DRAWING, headers={"X-Forwarded-For": forwarded_for}).status_code
+
+    assert [claim(stranger, f"198.51.100.{n}") for n in range(3)] == [200, 200, 429]
+    assert [claim(behind_nginx, f"198.51.100.{n}") for n in range(3)] == [200, 200, 200]
+    # nginx appends the address it sees; whatever stands before it is the caller's own invention.
+    assert [claim(behind_nginx, f"6.6.6.{n}, 192.0.2.7") for n in range(3)] == [200, 200, 429]
+
+
+def test_every_part_of_a_combined_limit_holds(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="100/day;3/month")
+    assert statuses(client, 4) == [200, 200, 200, 429]
+    wrong = {"json": DRAWING, "headers": {"X-API-Key": "wrong"}}
+    assert statuses(client_of(client.app, "203.0.113.2"), 4, **wrong) == [401, 401, 401, 429]
+
+
+@pytest.mark.parametrize("off", ["off", "OFF"])
+def test_limit_can_be_switched_off(start: Start, sqlite_url: str, off: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT=off)
+    assert statuses(client, 40) == [200] * 40
+    assert statuses(client, 40, content=b"", headers={"X-API-Key": "wrong"}) == [401] * 40
+
+
+def test_health_results_and_drawings_are_not_limited(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
+    prediction_id = client.post("/classify", json=DRAWING).json()["id"]
+    assert_limited(client)
+    pages = ("/health", "/health/live", "/health/ready", "/results", f"/results/{prediction_id}")
+    for page in (*pages, f"/results/{prediction_id}/drawing.png", "/docs", "/openapi.json"):
+        assert {client.get(page).status_code for _ in range(3)} == {200}, page
+
+
+def test_every_route_that_writes_is_limited(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
+    exhaust(client)
+    writes = [
+        (method, path.replace("{id}", "1"))
+        for path, methods in client.get("/openapi.json").json()["paths"].items()
+        for method in methods
+        if method != "get"
+    ]
+    assert ("post", "/classify") in writes
+    for method, path in writes:
+        assert_problem(client.request(method, path), HTTPStatus.TOO_MANY_REQUESTS)
+
+
+def test_body_of_a_limited_call_is_not_read(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
+    exhaust(client)
+    # No body is there to be read, so reading it would fail.
+    sent = exchange(client.app, scope_of("POST", "/classify", (b"x-api-key", KEY.encode())))
+    assert sent[0]["status"] == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def test_addresses_that_stay_away_are_forgotten(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/second")
+    for number in range(300):
+        scope = scope_of("POST", "/classify")
+        exchange(client.app, {**scope, "client": (f"198.51.{number // 256}.{number % 256}", 50000)})
+    remembered = limiter.limiter.storage.storage  # type: ignore[attr-defined]
+    assert len(remembered) >= 50
+
+    def forgotten() -> bool:
+        # Counting somebody else's call is what clears the old ones away.
+        client.post("/classify", content=b"")
+        return len(remembered) <= 3
+
+    eventually(forgotten)

@@ -1,0 +1,173 @@
+"""Starting: whatever a request would need is checked first, and a refusal is one line that says what to do."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from clone import PROJECT, environment, free_port
+from http_fixtures import Start
+from service import DRAWING, KEY, execute, start_problem
+
+from app.config import EXAMPLE_KEY
+from app.main import create_app
+
+V05_TABLE = (
+    "CREATE TABLE predictions (id INTEGER NOT NULL, prediction VARCHAR NOT NULL, confidence FLOAT NOT NULL,"
+    " model_version VARCHAR NOT NULL, created_at DATETIME, PRIMARY KEY (id))"
+)
+
+
+class Refusal(NamedTuple):
+    """A setting that cannot work, and what the refusal says of it."""
+
+    name: str
+    value: str
+    words: str
+
+
+REFUSALS = [
+    Refusal("SECRET_API_KEY", "", "openssl rand -hex 32"),
+    Refusal("SECRET_API_KEY", EXAMPLE_KEY, "openssl rand -hex 32"),
+    Refusal("DATABASE_URL", "mysql://user:kept-quiet@localhost/pixelwise", "DATABASE_URL: must begin with"),
+    Refusal("DATABASE_URL", "sqlite:///no-such-folder/pixelwise.db", "no-such-folder does not exist"),
+    Refusal("DATABASE_URL", "sqlite:///tmp/pixelwise.db", "sqlite:////tmp/pixelwise.db"),
+    Refusal("DATABASE_URL", "sqlite:///other.db", "run: alembic upgrade head"),
+    Refusal("DATABASE_URL", "postgresql://user:kept-quiet@127.0.0.1:{closed_port}/x", "onnect"),
+    Refusal("RATE_LIMIT", "often", "RATE_LIMIT: must look like 30/minute"),
+    Refusal("DEBUG", "maybe", "DEBUG: "),
+    Refusal("PUBLIC_RESULTS", "maybe", "PUBLIC_RESULTS: "),
+    Refusal("MODEL_PATH", "/no-such-folder/digits.onnx", "set MODEL_PATH to an ONNX file"),
+    Refusal("MODEL_PATH", __file__, "not a PixelWise model"),
+]
+
+
+@pytest.fixture
+def working_settings(settings_environment: pytest.MonkeyPatch, sqlite_url: str) -> pytest.MonkeyPatch:
+    """Settings the service starts with."""
+    settings_environment.setenv("SECRET_API_KEY", KEY)
+    settings_environment.setenv("DATABASE_URL", sqlite_url)
+    return settings_environment
+
+
+def assert_refused(words: str) -> None:
+    """Check that the service refuses to start, says so in one line, and leaves nothing open."""
+    problem = start_problem(create_app())
+    assert problem is not None
+    assert problem.startswith("pixelwise: ")
+    assert words in problem
+    assert problem.isprintable()
+    assert "kept-quiet" not in problem
+    assert KEY not in problem
+
+
+def test_service_starts_and_stops_with_working_settings(working_settings: pytest.MonkeyPatch) -> None:
+    assert start_problem(create_app()) is None
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal.name}={refusal.value}"[:40])
+def test_setting_that_cannot_work_is_refused_in_one_line(
+    working_settings: pytest.MonkeyPatch, fresh_classifier: None, refusal: Refusal
+) -> None:
+    working_settings.setenv(refusal.name, refusal.value.format(closed_port=free_port()))
+    assert_refused(refusal.words)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def of_version_05(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(V05_TABLE)
+
+
+def at_revision(revision: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        execute(f"sqlite:///{path}", f"UPDATE alembic_version SET version_num = '{revision}'")
+
+    return change
+
+
+def not_a_database(path: Path) -> None:
+    path.write_text("a letter to my aunt\n" * 1000)
+
+
+def torn(path: Path) -> None:
+    """As after a copy that broke off."""
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def content(path: Path) -> list[str] | bytes:
+    """Every statement that would make the database again, or the bytes of a file that is none."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+        try:
+            return list(database.iterdump())
+        except sqlite3.DatabaseError:
+            return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param(empty, "is empty; run: alembic upgrade head", id="empty"),
+        pytest.param(of_version_05, "was made by PixelWise 0.5; run: alembic upgrade head", id="version 0.5"),
+        pytest.param(at_revision("0002"), "is at revision 0002", id="older"),
+        pytest.param(at_revision("9999"), "update PixelWise", id="newer"),
+        pytest.param(at_revision("1a2b3c4d5e6f"), "none of PixelWise's", id="somebody else's"),
+        pytest.param(not_a_database, "not a database", id="no database"),
+        pytest.param(torn, "malformed", id="torn"),
+    ],
+)
+def test_database_that_is_not_this_version_s_is_refused_and_left_as_it_is(
+    working_settings: pytest.MonkeyPatch, tmp_path: Path, change: Callable[[Path], None], words: str
+) -> None:
+    path = tmp_path / "pixelwise.db"
+    change(path)
+    before = content(path)
+    assert_refused(words)
+    assert content(path) == before
+
+
+def test_database_folder_without_a_database_stays_empty(working_settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    working_settings.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/data/pixelwise.db")
+    assert_refused("alembic upgrade head")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("env_file", "words"),
+    [
+        pytest.param(f"SECRET_API_KEY={EXAMPLE_KEY}\n".encode(), "openssl rand -hex 32", id="example key"),
+        pytest.param(f"SECRET_API_KEY={KEY}\n".encode(), "alembic upgrade head", id="no database"),
+        pytest.param(b"SECRET_API_KEY=\xff\xfe\n", "cannot read", id="no text"),
+    ],
+)
+def test_uvicorn_prints_one_line_without_a_traceback_and_fails(tmp_path: Path, env_file: bytes, words: str) -> None:
+    (tmp_path / ".env").write_bytes(env_file)
+    done = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(free_port())],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(PROJECT)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == 3
+    (line,) = [line for line in printed.splitlines() if "pixelwise:" in line]
+    assert words in line
+    assert "Traceback" not in printed
+
+
+def test_key_is_read_anew_at_every_start(start: Start, sqlite_url: str) -> None:
+    first = start(DATABASE_URL=sqlite_url, SECRET_API_KEY="the-key-of-yesterday")
+    assert first.post("/classify", json=DRAWING).status_code == 401
+    second = start(DATABASE_URL=sqlite_url)
+    assert second.post("/classify", json=DRAWING).status_code == 200
