@@ -2,12 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, MetaData, inspect, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -28,6 +27,7 @@ from app.engine import (
     sqlite_engine,
     translated_errors,
 )
+from app.writer import MAX_WAITING, Work, Writer
 
 __all__ = [
     "MAX_WAITING",
@@ -44,11 +44,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Work = Callable[[Session], T]
-
-# A write takes about a millisecond, so the last of a thousand waits about a second. Whoever comes
-# later is told at once to come back, which is better than an answer after the client has given up.
-MAX_WAITING: Final = 1000
 
 
 class Base(DeclarativeBase):
@@ -101,39 +96,44 @@ class _LazySession(Session):
 SessionLocal = sessionmaker(class_=_LazySession, expire_on_commit=False)
 
 
-class _Lane:
-    """Threads that run transactions on one engine, and how many callers wait for one."""
+class _Reader:
+    """Threads that run works which store nothing, and how many callers wait for one."""
 
-    def __init__(self, engine: Engine, *, threads: int, name: str) -> None:
+    def __init__(self, engine: Engine, *, threads: int) -> None:
         self.engine = engine
-        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="read")
         self._waiting = 0
 
-    async def run(self, transaction: Callable[[Work[T]], T], work: Work[T]) -> T:
+    async def run(self, work: Work[T]) -> T:
         if self._waiting >= MAX_WAITING:
             raise DatabaseBusy(f"{MAX_WAITING} requests wait for the database already")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.executor, transaction, work)
+            return await asyncio.get_running_loop().run_in_executor(self.executor, self._read, work)
         finally:
             self._waiting -= 1
+
+    def _read(self, work: Work[T]) -> T:
+        with translated_errors(), SessionLocal(bind=self.engine) as session:
+            return work(session)
 
 
 class _Lanes:
     """What is open between `Database.open` and `Database.close`."""
 
     def __init__(self, url: URL) -> None:
-        self.file: SqliteFile | None = None
         if url.get_backend_name() == "sqlite":
-            self.file = SqliteFile(Path(url.database or "").absolute())
+            file = SqliteFile(Path(url.database or "").absolute())
             # One writer: SQLite lets one write at a time anyway, and its lock is given to whoever asks
-            # at the right moment. The executor's queue gives it to whoever came first.
-            self.writes = _Lane(sqlite_engine(url, self.file, write=True), threads=1, name="write")
-            self.reads = _Lane(sqlite_engine(url, self.file, write=False), threads=READERS, name="read")
+            # at the right moment. The queue gives it to whoever came first.
+            self.writer = Writer(
+                sqlite_engine(url, file, write=True), SessionLocal, threads=1, before_commit=file.refuse_another
+            )
+            self.reader = _Reader(sqlite_engine(url, file, write=False), threads=READERS)
         else:
             engine = postgres_engine(url)
-            self.writes = _Lane(engine, threads=POSTGRES_THREADS, name="write")
-            self.reads = _Lane(engine, threads=POSTGRES_THREADS, name="read")
+            self.writer = Writer(engine, SessionLocal, threads=POSTGRES_THREADS, before_commit=lambda: None)
+            self.reader = _Reader(engine, threads=POSTGRES_THREADS)
 
 
 class Database:
@@ -157,12 +157,12 @@ class Database:
         with self._lock:
             lanes, self._lanes = self._lanes, None
         if lanes is not None:
-            lanes.reads.executor.shutdown()
-            lanes.writes.executor.shutdown()
+            lanes.reader.executor.shutdown()
+            lanes.writer.close()
             # The writer last: SQLite's last connection moves the log into the file and removes the log,
             # which a reader's connection is not allowed to do.
-            lanes.reads.engine.dispose()
-            lanes.writes.engine.dispose()
+            lanes.reader.engine.dispose()
+            lanes.writer.engine.dispose()
 
     def _open_lanes(self) -> _Lanes:
         with self._lock:
@@ -173,35 +173,21 @@ class Database:
     @property
     def engine(self) -> Engine:
         """The engine that writes, opened when necessary: what `SessionLocal` uses."""
-        return self._open_lanes().writes.engine
+        return self._open_lanes().writer.engine
 
     async def write(self, work: Work[T]) -> T:
-        """Run the work in a transaction of its own and return its result after the commit.
+        """Run the work through a session of its own and return its result after the commit, which is on disk by then.
 
-        When the work raises, everything is rolled back and its exception passes through; the
-        database's own errors are raised as DatabaseUnavailable, DatabaseFull or DatabaseBusy.
-        Whoever is cancelled while waiting may still have been stored.
+        Works that wait together share a transaction (see `app.writer`). When the work raises, what it wrote is rolled
+        back and its exception passes through; the database's own errors are raised as DatabaseUnavailable, DatabaseFull
+        or DatabaseBusy. After an error of the database the work may be run again, on nothing of the first time, so
+        it must change nothing but the session. Whoever is cancelled while waiting may still have been stored.
         """
-        lanes = self._open_lanes()
-
-        def transaction(work: Work[T]) -> T:
-            with translated_errors(), SessionLocal(bind=lanes.writes.engine) as session, session.begin():
-                result = work(session)
-                if lanes.file is not None:
-                    lanes.file.refuse_another()
-            return result
-
-        return await lanes.writes.run(transaction, work)
+        return await self._open_lanes().writer.run(work)
 
     async def read(self, work: Work[T]) -> T:
         """Run the work on one consistent state of the database, beside the writes. Nothing is stored."""
-        lanes = self._open_lanes()
-
-        def transaction(work: Work[T]) -> T:
-            with translated_errors(), SessionLocal(bind=lanes.reads.engine) as session:
-                return work(session)
-
-        return await lanes.reads.run(transaction, work)
+        return await self._open_lanes().reader.run(work)
 
     async def write_problem(self) -> str | None:
         """Commit a change of one row; return None, or why that failed."""
@@ -221,7 +207,7 @@ class Database:
         Raises ConfigurationError for a URL that cannot work.
         """
         try:
-            with translated_errors(), self._open_lanes().reads.engine.connect() as connection:
+            with translated_errors(), self._open_lanes().reader.engine.connect() as connection:
                 return _schema_problem(connection)
         except DatabaseError as error:
             return str(error)

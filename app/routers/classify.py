@@ -1,7 +1,8 @@
 """`POST /classify`: a drawing goes in, the answer comes out, and it is on disk before it does."""
 
-from itertools import chain
+from typing import Annotated
 
+import msgspec
 import numpy as np
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
@@ -17,6 +18,18 @@ from app.schemas import SIDE, ClassifyRequest, ClassifyResponse
 from app.security import Client
 
 router = APIRouter(tags=["classify"])
+
+Pixel = Annotated[int, msgspec.Meta(ge=0, le=255)]
+Row = Annotated[list[Pixel], msgspec.Meta(min_length=SIDE, max_length=SIDE)]
+
+
+class _Drawing(msgspec.Struct, forbid_unknown_fields=True):
+    """What `ClassifyRequest` says, for a decoder that is three times as fast; a test holds the two together."""
+
+    pixels: Annotated[list[Row], msgspec.Meta(min_length=SIDE, max_length=SIDE)]
+
+
+_decode = msgspec.json.Decoder(_Drawing).decode
 
 _BODY = {
     "requestBody": {
@@ -73,12 +86,22 @@ async def classify_drawing(request: Request, client: Client) -> Response:
 def parse_drawing(body: bytes) -> bytes:
     """Return the drawing's 784 bytes, row by row; raise InvalidInput for anything but the documented body."""
     try:
-        request = ClassifyRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise InvalidInput(error.errors(include_url=False, include_input=False), under=["body"]) from None
+        rows = _decode(body).pixels
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise _invalid(body) from None
     # The only strings of a valid body are its keys, so more than one pair of quotes is the same key again, of which
     # JSON parsers silently take the last.
     if body.count(b'"') > 2:
-        duplicate = {"loc": ["pixels"], "msg": "The key appears more than once", "type": "duplicate_key"}
-        raise InvalidInput([duplicate], under=["body"])
-    return bytes(chain.from_iterable(request.pixels))
+        raise _invalid(body)
+    return b"".join(map(bytes, rows))
+
+
+def _invalid(body: bytes) -> InvalidInput:
+    """Say where the body is wrong. pydantic says it better than the fast decoder, which only says that it is."""
+    try:
+        ClassifyRequest.model_validate_json(body)
+    except ValidationError as error:
+        return InvalidInput(error.errors(include_url=False, include_input=False), under=["body"])
+    # pydantic looks at the last of several members with one name, so a body that it accepts has several.
+    duplicate = {"loc": ["pixels"], "msg": "The key appears more than once", "type": "duplicate_key"}
+    return InvalidInput([duplicate], under=["body"])

@@ -3,7 +3,7 @@
 from io import BytesIO
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from PIL import Image
 from sqlalchemy.orm import Session
 
@@ -11,7 +11,7 @@ from app import repository
 from app.db import get_database
 from app.errors import NotFound, documented
 from app.schemas import SIDE, Result, ResultsPage, ResultsQuery, ResultSummary
-from app.security import Reader, require_key
+from app.security import KeyRequired, KeyUnlessPublic
 
 router = APIRouter(tags=["results"])
 
@@ -21,7 +21,7 @@ PredictionId = Annotated[int, Path(alias="id", ge=1, le=2**31 - 1, description="
 
 @router.get(
     "/results",
-    dependencies=[Reader],
+    dependencies=[KeyUnlessPublic],
     responses=documented(401, 422, 429, 503),
     summary="The newest predictions",
 )
@@ -37,7 +37,7 @@ async def list_results(query: Annotated[ResultsQuery, Query()]) -> ResultsPage:
 
 @router.get(
     "/results/{id}",
-    dependencies=[Reader],
+    dependencies=[KeyUnlessPublic],
     responses=documented(401, 404, 422, 429, 503),
     summary="One prediction",
 )
@@ -65,7 +65,7 @@ async def get_result(prediction_id: PredictionId) -> Result:
 
 @router.get(
     "/results/{id}/drawing.png",
-    dependencies=[Depends(require_key)],
+    dependencies=[KeyRequired],
     response_class=Response,
     responses={
         200: {"content": {"image/png": {}}, "description": "28 x 28 pixels, grey, ink white on black."},
