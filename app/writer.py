@@ -7,6 +7,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.engine import DatabaseBusy, DatabaseError, translated_errors
@@ -113,9 +114,13 @@ class Writer:
                 _wake(together)
 
     def _write(self, jobs: list[_Job[Any]]) -> None:
-        if len(jobs) == 1 or not self._write_together(jobs):
+        try:
+            if len(jobs) == 1 or not self._write_together(jobs):
+                for job in jobs:
+                    self._write_alone(job)
+        except BaseException as error:  # noqa: BLE001  # Without this thread nobody would ever be answered again.
             for job in jobs:
-                self._write_alone(job)
+                job.error = job.error or error
 
     def _write_alone(self, job: _Job[Any]) -> None:
         try:
@@ -142,9 +147,15 @@ class Writer:
                             job.result = job.work(session)
                     self._before_commit()
                 except Exception:  # noqa: BLE001  # It is raised again, to its own caller, when the job is written alone.
-                    transaction.rollback()
+                    if transaction.is_active:
+                        transaction.rollback()
                     return False
-                transaction.commit()
+                try:
+                    transaction.commit()
+                except SQLAlchemyError:
+                    # SQLite may leave the transaction open, and the next one could then not begin on this connection.
+                    connection.invalidate()
+                    raise
         except DatabaseError as error:
             for job in jobs:
                 job.error = error

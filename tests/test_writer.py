@@ -1,0 +1,148 @@
+"""Group commit: what is shared by those who wait together, and what is not."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import event, func, select, text
+from sqlalchemy.orm import Session
+
+from app.db import Database, DatabaseUnavailable
+from app.models import Prediction
+
+
+def add(confidence: float = 0.5) -> Callable[[Session], int]:
+    def work(session: Session) -> int:
+        prediction = Prediction(prediction="7", confidence=confidence, model_version="v1")
+        session.add(prediction)
+        session.flush()
+        return prediction.id
+
+    return work
+
+
+def count_commits(database: Database) -> list[int]:
+    commits: list[int] = []
+    event.listen(database.engine, "commit", lambda _connection: commits.append(1))
+    return commits
+
+
+async def stored(database: Database) -> int:
+    return await database.read(lambda session: session.scalar(select(func.count()).select_from(Prediction)) or 0)
+
+
+def test_writes_that_wait_together_share_a_commit_and_each_gets_its_own_id(database: Database) -> None:
+    async def scenario() -> list[int]:
+        return await asyncio.gather(*[database.write(add()) for _ in range(40)])
+
+    commits = count_commits(database)
+    ids = asyncio.run(scenario())
+    assert len(set(ids)) == 40
+    assert len(commits) == 1
+
+
+def test_writes_beyond_one_transaction_follow_in_the_next(database: Database) -> None:
+    async def scenario() -> int:
+        await asyncio.gather(*[database.write(add()) for _ in range(100)])
+        return await stored(database)
+
+    commits = count_commits(database)
+    assert asyncio.run(scenario()) == 100
+    assert 2 <= len(commits) <= 100
+
+
+def test_each_write_has_a_session_of_its_own(database: Database) -> None:
+    sessions: list[Session] = []
+
+    async def scenario() -> None:
+        await asyncio.gather(*[database.write(sessions.append) for _ in range(5)])
+
+    asyncio.run(scenario())
+    assert len({id(session) for session in sessions}) == 5
+
+
+@pytest.mark.parametrize("position", [0, 3, 6])
+def test_one_write_that_fails_leaves_nothing_and_spoils_no_other(database: Database, position: int) -> None:
+    def fail(session: Session) -> None:
+        add()(session)
+        raise LookupError("not this one")
+
+    async def scenario() -> tuple[list[object], int]:
+        works: list[Callable[[Session], object]] = [add() for _ in range(6)]
+        works.insert(position, fail)
+        outcomes = await asyncio.gather(*[database.write(work) for work in works], return_exceptions=True)
+        return outcomes, await stored(database)
+
+    outcomes, rows = asyncio.run(scenario())
+    assert isinstance(outcomes.pop(position), LookupError)
+    assert sorted(outcomes) == sorted({outcome for outcome in outcomes if isinstance(outcome, int)})
+    assert rows == 6
+
+
+@pytest.mark.parametrize("position", [0, 3, 6])
+def test_one_row_that_the_database_refuses_spoils_no_other(database: Database, position: int) -> None:
+    async def scenario() -> tuple[list[object], int]:
+        works = [add() for _ in range(6)]
+        works.insert(position, add(confidence=2.0))
+        outcomes = await asyncio.gather(*[database.write(work) for work in works], return_exceptions=True)
+        return outcomes, await stored(database)
+
+    outcomes, rows = asyncio.run(scenario())
+    assert isinstance(outcomes.pop(position), DatabaseUnavailable)
+    assert all(isinstance(outcome, int) for outcome in outcomes)
+    assert rows == 6
+
+
+def dangling(session: Session) -> None:
+    """Refer to a row that does not exist, which is noticed when the transaction ends: a commit that really fails."""
+    session.execute(text("PRAGMA defer_foreign_keys = ON"))
+    session.execute(text("INSERT INTO drawings (prediction_id, pixels, scores) VALUES (999, zeroblob(784), '[]')"))
+
+
+def test_failed_commit_fails_everybody_and_nothing_is_written_twice(sqlite_database: Database) -> None:
+    ran: list[int] = []
+
+    def remember(number: int) -> Callable[[Session], None]:
+        def work(session: Session) -> None:
+            ran.append(number)
+            add()(session)
+
+        return work
+
+    async def scenario() -> tuple[list[object], int]:
+        works = [remember(0), remember(1), dangling, remember(2)]
+        outcomes = await asyncio.gather(*[sqlite_database.write(work) for work in works], return_exceptions=True)
+        return list(outcomes), await stored(sqlite_database)
+
+    outcomes, rows = asyncio.run(scenario())
+    assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable] * 4
+    assert ran == [0, 1, 2]
+    assert rows == 0
+
+
+@pytest.mark.parametrize("together", [1, 3])
+def test_writes_go_on_after_a_commit_that_failed(sqlite_database: Database, together: int) -> None:
+    async def scenario() -> list[object]:
+        failed = await asyncio.gather(
+            *[sqlite_database.write(dangling) for _ in range(together)], return_exceptions=True
+        )
+        return [*failed, await sqlite_database.write(add())]
+
+    *failed, stored_id = asyncio.run(scenario())
+    assert {type(outcome) for outcome in failed} == {DatabaseUnavailable}
+    assert stored_id == 1
+
+
+def test_two_loops_in_two_threads_are_both_answered(database: Database) -> None:
+    ids: list[int] = []
+
+    async def scenario() -> None:
+        ids.extend(await asyncio.gather(*[database.write(add()) for _ in range(50)]))
+
+    threads = [threading.Thread(target=asyncio.run, args=(scenario(),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert len(set(ids)) == 100
