@@ -12,6 +12,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
+SHIPPED_MODEL: Final = PROJECT_FOLDER / "models" / "digits.onnx"
+PICKLES: Final = (".pkl", ".pickle", ".joblib")
 EXAMPLE_KEY: Final = "replace-me-with-openssl-rand-hex-32"
 RATE_LIMIT_OFF: Final = "off"
 
@@ -76,7 +78,9 @@ def _checked_rate_limit(text: str) -> str:
 
 
 def _in_project_folder(path: Path) -> Path:
-    return PROJECT_FOLDER / path
+    # The .env of 0.5 names a pickle. A pickle can run any code and is never opened; the model that ships replaces it,
+    # so that an upgrade needs no change of the file.
+    return SHIPPED_MODEL if path.suffix in PICKLES else PROJECT_FOLDER / path
 
 
 class Settings(BaseSettings):
@@ -94,7 +98,7 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_checked_database_url)] = Field(
         default="sqlite:///./pixelwise.db", repr=False
     )
-    model_path: Annotated[Path, AfterValidator(_in_project_folder)] = PROJECT_FOLDER / "models/digits.onnx"
+    model_path: Annotated[Path, AfterValidator(_in_project_folder)] = SHIPPED_MODEL
     debug: bool = False
     rate_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "30/minute"
     public_results: bool = True

@@ -127,6 +127,14 @@ def test_relative_model_path_starts_at_the_project_folder(monkeypatch: pytest.Mo
     assert get_settings().model_path == PROJECT_FOLDER / "models" / "other.onnx"
 
 
+@pytest.mark.parametrize("name", ["models/model.pkl", "/opt/pixelwise/model.joblib"])
+def test_pickle_of_an_older_version_gives_way_to_the_model_that_ships(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("MODEL_PATH", name)
+    assert get_settings().model_path == PROJECT_FOLDER / "models" / "digits.onnx"
+
+
 def test_absolute_model_path_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_PATH", "/srv/models/other.onnx")
     assert get_settings().model_path == Path("/srv/models/other.onnx")
