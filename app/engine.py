@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -140,6 +140,14 @@ def sqlite_engine(url: URL, file: SqliteFile, *, write: bool) -> Engine:
     def configure(connection: sqlite3.Connection, _record: object) -> None:
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
+
+    if write:
+        # The log of a file that was moved or replaced is left by SQLite where it is, and at the next start it would
+        # be played into the file that has taken the place, which destroys that. So no rows stay in it.
+        @event.listens_for(engine, "close")
+        def empty_log(connection: sqlite3.Connection, _record: object) -> None:
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:

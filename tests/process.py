@@ -105,8 +105,12 @@ class Service:
         self.process.wait(PATIENCE_S)
 
     def stop(self) -> None:
-        """End it as systemd does, and check that it ended in good order."""
+        """End it as systemd does."""
         self.process.terminate()
+        self.wait_for_end()
+
+    def wait_for_end(self) -> None:
+        """Wait until it has ended by itself, in good order."""
         # Once it has finished, uvicorn lets the signal end it after all; systemd calls this a clean exit, too.
         assert self.process.wait(PATIENCE_S) == -signal.SIGTERM
         assert "Application shutdown complete." in self.log.read_text()

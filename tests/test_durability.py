@@ -35,8 +35,8 @@ def kill_under_load(database_url: str, folder: Path, *, rounds: int, clients: in
     acknowledged: dict[int, Answer] = {}
     for round_number in range(rounds + 1):
         with serving(database_url, folder) as service:
-            assert_listed(service, acknowledged)
             assert missing(acknowledged, database_url) == []
+            assert_listed(service, acknowledged)
             assert_sound(database_url)
             if round_number == rounds:
                 break
@@ -119,9 +119,9 @@ def test_a_stop_waits_for_requests_under_way_but_not_for_ever_and_leaves_one_fil
             other.execute(text("BEGIN IMMEDIATE"))
             drawings = send_one_each(service, clients)
             service.process.terminate()
-            wait_until(lambda: "Shutting down" in service.log.read_text(), "the service has begun to stop")
+            wait_until(lambda: "Waiting for connections" in service.log.read_text(), "the service waits for answers")
         replies = [client.receive() for client in clients]
-        service.stop()
+        service.wait_for_end()
 
     assert [reply.status_code for reply in replies] == [200] * len(replies)
     stored_pixels = {key: answer.pixels for key, answer in stored_answers(sqlite_url).items()}

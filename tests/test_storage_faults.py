@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from http import HTTPStatus
 from pathlib import Path
 from random import Random
@@ -65,31 +67,21 @@ def test_nothing_is_acknowledged_once_the_file_is_lost(
     assert missing(load.acknowledged, f"sqlite:///{tmp_path / 'kept.db'}") == []
 
 
-def test_a_backup_moved_over_the_file_is_whole_after_the_restart_that_is_asked_for(
-    sqlite_url: str, tmp_path: Path
-) -> None:
-    database = tmp_path / "pixelwise.db"
+def test_a_backup_moved_over_the_file_is_whole_after_a_restart(sqlite_url: str, tmp_path: Path) -> None:
+    database, backup = tmp_path / "pixelwise.db", tmp_path / "backup.db"
     with serving(sqlite_url, tmp_path) as service:
-        with Load(service.port, 8, seed=0) as load:
-            load.wait_for(100)
+        with Load(service.port, 8, seed=0) as before:
+            before.wait_for(100)
+        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(backup)) as target:
+            source.backup(target)
+        with Load(service.port, 8, seed=1) as after:
+            after.wait_for(400)
+        move_another_over_it(database)
         service.stop()
-    backup = load.acknowledged
-    shutil.copy(database, tmp_path / "backup.db")
-    with serving(sqlite_url, tmp_path) as service:
-        with Load(service.port, 8, seed=1) as load:
-            load.wait_for(400)
-        service.stop()
-    with serving(sqlite_url, tmp_path) as service:
-        with Load(service.port, 8, seed=2) as load:
-            load.wait_for(100)
-            move_another_over_it(database)
-            wait_until(lambda: load.refused, "the service refuses")
-        service.stop()
-
     with serving(sqlite_url, tmp_path) as service:
         wait_until_ready(service)
         assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
-        assert stored_answers(sqlite_url) == backup
+        assert stored_answers(sqlite_url) == before.acknowledged
 
 
 def test_a_lock_that_is_given_back_in_time_is_waited_for(sqlite_url: str, tmp_path: Path) -> None:
@@ -134,9 +126,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def fill(disk: Path) -> Path:
     """Leave not one free byte on the disk; return the file that takes them."""
     filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
+    assert shutil.disk_usage(disk).free == 0
     return filler
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from random import Random
 
 import psycopg
-import pytest
 from clone import cannot_run, need, run
 from process import Service, drawing, serving, wait_until
 from sqlalchemy import make_url
@@ -32,7 +31,7 @@ def classify_one_after_another(service: Service) -> None:
     random = Random(0)
     with service.client() as client:
         for _ in range(REQUESTS):
-            assert client.classify(drawing(random)).status == 200
+            assert client.classify(drawing(random)).status_code == 200
 
 
 def strace(output: Path) -> Sequence[str]:
@@ -45,7 +44,7 @@ def strace(output: Path) -> Sequence[str]:
 
 
 def synced_answers(trace: str, log: Path) -> list[bool]:
-    """For each 200 that was sent: whether the log had been synced since the one before, and not been written to after."""
+    """For each 200 that was sent: whether the log was synced since the one before, and not written to after that."""
     answers = []
     synced = False
     under_way: dict[str, tuple[str, str]] = {}
@@ -71,7 +70,8 @@ def answers_under_strace(database_url: str, folder: Path, uvicorn: Sequence[str]
     with serving(database_url, folder, tracer=strace(trace), uvicorn=uvicorn) as service:
         classify_one_after_another(service)
         service.stop()
-    wait_until(lambda: f"{service.process.pid} +++ killed" in trace.read_text(), "strace has written everything down")
+    last_line = re.compile(rf"^{service.process.pid} +\+\+\+ killed", re.MULTILINE)
+    wait_until(lambda: last_line.search(trace.read_text()), "strace has written everything down")
     answers = synced_answers(trace.read_text(), folder.resolve() / "pixelwise.db-wal")
     assert len(answers) == REQUESTS
     return answers
@@ -97,7 +97,7 @@ def test_postgresql_has_flushed_its_log_before_each_answer_whatever_its_default(
         with serving(postgres_url, tmp_path) as service, service.client() as client:
             for _ in range(REQUESTS):
                 before = database.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
-                assert client.classify(drawing(random)).status == 200
+                assert client.classify(drawing(random)).status_code == 200
                 after = database.execute("SELECT pg_current_wal_flush_lsn() > %s", before).fetchone()
                 flushed += after == (True,)
     assert flushed == REQUESTS
