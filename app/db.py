@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, MetaData, inspect, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.config import PROJECT_FOLDER, get_settings
 from app.engine import (
@@ -61,6 +63,24 @@ class Base(DeclarativeBase):
     )
 
 
+class _ReadableOrNothing(sqlite.DATETIME):
+    """SQLite's date and time, where a text that is none is read as NULL.
+
+    Whoever writes rows with `sqlite3` may write anything; one such row must not hide the page it is on.
+    """
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        parse = super().result_processor(dialect, coltype)
+
+        def read(value: Any) -> datetime | None:
+            try:
+                return parse(value) if parse else value
+            except (TypeError, ValueError):
+                return None
+
+        return read
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC time: `YYYY-MM-DD HH:MM:SS.ffffff` text in SQLite, timestamptz in PostgreSQL."""
 
@@ -69,6 +89,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def __init__(self) -> None:
         super().__init__(timezone=True)
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return how the engine stores it."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(_ReadableOrNothing())  # type: ignore[no-untyped-call]  # SQLAlchemy's own.
+        return dialect.type_descriptor(self.impl_instance)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Turn an aware time into UTC; raise ValueError for a naive one, whose zone is a guess."""

@@ -23,7 +23,7 @@ BUSY_TIMEOUT_S: Final = 5.0
 
 # FULL syncs the log at every commit: with NORMAL the rows since the last checkpoint are lost when the
 # power fails. The size limit gives the disk back after a burst.
-_PRAGMAS: Final = (
+_WRITER_PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -31,6 +31,7 @@ _PRAGMAS: Final = (
 )
 # Only the writer's connection checkpoints: two connections doing it at once can corrupt the file
 # before SQLite 3.51.3, see https://sqlite.org/wal.html#the_wal_reset_bug
+# Readers change nothing: a start that is refused leaves the file and its journal as they were.
 _READER_PRAGMAS: Final = ("query_only=ON", "wal_autocheckpoint=0")
 
 # Stated here and not left to the server's configuration: an acknowledged row is on disk, and no
@@ -131,7 +132,7 @@ def sqlite_engine(url: URL, file: SqliteFile, *, write: bool) -> Engine:
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
     )
-    pragmas = _PRAGMAS if write else (*_PRAGMAS, *_READER_PRAGMAS)
+    pragmas = _WRITER_PRAGMAS if write else _READER_PRAGMAS
     # A deferred transaction that reads and then writes fails at once when another wrote in between,
     # whatever the timeout; IMMEDIATE waits for its turn instead.
     begin = "BEGIN IMMEDIATE" if write else "BEGIN"

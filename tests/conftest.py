@@ -18,7 +18,7 @@ from alembic import command
 from app.config import PROJECT_FOLDER, get_settings
 from app.db import Database, get_database
 
-pytest_plugins = ["http_fixtures"]
+pytest_plugins = ["http_fixtures", "mnist"]
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -67,6 +67,8 @@ def postgres_database(admin_url: str, purpose: str) -> Iterator[str]:
     name = f"pixelwise_test_{purpose}_{os.getpid()}"
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        # Far from UTC, so that a time stored without its zone does not come back right by chance.
+        connection.execute(sql.SQL("ALTER DATABASE {} SET timezone = 'Asia/Kathmandu'").format(sql.Identifier(name)))
         yield make_url(admin_url).set(database=name).render_as_string(hide_password=False)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 

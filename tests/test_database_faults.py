@@ -1,8 +1,9 @@
 """What goes wrong in the database: the caller is told at once, nothing is stored, and service returns by itself."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,22 @@ def test_readers_go_on_while_nothing_can_be_written(sqlite_client: TestClient, s
             assert sqlite_client.get(page).status_code == 200
 
 
+def test_file_that_is_moved_while_many_wait_to_be_written_together_keeps_none(
+    sqlite_client: TestClient, sqlite_url: str
+) -> None:
+    with ThreadPoolExecutor(20) as callers, ExitStack() as away:
+        with connected(sqlite_url) as other:
+            other.execute(text("BEGIN IMMEDIATE"))
+            waiting = [callers.submit(sqlite_client.post, "/classify", json=DRAWING) for _ in range(20)]
+            # Whoever comes while the first one waits for the lock is written in one transaction after it.
+            time.sleep(0.5)
+            away.enter_context(file_moved(sqlite_url))
+        for call in waiting:
+            assert_storage_problem(call.result())
+    assert stored(sqlite_url) == (0, 0)
+    assert sqlite_client.post("/classify", json=DRAWING).status_code == 200
+
+
 def limit_pages(more: int | None) -> None:
     """Let the database grow by so many pages and no further, as a full disk does; None lifts the limit."""
     with get_database().engine.connect() as connection:
@@ -161,6 +178,18 @@ def test_full_disk_is_told_until_there_is_room(sqlite_client: TestClient, sqlite
     limit_pages(None)
     assert statuses() == [200] * len(drawings)
     assert stored(sqlite_url) == (while_full.count(200) + len(drawings),) * 2
+
+
+def test_full_disk_met_by_many_at_once_keeps_exactly_the_good_answers(
+    sqlite_client: TestClient, sqlite_url: str
+) -> None:
+    limit_pages(5)
+    with ThreadPoolExecutor(20) as callers:
+        codes = list(callers.map(lambda _: sqlite_client.post("/classify", json=DRAWING).status_code, range(80)))
+    assert set(codes) == {200, 507}
+    assert stored(sqlite_url) == (codes.count(200),) * 2
+    limit_pages(None)
+    assert sqlite_client.post("/classify", json=DRAWING).status_code == 200
 
 
 def test_connections_that_postgresql_ended_between_requests_cost_none(start: Any, postgres_url: str) -> None:

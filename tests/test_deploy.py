@@ -132,9 +132,7 @@ def test_a_model_is_fetched_once_when_its_checksum_matches(project: Path) -> Non
         ({"MODEL_URL": "http://127.0.0.1:9/digits.onnx"}, "could not be fetched from MODEL_URL"),
     ],
 )
-def test_any_other_model_is_refused_and_leaves_nothing_behind(
-    project: Path, change: dict[str, str], said: str
-) -> None:
+def test_any_other_model_is_refused_and_leaves_nothing_behind(project: Path, change: dict[str, str], said: str) -> None:
     need("curl", "curl")
     models = sorted(path.name for path in (project / "models").iterdir())
     _, settings = other_model(project)

@@ -1,14 +1,12 @@
-"""Migrations: every step, both engines, old databases, failures midway, and two at once."""
+"""Migrations: every step, both engines, failures midway, and two at once."""
 
 import re
-import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -16,117 +14,24 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from conftest import migrate
+from migrating import (
+    connected,
+    engine_name,
+    everything,
+    execute,
+    make_v0_5,
+    refusal,
+    rows,
+    run,
+    sqlite_path,
+    statements_by_name,
+)
 
 from app.config import PROJECT_FOLDER
-from app.db import Database, schema_revision
+from app.db import schema_revision
 from app.models import Base
 
-V0_5_TABLE = {
-    "sqlite": (
-        "CREATE TABLE predictions (id INTEGER NOT NULL, prediction VARCHAR NOT NULL, confidence FLOAT NOT NULL,"
-        " model_version VARCHAR NOT NULL, created_at DATETIME, PRIMARY KEY (id))"
-    ),
-    "postgresql": (
-        "CREATE TABLE predictions (id SERIAL NOT NULL, prediction VARCHAR NOT NULL, confidence FLOAT NOT NULL,"
-        " model_version VARCHAR NOT NULL, created_at TIMESTAMP WITHOUT TIME ZONE, PRIMARY KEY (id))"
-    ),
-}
-V0_5_ROWS = (
-    "INSERT INTO predictions (prediction, confidence, model_version, created_at) VALUES"
-    " ('7', 0.94, 'v1', '2026-03-01 12:30:00.250000'), ('1', 0.5, 'v1', NULL)"
-)
 REVISIONS = ["0001", "0002", "0003"]
-
-
-@contextmanager
-def connected(url: str) -> Iterator[sa.Connection]:
-    """A connection that commits at the end, on an engine that keeps none open."""
-    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
-
-
-def rows(url: str, query: str) -> list[tuple[Any, ...]]:
-    with connected(url) as connection:
-        return [tuple(row) for row in connection.execute(sa.text(query))]
-
-
-def execute(url: str, *statements: str) -> None:
-    with connected(url) as connection:
-        for statement in statements:
-            connection.execute(sa.text(statement))
-
-
-def engine_name(url: str) -> str:
-    return "sqlite" if url.startswith("sqlite") else "postgresql"
-
-
-def sqlite_path(url: str) -> Path:
-    return Path(url.removeprefix("sqlite:///"))
-
-
-def everything(url: str) -> object:
-    """Tables, columns, constraints and rows: what must not change when a migration is refused or fails."""
-    if engine_name(url) == "sqlite":
-        if not sqlite_path(url).exists():
-            return []
-        connection = sqlite3.connect(sqlite_path(url))
-        dump = list(connection.iterdump())
-        connection.close()
-        return dump
-    with connected(url) as connection:
-        tables = sa.MetaData()
-        tables.reflect(connection)
-        return [
-            (
-                table.name,
-                [(column.name, str(column.type), column.nullable) for column in table.columns],
-                sorted(str(constraint.name) for constraint in table.constraints),
-                [tuple(row) for row in connection.execute(sa.select(table))],
-            )
-            for table in tables.sorted_tables
-        ]
-
-
-def make_v0_5(url: str) -> None:
-    execute(url, V0_5_TABLE[engine_name(url)], V0_5_ROWS)
-
-
-def make_optional_part(url: str) -> None:
-    """The database of somebody who followed the course to its end."""
-    make_v0_5(url)
-    execute(
-        url,
-        "ALTER TABLE predictions ADD COLUMN notes VARCHAR",
-        "UPDATE predictions SET notes = 'smudged' WHERE id = 1",
-        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
-        "INSERT INTO alembic_version VALUES ('8f3c21ab90de')",
-    )
-
-
-def run(url: str, command: str, folder: Path = PROJECT_FOLDER) -> subprocess.CompletedProcess[str]:
-    """Run a command as an operator types it, with this Python's programs first in the path."""
-    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "DATABASE_URL": url}
-    return subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
-
-
-def assert_one_line_error(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 1, done.stderr
-    errors = [line for line in done.stderr.splitlines() if not line.startswith("INFO ")]
-    assert len(errors) == 1, done.stderr
-    assert errors[0].startswith("pixelwise: ")
-    return errors[0]
-
-
-def refusal(url: str, *arguments: str) -> str:
-    """Run a migration that must be refused; return what it says."""
-    with pytest.raises(SystemExit) as refused:
-        migrate(url, *arguments)
-    message = str(refused.value)
-    assert message.startswith("pixelwise: ")
-    assert "\n" not in message
-    return message
 
 
 def test_history_has_one_head_and_no_branch() -> None:
@@ -145,17 +50,6 @@ def test_check_notices_a_column_without_a_migration(empty_database_url: str) -> 
     done = run(empty_database_url, "alembic check")
     assert done.returncode != 0
     assert "undeclared" in done.stderr + done.stdout
-
-
-def statements_by_name(path: Path) -> dict[str, str]:
-    connection = sqlite3.connect(path)
-    found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    connection.close()
-    return {
-        name: " ".join(sql.replace('"', "").replace("(CURRENT_TIMESTAMP)", "CURRENT_TIMESTAMP").split())
-        for name, sql in found
-        if name not in ("alembic_version", "sqlite_sequence")
-    }
 
 
 def test_migrated_sqlite_file_is_the_one_create_all_would_make(sqlite_url: str, tmp_path: Path) -> None:
@@ -200,99 +94,6 @@ def test_downgrade_keeps_what_the_older_table_can_hold(empty_database_url: str) 
         "SELECT prediction, confidence, model_version, notes, CAST(created_at AS VARCHAR) FROM predictions",
     )
     assert [(*row[:4], row[4][:22]) for row in kept] == [("7", 0.94, "v1", "smudged", "2026-03-01 12:30:00.25")]
-
-
-def test_v0_5_database_is_adopted_with_every_row(empty_database_url: str) -> None:
-    make_v0_5(empty_database_url)
-    assert run(empty_database_url, "alembic upgrade head").returncode == 0
-    migrate(empty_database_url, "check")
-    found = rows(
-        empty_database_url,
-        "SELECT id, prediction, confidence, model_version, notes, client FROM predictions ORDER BY id",
-    )
-    assert found == [(1, "7", 0.94, "v1", None, None), (2, "1", 0.5, "v1", None, None)]
-    times = [time for (time,) in rows(empty_database_url, "SELECT created_at FROM predictions ORDER BY id")]
-    assert times[1] is None
-    if engine_name(empty_database_url) == "sqlite":
-        assert times[0] == "2026-03-01 12:30:00.250000"
-    else:
-        assert times[0].timestamp() == 1772368200.25
-
-
-def test_confidence_that_is_no_share_is_kept_in_the_notes(empty_database_url: str) -> None:
-    make_v0_5(empty_database_url)
-    execute(
-        empty_database_url,
-        "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('3', 94, 'v1'), ('4', -1, 'v1')",
-    )
-    migrate(empty_database_url)
-    found = rows(empty_database_url, "SELECT confidence, notes FROM predictions WHERE id > 2 ORDER BY id")
-    assert [confidence for confidence, _ in found] == [1, 0]
-    assert [re.sub(r"\.0\b", "", notes) for _, notes in found] == ["(confidence was 94)", "(confidence was -1)"]
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "CREATE TABLE predictions (id INTEGER NOT NULL PRIMARY KEY, outcome VARCHAR)",
-        "CREATE TABLE predictions (id INTEGER NOT NULL PRIMARY KEY, prediction INTEGER NOT NULL,"
-        " confidence FLOAT NOT NULL, model_version VARCHAR NOT NULL, created_at TIMESTAMP)",
-    ],
-)
-def test_unknown_table_is_refused_and_left_as_it_was(empty_database_url: str, statement: str) -> None:
-    execute(empty_database_url, statement)
-    before = everything(empty_database_url)
-    message = refusal(empty_database_url)
-    assert "is not the one of PixelWise 0.5" in message
-    assert "id INTEGER" in message
-    assert everything(empty_database_url) == before
-
-
-def test_table_with_a_trigger_is_refused_on_sqlite(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'pixelwise.db'}"
-    make_v0_5(url)
-    execute(url, "CREATE TRIGGER keep BEFORE DELETE ON predictions BEGIN SELECT RAISE(ABORT, 'kept'); END")
-    before = everything(url)
-    assert "keep" in refusal(url)
-    assert everything(url) == before
-
-
-def test_database_of_the_optional_part_is_adopted_by_the_command_it_is_told(empty_database_url: str) -> None:
-    make_optional_part(empty_database_url)
-    before = everything(empty_database_url)
-    message = assert_one_line_error(run(empty_database_url, "alembic upgrade head"))
-    assert everything(empty_database_url) == before
-    command = message.partition("run: ")[2]
-    assert command == "alembic stamp --purge 0002 && alembic upgrade head"
-    pasted = run(empty_database_url, command)
-    assert pasted.returncode == 0, pasted.stderr
-    migrate(empty_database_url, "check")
-    found = rows(empty_database_url, "SELECT id, notes FROM predictions ORDER BY id")
-    assert found == [(1, "smudged"), (2, None)]
-
-
-def test_notes_without_a_revision_are_refused_with_the_same_command(empty_database_url: str) -> None:
-    make_optional_part(empty_database_url)
-    execute(empty_database_url, "DROP TABLE alembic_version")
-    before = everything(empty_database_url)
-    assert refusal(empty_database_url).endswith("run: alembic stamp --purge 0002 && alembic upgrade head")
-    assert everything(empty_database_url) == before
-
-
-def test_v0_5_table_with_a_revision_of_its_own_is_told_the_command(empty_database_url: str) -> None:
-    make_optional_part(empty_database_url)
-    execute(empty_database_url, "ALTER TABLE predictions DROP COLUMN notes")
-    assert refusal(empty_database_url).endswith("run: alembic stamp --purge 0001 && alembic upgrade head")
-
-
-def test_newer_database_is_left_alone_and_named(empty_database_url: str) -> None:
-    migrate(empty_database_url)
-    execute(empty_database_url, "UPDATE alembic_version SET version_num = '9999'")
-    before = everything(empty_database_url)
-    message = refusal(empty_database_url)
-    assert "revision 9999" in message
-    assert "newer version" in message
-    assert everything(empty_database_url) == before
 
 
 def test_upgrades_at_the_same_time_all_succeed(empty_database_url: str) -> None:
@@ -408,11 +209,12 @@ def test_broken_reference_stops_the_migration(sqlite_url: str) -> None:
 
 def test_revision_of_ones_own_is_numbered_applied_and_taken_back(sqlite_url: str, tmp_path: Path) -> None:
     project = tmp_path / "project"
-    copy = (
-        f"mkdir {project} && cp -r alembic alembic.ini app init_db.py {project}"
-        f" && sed -i 's/^    client: .*/&\\n    seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)/' {project}/app/models.py"
-    )
+    copy = f"mkdir {project} && cp -r alembic alembic.ini app init_db.py {project}"
     assert run(sqlite_url, copy).returncode == 0
+    models = project / "app" / "models.py"
+    last_column = "    client: Mapped[str | None]\n"
+    new_column = "    seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)\n"
+    models.write_text(models.read_text().replace(last_column, last_column + new_column))
     made = run(sqlite_url, 'alembic revision --autogenerate -m "add seen_at"', project)
     assert made.returncode == 0, made.stderr
     number = f"{int(schema_revision()) + 1:04}"
@@ -461,18 +263,6 @@ def test_revisions_import_nothing_of_the_application() -> None:
         assert not re.search(r"^\s*(from|import) app\b", path.read_text(), re.MULTILINE), path
 
 
-def test_folder_that_does_not_exist_is_named_with_the_url_that_was_meant(tmp_path: Path) -> None:
-    url = f"sqlite:///{str(tmp_path)[1:]}/pixelwise.db"
-    message = assert_one_line_error(run(url, "alembic upgrade head"))
-    assert f"{PROJECT_FOLDER}{tmp_path}" in message
-    assert f"sqlite:///{tmp_path}/pixelwise.db" in message
-
-
-def test_server_that_does_not_answer_is_one_line_without_the_password() -> None:
-    done = run("postgresql://user:kept-quiet@127.0.0.1:1/pixelwise", "alembic upgrade head")
-    assert "kept-quiet" not in assert_one_line_error(done)
-
-
 def test_migration_does_not_wait_for_ever_behind_a_transaction(
     empty_postgres_url: str,
 ) -> None:
@@ -481,57 +271,3 @@ def test_migration_does_not_wait_for_ever_behind_a_transaction(
         holder.execute("SELECT count(*) FROM predictions")
         message = refusal(empty_postgres_url, "downgrade", "-1")
     assert "lock timeout" in message
-
-
-@pytest.mark.parametrize("start", ["nothing", "v0.5", "current"])
-def test_init_db_makes_upgrades_and_can_be_repeated(empty_database_url: str, start: str) -> None:
-    if start == "v0.5":
-        make_v0_5(empty_database_url)
-    elif start == "current":
-        migrate(empty_database_url)
-    done = run(empty_database_url, "python init_db.py")
-    assert (done.returncode, done.stderr) == (0, "")
-    expected = "was up to date already" if start == "current" else "is ready"
-    assert done.stdout == f"The database {expected} (revision {schema_revision()}).\n"
-    assert rows(empty_database_url, "SELECT count(*) FROM predictions") == [(2 if start == "v0.5" else 0,)]
-    migrate(empty_database_url, "check")
-
-
-def test_init_db_ends_with_one_line_when_it_cannot(tmp_path: Path) -> None:
-    assert_one_line_error(run(f"sqlite:///{tmp_path}/missing/pixelwise.db", "python init_db.py"))
-    assert_one_line_error(run("mysql://localhost/pixelwise", "python init_db.py"))
-
-
-def schema_problem(url: str) -> str | None:
-    database = Database(url.replace("postgresql://", "postgresql+psycopg://"))
-    try:
-        return database.schema_problem()
-    finally:
-        database.close()
-
-
-def test_service_says_what_is_wrong_with_the_schema(empty_database_url: str) -> None:
-    url = empty_database_url
-    steps: list[tuple[Callable[[], None], str]] = [
-        (lambda: None, "is empty" if engine_name(url) == "postgresql" else "there is no database at"),
-        (lambda: make_v0_5(url), "was made by PixelWise 0.5"),
-        (lambda: migrate(url, "upgrade", "0002"), "is at revision 0002"),
-        (lambda: execute(url, "UPDATE alembic_version SET version_num = '8f3c21ab90de'"), "8f3c21ab90de"),
-    ]
-    for step, expected in steps:
-        step()
-        problem = schema_problem(url)
-        assert problem is not None
-        assert expected in problem
-        assert "run: alembic upgrade head" in problem
-        assert "\n" not in problem
-    execute(url, "UPDATE alembic_version SET version_num = '9999'")
-    assert "newer" in (schema_problem(url) or "")
-    execute(url, "UPDATE alembic_version SET version_num = '0002'")
-    migrate(url)
-    assert schema_problem(url) is None
-
-
-def test_service_needs_no_rights_to_make_a_database(tmp_path: Path) -> None:
-    schema_problem(f"sqlite:///{tmp_path / 'pixelwise.db'}")
-    assert list(tmp_path.iterdir()) == []

@@ -5,13 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
+import limits
 import pytest
 from http_fixtures import Start
-from service import DRAWING, KEY, assert_problem, client_of, eventually, exchange, scope_of, stored
+from service import ADDRESS, DRAWING, KEY, assert_problem, client_of, eventually, exchange, scope_of, stored
 from starlette.testclient import TestClient
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.rate_limit import limiter
+from app.rate_limit import CLASSIFY, limiter
 
 DAY_S = 24 * 60 * 60
 
@@ -63,6 +64,26 @@ def test_waiting_as_long_as_told_is_enough(start: Start, sqlite_url: str) -> Non
         assert 1 <= wait <= 2
         time.sleep(wait)
         assert client.post("/classify", json=DRAWING).status_code == 200
+
+
+def test_time_to_wait_is_never_too_short_by_a_fraction(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
+    wait = int(exhaust(client).headers["retry-after"])
+    stats = limiter.limiter.get_window_stats(limits.parse("3/day"), ADDRESS, CLASSIFY)
+    assert stats.reset_time - time.time() <= wait <= DAY_S + 1
+
+
+def test_turn_of_a_window_does_not_let_twice_as_many_through(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/second")
+    # One call opens a window of a second; its other nine come at the window's end, and the next ten right after it.
+    statuses(client, 1, content=b"")
+    time.sleep(0.85)
+    begun = time.monotonic()
+    passed = statuses(client, 9, content=b"").count(422)
+    time.sleep(0.2)
+    passed += statuses(client, 10, content=b"").count(422)
+    # What may pass besides the ten is what the time that went by gave back.
+    assert passed <= 10 * (1 + time.monotonic() - begun) + 1
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,7 @@ LAST_ID = 2**31 - 1
 
 # The course's own statement, and what version 0.5 left behind when it was used there.
 BY_HAND = "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.94, 'v1')"
-WITHOUT_TIME = (
-    "INSERT INTO predictions (prediction, confidence, model_version, created_at) VALUES ('3', 1, 'v0', NULL)"
-)
+WITHOUT_TIME = "INSERT INTO predictions (prediction, confidence, model_version, created_at) VALUES ('3', 1, 'v0', NULL)"
 
 
 def classify(client: TestClient, count: int = 1) -> list[dict[str, object]]:
@@ -124,3 +122,14 @@ def test_id_that_no_row_can_have_is_refused(sqlite_client: TestClient, page: str
     problem = assert_problem(sqlite_client.get(page.format(wrong)), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert [error["loc"] for error in problem["errors"]] == [["path", "id"]]
     assert "seven" not in str(problem)
+
+
+@pytest.mark.parametrize("written", ["''", "'20.11.2026 10:00'", "'yesterday'", "42", "1.5", "x'00'"])
+def test_time_that_a_person_wrote_wrongly_does_not_hide_the_page(
+    sqlite_client: TestClient, sqlite_url: str, written: str
+) -> None:
+    by_hand = BY_HAND.replace("model_version)", "model_version, created_at)").replace("'v1')", f"'v1', {written})")
+    execute(sqlite_url, by_hand)
+    response = sqlite_client.get("/results")
+    assert response.status_code == 200
+    assert response.json()["results"][0]["created_at"] is None

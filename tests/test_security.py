@@ -69,9 +69,9 @@ def test_key_is_checked_before_the_drawing_is_looked_at(sqlite_client: TestClien
 
 
 def test_key_is_compared_in_constant_time() -> None:
-    source = ast.parse(inspect.getsource(security))
-    assert not [node for node in ast.walk(source) if isinstance(node, ast.Compare)]
-    assert "hmac.compare_digest(" in inspect.getsource(security.require_key)
+    source = inspect.getsource(security)
+    assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Compare)]
+    assert source.count("hmac.compare_digest(") == 1
 
 
 def test_results_are_public_by_default_but_drawings_are_not(sqlite_client: TestClient) -> None:

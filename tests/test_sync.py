@@ -17,9 +17,9 @@ REQUESTS = 50
 WITH_SYNCHRONOUS_NORMAL = """
 import uvicorn
 from app import engine
-weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in engine._PRAGMAS)
-assert weaker != engine._PRAGMAS
-engine._PRAGMAS = weaker
+weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in engine._WRITER_PRAGMAS)
+assert weaker != engine._WRITER_PRAGMAS
+engine._WRITER_PRAGMAS = weaker
 uvicorn.main()
 """
 

@@ -9,7 +9,7 @@ class DigitNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # Hardly any padding: the rim of a normalised drawing is empty, and looking at it would cost as much as the rest.
+        # Hardly any padding: the rim of a normalised drawing is empty, and looking at it would double the cost.
         self.layers = nn.Sequential(
             *_block(1, 16),  # 26 x 26
             nn.MaxPool2d(2),

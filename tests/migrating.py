@@ -1,0 +1,132 @@
+"""Databases of earlier versions, and what the tests ask of a migration."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from conftest import migrate
+
+from app.config import PROJECT_FOLDER
+
+V0_5_TABLE = {
+    "sqlite": (
+        "CREATE TABLE predictions (id INTEGER NOT NULL, prediction VARCHAR NOT NULL, confidence FLOAT NOT NULL,"
+        " model_version VARCHAR NOT NULL, created_at DATETIME, PRIMARY KEY (id))"
+    ),
+    "postgresql": (
+        "CREATE TABLE predictions (id SERIAL NOT NULL, prediction VARCHAR NOT NULL, confidence FLOAT NOT NULL,"
+        " model_version VARCHAR NOT NULL, created_at TIMESTAMP WITHOUT TIME ZONE, PRIMARY KEY (id))"
+    ),
+}
+V0_5_ROWS = (
+    "INSERT INTO predictions (prediction, confidence, model_version, created_at) VALUES"
+    " ('7', 0.94, 'v1', '2026-03-01 12:30:00.250000'), ('1', 0.5, 'v1', NULL)"
+)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[sa.Connection]:
+    """A connection that commits at the end, on an engine that keeps none open."""
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    with connected(url) as connection:
+        return [tuple(row) for row in connection.execute(sa.text(query))]
+
+
+def execute(url: str, *statements: str) -> None:
+    with connected(url) as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+
+
+def engine_name(url: str) -> str:
+    return "sqlite" if url.startswith("sqlite") else "postgresql"
+
+
+def sqlite_path(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def everything(url: str) -> object:
+    """Tables, columns, constraints and rows: what must not change when a migration is refused or fails."""
+    if engine_name(url) == "sqlite":
+        if not sqlite_path(url).exists():
+            return []
+        connection = sqlite3.connect(sqlite_path(url))
+        dump = list(connection.iterdump())
+        connection.close()
+        return dump
+    with connected(url) as connection:
+        tables = sa.MetaData()
+        tables.reflect(connection)
+        return [
+            (
+                table.name,
+                [(column.name, str(column.type), column.nullable) for column in table.columns],
+                sorted(str(constraint.name) for constraint in table.constraints),
+                [tuple(row) for row in connection.execute(sa.select(table))],
+            )
+            for table in tables.sorted_tables
+        ]
+
+
+def make_v0_5(url: str) -> None:
+    execute(url, V0_5_TABLE[engine_name(url)], V0_5_ROWS)
+
+
+def make_optional_part(url: str) -> None:
+    """The database of somebody who followed the course to its end."""
+    make_v0_5(url)
+    execute(
+        url,
+        "ALTER TABLE predictions ADD COLUMN notes VARCHAR",
+        "UPDATE predictions SET notes = 'smudged' WHERE id = 1",
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
+        "INSERT INTO alembic_version VALUES ('8f3c21ab90de')",
+    )
+
+
+def run(url: str, command: str, folder: Path = PROJECT_FOLDER) -> subprocess.CompletedProcess[str]:
+    """Run a command as an operator types it, with this Python's programs first in the path."""
+    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "DATABASE_URL": url}
+    return subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def assert_one_line_error(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1, done.stderr
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("INFO ")]
+    assert len(errors) == 1, done.stderr
+    assert errors[0].startswith("pixelwise: ")
+    return errors[0]
+
+
+def refusal(url: str, *arguments: str) -> str:
+    """Run a migration that must be refused; return what it says."""
+    with pytest.raises(SystemExit) as refused:
+        migrate(url, *arguments)
+    message = str(refused.value)
+    assert message.startswith("pixelwise: ")
+    assert "\n" not in message
+    return message
+
+
+def statements_by_name(path: Path) -> dict[str, str]:
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    connection.close()
+    return {
+        name: " ".join(sql.replace('"', "").replace("(CURRENT_TIMESTAMP)", "CURRENT_TIMESTAMP").split())
+        for name, sql in found
+        if name not in ("alembic_version", "sqlite_sequence")
+    }
