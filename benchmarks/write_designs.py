@@ -105,6 +105,14 @@ class Store:
         with self._write_session.begin() as session:
             session.add_all([prediction(pixels) for pixels in drawings])
 
+    def write_in_sessions(self, drawings: list[bytes]) -> None:
+        """A session for each drawing, all in one transaction: what `app.writer` does."""
+        with self._write_engine.begin() as connection:
+            for pixels in drawings:
+                session = Session(connection, join_transaction_mode="rollback_only", expire_on_commit=False)
+                with session, session.begin():
+                    session.add(prediction(pixels))
+
     def read(self) -> None:
         """The 20 newest rows, and the mean confidence of the last hundred by model version."""
         newest = select(Prediction).order_by(Prediction.id.desc())
@@ -201,10 +209,11 @@ class EventLoop:
 
 
 class GroupCommit(WriterThread):
-    """One writer thread that commits together all drawings which came while it was busy."""
+    """One writer thread that commits together all drawings which came while it was busy, through one session."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
+        self._write_group = store.write
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._work: asyncio.Task[None] | None = None
 
@@ -220,13 +229,21 @@ class GroupCommit(WriterThread):
         while self._waiting:
             group, self._waiting = self._waiting, []
             try:
-                await _in(self._writer, self._store.write, [pixels for pixels, _ in group])
+                await _in(self._writer, self._write_group, [pixels for pixels, _ in group])
             except SQLAlchemyError as error:
                 for _, committed in group:
                     committed.set_exception(error)
             else:
                 for _, committed in group:
                     committed.set_result(None)
+
+
+class GroupCommitOfSessions(GroupCommit):
+    """The same, but each drawing has a session of its own inside the common transaction."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._write_group = store.write_in_sessions
 
 
 async def _in(threads: ThreadPoolExecutor, work: Callable[..., Any], *arguments: object) -> None:
@@ -247,5 +264,6 @@ WAYS = (
     Way("40 threads, 1 connection", RequestThreads, 1),
     Way("one writer thread", WriterThread, 1),
     Way("event loop thread", EventLoop, 1),
-    Way("group commit", GroupCommit, 1),
+    Way("group commit, one session", GroupCommit, 1),
+    Way("group commit, a session each", GroupCommitOfSessions, 1),
 )
