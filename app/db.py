@@ -238,6 +238,17 @@ class Database:
         except DatabaseError as error:
             return str(error)
 
+    def writer_problem(self) -> str | None:
+        """Open the connection that writes, which turns SQLite's log on; return None, or why that failed.
+
+        Only after `schema_problem` found nothing: a database of somebody else's must stay as it is.
+        """
+        try:
+            with translated_errors(), self.engine.connect():
+                return None
+        except DatabaseError as error:
+            return str(error)
+
 
 @cache
 def schema_revision() -> str:

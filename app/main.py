@@ -52,7 +52,7 @@ def _start_problem() -> str | None:
         get_database().open()
     except (ConfigurationError, ModelError, DatabaseError) as error:
         return str(error)
-    problem = get_database().schema_problem()
+    problem = get_database().schema_problem() or get_database().writer_problem()
     if problem is not None:
         get_database().close()
     return problem
