@@ -1,6 +1,7 @@
 """The application: `uvicorn app.main:app`."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -68,8 +69,19 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     security.forget_key()
     rate_limit.configure()
     health.forget_checks()
+    _spare_the_garbage_collector()
     yield
     await asyncio.to_thread(get_database().close)
+
+
+def _spare_the_garbage_collector() -> None:
+    """Look for cycles among what requests leave behind only, and less often: a seventh of a request's time otherwise.
+
+    What was loaded by now, some hundred thousand objects, stays until the end and need not be walked through again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 50, 50)
 
 
 def create_app() -> FastAPI:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import CursorResult, Row, Table, insert, select
+from sqlalchemy import Row, Table, insert, select
 from sqlalchemy.orm import Session
 
 from app.models import Drawing, Prediction
@@ -38,11 +38,10 @@ def add_prediction(session: Session, new: NewPrediction) -> tuple[int, datetime]
         "request_id": new.request_id,
         "client": new.client,
     }
-    stored = cast(CursorResult[Any], session.execute(_INSERT_PREDICTION, row))
-    prediction_id: int = stored.inserted_primary_key[0]  # type: ignore[index]  # An INSERT of one row has one.
-    session.execute(
-        _INSERT_DRAWING, {"prediction_id": prediction_id, "pixels": new.pixels, "scores": list(new.scores.values())}
-    )
+    connection = session.connection()
+    prediction_id: int = cast(Row[Any], connection.execute(_INSERT_PREDICTION, row).inserted_primary_key)[0]
+    drawing = {"prediction_id": prediction_id, "pixels": new.pixels, "scores": list(new.scores.values())}
+    connection.execute(_INSERT_DRAWING, drawing)
     return prediction_id, created_at
 
 
