@@ -17,7 +17,7 @@ from training.network import DigitNetwork
 from training.train import Trained, Validation, logits, train
 
 VALIDATION = 5_000
-DRAWN = 130_000
+DRAWN = 120_000
 DRAWN_AN_EPOCH = 45_000
 HELD_OUT_FOR_VALIDATION, HELD_OUT_FOR_TEST = 3_000, 10_000
 

@@ -28,7 +28,7 @@ def augment(images: Tensor, labels: Tensor, drawn: Tensor, generator: torch.Gene
             images[chosen] = change(images[chosen], generator)
 
     chance = torch.rand(7, n, generator=generator)
-    sometimes(torch.where(drawn, chance[0] < 0.25, chance[0] < 0.8), _bend)
+    sometimes(torch.where(drawn, chance[0] < 0.25, chance[0] < 0.88), _bend)
     sometimes(chance[1] < 0.4, _thicken)
     sometimes(chance[2] < 0.18, _coarsen)
     sometimes(chance[3] < 0.3, lambda x, g: x.clamp(1e-4, 1) ** _between(0.45, 2.2, len(x), g))

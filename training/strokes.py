@@ -11,9 +11,6 @@ import numpy.typing as npt
 from training.styles import CORNER, HELD_OUT, STYLES, Stroke
 
 SIDE = 28
-STEADY = {1, 7}
-"""Digits that differ by the angle of one stroke: they are hardly turned or stretched, so that it stays what it was."""
-
 POINTS = 160
 """Points that stand for one drawing; at 28 pixels their distance stays well below a pen's width."""
 
@@ -35,12 +32,12 @@ def draw(count: int, rng: np.random.Generator, *, held_out: bool = False) -> tup
     points = np.empty((count, POINTS, 2), np.float32)
     for i, label in enumerate(labels):
         choice = styles[int(label)]
-        points[i] = _hand(choice[rng.integers(len(choice))](rng), rng, steady=int(label) in STEADY)
+        points[i] = _hand(choice[rng.integers(len(choice))](rng), rng)
     images = np.concatenate([_ink(points[i : i + 256], rng) for i in range(0, count, 256)])
     return images, labels
 
 
-def _hand(strokes: Sequence[Stroke], rng: np.random.Generator, *, steady: bool) -> Floats:
+def _hand(strokes: Sequence[Stroke], rng: np.random.Generator) -> Floats:
     """Write the strokes as one hand would once: (POINTS, 2), fitted to a box whose longer side is 1."""
     shake = rng.uniform(0.004, 0.036)
     slip = rng.uniform(0, 0.022)
@@ -55,7 +52,7 @@ def _hand(strokes: Sequence[Stroke], rng: np.random.Generator, *, steady: bool) 
     # A mouse moved fast is sampled seldom and the canvas joins the samples by straight lines.
     corners_only = int(rng.integers(10, 24)) if rng.random() < 0.3 else 0
     points = np.concatenate([_sample(c, n, corners_only) for c, n in zip(curves, shares, strict=True)])
-    return _pose(points, rng, 0.4 if steady else 1.0)
+    return _pose(points, rng)
 
 
 def _curve(control: npt.NDArray[np.float64], corners: Sequence[bool]) -> npt.NDArray[np.float64]:
@@ -98,11 +95,11 @@ def _along(curve: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64
     return np.stack([np.interp(at, way, curve[:, 0]), np.interp(at, way, curve[:, 1])], axis=1)
 
 
-def _pose(points: npt.NDArray[np.float64], rng: np.random.Generator, freedom: float) -> Floats:
+def _pose(points: npt.NDArray[np.float64], rng: np.random.Generator) -> Floats:
     """Slant, stretch and turn the digit, then fit it to a box whose longer side is 1, its middle at the origin."""
     slant = rng.normal(0.08, 0.2)
-    turn = rng.normal(0, np.radians(6)) * freedom
-    width = float(np.exp(np.clip(rng.normal(0, 0.18), -0.4, 0.36) * freedom))
+    turn = rng.normal(0, np.radians(6))
+    width = float(np.exp(np.clip(rng.normal(0, 0.18), -0.4, 0.36)))
     cos, sin = np.cos(turn), np.sin(turn)
     matrix = np.array([[cos, -sin], [sin, cos]]) @ np.array([[width, -slant], [0, 1]])
     posed = points @ matrix.T

@@ -70,7 +70,7 @@ def zero_curled(r: np.random.Generator) -> list[Stroke]:
 def _flag(r: np.random.Generator, short: float, long: float, lean: float) -> Point:
     """The free end of a 1's flag whose tip is at (lean, 0); a shallow flag is kept short, or it would be a 7."""
     angle = r.uniform(28, 72)
-    length = r.uniform(short, long) if angle > 38 else r.uniform(min(short, 0.15), min(long, 0.44))
+    length = r.uniform(short, long) if angle > 38 else r.uniform(min(short, 0.15), min(long, 0.32))
     return (lean - length * float(np.cos(np.radians(angle))), length * float(np.sin(np.radians(angle))))
 
 
@@ -86,9 +86,7 @@ def one_flag(r: np.random.Generator) -> list[Stroke]:
 
 @_style(1)
 def one_long_flag(r: np.random.Generator) -> list[Stroke]:
-    degrees = r.uniform(36, 72)
-    length = r.uniform(0.45, 0.95 if degrees > 42 else 0.6)
-    angle = np.radians(degrees)
+    angle, length = np.radians(r.uniform(42, 72)), r.uniform(0.45, 0.95)
     tip: Point = (0.4 - length * float(np.cos(angle)), min(length * float(np.sin(angle)), 0.85))
     return [[tip, (0.4, 0, CORNER), (0.4 + r.uniform(-0.06, 0.06), 1)]]
 
@@ -249,19 +247,6 @@ def four_lightning(r: np.random.Generator) -> list[Stroke]:
     stem_x = r.uniform(0.3, 0.45)
     tick: Stroke = [(stem_x, cross - r.uniform(0.15, 0.32)), (stem_x - 0.02, cross + r.uniform(0.2, 0.35))]
     return [[(r.uniform(0.28, 0.42), 0), (0, cross, CORNER), (r.uniform(0.52, 0.7), cross)], tick]
-
-
-@_style(4)
-def four_curved_elbow(r: np.random.Generator) -> list[Stroke]:
-    cross, stem_x = r.uniform(0.6, 0.74), r.uniform(0.34, 0.5)
-    elbow: Stroke = [
-        (r.uniform(0.25, 0.42), 0),
-        (0.08, 0.42),
-        (0.04, cross),
-        (0.22, cross + 0.03),
-        (0.62, cross - 0.04),
-    ]
-    return [elbow, [(stem_x, cross - r.uniform(0.1, 0.3)), (stem_x - 0.02, r.uniform(0.9, 1.05))]]
 
 
 @_style(4, held_out=True)
@@ -577,13 +562,6 @@ def nine_open(r: np.random.Generator) -> list[Stroke]:
 def nine_flat_foot(r: np.random.Generator) -> list[Stroke]:
     foot: Stroke = [(0.44, 0.88), (r.uniform(0.2, 0.32), 1), (r.uniform(-0.08, 0.08), r.uniform(0.94, 1.02))]
     return [[*_bowl_of_nine(r), (0.53, 0.3), (0.53, r.uniform(0.55, 0.7)), *foot]]
-
-
-@_style(9)
-def nine_swinging(r: np.random.Generator) -> list[Stroke]:
-    size = r.uniform(0.18, 0.25)
-    bowl = _arc(0.27, size, r.uniform(0.16, 0.23), size, r.uniform(-60, 0), -r.uniform(300, 350))
-    return [[*bowl, (0.44, 0.5), (r.uniform(0.5, 0.64), 0.7), (0.5, 0.92), (0.3, 1), (r.uniform(-0.05, 0.12), 0.98)]]
 
 
 @_style(9, held_out=True)
