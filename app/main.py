@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
-from slowapi.errors import RateLimitExceeded
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__, errors, rate_limit, security
@@ -105,8 +104,6 @@ def create_app() -> FastAPI:
     )
     for router in (classify.router, results.router, health.router):
         app.include_router(router)
-    app.state.limiter = rate_limit.limiter
-    app.add_exception_handler(RateLimitExceeded, rate_limit.on_rate_limit_exceeded)
     errors.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)
