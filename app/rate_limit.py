@@ -25,7 +25,6 @@ def client_address(request: HTTPConnection) -> str:
 limiter = Limiter(
     key_func=client_address,
     strategy="sliding-window-counter",
-    key_style="endpoint",
     storage_uri="memory://",
     config_filename=__file__,
 )
