@@ -1,9 +1,8 @@
 """Sessions and transactions: the one place where a transaction begins, commits and ends."""
 
-import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from app.config import PROJECT_FOLDER, get_settings
 from app.engine import (
     POSTGRES_THREADS,
     READERS,
+    SCANNERS,
     UPGRADE,
     DatabaseBusy,
     DatabaseError,
@@ -26,9 +26,11 @@ from app.engine import (
     SqliteFile,
     checked_url,
     postgres_engine,
+    postgres_scan_engine,
     sqlite_engine,
     translated_errors,
 )
+from app.reader import Reader
 from app.writer import MAX_WAITING, Work, Writer
 
 __all__ = [
@@ -47,6 +49,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+# A scan of a million rows takes a second or two; whoever would wait for ten of them is told to come back.
+PATIENCE = 20
+
 
 class Base(DeclarativeBase):
     """The tables' common base."""
@@ -55,7 +60,7 @@ class Base(DeclarativeBase):
     # the database itself gives them, as the first version's have.
     metadata = MetaData(
         naming_convention={
-            "ix": "ix_%(column_0_N_label)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
             "ck": "ck_%(table_name)s_%(constraint_name)s",
             "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
@@ -122,51 +127,47 @@ class _LazySession(Session):
 SessionLocal = sessionmaker(class_=_LazySession, expire_on_commit=False)
 
 
-class _Reader:
-    """Threads that run works which store nothing, and how many callers wait for one."""
-
-    def __init__(self, engine: Engine, *, threads: int) -> None:
-        self.engine = engine
-        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="read")
-        self._waiting = 0
-
-    async def run(self, work: Work[T]) -> T:
-        if self._waiting >= MAX_WAITING:
-            raise DatabaseBusy(f"{MAX_WAITING} requests wait for the database already")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self.executor, self._read, work)
-        finally:
-            self._waiting -= 1
-
-    def _read(self, work: Work[T]) -> T:
-        with translated_errors(), SessionLocal(bind=self.engine) as session:
-            return work(session)
-
-
 class _Lanes:
     """What is open between `Database.open` and `Database.close`."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, beside_service: bool) -> None:
         if url.get_backend_name() == "sqlite":
             file = SqliteFile(Path(url.database or "").absolute())
             # One writer: SQLite lets one write at a time anyway, and its lock is given to whoever asks
             # at the right moment. The queue gives it to whoever came first.
-            self.writer = Writer(
-                sqlite_engine(url, file, write=True), SessionLocal, threads=1, before_commit=file.refuse_another
-            )
-            self.reader = _Reader(sqlite_engine(url, file, write=False), threads=READERS)
+            write = sqlite_engine(url, file, "second writer" if beside_service else "writer")
+            self.writer = Writer(write, SessionLocal, threads=1, before_commit=file.refuse_another)
+            self.reader = Reader(sqlite_engine(url, file, "reader"), SessionLocal, threads=READERS)
+            self.scanner = Reader(sqlite_engine(url, file, "reader"), SessionLocal, threads=SCANNERS, patience=PATIENCE)
         else:
             engine = postgres_engine(url)
             self.writer = Writer(engine, SessionLocal, threads=POSTGRES_THREADS, before_commit=lambda: None)
-            self.reader = _Reader(engine, threads=POSTGRES_THREADS)
+            self.reader = Reader(engine, SessionLocal, threads=POSTGRES_THREADS)
+            scan = postgres_scan_engine(url)
+            self.scanner = Reader(scan, SessionLocal, threads=SCANNERS, patience=PATIENCE)
+
+    def close(self) -> None:
+        """Finish what was begun, then close every connection."""
+        self.scanner.close()
+        self.reader.close()
+        self.writer.close()
+        # The writer last: SQLite's last connection moves the log into the file and removes the log,
+        # which a reader's connection is not allowed to do.
+        self.scanner.engine.dispose()
+        self.reader.engine.dispose()
+        self.writer.engine.dispose()
 
 
 class Database:
     """One database: the only code of the service that begins, commits and ends a transaction."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, beside_service: bool = False) -> None:
+        """Take the URL, and whether the service may be using the same database in another process.
+
+        Such a process leaves SQLite's log to the service, since two that move it into the file can corrupt that.
+        """
         self._url = url
+        self._beside_service = beside_service
         self._lock = threading.Lock()
         self._lanes: _Lanes | None = None
 
@@ -183,17 +184,12 @@ class Database:
         with self._lock:
             lanes, self._lanes = self._lanes, None
         if lanes is not None:
-            lanes.reader.executor.shutdown()
-            lanes.writer.close()
-            # The writer last: SQLite's last connection moves the log into the file and removes the log,
-            # which a reader's connection is not allowed to do.
-            lanes.reader.engine.dispose()
-            lanes.writer.engine.dispose()
+            lanes.close()
 
     def _open_lanes(self) -> _Lanes:
         with self._lock:
             if self._lanes is None:
-                self._lanes = _Lanes(checked_url(self._url))
+                self._lanes = _Lanes(checked_url(self._url), beside_service=self._beside_service)
             return self._lanes
 
     @property
@@ -214,6 +210,18 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """Run the work on one consistent state of the database, beside the writes. Nothing is stored."""
         return await self._open_lanes().reader.run(work)
+
+    async def scan(self, work: Work[T]) -> T:
+        """Do the same for a work that may read every row: in threads of their own, so that no page waits for it."""
+        return await self._open_lanes().scanner.run(work)
+
+    def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncIterator[T]:
+        """Run a work that yields, piece by piece, on one consistent state of the database."""
+        return self._open_lanes().scanner.stream(work)
+
+    def snapshot(self) -> AbstractContextManager[Session]:
+        """Give a script a session that reads one consistent state of the database for as long as it lasts."""
+        return self._open_lanes().scanner.snapshot()
 
     async def write_problem(self) -> str | None:
         """Commit a change of one row; return None, or why that failed."""

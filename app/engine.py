@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -14,6 +14,9 @@ from app.config import ConfigurationError
 
 # A reader waits for the disk and for Python's interpreter lock; more threads than this gain nothing.
 READERS: Final = 8
+
+# Statistics over everything and exports: few at once, so that they leave a core to the requests.
+SCANNERS: Final = 2
 
 # Five connections for writes and five for reads: a thread never waits for a connection, and slow
 # reads never keep a write from having one.
@@ -33,12 +36,19 @@ _WRITER_PRAGMAS: Final = (
 # before SQLite 3.51.3, see https://sqlite.org/wal.html#the_wal_reset_bug
 # Readers change nothing: a start that is refused leaves the file and its journal as they were.
 _READER_PRAGMAS: Final = ("query_only=ON", "wal_autocheckpoint=0")
+# A script that writes while the service runs leaves the checkpoints to it, for the same reason.
+_SECOND_WRITER_PRAGMAS: Final = (*_WRITER_PRAGMAS, "wal_autocheckpoint=0")
 
 # Stated here and not left to the server's configuration: an acknowledged row is on disk, and no
 # statement and no lock holds up a request for longer than a client waits.
 _POSTGRES_OPTIONS: Final = (
     "-c synchronous_commit=on -c statement_timeout=5000 -c lock_timeout=2000"
     " -c idle_in_transaction_session_timeout=10000"
+)
+
+# A scan may take longer, and whoever downloads an export may be slow; all of it sees one state of the database.
+_POSTGRES_SCAN_OPTIONS: Final = (
+    "-c statement_timeout=120000 -c idle_in_transaction_session_timeout=120000 -c default_transaction_read_only=on"
 )
 
 # Too many connections, a lock or a statement that took too long, a deadlock, a serialisation failure.
@@ -123,8 +133,9 @@ class SqliteFile:
         )
 
 
-def sqlite_engine(url: URL, file: SqliteFile, *, write: bool) -> Engine:
-    """Make the engine of the one writer, or that of the readers."""
+def sqlite_engine(url: URL, file: SqliteFile, role: Literal["writer", "second writer", "reader"]) -> Engine:
+    """Make the engine of the one writer, that of a script that writes beside it, or that of readers."""
+    write = role != "reader"
     engine = create_engine(
         url,
         creator=file.connect,
@@ -132,7 +143,7 @@ def sqlite_engine(url: URL, file: SqliteFile, *, write: bool) -> Engine:
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
     )
-    pragmas = _WRITER_PRAGMAS if write else _READER_PRAGMAS
+    pragmas = {"writer": _WRITER_PRAGMAS, "second writer": _SECOND_WRITER_PRAGMAS, "reader": _READER_PRAGMAS}[role]
     # A deferred transaction that reads and then writes fails at once when another wrote in between,
     # whatever the timeout; IMMEDIATE waits for its turn instead.
     begin = "BEGIN IMMEDIATE" if write else "BEGIN"
@@ -142,7 +153,7 @@ def sqlite_engine(url: URL, file: SqliteFile, *, write: bool) -> Engine:
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
-    if write:
+    if role == "writer":
         # The log of a file that was moved or replaced is left by SQLite where it is, and at the next start it would
         # be played into the file that has taken the place, which destroys that. So no rows stay in it.
         @event.listens_for(engine, "close")
@@ -167,6 +178,20 @@ def postgres_engine(url: URL) -> Engine:
         pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={"connect_timeout": 3, "options": _POSTGRES_OPTIONS},
+    )
+
+
+def postgres_scan_engine(url: URL) -> Engine:
+    """Make the engine for statistics over everything and for exports; nothing is contacted before it is used."""
+    return create_engine(
+        url,
+        isolation_level="REPEATABLE READ",
+        pool_size=SCANNERS,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_S,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={"connect_timeout": 3, "options": _POSTGRES_SCAN_OPTIONS},
     )
 
 

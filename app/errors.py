@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from app.db import DatabaseBusy, DatabaseError, DatabaseFull
-from app.schemas import EXAMPLE_ID, FieldError, Problem
+from app.schemas.problems import EXAMPLE_ID, FieldError, Problem
+from app.services import refusals
 
 log = logging.getLogger("pixelwise")
 
@@ -46,6 +47,12 @@ class NotFound(ProblemError):
     """There is no such thing."""
 
     status = HTTPStatus.NOT_FOUND
+
+
+class PreconditionFailed(ProblemError):
+    """If-Match names another state of the thing."""
+
+    status = HTTPStatus.PRECONDITION_FAILED
 
 
 class BodyTooLarge(ProblemError):
@@ -138,6 +145,22 @@ async def _on_problem(request: Request, error: Exception) -> Response:
     return _answer(request, error)
 
 
+async def _on_refusal(request: Request, error: Exception) -> Response:
+    """Answer what a service did not do."""
+    problem: ProblemError
+    match error:
+        case refusals.NotFound():
+            problem = NotFound(str(error))
+        case refusals.Changed():
+            problem = PreconditionFailed(str(error))
+        case refusals.Invalid():
+            place = {"loc": [error.place], "msg": str(error), "type": "value_error"}
+            problem = InvalidInput([place], under=["query"])
+        case _:
+            raise error
+    return _answer(request, problem)
+
+
 async def _on_database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DatabaseError)
     log.error("request %s: %s: %s", request.state.request_id, type(error).__name__, error)
@@ -160,6 +183,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 def install(app: FastAPI) -> None:
     """Answer every exception of a route as a problem."""
     app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(refusals.Refusal, _on_refusal)
     app.add_exception_handler(DatabaseError, _on_database_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -168,6 +192,7 @@ def install(app: FastAPI) -> None:
 _MEANING = {
     HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` is missing or wrong.",
     HTTPStatus.NOT_FOUND: "There is no such prediction, or it has no drawing.",
+    HTTPStatus.PRECONDITION_FAILED: "The record no longer has the `ETag` of If-Match; nothing was changed.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 64 KiB; it was not read.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request does not have the documented shape; `errors` says where.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests from this address; `Retry-After` says when to come back.",

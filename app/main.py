@@ -17,8 +17,9 @@ from app.classifier import ModelError, get_classifier
 from app.config import ConfigurationError, get_settings
 from app.db import DatabaseError, get_database
 from app.middleware import BodyLimit, RequestContext
-from app.routers import classify, health, results
-from app.schemas import ClassifyRequest, Problem
+from app.routers import classify, health, labels, results
+from app.schemas.drawings import ClassifyRequest
+from app.schemas.problems import Problem
 
 log = logging.getLogger("pixelwise")
 
@@ -102,7 +103,7 @@ def create_app() -> FastAPI:
         description="Reads hand-drawn digits and remembers every answer: a 200 means the row is on disk.",
         lifespan=lifespan,
     )
-    for router in (classify.router, results.router, health.router):
+    for router in (classify.router, results.router, labels.router, health.router):
         app.include_router(router)
     errors.install(app)
     # The last one added is the outermost.

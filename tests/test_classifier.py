@@ -21,7 +21,7 @@ from app.classifier import (
     get_classifier,
 )
 from app.config import PROJECT_FOLDER
-from app.schemas import SEVEN
+from app.schemas.drawings import SEVEN
 from training.mnist import Digits
 
 MODEL = PROJECT_FOLDER / "models/digits.onnx"

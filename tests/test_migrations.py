@@ -31,7 +31,7 @@ from app.config import PROJECT_FOLDER
 from app.db import schema_revision
 from app.models import Base
 
-REVISIONS = ["0001", "0002", "0003"]
+REVISIONS = ["0001", "0002", "0003", "0004"]
 
 
 def test_history_has_one_head_and_no_branch() -> None:

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from app.normalise import BLANK_BELOW, SIDE, normalise
-from app.schemas import SEVEN
+from app.schemas.drawings import SEVEN
 from training.mnist import Digits
 
 # MNIST's own numbers: the box that the ink fills, and where its centre of mass lies.

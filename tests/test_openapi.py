@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from app import __version__
 from app.main import app
-from app.schemas import Problem
+from app.schemas.problems import Problem
 
 SCHEMA: dict[str, Any] = app.openapi()
 SHAPES = SCHEMA["components"]["schemas"]

@@ -10,13 +10,12 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from app import repository
 from app.classifier import get_classifier
 from app.db import get_database
 from app.errors import InvalidInput, documented
 from app.rate_limit import count_call
-from app.repository import NewPrediction
-from app.schemas import SIDE, ClassifyRequest, ClassifyResponse
+from app.repository.predictions import NewPrediction, add_prediction
+from app.schemas.drawings import SIDE, ClassifyRequest, ClassifyResponse
 from app.security import Client
 
 
@@ -90,7 +89,7 @@ async def classify_drawing(request: Request, client: Client) -> Response:
     )
 
     def remember(session: Session) -> ClassifyResponse:
-        prediction_id, created_at = repository.add_prediction(session, new)
+        prediction_id, created_at = add_prediction(session, new)
         return ClassifyResponse(
             id=prediction_id,
             prediction=new.prediction,

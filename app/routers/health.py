@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from app.classifier import get_classifier
 from app.db import get_database
 from app.errors import NotReady, documented
-from app.schemas import Health, HealthWithModel, Readiness
+from app.schemas.health import Health, HealthWithModel, Readiness
 
 router = APIRouter(prefix="/health", tags=["health"])
 

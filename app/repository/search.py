@@ -1,0 +1,135 @@
+"""Finding predictions: a page of a list that may be filtered, and the conditions that other statements share.
+
+The order is that of arrival, which ids are, or that of time where a time is asked for. A page costs the same at any
+depth, because it begins behind a key instead of counting rows off, and hardly more in a large table than in a small
+one: rows that match are walked in an index that has the page's order, or, where they are few, gathered and sorted.
+"""
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.models import Label, Prediction
+from app.repository.labels import current_label, is_current, is_labelled
+from app.schemas.results import ResultFilters
+
+FEW: Final = 2000
+"""So many rows are gathered and sorted in a few milliseconds."""
+
+
+class Position(NamedTuple):
+    """Where a page ended: the id of its last row, and that row's time."""
+
+    id: int
+    created_at: datetime | None
+
+
+def list_results(session: Session, filters: ResultFilters, limit: int, after: Position | None) -> list[Row[Any]]:
+    """Return at most `limit` of the predictions that match, newest first, beginning after a position.
+
+    Each row has id, prediction, confidence, model_version, created_at, notes and the label that counts.
+    """
+    if filters.since is not None or filters.until is not None:
+        statement = _by_time(filters, after)
+    elif filters.label is not None or filters.labelled:
+        statement = _by_label(filters, after)
+    else:
+        statement = _by_arrival(session, filters, after)
+    return list(session.execute(statement.limit(limit)))
+
+
+def matching(filters: ResultFilters, indexed: str = "") -> list[ColumnElement[bool]]:
+    """Return the conditions for a statement on `predictions`.
+
+    When a column is named whose index is wanted, the others are wrapped so that theirs cannot be used: SQLite keeps no
+    statistics that would tell it which one is the better.
+    """
+
+    def column(name: str) -> Any:
+        plain = getattr(Prediction, name)
+        if not indexed or name == indexed:
+            return plain
+        return plain.op("||")("") if name in ("prediction", "model_version") else plain + 0
+
+    conditions: list[ColumnElement[bool]] = []
+    if filters.prediction is not None:
+        conditions.append(column("prediction") == filters.prediction)
+    if filters.model_version is not None:
+        conditions.append(column("model_version") == filters.model_version)
+    if filters.min_confidence is not None:
+        conditions.append(column("confidence") >= filters.min_confidence)
+    if filters.max_confidence is not None:
+        conditions.append(column("confidence") <= filters.max_confidence)
+    if filters.since is not None:
+        conditions.append(Prediction.created_at >= filters.since)
+    if filters.until is not None:
+        conditions.append(Prediction.created_at < filters.until)
+    if filters.label is not None:
+        conditions.append(current_label() == filters.label)
+    if filters.labelled is not None:
+        conditions.append(is_labelled() if filters.labelled else ~is_labelled())
+    if filters.notes_contains is not None:
+        # The first half lets the index of those with notes be used.
+        conditions += [
+            Prediction.notes.is_not(None),
+            Prediction.notes.icontains(filters.notes_contains, autoescape=True),
+        ]
+    return conditions
+
+
+def _columns() -> Select[Any]:
+    return select(
+        Prediction.id,
+        Prediction.prediction,
+        Prediction.confidence,
+        Prediction.model_version,
+        Prediction.created_at,
+        Prediction.notes,
+        current_label().label("label"),
+    )
+
+
+def _by_time(filters: ResultFilters, after: Position | None) -> Select[Any]:
+    """Walk the index on time. Rows without a time, which version 0.5 wrote, are at no time."""
+    statement = _columns().where(*matching(filters, indexed="created_at"))
+    if after is not None and after.created_at is not None:
+        # Said as a bound and an exception, because the bound alone is what an index can begin at.
+        behind = or_(Prediction.created_at < after.created_at, Prediction.id < after.id)
+        statement = statement.where(Prediction.created_at <= after.created_at, behind)
+    return statement.order_by(Prediction.created_at.desc(), Prediction.id.desc())
+
+
+def _by_label(filters: ResultFilters, after: Position | None) -> Select[Any]:
+    """Walk the index on labels, which are few beside the predictions."""
+    rest = filters.model_copy(update={"label": None, "labelled": None})
+    statement = _columns().join(Label, Label.prediction_id == Prediction.id).where(is_current())
+    statement = statement.where(*matching(rest, indexed="id"))
+    if filters.label is not None:
+        statement = statement.where(Label.label == filters.label)
+    if filters.labelled is False:
+        statement = statement.where(false())
+    if after is not None:
+        statement = statement.where(Label.prediction_id < after.id)
+    return statement.order_by(Label.prediction_id.desc())
+
+
+def _by_arrival(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
+    indexed = "model_version" if filters.model_version is not None else "prediction"
+    order: ColumnElement[Any] = Prediction.id.desc()
+    if _few_of_this_confidence(session, filters):
+        # The index on confidence has another order: its rows are gathered, and sorted by what is no index's key.
+        indexed, order = "confidence", (Prediction.id + 0).desc()
+    statement = _columns().where(*matching(filters, indexed))
+    if after is not None:
+        statement = statement.where((Prediction.id + 0 if indexed == "confidence" else Prediction.id) < after.id)
+    return statement.order_by(order)
+
+
+def _few_of_this_confidence(session: Session, filters: ResultFilters) -> bool:
+    confidences = ResultFilters(min_confidence=filters.min_confidence, max_confidence=filters.max_confidence)
+    if confidences == ResultFilters():
+        return False
+    some = select(Prediction.id).where(*matching(confidences)).limit(FEW + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(some)) or 0) <= FEW

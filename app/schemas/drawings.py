@@ -1,0 +1,56 @@
+"""A drawing and its answer."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field
+
+SIDE = 28
+
+
+def _plain_seven() -> list[list[int]]:
+    """Draw a 7 for the documentation: a bar above a stem that leans to the left on its way down."""
+
+    def is_ink(row: int, column: int) -> bool:
+        stem = 20 - (row - 5) // 2
+        return (row in (4, 5) and 7 <= column <= 21) or (6 <= row <= 23 and stem - 1 <= column <= stem)
+
+    return [[230 if is_ink(row, column) else 0 for column in range(SIDE)] for row in range(SIDE)]
+
+
+SEVEN: Any = _plain_seven()
+SCORES: Any = {str(digit): 0.991 if digit == 7 else 0.001 for digit in range(10)}
+
+SUMMARY: Any = {
+    "id": 1,
+    "prediction": "7",
+    "confidence": 0.991,
+    "model_version": "v1",
+    "created_at": "2026-11-20T09:30:00.123456Z",
+}
+
+Pixel = Annotated[int, Field(ge=0, le=255)]
+# The first wrong pixel is the answer; the other 783 would not say more.
+Row = Annotated[list[Pixel], Field(min_length=SIDE, max_length=SIDE), FailFast()]
+Pixels = Annotated[list[Row], Field(min_length=SIDE, max_length=SIDE), FailFast()]
+
+
+class ClassifyRequest(BaseModel):
+    """One drawing: 28 rows of 28 whole numbers from 0 (background) to 255 (ink)."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"pixels": SEVEN}]})
+
+    pixels: Pixels
+
+
+class ClassifyResponse(BaseModel):
+    """The answer to a drawing. When it arrives, the row with this id is on disk."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**SUMMARY, "scores": SCORES}]})
+
+    id: int
+    prediction: str = Field(description="The likeliest digit.")
+    confidence: float = Field(description="The probability of that digit, 0 to 1.")
+    scores: dict[str, float] = Field(description="The probability of each digit.")
+    model_version: str
+    created_at: datetime

@@ -1,0 +1,1 @@
+"""What PixelWise does with its rows, for HTTP and the command line alike. Knows neither of the two."""

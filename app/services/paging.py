@@ -1,0 +1,30 @@
+"""Cursors: where a page ended, as an opaque text."""
+
+import base64
+import json
+from datetime import datetime
+
+from app.repository.search import Position
+from app.services.refusals import Invalid
+
+LAST_ID = 2**31 - 1
+"""PostgreSQL's INTEGER ends here; no row can have a greater id."""
+
+
+def cursor_of(position: Position) -> str:
+    """Return the text that `position_of` understands: letters, digits, - and _."""
+    time = position.created_at and position.created_at.isoformat()
+    text = json.dumps([position.id, time], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def position_of(cursor: str) -> Position:
+    """Return where the page before ended; raise Invalid for a text that no page gave out."""
+    try:
+        id_, time = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        moment = None if time is None else datetime.fromisoformat(time)
+    except (ValueError, TypeError, RecursionError):
+        id_, moment = None, None
+    if type(id_) is not int or not 0 < id_ <= LAST_ID or (moment is not None and moment.tzinfo is None):
+        raise Invalid("cursor", "is none that a page gave out; begin without one")
+    return Position(id_, moment)

@@ -1,0 +1,79 @@
+"""Remembered predictions: found, read, given notes and labels, deleted."""
+
+import hashlib
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from app.repository import labels, predictions, search
+from app.repository.search import Position
+from app.schemas.labels import LabelHistory, LabelRead, LabelUpdate
+from app.schemas.results import Result, ResultsPage, ResultsQuery, ResultSummary
+from app.services.paging import cursor_of, position_of
+from app.services.refusals import Changed, NotFound
+
+
+class Record(NamedTuple):
+    """A prediction, and a tag that is another one as soon as anything of it has changed."""
+
+    result: Result
+    tag: str
+
+
+def list_page(session: Session, query: ResultsQuery) -> ResultsPage:
+    """Return one page of the predictions that match; raise Invalid for a cursor that is none."""
+    after = None if query.cursor is None else position_of(query.cursor)
+    # One more than asked for tells whether there is another page.
+    rows = search.list_results(session, query, query.limit + 1, after)
+    page = [ResultSummary.model_validate(row, from_attributes=True) for row in rows[: query.limit]]
+    last = Position(page[-1].id, page[-1].created_at) if len(rows) > query.limit else None
+    return ResultsPage(results=page, next=None if last is None else cursor_of(last))
+
+
+def get(session: Session, prediction_id: int) -> Record:
+    """Return one prediction with all that is known of it; raise NotFound."""
+    row = predictions.find_result(session, prediction_id)
+    if row is None:
+        raise NotFound(f"There is no prediction {prediction_id}.")
+    known = dict(row._mapping)
+    scores = known.pop("scores")
+    result = Result(scores=scores and {str(digit): score for digit, score in enumerate(scores)}, **known)
+    return Record(result, hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:32])
+
+
+def list_labels(session: Session, prediction_id: int) -> LabelHistory:
+    """Return every label of a prediction, the newest first; raise NotFound."""
+    get(session, prediction_id)
+    said = labels.list_labels(session, prediction_id)
+    return LabelHistory(labels=[LabelRead.model_validate(row, from_attributes=True) for row in said])
+
+
+def set_label(session: Session, prediction_id: int, update: LabelUpdate, client: str, tags: set[str] | None) -> Record:
+    """Append a person's word, said by the client unless it names a source; raise NotFound or Changed.
+
+    `tags` are those of the states the caller has seen; None means any.
+    """
+    _keep_unchanged(session, prediction_id, tags)
+    labels.add_label(session, prediction_id, update.label, update.source or client)
+    return get(session, prediction_id)
+
+
+def set_notes(session: Session, prediction_id: int, notes: str | None, tags: set[str] | None) -> Record:
+    """Replace the notes of a prediction; raise NotFound or Changed."""
+    _keep_unchanged(session, prediction_id, tags)
+    predictions.set_notes(session, prediction_id, notes)
+    return get(session, prediction_id)
+
+
+def delete(session: Session, prediction_id: int, tags: set[str] | None) -> None:
+    """Delete a prediction with its drawing and its labels; raise NotFound or Changed."""
+    _keep_unchanged(session, prediction_id, tags)
+    predictions.delete_prediction(session, prediction_id)
+
+
+def _keep_unchanged(session: Session, prediction_id: int, tags: set[str] | None) -> None:
+    """Lock the prediction, so that what is compared with the tags is what the change will be made to."""
+    predictions.lock_prediction(session, prediction_id)
+    tag = get(session, prediction_id).tag
+    if tags is not None and tag not in tags:
+        raise Changed(f"Prediction {prediction_id} was changed since you read it; read it again.")
