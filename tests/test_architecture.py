@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "schemas.problems": set(),
     "schemas.results": {"schemas.drawings", "schemas.inputs", "schemas.problems"},
     "normalise": set(),
+    "statistics": set(),
     "engine": {"config"},
     "writer": {"engine"},
     "reader": {"engine", "writer"},
@@ -115,9 +116,10 @@ WITHOUT_WEB = (
     "repository",
     "schemas",
     "services",
+    "statistics",
     "writer",
 )
-WITHOUT_DATABASE = ("classifier", "config", "errors", "main", "middleware", "normalise", "rate_limit", "schemas")
+WITHOUT_DATABASE = ("classifier", "config", "errors", "main", "middleware", "normalise", "rate_limit", "schemas", "statistics")
 
 
 def modules_under(*names: str) -> list[str]:
