@@ -25,12 +25,13 @@ POSTGRES_THREADS: Final = 5
 BUSY_TIMEOUT_S: Final = 5.0
 
 # FULL syncs the log at every commit: with NORMAL the rows since the last checkpoint are lost when the
-# power fails. The size limit gives the disk back after a burst.
+# power fails. The size limit gives the disk back after a burst. What is deleted is overwritten, for it may be personal.
 _WRITER_PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
     "journal_size_limit=67108864",
+    "secure_delete=ON",
 )
 # Only the writer's connection checkpoints: two connections doing it at once can corrupt the file
 # before SQLite 3.51.3, see https://sqlite.org/wal.html#the_wal_reset_bug

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.db import DatabaseBusy, DatabaseError, DatabaseFull
 from app.schemas.problems import EXAMPLE_ID, FieldError, Problem
@@ -175,9 +176,26 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the framework itself refuses: an unknown path, a method that a path does not have."""
     assert isinstance(error, HTTPException)
-    problem = ProblemError(str(error.detail), headers=error.headers)
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # The framework's word for a body that cannot even be parsed; any other wrong body is a 422.
+        place = {"loc": [], "msg": "This cannot be parsed", "type": "unparsable"}
+        return _answer(request, InvalidInput([place], under=["body"]))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    problem = ProblemError(str(error.detail), headers=headers)
     problem.status = HTTPStatus(error.status_code)
     return _answer(request, problem)
+
+
+def _allowed(request: Request) -> str:
+    """Name all methods that the path has; the framework names those of the first route alone."""
+
+    def is_served(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return ", ".join(filter(is_served, ("GET", "POST", "PUT", "PATCH", "DELETE")))
 
 
 def install(app: FastAPI) -> None:

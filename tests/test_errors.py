@@ -24,7 +24,7 @@ def test_unknown_path_is_a_problem_that_does_not_repeat_it(sqlite_client: TestCl
         ("GET", "/classify", "POST"),
         ("PUT", "/classify", "POST"),
         ("POST", "/results", "GET"),
-        ("DELETE", "/results/1", "GET"),
+        ("POST", "/results/1", "GET, PATCH, DELETE"),
         ("OPTIONS", "/classify", "POST"),
         ("TRACE", "/health", "GET"),
         ("NONSENSE", "/health/ready", "GET"),

@@ -169,18 +169,26 @@ def test_health_results_and_drawings_are_not_limited(start: Start, sqlite_url: s
         assert {client.get(page).status_code for _ in range(3)} == {200}, page
 
 
-def test_every_route_that_writes_is_limited(start: Start, sqlite_url: str) -> None:
+def test_every_route_that_classifies_is_limited(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
     exhaust(client)
     writes = [
-        (method, path.replace("{id}", "1"))
+        (method, path)
         for path, methods in client.get("/openapi.json").json()["paths"].items()
         for method in methods
-        if method != "get"
+        if path.startswith("/classify")
     ]
     assert ("post", "/classify") in writes
     for method, path in writes:
         assert_problem(client.request(method, path), HTTPStatus.TOO_MANY_REQUESTS)
+
+
+def test_labels_and_notes_are_not_limited(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
+    assert statuses(client, 1) == [200]
+    labelled = [client.put("/results/1/label", json={"label": "7"}).status_code for _ in range(3)]
+    assert labelled == [200] * 3
+    assert client.patch("/results/1", json={"notes": "with a bar"}).status_code == 200
 
 
 def test_body_of_a_limited_call_is_not_read(start: Start, sqlite_url: str) -> None:

@@ -11,6 +11,7 @@ from service import DRAWING, assert_problem, execute, random_drawings
 from starlette.testclient import TestClient
 
 SUMMARY = {"id", "prediction", "confidence", "model_version", "created_at"}
+UNTOUCHED = {"label": None, "notes": None}
 LAST_ID = 2**31 - 1
 
 # The course's own statement, and what version 0.5 left behind when it was used there.
@@ -23,7 +24,7 @@ def classify(client: TestClient, count: int = 1) -> list[dict[str, object]]:
 
 
 def test_list_is_empty_at_first(client: TestClient) -> None:
-    assert client.get("/results").json() == {"results": []}
+    assert client.get("/results").json() == {"results": [], "next": None}
 
 
 def test_list_is_newest_first_with_exactly_the_documented_fields(client: TestClient) -> None:
@@ -31,7 +32,8 @@ def test_list_is_newest_first_with_exactly_the_documented_fields(client: TestCli
     response = client.get("/results")
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
     assert response.json() == {
-        "results": [{name: answer[name] for name in SUMMARY} for answer in reversed(answers)],
+        "results": [{**{name: answer[name] for name in SUMMARY}, **UNTOUCHED} for answer in reversed(answers)],
+        "next": None,
     }
 
 
@@ -60,7 +62,7 @@ def test_unknown_parameter_is_refused_and_not_repeated(sqlite_client: TestClient
 def test_one_result_has_the_scores_and_the_request_s_id(client: TestClient) -> None:
     response = client.post("/classify", json=DRAWING, headers={"X-Request-ID": "order-66"})
     answer = response.json()
-    assert client.get(f"/results/{answer['id']}").json() == {**answer, "notes": None, "request_id": "order-66"}
+    assert client.get(f"/results/{answer['id']}").json() == {**answer, **UNTOUCHED, "request_id": "order-66"}
 
 
 def test_notes_written_with_sql_are_shown(client: TestClient, database_url: str) -> None:
@@ -79,15 +81,15 @@ def test_row_inserted_by_hand_is_on_every_page_with_a_time(client: TestClient, d
     }
     age = datetime.now(UTC) - datetime.fromisoformat(row["created_at"])
     assert timedelta(0) <= age + timedelta(seconds=1) < timedelta(minutes=1)
-    assert client.get(f"/results/{row['id']}").json() == {**row, "notes": None, "request_id": None, "scores": None}
+    assert client.get(f"/results/{row['id']}").json() == {**row, "request_id": None, "scores": None}
     assert_problem(client.get(f"/results/{row['id']}/drawing.png"), HTTPStatus.NOT_FOUND)
 
 
 def test_row_of_version_05_without_time_and_drawing_is_on_every_page(client: TestClient, database_url: str) -> None:
     execute(database_url, WITHOUT_TIME)
-    row = {"id": 1, "prediction": "3", "confidence": 1.0, "model_version": "v0", "created_at": None}
-    assert client.get("/results").json() == {"results": [row]}
-    assert client.get("/results/1").json() == {**row, "notes": None, "request_id": None, "scores": None}
+    row = {"id": 1, "prediction": "3", "confidence": 1.0, "model_version": "v0", "created_at": None, **UNTOUCHED}
+    assert client.get("/results").json() == {"results": [row], "next": None}
+    assert client.get("/results/1").json() == {**row, "request_id": None, "scores": None}
     assert_problem(client.get("/results/1/drawing.png"), HTTPStatus.NOT_FOUND)
     (answer,) = classify(client)
     assert [result["id"] for result in client.get("/results").json()["results"]] == [answer["id"], 1]
