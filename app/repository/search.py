@@ -8,11 +8,12 @@ one: rows that match are walked in an index that has the page's order, or, where
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, false, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.models import Label, Prediction
 from app.repository.labels import current_label, is_current, is_labelled
+from app.schemas.inputs import LAST_ID
 from app.schemas.results import ResultFilters
 
 FEW: Final = 2000
@@ -111,20 +112,41 @@ def _by_label(filters: ResultFilters, after: Position | None) -> Select[Any]:
     if filters.labelled is False:
         statement = statement.where(false())
     if after is not None:
-        statement = statement.where(Label.prediction_id < after.id)
+        # Of both, because PostgreSQL does not conclude the one from the other.
+        statement = statement.where(Label.prediction_id < after.id, Prediction.id < after.id)
     return statement.order_by(Label.prediction_id.desc())
 
 
 def _by_arrival(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
-    indexed = "model_version" if filters.model_version is not None else "prediction"
-    order: ColumnElement[Any] = Prediction.id.desc()
     if _few_of_this_confidence(session, filters):
         # The index on confidence has another order: its rows are gathered, and sorted by what is no index's key.
-        indexed, order = "confidence", (Prediction.id + 0).desc()
-    statement = _columns().where(*matching(filters, indexed))
-    if after is not None:
-        statement = statement.where((Prediction.id + 0 if indexed == "confidence" else Prediction.id) < after.id)
-    return statement.order_by(order)
+        position = Prediction.id + 0
+        statement = _columns().where(*matching(filters, "confidence"))
+        return statement.where(*_before(position, after)).order_by(position.desc())
+    for name in ("model_version", "prediction"):
+        if getattr(filters, name) is not None:
+            return _by_value(session, name, filters, after)
+    return _columns().where(*matching(filters, "id"), *_before(Prediction.id, after)).order_by(Prediction.id.desc())
+
+
+def _before(position: ColumnElement[int], after: Position | None) -> list[ColumnElement[bool]]:
+    return [] if after is None else [position < after.id]
+
+
+def _by_value(session: Session, name: str, filters: ResultFilters, after: Position | None) -> Select[Any]:
+    """Walk the index on a column and the id, where it has the value that is asked for."""
+    column, value = getattr(Prediction, name), getattr(filters, name)
+    if session.get_bind().dialect.name == "sqlite":
+        statement = _columns().where(*matching(filters, name), *_before(Prediction.id, after))
+        return statement.order_by(Prediction.id.desc())
+    # PostgreSQL takes a value to be spread evenly over all ids, and would read half a table of another version's rows
+    # to come to it. So it is asked for a range that only this index has in order. SQLite cannot begin in such a range.
+    last = LAST_ID if after is None else after.id - 1
+    rest = matching(filters.model_copy(update={name: None}), name)
+    statement = _columns().where(
+        column >= value, tuple_(column, Prediction.id) <= tuple_(literal(value), literal(last)), *rest
+    )
+    return statement.order_by(column.desc(), Prediction.id.desc())
 
 
 def _few_of_this_confidence(session: Session, filters: ResultFilters) -> bool:

@@ -13,10 +13,10 @@ from app.errors import NotFound, documented
 from app.repository import predictions
 from app.routers.conditions import IfMatch, IfNoneMatch, etag, is_known, tags_of
 from app.schemas.drawings import SIDE
+from app.schemas.inputs import LAST_ID
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
 from app.security import KeyRequired, KeyUnlessPublic
 from app.services import results
-from app.services.paging import LAST_ID
 from app.services.results import Record
 
 router = APIRouter(tags=["results"])

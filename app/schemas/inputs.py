@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -30,6 +30,9 @@ def _storable(value: str) -> str:
         raise ValueError("must not hold NUL or half a surrogate pair")
     return value
 
+
+LAST_ID: Final = 2**31 - 1
+"""PostgreSQL's INTEGER ends here; no row can have a greater id."""
 
 Moment = Annotated[datetime, BeforeValidator(_plus_restored), AfterValidator(_utc)]
 """A time, RFC 3339; one without a zone is UTC."""

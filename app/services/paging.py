@@ -5,10 +5,8 @@ import json
 from datetime import datetime
 
 from app.repository.search import Position
+from app.schemas.inputs import LAST_ID
 from app.services.refusals import Invalid
-
-LAST_ID = 2**31 - 1
-"""PostgreSQL's INTEGER ends here; no row can have a greater id."""
 
 
 def cursor_of(position: Position) -> str:
