@@ -94,11 +94,15 @@ def _columns() -> Select[Any]:
 
 def _by_time(filters: ResultFilters, after: Position | None) -> Select[Any]:
     """Walk the index on time. Rows without a time, which version 0.5 wrote, are at no time."""
-    statement = _columns().where(*matching(filters, indexed="created_at"))
+    conditions: list[ColumnElement[bool]] = []
     if after is not None and after.created_at is not None:
-        # Said as a bound and an exception, because the bound alone is what an index can begin at.
+        # Said as a bound and an exception, because the bound alone is what an index can begin at. Of two bounds
+        # SQLite would take the first, so the looser one is left out.
         behind = or_(Prediction.created_at < after.created_at, Prediction.id < after.id)
-        statement = statement.where(Prediction.created_at <= after.created_at, behind)
+        conditions = [Prediction.created_at <= after.created_at, behind]
+        if filters.until is not None and after.created_at < filters.until:
+            filters = filters.model_copy(update={"until": None})
+    statement = _columns().where(*matching(filters, indexed="created_at"), *conditions)
     return statement.order_by(Prediction.created_at.desc(), Prediction.id.desc())
 
 
