@@ -57,8 +57,9 @@ def store(database_url: str, rows: list[Row], *, drawings: bool = False) -> None
     with connected(database_url) as connection:
         values = [{name: getattr(row, name) for name in Row._fields[:6]} for row in rows]
         connection.execute(sa.insert(Prediction), values)
-        for _, prediction_id, label in sorted(said):
-            connection.execute(sa.insert(Label).values(prediction_id=prediction_id, label=label, source="anna"))
+        labels = [{"prediction_id": id_, "label": label, "source": "anna"} for _, id_, label in sorted(said)]
+        if labels:
+            connection.execute(sa.insert(Label), labels)
         sampled = [{"prediction_id": row.id, "sampled": True} for row in rows if row.sampled]
         if sampled:
             connection.execute(sa.insert(Review), sampled)
