@@ -34,7 +34,7 @@ class Classification(TypedDict):
 
 
 class ModelError(Exception):
-    """The model file cannot be used. The text is one line and says what to do."""
+    """The model file cannot be used. The text is one line."""
 
 
 class Classifier:
@@ -45,9 +45,7 @@ class Classifier:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise ModelError(
-                f"cannot read the model {path} ({error.strerror}); set MODEL_PATH to an ONNX file"
-            ) from error
+            raise ModelError(f"cannot read the model {path} ({error.strerror})") from error
         options = onnxruntime.SessionOptions()
         # One thread a call: requests run side by side already, and waking a second thread costs more than it saves.
         options.intra_op_num_threads = 1
@@ -62,11 +60,9 @@ class Classifier:
             self._input = self._session.get_inputs()[0].name
             probabilities = self._probabilities(np.zeros((1, SIDE, SIDE), np.uint8))
         except Exception as error:  # onnxruntime raises bare subclasses of Exception for whatever is wrong in a file.
-            raise ModelError(
-                f"{path} is not a PixelWise model; remove MODEL_PATH from .env to use the model that ships"
-            ) from error
+            raise ModelError(f"{path} is not a PixelWise model") from error
         if preprocessing != PREPROCESSING or probabilities.shape != (1, len(self.classes)):
-            raise ModelError(f"{path} was made for another version of PixelWise; train it again or choose another")
+            raise ModelError(f"{path} was made for another version of PixelWise")
         self.sha256 = hashlib.sha256(content).hexdigest()
 
     def classify_batch(self, images: npt.NDArray[np.uint8]) -> list[Classification]:
@@ -94,7 +90,22 @@ class Classifier:
 @cache
 def get_classifier() -> Classifier:
     """Return the classifier that MODEL_PATH names, read on first use; raise ModelError when that fails."""
-    return Classifier(get_settings().model_path)
+    try:
+        return Classifier(get_settings().model_path)
+    except ModelError as error:
+        raise ModelError(
+            f"{error}; set MODEL_PATH to an ONNX file, or remove it from .env to use the model that ships"
+        ) from error
+
+
+@cache
+def get_shadow_classifier() -> Classifier | None:
+    """Return the classifier that SHADOW_MODEL_PATH names, or None; raise ModelError when the file cannot be used."""
+    path = get_settings().shadow_model_path
+    try:
+        return None if path is None else Classifier(path)
+    except ModelError as error:
+        raise ModelError(f"{error}; set SHADOW_MODEL_PATH to an ONNX file, or remove it from .env") from error
 
 
 def classify_batch(images: npt.NDArray[np.uint8]) -> list[Classification]:

@@ -83,6 +83,12 @@ def _in_project_folder(path: Path) -> Path:
     return SHIPPED_MODEL if path.suffix in PICKLES else PROJECT_FOLDER / path
 
 
+def _no_pickle(path: Path) -> Path:
+    if path.suffix in PICKLES:
+        raise ValueError("is a pickle, which can run any code and is never opened; name an ONNX file")
+    return PROJECT_FOLDER / path
+
+
 class Settings(BaseSettings):
     """What an operator can set; `.env.example` explains each one."""
 
@@ -99,9 +105,12 @@ class Settings(BaseSettings):
         default="sqlite:///./pixelwise.db", repr=False
     )
     model_path: Annotated[Path, AfterValidator(_in_project_folder)] = SHIPPED_MODEL
+    shadow_model_path: Annotated[Path, AfterValidator(_no_pickle)] | None = None
     debug: bool = False
     rate_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "30/minute"
     public_results: bool = True
+    drift_p_value: float = Field(default=0.01, gt=0, lt=1)
+    drift_psi: float = Field(default=0.1, gt=0, allow_inf_nan=False)
 
     @classmethod
     def settings_customise_sources(

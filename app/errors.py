@@ -83,8 +83,12 @@ class TooManyRequests(ProblemError):
 
     status = HTTPStatus.TOO_MANY_REQUESTS
 
-    def __init__(self, limit: str, retry_after: int) -> None:
-        super().__init__(f"More than {limit}; try again in {retry_after} s.", headers={"Retry-After": str(retry_after)})
+    def __init__(self, limit: str, retry_after: int, never_fits: int | None = None) -> None:
+        """Take the limit, the seconds to wait, and how many drawings were sent if no waiting will let them pass."""
+        advice = f"try again in {retry_after} s"
+        if never_fits is not None:
+            advice = f"{never_fits} drawings at once never fit; send fewer, or raise RATE_LIMIT"
+        super().__init__(f"More than {limit}; {advice}.", headers={"Retry-After": str(retry_after)})
 
 
 class NotReady(ProblemError):
@@ -211,7 +215,7 @@ _MEANING = {
     HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` is missing or wrong.",
     HTTPStatus.NOT_FOUND: "There is no such prediction, or it has no drawing.",
     HTTPStatus.PRECONDITION_FAILED: "The record no longer has the `ETag` of If-Match; nothing was changed.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 64 KiB; it was not read.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this route takes; it was not read.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request does not have the documented shape; `errors` says where.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests from this address; `Retry-After` says when to come back.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be used; nothing was stored. Try again after `Retry-After`.",

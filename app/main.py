@@ -12,13 +12,13 @@ from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import __version__, errors, rate_limit, security
-from app.classifier import ModelError, get_classifier
+from app import __version__, errors, rate_limit, security, shadow
+from app.classifier import ModelError, get_classifier, get_shadow_classifier
 from app.config import ConfigurationError, get_settings
 from app.db import DatabaseError, get_database
 from app.middleware import BodyLimit, RequestContext
-from app.routers import classify, health, labels, results
-from app.schemas.drawings import ClassifyRequest
+from app.routers import classify, export, health, labels, models, monitoring, results, review, stats
+from app.schemas.drawings import BatchRequest, ClassifyRequest
 from app.schemas.problems import Problem
 
 log = logging.getLogger("pixelwise")
@@ -50,6 +50,8 @@ def _start_problem() -> str | None:
         settings = get_settings()
         settings.require_secret_api_key()
         get_classifier()
+        get_shadow_classifier.cache_clear()
+        get_shadow_classifier()
         get_database().open()
     except (ConfigurationError, ModelError, DatabaseError) as error:
         return str(error)
@@ -71,7 +73,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     rate_limit.configure()
     health.forget_checks()
     _spare_the_garbage_collector()
-    yield
+    async with shadow.running():
+        yield
+    get_shadow_classifier.cache_clear()
     await asyncio.to_thread(get_database().close)
 
 
@@ -103,7 +107,18 @@ def create_app() -> FastAPI:
         description="Reads hand-drawn digits and remembers every answer: a 200 means the row is on disk.",
         lifespan=lifespan,
     )
-    for router in (classify.router, results.router, labels.router, health.router):
+    routers = (
+        classify.router,
+        results.router,
+        labels.router,
+        review.router,
+        stats.router,
+        monitoring.router,
+        models.router,
+        export.router,
+        health.router,
+    )
+    for router in routers:
         app.include_router(router)
     errors.install(app)
     # The last one added is the outermost.
@@ -118,7 +133,8 @@ def _document_shapes(app: FastAPI) -> None:
     """Add to OpenAPI the shapes that FastAPI cannot see: the body that is read as bytes, and the errors' form."""
     generate = app.openapi
     _, shapes = models_json_schema(
-        [(ClassifyRequest, "validation"), (Problem, "serialization")], ref_template="#/components/schemas/{model}"
+        [(ClassifyRequest, "validation"), (BatchRequest, "validation"), (Problem, "serialization")],
+        ref_template="#/components/schemas/{model}",
     )
 
     def openapi() -> dict[str, Any]:

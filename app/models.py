@@ -55,15 +55,19 @@ class Drawing(Base):
     """The 28 x 28 pixels as they were received, and the ten scores, by digit, they were given."""
 
     __tablename__ = "drawings"
-    __table_args__ = (CheckConstraint("length(pixels) = 784", name="pixels"),)
+    __table_args__ = (
+        CheckConstraint("length(pixels) = 784", name="pixels"),
+        # For `GET /review`: with the id in it, the labelled ones are passed by without reading their drawings.
+        Index(None, "margin", "prediction_id"),
+    )
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
     pixels: Mapped[bytes] = mapped_column(LargeBinary)
     # JSON text, so that it reads the same in `sqlite3`, in `psql` and in Python.
     scores: Mapped[list[float]] = mapped_column(JSON)
-    # The highest score less the second highest: the smaller, the more a person's look is worth. The index serves
-    # `GET /review`. Nullable, because the version before wrote none.
-    margin: Mapped[float | None] = mapped_column(index=True)
+    # The highest score less the second highest: the smaller, the more a person's look is worth. Nullable, because the
+    # version before wrote none.
+    margin: Mapped[float | None]
 
 
 class Label(Base):
@@ -93,7 +97,7 @@ class Review(Base):
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
     # Drawn at random from all drawings, whatever is known of them: only these say how often the model is right.
     sampled: Mapped[bool]
-    # Who has it before them since when; null when it was drawn but needed nobody, being labelled already.
+    # Who has it before them, if they gave a name, and since when; both null when it was drawn and is with nobody.
     reviewer: Mapped[str | None]
     offered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -1,4 +1,4 @@
-"""How often one client may call: `RATE_LIMIT` for each address, whatever becomes of the call."""
+"""How many drawings one client may send: `RATE_LIMIT` for each address, whatever becomes of the call."""
 
 import time
 from functools import cache
@@ -41,20 +41,22 @@ def _items(limit: str) -> list[limits.RateLimitItem]:
     return limits.parse_many(limit)
 
 
-def count_call(request: HTTPConnection) -> None:
-    """Count a call; raise TooManyRequests when the address has none left.
+def count_drawings(request: HTTPConnection, count: int = 1) -> None:
+    """Count so many drawings; raise TooManyRequests when the address has not so many left, and count none then.
 
     Said by the routes themselves, not by slowapi's decorator: that runs after the key was checked, so guessing would be
     free, and it inspects two signatures on every call, which takes ten times as long as counting.
     """
-    if not limiter.enabled:
+    if not limiter.enabled or not count:
         return
     bucket = (client_address(request), CLASSIFY)
     for item in _items(get_settings().rate_limit):
-        if not limiter.limiter.hit(item, *bucket):
-            raise _too_many(item, bucket)
+        if not limiter.limiter.hit(item, *bucket, cost=count):
+            raise _too_many(item, bucket, count)
 
 
-def _too_many(item: limits.RateLimitItem, bucket: tuple[str, ...]) -> TooManyRequests:
+def _too_many(item: limits.RateLimitItem, bucket: tuple[str, ...], count: int) -> TooManyRequests:
     reset = limiter.limiter.get_window_stats(item, *bucket).reset_time
-    return TooManyRequests(str(item), max(1, int(reset - time.time()) + 1))
+    # One drawing of the call was counted before the others.
+    fits = count < item.amount
+    return TooManyRequests(str(item), max(1, int(reset - time.time()) + 1), None if fits else count + 1)

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from app.config import get_settings
 from app.errors import InvalidApiKey
-from app.rate_limit import count_call
+from app.rate_limit import count_drawings
 
 BUILT_IN = "built-in"
 """The name under which calls with SECRET_API_KEY are remembered."""
@@ -48,7 +48,7 @@ class KnownKey(APIKeyHeader):
         # their standard, and a key with other characters arrives as its UTF-8 bytes.
         given = request.headers.get("x-api-key", "").encode("latin-1")
         if not hmac.compare_digest(hashlib.sha256(given).digest(), _expected()):
-            count_call(request)
+            count_drawings(request)
             raise InvalidApiKey
         return BUILT_IN
 

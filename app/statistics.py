@@ -3,6 +3,8 @@
 Knows neither the web nor the database.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,8 @@ class Interval(NamedTuple):
     high: float
 
 
+# A timeline asks for thousands of them, mostly of the same few labels, and SciPy works out a p-value along with each.
+@lru_cache(maxsize=4096)
 def wilson_interval(successes: int, trials: int) -> Interval | None:
     """Return the 95 % Wilson score interval of a share (Wilson 1927), or None when there were no trials.
 
@@ -38,25 +42,53 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     return float(stats.binomtest(only_first, trials).pvalue) if trials else 1.0
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values (K,) corrected for there being several: how likely one as small is among all of them.
+
+    Holm 1979, "A simple sequentially rejective multiple test procedure": the chance that any of them falls below a
+    level although its hypothesis is true is at most that level, whatever the tests have to do with one another.
+    """
+    raw = np.asarray(p_values, np.float64)
+    order = raw.argsort(kind="stable")
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.minimum(np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1)), 1)
+    return [float(p) for p in adjusted]
+
+
 class Bin(NamedTuple):
     """Answers of about the same confidence: how many, how sure they were and how many were right."""
 
-    count: int
+    size: int
+    lowest: float
+    highest: float
     mean_confidence: float
     accuracy: float
+    interval: Interval
 
 
 def reliability_bins(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
-    """Divide answers into bins of equal size by their confidence (N,) and compare it with what was right (N,)."""
-    order = np.argsort(confidence, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if part.size]
-    return [Bin(len(part), float(confidence[part].mean()), float(right[part].mean())) for part in parts]
+    """Divide answers into bins of equal size by their confidence (N,) and compare it with what was right (N,).
+
+    The bins come in the order of their confidence; there are fewer than `bins` only when there are fewer answers. Each
+    has the 95 % interval of its accuracy.
+    """
+    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
+    return [_bin(confidence[part], right[part]) for part in parts if part.size]
 
 
-def expected_calibration_error(bins: list[Bin]) -> float:
-    """Return the mean distance, 0..1, between confidence and accuracy, weighted by the bins' sizes.
+def _bin(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Bin:
+    interval = wilson_interval(int(right.sum()), right.size)
+    assert interval is not None
+    lowest, highest = float(confidence[0]), float(confidence[-1])
+    return Bin(right.size, lowest, highest, float(confidence.mean()), float(right.mean()), interval)
+
+
+def expected_calibration_error(bins: Sequence[Bin]) -> float | None:
+    """Return the mean distance, 0..1, between confidence and accuracy, weighted by the bins' sizes; None without any.
 
     Naeini et al. 2015, in the form of Guo et al. 2017 (arXiv 1706.04599), equation 3, on bins of equal mass.
     """
-    total = sum(part.count for part in bins)
-    return sum(part.count * abs(part.accuracy - part.mean_confidence) for part in bins) / total
+    total = sum(part.size for part in bins)
+    if not total:
+        return None
+    return sum(part.size * abs(part.accuracy - part.mean_confidence) for part in bins) / total

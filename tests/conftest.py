@@ -18,7 +18,7 @@ from alembic import command
 from app.config import PROJECT_FOLDER, get_settings
 from app.db import Database, get_database
 
-pytest_plugins = ["http_fixtures", "mnist"]
+pytest_plugins = ["http_fixtures", "mnist", "replaying"]
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -154,9 +154,12 @@ def settings_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
         "SECRET_API_KEY",
         "DATABASE_URL",
         "MODEL_PATH",
+        "SHADOW_MODEL_PATH",
         "DEBUG",
         "RATE_LIMIT",
         "PUBLIC_RESULTS",
+        "DRIFT_P_VALUE",
+        "DRIFT_PSI",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -174,6 +177,13 @@ def configured_database_url(settings_environment: pytest.MonkeyPatch, database_u
     """A migrated database that the settings name, so that `SessionLocal` and the service use it."""
     settings_environment.setenv("DATABASE_URL", database_url)
     return database_url
+
+
+@pytest.fixture
+def configured_sqlite(settings_environment: pytest.MonkeyPatch, sqlite_url: str) -> str:
+    """The same on SQLite, for what has nothing to do with the database."""
+    settings_environment.setenv("DATABASE_URL", sqlite_url)
+    return sqlite_url
 
 
 @pytest.fixture

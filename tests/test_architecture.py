@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "schemas.labels": {"schemas.inputs"},
     "schemas.model_versions": {"schemas.stats"},
     "schemas.problems": set(),
+    "schemas.replay": {"schemas.stats"},
     "schemas.review": {"schemas.drawings", "schemas.inputs"},
     "schemas.results": {"schemas.drawings", "schemas.inputs", "schemas.problems"},
     "schemas.stats": {"schemas.inputs"},
@@ -39,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "repository": set(),
     "repository.exports": {"models", "repository.labels", "repository.search", "schemas.results"},
     "repository.labels": {"models"},
-    "repository.numbers": {"models", "repository.labels", "repository.search", "schemas.results"},
+    "repository.numbers": {"models", "repository.labels"},
     "repository.monitoring": {
         "models",
         "repository.labels",
@@ -48,9 +49,18 @@ ALLOWED: dict[str, set[str]] = {
         "schemas.results",
     },
     "repository.predictions": {"models", "repository.labels"},
+    "repository.replays": {"models", "repository.labels"},
     "repository.reviews": {"models"},
     "repository.search": {"models", "repository.labels", "schemas.inputs", "schemas.results"},
+    "repository.shadow": {"models"},
     "classifier": {"config", "normalise"},
+    "comparison": set(),
+    "comparison.answers": set(),
+    "comparison.counts": {"comparison.flips", "schemas.replay", "schemas.stats", "statistics"},
+    "comparison.flips": set(),
+    "comparison.latency": {"classifier", "normalise", "schemas.replay"},
+    "comparison.page": {"comparison.flips", "comparison.verdict", "normalise", "schemas.replay"},
+    "comparison.verdict": {"comparison.counts", "schemas.replay"},
     "services": set(),
     "services.refusals": set(),
     "services.tally": {"schemas.stats", "statistics"},
@@ -87,6 +97,7 @@ ALLOWED: dict[str, set[str]] = {
         "services.refusals",
     },
     "services.paging": {"repository.search", "schemas.inputs", "services.refusals"},
+    "services.classify": {"classifier", "normalise", "repository.predictions", "schemas.drawings"},
     "services.results": {
         "repository",
         "repository.labels",
@@ -97,21 +108,45 @@ ALLOWED: dict[str, set[str]] = {
         "services.paging",
         "services.refusals",
     },
+    "services.replay": {
+        "classifier",
+        "comparison",
+        "comparison.answers",
+        "comparison.counts",
+        "comparison.flips",
+        "comparison.latency",
+        "comparison.page",
+        "comparison.verdict",
+        "db",
+        "exports",
+        "normalise",
+        "repository",
+        "repository.replays",
+        "schemas.export",
+        "schemas.replay",
+        "services.refusals",
+    },
     "services.review": {"repository", "repository.reviews", "schemas.review", "similarity"},
+    "shadow": {"classifier", "db", "normalise", "repository.shadow"},
     "errors": {"db", "schemas.problems", "services", "services.refusals"},
     "middleware": {"errors"},
     "rate_limit": {"config", "errors"},
     "security": {"config", "errors", "rate_limit"},
     "routers": set(),
     "routers.conditions": set(),
+    "routers.bodies": {"errors", "schemas.drawings"},
     "routers.classify": {
         "classifier",
         "db",
         "errors",
         "rate_limit",
         "repository.predictions",
+        "routers.bodies",
         "schemas.drawings",
         "security",
+        "services",
+        "services.classify",
+        "shadow",
     },
     "routers.results": {
         "db",
@@ -158,6 +193,102 @@ ALLOWED: dict[str, set[str]] = {
     },
     "routers.export": {"db", "errors", "schemas.export", "security", "services.export"},
     "routers.health": {"classifier", "db", "errors", "schemas.health"},
+    "cli": set(),
+    "cli.drawing": {"cli.terminal"},
+    "cli.export": {
+        "cli",
+        "cli.options",
+        "cli.resources",
+        "cli.status",
+        "cli.terminal",
+        "schemas.export",
+        "services.export",
+    },
+    "cli.keyboard": set(),
+    "cli.monitoring": {
+        "cli",
+        "cli.options",
+        "cli.resources",
+        "cli.status",
+        "cli.tables",
+        "cli.terminal",
+        "schemas.monitoring",
+        "services.monitoring",
+    },
+    "cli.numbers": {
+        "cli",
+        "cli.options",
+        "cli.resources",
+        "cli.tables",
+        "cli.terminal",
+        "schemas.model_versions",
+        "schemas.stats",
+        "services.model_versions",
+        "services.stats",
+    },
+    "cli.operate": {"classifier", "cli.status", "cli.tables", "cli.terminal", "config", "db", "schemas.health"},
+    "cli.options": set(),
+    "cli.program": {
+        "cli",
+        "cli.export",
+        "cli.monitoring",
+        "cli.numbers",
+        "cli.operate",
+        "cli.options",
+        "cli.replay",
+        "cli.results",
+        "cli.review",
+        "cli.status",
+        "cli.terminal",
+        "services.refusals",
+    },
+    "cli.replay": {
+        "cli",
+        "cli.numbers",
+        "cli.resources",
+        "cli.tables",
+        "cli.terminal",
+        "schemas.replay",
+        "services.replay",
+    },
+    "cli.resources": {"classifier", "cli.status", "config", "db"},
+    "cli.results": {
+        "cli",
+        "cli.drawing",
+        "cli.options",
+        "cli.resources",
+        "cli.status",
+        "cli.tables",
+        "cli.terminal",
+        "repository.predictions",
+        "schemas.inputs",
+        "schemas.labels",
+        "schemas.results",
+        "services",
+        "services.results",
+    },
+    "cli.review": {
+        "cli",
+        "cli.drawing",
+        "cli.keyboard",
+        "cli.options",
+        "cli.resources",
+        "cli.results",
+        "cli.status",
+        "cli.terminal",
+        "db",
+        "repository.predictions",
+        "schemas.labels",
+        "schemas.review",
+        "schemas.stats",
+        "services.refusals",
+        "services.results",
+        "services.review",
+    },
+    "cli.status": set(),
+    "cli.tables": {"cli.terminal"},
+    "cli.terminal": set(),
+    "__main__": {"cli.program"},
     "main": {
         "app",
         "classifier",
@@ -179,11 +310,13 @@ ALLOWED: dict[str, set[str]] = {
         "schemas.drawings",
         "schemas.problems",
         "security",
+        "shadow",
     },
 }
 # By the first part of their names.
 WITHOUT_WEB = (
     "classifier",
+    "comparison",
     "config",
     "db",
     "drift",
@@ -201,6 +334,7 @@ WITHOUT_WEB = (
 )
 WITHOUT_DATABASE = (
     "classifier",
+    "comparison",
     "config",
     "drift",
     "errors",
@@ -226,6 +360,7 @@ MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40
 # Longer than a screen, and why that is better than taking it apart.
 LONGER = {
+    "tests/test_architecture.py": "a table: who may import whom, module after module",
     "training/styles.py": "a table: how each digit is drawn, style after style",
     "training/card.py:write": "the card's text from its first line to its last",
     "training/train.py:train": "one run from the first step to the last, in the order it happens",
@@ -293,8 +428,21 @@ def test_what_needs_no_database_does_not_know_it(name: str) -> None:
     assert packages_of(name).isdisjoint({"sqlalchemy", "sqlite3", "psycopg", "alembic"})
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("routers.")])
-def test_routers_know_sessions_by_their_type_alone(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("cli.")])
+def test_command_line_knows_neither_the_web_nor_a_database_s_driver(name: str) -> None:
+    # An operator's two programs, which it runs as they would.
+    run = {"alembic", "uvicorn"} if name == "cli.operate" else set()
+    unknown = {"alembic", "fastapi", "psycopg", "slowapi", "sqlite3", "starlette", "uvicorn"} - run
+    assert packages_of(name).isdisjoint(unknown)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not name.startswith("cli")])
+def test_nobody_but_the_command_line_knows_the_terminal(name: str) -> None:
+    assert packages_of(name).isdisjoint({"rich", "termios", "tty", "typer"})
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith(("cli.", "routers."))])
+def test_routers_and_commands_know_sessions_by_their_type_alone(name: str) -> None:
     of_sqlalchemy = {module for module in imported(MODULES[name]) if module.startswith("sqlalchemy")}
     assert of_sqlalchemy <= {"sqlalchemy.orm", "sqlalchemy.orm.Session"}
     assert {"execute", "scalar", "scalars", "add", "query"}.isdisjoint(attr for attr, _ in attributes(MODULES[name]))

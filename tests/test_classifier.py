@@ -109,9 +109,9 @@ def assert_refused(path: Path, words: str) -> None:
     assert str(refused.value).isprintable()
 
 
-def test_missing_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    assert_refused(tmp_path / "gone.onnx", "set MODEL_PATH to an ONNX file")
-    assert_refused(tmp_path, "set MODEL_PATH to an ONNX file")
+def test_missing_file_is_refused_with_the_reason(tmp_path: Path) -> None:
+    assert_refused(tmp_path / "gone.onnx", "No such file")
+    assert_refused(tmp_path, "Is a directory")
 
 
 @pytest.mark.parametrize("size", [0, 1000, -1])

@@ -1,6 +1,7 @@
 """`python -m training`: train, calibrate, export and measure the model, and write its card."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -8,43 +9,43 @@ import numpy as np
 import torch
 
 from app.classifier import Classifier
-from app.normalise import normalise
-from training import card, evaluate, mnist, strokes
+from training import card, evaluate, exported, mnist, strokes
 from training.augment import proxies
-from training.export import export
+from training.export import export, restore
+from training.exported import Exported, Extra
 from training.mnist import Digits
 from training.network import DigitNetwork
-from training.train import Trained, Validation, logits, train
+from training.report import Run, report
+from training.train import Material, Validation, logits, train
 
 VALIDATION = 5_000
 DRAWN = 120_000
 DRAWN_AN_EPOCH = 45_000
-HELD_OUT_FOR_VALIDATION, HELD_OUT_FOR_TEST = 3_000, 10_000
+HELD_OUT = 3_000
+SHIPPED = Path("models/digits.onnx")
 
 
 def main() -> None:
-    """Do all of it in one go; the MNIST test set is read after everything has been decided."""
+    """Do all of it in one go; the test sets are measured on after everything has been decided."""
     options = _options()
     started = time.monotonic()
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
     numbers = mnist.load("train", options.mnist)
+    exports, extra, start = _given(options, numbers)
     fit = Digits(numbers.images[:-VALIDATION], numbers.labels[:-VALIDATION])
     check = Digits(numbers.images[-VALIDATION:], numbers.labels[-VALIDATION:])
-    print(f"Drawing {DRAWN:,} digits", flush=True)
-    drawn = Digits(*strokes.draw(DRAWN, np.random.default_rng(options.seed)))
+    material = _material(options, fit, extra)
     # A part of the kept-out styles may choose the epoch; the rest, drawn by another hand, is for the card.
-    kept = Digits(*strokes.draw(HELD_OUT_FOR_VALIDATION, np.random.default_rng(options.seed + 1), held_out=True))
+    kept = Digits(*strokes.draw(HELD_OUT, np.random.default_rng(options.seed + 1), held_out=True))
     hard = _stacked(proxies(check.images, options.seed), check)
     validations = [Validation("MNIST", check), Validation("hard versions", hard), Validation("kept-out styles", kept)]
-    trained = train(fit, drawn, validations, epochs=options.epochs, seed=options.seed, drawn_an_epoch=DRAWN_AN_EPOCH)
+    trained = train(material, validations, epochs=options.epochs, seed=options.seed, start=start)
     both = Digits(np.concatenate([check.images, hard.images]), np.concatenate([check.labels, hard.labels]))
     temperature = evaluate.fit_temperature(logits(trained.network, both.images), both.labels)
     export(trained.network, temperature, options.version, options.output)
-    classifier = Classifier(options.output)
-    report = _report(options, trained, classifier, temperature, started)
-    card.write(report, classifier, options.output.with_name("MODELCARD.md"), options.output.stat().st_size)
-    print(f"MNIST test accuracy {100 * report.test.accuracy:.2f} %; wrote {options.output} and its card")
+    seconds = time.monotonic() - started
+    _describe(Run(options, exports, extra, material, trained, temperature, seconds))
 
 
 def _options() -> argparse.Namespace:
@@ -52,7 +53,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--mnist", type=Path, help="folder with MNIST's four files (else PIXELWISE_MNIST_DIR, else fetched)"
     )
-    parser.add_argument("--output", type=Path, default=Path("models/digits.onnx"), help="the model file to write")
+    parser.add_argument(
+        "--extra",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="EXPORT.npz",
+        help="an export of the service to train on as well, and to measure on; may be given more than once",
+    )
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="MODEL.onnx",
+        help="go on from a model that this command wrote, with small steps: --epochs 2 will do",
+    )
+    parser.add_argument("--output", type=Path, default=SHIPPED, help="the model file to write")
     parser.add_argument("--version", default="v1", help="the model version the file carries")
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
@@ -60,36 +75,45 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _given(options: argparse.Namespace, numbers: Digits) -> tuple[list[Exported], Extra, DigitNetwork | None]:
+    """Read what the options name, or say in one line why it cannot be used."""
+    try:
+        exports = [exported.load(path) for path in options.extra]
+        extra = exported.together(exports, numbers.images, mnist.load("t10k", options.mnist).images)
+        return exports, extra, restore(options.start_from) if options.start_from else None
+    except (OSError, ValueError) as error:
+        sys.exit(f"training: {error}")
+
+
+def _material(options: argparse.Namespace, fit: Digits, extra: Extra) -> Material:
+    times = extra.times_an_epoch(len(fit.labels) + DRAWN_AN_EPOCH)
+    if options.extra:
+        print(
+            f"{len(extra.digits.labels):,} drawings of exports, each {times} times an epoch; {extra.left_out} left out"
+        )
+    # A short run does not come to see more of them.
+    count = min(DRAWN, DRAWN_AN_EPOCH * options.epochs)
+    print(f"Drawing {count:,} digits", flush=True)
+    drawn = Digits(*strokes.draw(count, np.random.default_rng(options.seed)))
+    return Material(fit, extra.digits, times, drawn, DRAWN_AN_EPOCH)
+
+
 def _stacked(versions: dict[str, np.ndarray], digits: Digits) -> Digits:
     return Digits(np.concatenate(list(versions.values())), np.tile(digits.labels, len(versions)))
 
 
-def _report(
-    options: argparse.Namespace, trained: Trained, classifier: Classifier, temperature: float, started: float
-) -> card.Report:
-    test = mnist.load("t10k", options.mnist)
-    hard = proxies(test.images, options.seed)
-    kept = Digits(*strokes.draw(HELD_OUT_FOR_TEST, np.random.default_rng(options.seed + 2), held_out=True))
-    by_digit = {d: Digits(kept.images[kept.labels == d], kept.labels[kept.labels == d]) for d in range(10)}
-    nothing = evaluate.not_digits(2_000, options.seed)
-    return card.Report(
-        command=f"python -m training --epochs {options.epochs} --seed {options.seed} --threads {options.threads}",
-        seconds=time.monotonic() - started,
-        epochs=options.epochs,
-        best_epoch=trained.epoch,
-        parameters=sum(p.numel() for p in DigitNetwork().parameters()),
-        temperature=temperature,
-        trained_on={
-            "MNIST training drawings (the last 5,000 choose the epoch and the temperature)": 60_000 - VALIDATION,
-            f"digits drawn by the stroke generator, {DRAWN_AN_EPOCH:,} of them an epoch": DRAWN,
-        },
-        validation_errors=trained.errors,
-        test=evaluate.measure(classifier, test),
-        proxies={name: evaluate.measure(classifier, Digits(images, test.labels)) for name, images in hard.items()},
-        held_out={digit: evaluate.measure(classifier, digits) for digit, digits in by_digit.items()},
-        nothing={name: evaluate.highest_confidence(classifier, images) for name, images in nothing.items()},
-        unchanged=float((normalise(test.images) == test.images).all(axis=(1, 2)).mean()),
-    )
+def _describe(run: Run) -> None:
+    """Measure, and write the card: MODELCARD.md for the model that ships, beside it by its own name for any other."""
+    output: Path = run.options.output
+    classifier = Classifier(output)
+    found = report(run, classifier)
+    path = output.with_name("MODELCARD.md") if output.name == SHIPPED.name else output.with_suffix(".md")
+    card.write(found, classifier, path, output.stat().st_size)
+    for e in found.exports:
+        if e.measured:
+            before = f", {100 * e.before.accuracy:.2f} % before" if e.before else ""
+            print(f"{e.name}: {100 * e.measured.accuracy:.2f} % of {e.measured.count} test drawings{before}")
+    print(f"MNIST test accuracy {100 * found.test.accuracy:.2f} %; wrote {output} and {path}")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.normalise import normalise
-
-NOT_A_DIGIT = -1
-"""The label of blank and noise drawings: the network is taught to find all ten digits equally likely."""
+from training.mnist import NOT_A_DIGIT
 
 
 def augment(images: Tensor, labels: Tensor, drawn: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

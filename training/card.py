@@ -4,14 +4,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.classifier import Classifier
+from app.statistics import wilson_interval
 from training.evaluate import Measured
+
+
+@dataclass(frozen=True)
+class OnExport:
+    """What is read of the test part of an export, which was never trained on."""
+
+    name: str
+    sha256: str
+    measured: Measured | None
+    """None when it has no test drawings."""
+    before: Measured | None
+    """The same by the model that the training started from."""
+    no_digits: int
+    no_digits_confidence: float | None
+    """The mean on what people labelled as no digit; None without such drawings."""
 
 
 @dataclass(frozen=True)
 class Report:
     """All that a training run knows at its end."""
 
+    file: str
     command: str
+    started_from: str | None
+    """The version of the model the training started from."""
     seconds: float
     epochs: int
     best_epoch: int
@@ -24,6 +43,7 @@ class Report:
     held_out: dict[int, Measured]
     nothing: dict[str, float]
     unchanged: float
+    exports: list[OnExport]
 
 
 def write(report: Report, classifier: Classifier, path: Path, size: int) -> None:
@@ -31,6 +51,7 @@ def write(report: Report, classifier: Classifier, path: Path, size: int) -> None
     mean_accuracy = sum(m.accuracy for m in report.proxies.values()) / len(report.proxies)
     mean_calibration = sum(m.calibration_error for m in report.proxies.values()) / len(report.proxies)
     highest = max(report.nothing.values())
+    people = "MNIST's and those of the exports" if report.exports else "MNIST's"
     lines = [
         f"# Model card: digits, version {classifier.version}",
         "",
@@ -39,13 +60,14 @@ def write(report: Report, classifier: Classifier, path: Path, size: int) -> None
         "",
         "| | |",
         "|---|---|",
-        f"| file | `models/digits.onnx`, {size:,} bytes |",
+        f"| file | `{report.file}`, {size:,} bytes |",
         f"| sha256 | `{classifier.sha256}` |",
         "| input | uint8 (N, 28, 28), 0 = background, 255 = ink, after the normalisation of `app/normalise.py` |",
         "| output | probabilities float32 (N, 10), for the digits 0 to 9 |",
         f"| network | 4 convolutions 3 x 3 (16, 32, 64, 96 channels) and one linear layer: {report.parameters:,} parameters |",
         f"| temperature | {report.temperature:.2f}, fitted on validation drawings |",
         f"| made by | `{report.command}` |",
+        *([f"| started from | version {report.started_from} |"] if report.started_from else []),
         f"| training | {report.epochs} epochs, the weights of epoch {report.best_epoch}; {report.seconds / 60:.0f} minutes on two CPU cores |",
         "",
         "## Trained on",
@@ -91,6 +113,7 @@ def write(report: Report, classifier: Classifier, path: Path, size: int) -> None
             for digit, m in report.held_out.items()
         ),
         "",
+        *(_exports(report.exports) if report.exports else []),
         "## Nothing to read",
         "",
         "| drawing | highest confidence |",
@@ -109,7 +132,7 @@ def write(report: Report, classifier: Classifier, path: Path, size: int) -> None
         "",
         "- One digit a drawing. Letters, several digits and scribbles are read as some digit, sometimes with confidence.",
         "- A 1 with a long, nearly level flag and a 7 with a falling bar are the same drawing; people disagree on them too.",
-        "- No drawings by real people but MNIST's were used in training; the drawn digits are a program's idea of handwriting.",
+        f"- No drawings by real people but {people} were used in training; the drawn digits are a program's idea of handwriting.",
         "- The confidence is calibrated on MNIST and its hard versions. Correct answers of your own users tell how it holds.",
         "",
     ]
@@ -129,3 +152,31 @@ def _target(what: str, target: float, figure: float, *, at_most: bool = False) -
 
 def _confusions(measured: Measured, most: int = 3) -> str:
     return ", ".join(f"{shown} as {read}: {count}" for shown, read, count in measured.confusions[:most]) or "none"
+
+
+def _exports(exports: list[OnExport]) -> list[str]:
+    """The part of the card on drawings that people labelled."""
+    lines = [
+        "## Drawings that people labelled",
+        "",
+        "The test parts of exports: never trained on, and none of them is in the training data. The interval is Wilson's, 95 %.",
+        "",
+        "| export | sha256 of its rows | drawings | accuracy | interval | calibration error | before | no digits | mean confidence on those |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for e in exports:
+        before = _percent(e.before.accuracy) if e.before else ""
+        confidence = "" if e.no_digits_confidence is None else f"{e.no_digits_confidence:.2f}"
+        lines.append(
+            f"| {e.name} | `{e.sha256[:12]}` | {_on_test(e.measured)} | {before} | {e.no_digits} | {confidence} |"
+        )
+    return [*lines, "", "*Before*: the accuracy of the model that the training started from.", ""]
+
+
+def _on_test(measured: Measured | None) -> str:
+    if measured is None:
+        return "0 | | |"
+    interval = wilson_interval(round(measured.accuracy * measured.count), measured.count)
+    assert interval is not None
+    within = f"{_percent(interval.low)} to {_percent(interval.high)}"
+    return f"{measured.count} | {_percent(measured.accuracy)} | {within} | {_percent(measured.calibration_error)}"

@@ -79,3 +79,8 @@ def not_digits(count: int, seed: int) -> dict[str, npt.NDArray[np.uint8]]:
 def highest_confidence(classifier: Classifier, images: npt.NDArray[np.uint8]) -> float:
     """The highest confidence among the answers."""
     return max(answer["confidence"] for answer in classifier.classify_batch(images))
+
+
+def mean_confidence(classifier: Classifier, images: npt.NDArray[np.uint8]) -> float:
+    """The mean confidence of the answers."""
+    return float(np.mean([answer["confidence"] for answer in classifier.classify_batch(images)]))

@@ -1,10 +1,11 @@
-"""Write the trained network as the ONNX file the service reads, with all it must know in the file's metadata."""
+"""Write the trained network as the ONNX file the service reads, with all it must know in its metadata; and read it."""
 
 import json
 from pathlib import Path
 
 import onnx
 import torch
+from onnx import numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -16,7 +17,7 @@ OPSET = 18
 
 def export(network: DigitNetwork, temperature: float, version: str, path: Path) -> None:
     """Write the network to `path`: input uint8 (N, 28, 28), output probabilities float32 (N, 10)."""
-    served = Served(_fused(network), temperature).eval()
+    served = Served(fused(network), temperature).eval()
     # The exporter by tracing needs no further package and gives a graph without leftovers for a network this plain.
     torch.onnx.export(
         served,
@@ -40,7 +41,22 @@ def export(network: DigitNetwork, temperature: float, version: str, path: Path) 
     onnx.save(model, str(path))
 
 
-def _fused(network: DigitNetwork) -> DigitNetwork:
+def restore(path: Path) -> DigitNetwork:
+    """Read a network back from a file that `export` wrote, to train it on; raise ValueError for another file.
+
+    It has no batch normalisation any more, which was folded into the convolutions, and drops nothing out.
+    """
+    network = fused(DigitNetwork())
+    initialisers = onnx.load(str(path)).graph.initializer
+    weights = {i.name.removeprefix("network."): torch.from_numpy(numpy_helper.to_array(i).copy()) for i in initialisers}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not hold this network: {error}") from error
+    return network
+
+
+def fused(network: DigitNetwork) -> DigitNetwork:
     """Fold each batch normalisation into the convolution before it: the same function, one step less."""
     layers: list[nn.Module] = []
     for layer in network.eval().layers:
@@ -48,6 +64,6 @@ def _fused(network: DigitNetwork) -> DigitNetwork:
             layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
         elif not isinstance(layer, nn.Dropout):
             layers.append(layer)
-    fused = DigitNetwork()
-    fused.layers = nn.Sequential(*layers)
-    return fused
+    plain = DigitNetwork()
+    plain.layers = nn.Sequential(*layers)
+    return plain

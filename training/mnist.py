@@ -21,6 +21,10 @@ MD5 = {
 }
 
 
+NOT_A_DIGIT = -1
+"""The label of drawings in which there is no digit: the network is taught to find all ten digits equally likely."""
+
+
 class Digits(NamedTuple):
     """Drawings uint8 (N, 28, 28), ink 255 on 0, and their labels int64 (N,)."""
 

@@ -11,15 +11,51 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.normalise import normalise
-from training.augment import NOT_A_DIGIT, augment
-from training.mnist import Digits
+from training.augment import augment
+from training.mnist import NOT_A_DIGIT, Digits
 from training.network import DigitNetwork
 
 BATCH = 256
 PEAK_RATE = 3e-3
+FINE_RATE = 5e-4
+"""The peak for a network that can read already, which greater steps would make forget."""
 WEIGHT_DECAY = 2e-2
 AVERAGING = 0.998
 """The weights that are kept are a moving average over some 500 steps; it generalises better than any one step."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is trained on: in an epoch MNIST once, every drawing of an export `times` and some of the drawn digits."""
+
+    mnist: Digits
+    exported: Digits
+    times: int
+    drawn: Digits
+    drawn_an_epoch: int
+
+    @property
+    def an_epoch(self) -> int:
+        """How many drawings an epoch shows."""
+        return len(self.mnist.labels) + self.times * len(self.exported.labels) + self.drawn_an_epoch
+
+    @property
+    def first_drawn(self) -> int:
+        """The place of the first of the drawn digits, which come last."""
+        return len(self.mnist.labels) + len(self.exported.labels)
+
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """All images uint8 (N, 28, 28) and all labels int64 (N,)."""
+        parts = (self.mnist, self.exported, self.drawn)
+        images, labels = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+        return torch.from_numpy(images), torch.from_numpy(labels)
+
+    def order(self, generator: torch.Generator) -> Tensor:
+        """The places of an epoch's drawings, shuffled."""
+        chosen = torch.randint(len(self.drawn.labels), (self.drawn_an_epoch,), generator=generator) + self.first_drawn
+        exported = torch.arange(len(self.mnist.labels), self.first_drawn).repeat(self.times)
+        order = torch.cat([torch.arange(len(self.mnist.labels)), exported, chosen])
+        return order[torch.randperm(len(order), generator=generator)]
 
 
 @dataclass(frozen=True)
@@ -40,31 +76,27 @@ class Trained:
 
 
 def train(
-    mnist: Digits, drawn: Digits, validations: list[Validation], *, epochs: int, seed: int, drawn_an_epoch: int
+    material: Material, validations: list[Validation], *, epochs: int, seed: int, start: DigitNetwork | None = None
 ) -> Trained:
-    """Train on MNIST and `drawn_an_epoch` of the drawn digits an epoch; keep the epoch with the lowest mean error."""
+    """Train a new network, or one that can read already, and keep the epoch with the lowest mean error."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    network = DigitNetwork().to(memory_format=torch.channels_last)
+    network = (start or DigitNetwork()).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
-    steps = epochs * math.ceil((len(mnist.labels) + drawn_an_epoch) / BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps, pct_start=0.15)
-    images = torch.from_numpy(np.concatenate([mnist.images, drawn.images]))
-    labels = torch.from_numpy(np.concatenate([mnist.labels, drawn.labels]))
-    first_drawn = len(mnist.labels)
+    rate = FINE_RATE if start else PEAK_RATE
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
+    steps = epochs * math.ceil(material.an_epoch / BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.15)
+    images, labels = material.tensors()
     best: Trained | None = None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         task = progress.add_task("training", total=steps)
         for epoch in range(1, epochs + 1):
-            chosen = torch.randint(len(drawn.labels), (drawn_an_epoch,), generator=generator) + first_drawn
-            order = torch.cat([torch.arange(first_drawn), chosen])
-            order = order[torch.randperm(len(order), generator=generator)]
             network.train()
-            for batch in order.split(BATCH):
+            for batch in material.order(generator).split(BATCH):
                 x = images[batch].unsqueeze(1).float() / 255
-                x, y = augment(x, labels[batch], batch >= first_drawn, generator)
+                x, y = augment(x, labels[batch], batch >= material.first_drawn, generator)
                 optimiser.zero_grad(set_to_none=True)
                 # Half-precision convolutions take a third of the time; weights, sums and the loss stay in full.
                 with torch.autocast("cpu", torch.bfloat16):

@@ -104,7 +104,7 @@ def create_indexes() -> None:
         ("predictions", "confidence"),
         ("labels", "prediction_id", "id"),
         ("labels", "label", "prediction_id"),
-        ("drawings", "margin"),
+        ("drawings", "margin", "prediction_id"),
     ):
         op.create_index(op.f("_".join(("ix", table, *columns))), table, columns)
     with_notes = sa.text("notes IS NOT NULL")
@@ -118,7 +118,7 @@ def downgrade() -> None:
     op.execute("DROP VIEW v_results")
     for index in ("prediction_id", "model_version_id", "created_at_id", "confidence", "with_notes"):
         op.drop_index(op.f(f"ix_predictions_{index}"), "predictions")
-    op.drop_index(op.f("ix_drawings_margin"), "drawings")
+    op.drop_index(op.f("ix_drawings_margin_prediction_id"), "drawings")
     # Not in batch mode, which would copy every drawing.
     op.drop_column("drawings", "margin")
     for table in ("shadow_predictions", "reviews", "labels"):

@@ -31,21 +31,16 @@ _INSERT_PREDICTIONS = insert(_PREDICTIONS).returning(_PREDICTIONS.c.id, sort_by_
 _INSERT_DRAWING = insert(cast(Table, Drawing.__table__))
 
 
-def add_prediction(session: Session, new: NewPrediction) -> tuple[int, datetime]:
-    """Store the prediction and its drawing; return its id and time."""
-    created_at = datetime.now(UTC)
-    connection = session.connection()
-    inserted = connection.execute(_INSERT_PREDICTION, _prediction_row(new, created_at))
-    prediction_id: int = cast(Row[Any], inserted.inserted_primary_key)[0]
-    connection.execute(_INSERT_DRAWING, _drawing_row(new, prediction_id))
-    return prediction_id, created_at
-
-
 def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[list[int], datetime]:
     """Store at least one prediction, each with its drawing; return their ids in the same order, and their time."""
     created_at = datetime.now(UTC)
     connection = session.connection()
-    ids = list(connection.scalars(_INSERT_PREDICTIONS, [_prediction_row(new, created_at) for new in many]))
+    rows = [_prediction_row(new, created_at) for new in many]
+    if len(rows) == 1:
+        # A single INSERT tells its id by itself, in half the time of one that returns ids.
+        ids = [cast(Row[Any], connection.execute(_INSERT_PREDICTION, rows[0]).inserted_primary_key)[0]]
+    else:
+        ids = list(connection.scalars(_INSERT_PREDICTIONS, rows))
     connection.execute(_INSERT_DRAWING, [_drawing_row(new, id_) for new, id_ in zip(many, ids, strict=True)])
     return ids, created_at
 

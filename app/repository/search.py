@@ -8,7 +8,7 @@ one: rows that match are walked in an index that has the page's order, or, where
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, false, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, false, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.models import Label, Prediction
@@ -133,7 +133,7 @@ def _by_arrival(session: Session, filters: ResultFilters, after: Position | None
     return _columns().where(*matching(filters, "id"), *_before(Prediction.id, after)).order_by(Prediction.id.desc())
 
 
-def _before(position: ColumnElement[int], after: Position | None) -> list[ColumnElement[bool]]:
+def _before(position: SQLColumnExpression[int], after: Position | None) -> list[ColumnElement[bool]]:
     return [] if after is None else [position < after.id]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 SIDE = 28
+MAX_BATCH = 1000
 
 
 def _plain_seven() -> list[list[int]]:
@@ -43,6 +44,14 @@ class ClassifyRequest(BaseModel):
     pixels: Pixels
 
 
+class BatchRequest(BaseModel):
+    """Up to a thousand drawings, each as `POST /classify` takes one."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"images": [SEVEN, SEVEN]}]})
+
+    images: Annotated[list[Pixels], Field(min_length=1, max_length=MAX_BATCH), FailFast()]
+
+
 class ClassifyResponse(BaseModel):
     """The answer to a drawing. When it arrives, the row with this id is on disk."""
 
@@ -54,3 +63,11 @@ class ClassifyResponse(BaseModel):
     scores: dict[str, float] = Field(description="The probability of each digit.")
     model_version: str
     created_at: datetime
+
+
+class BatchResponse(BaseModel):
+    """The answers to a batch, in the order of its drawings. When they arrive, all rows are on disk."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"results": [{**SUMMARY, "scores": SCORES}]}]})
+
+    results: list[ClassifyResponse]

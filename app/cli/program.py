@@ -1,0 +1,92 @@
+"""The program: its commands, and how each of their outcomes becomes an exit status and at most one line."""
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+import typer
+
+from app.cli import monitoring, numbers, operate, results
+from app.cli.export import export
+from app.cli.options import option_of
+from app.cli.replay import replay
+from app.cli.review import review
+from app.cli.status import MEANING, Failure, Status
+from app.cli.terminal import say
+from app.services.refusals import Invalid, Refusal
+
+NAME = "python -m app"
+STATUSES = "Exit status: " + "; ".join(f"{status.value} {meaning}" for status, meaning in MEANING.items()) + "."
+
+program = typer.Typer(
+    help="PixelWise reads hand-drawn digits and remembers every answer."
+    "\n\nThese commands work on the database that DATABASE_URL names, beside a running service or without one.",
+    epilog=STATUSES,
+    # It needs a program with a name of its own.
+    add_completion=False,
+    # Typer's other form of help cuts names off where the terminal is narrow.
+    rich_markup_mode=None,
+    # What an operator can cause has its one line; a traceback is for what nobody foresaw, and whole.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    results.results,
+    results.show,
+    results.label,
+    results.labels,
+    results.notes,
+    results.delete,
+    review,
+    numbers.stats,
+    numbers.timeline,
+    monitoring.calibration,
+    monitoring.drift,
+    numbers.models,
+    replay,
+    export,
+    operate.serve,
+    operate.upgrade,
+    operate.check,
+):
+    program.command()(command)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command, or show them all when none is named; return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        _never_refuse(stream)
+    try:
+        outcome = program(arguments or ["--help"], prog_name=NAME, standalone_mode=False)
+    except Failure as failure:
+        return _ended(str(failure), failure.status)
+    except Invalid as refusal:
+        return _ended(f"{option_of(refusal.place)}: {refusal}", Status.WRONG_USAGE)
+    except Refusal as refusal:
+        return _ended(str(refusal), Status.NOT_DONE)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _ended(f"{error.filename}: {reason}" if error.filename else reason, Status.NOT_DONE)
+    except typer.Abort:
+        return _ended("", Status.INTERRUPTED)
+    except typer.TyperException as error:
+        return _ended(_usage(error), error.exit_code)
+    return outcome or Status.DONE
+
+
+def _never_refuse(stream: TextIO) -> None:
+    """Let a terminal that knows few characters show the others by their numbers."""
+    if reconfigure := getattr(stream, "reconfigure", None):
+        reconfigure(errors="backslashreplace")
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    text = " ".join(error.format_message().split())
+    return f"{text.rstrip('.')}; {context.command_path} --help says more" if text and context else text
+
+
+def _ended(text: str, status: int) -> int:
+    if text:
+        say(f"pixelwise: {text}")
+    return status

@@ -1,0 +1,88 @@
+"""The database and the model that the settings name; a service may be using them at the same time."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from app.cli.status import Failure, Status
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from app.classifier import Classifier
+    from app.db import Database
+
+T = TypeVar("T")
+
+
+@contextmanager
+def opened() -> Iterator["Database"]:
+    """Open the database and close it at the end; raise Failure when it cannot be used or needs an upgrade."""
+    # Imported here because SQLAlchemy alone takes longer to load than `--help` may.
+    from app.config import ConfigurationError, get_settings
+    from app.db import Database, DatabaseBusy, DatabaseError
+
+    try:
+        # SQLite's log is left to the service: two that move it into the file can corrupt that.
+        database = Database(get_settings().database_url, beside_service=True)
+        try:
+            if problem := database.schema_problem():
+                raise Failure(problem, Status.CANNOT_WORK)
+            yield database
+        finally:
+            database.close()
+    except DatabaseBusy as error:
+        raise Failure(f"the database is busy ({error}); try again", Status.CANNOT_WORK) from error
+    except (ConfigurationError, DatabaseError) as error:
+        raise Failure(str(error), Status.CANNOT_WORK) from error
+
+
+def read(work: "Callable[[Session], T]") -> T:
+    """Run the work on one consistent state of the database."""
+    with opened() as database, database.snapshot() as session:
+        return work(session)
+
+
+def write(work: "Callable[[Session], T]") -> T:
+    """Run the work in one transaction, which is on disk when this returns."""
+    with opened() as database:
+        return asyncio.run(database.write(work))
+
+
+@contextmanager
+def model_errors() -> Iterator[None]:
+    """Raise Failure for a model that cannot be used."""
+    # Imported here because the model's runtime takes longer to load than `--help` may.
+    from app.classifier import ModelError
+    from app.config import ConfigurationError
+
+    try:
+        yield
+    except (ConfigurationError, ModelError) as error:
+        raise Failure(str(error), Status.CANNOT_WORK) from error
+
+
+def loaded_model() -> "Classifier":
+    """Return the model of the service; raise Failure when it cannot be used."""
+    with model_errors():
+        from app.classifier import get_classifier
+
+        return get_classifier()
+
+
+def shadow_model() -> "Classifier | None":
+    """Return the model that listens in the shadow, or None; raise Failure when it cannot be used."""
+    with model_errors():
+        from app.classifier import get_shadow_classifier
+
+        return get_shadow_classifier()
+
+
+def model_of(path: Path) -> "Classifier":
+    """Return the model in this file; raise Failure when it cannot be used."""
+    with model_errors():
+        from app.classifier import Classifier
+
+        return Classifier(path)

@@ -1,0 +1,1 @@
+"""Two models on the same drawings: answers kept in a file, counted, timed and shown. Knows no database."""

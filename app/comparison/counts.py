@@ -1,0 +1,160 @@
+"""Counting: two models' answers to the same drawings, and what the counts say."""
+
+from collections import Counter
+from typing import Final, NamedTuple
+
+from app.comparison.flips import Flip
+from app.schemas.replay import Agreement, OnLabel, OnLabelled, OnVersion, PairOfAnswers
+from app.schemas.stats import Accuracy
+from app.statistics import mcnemar_exact, wilson_interval
+
+NOT_A_DIGIT: Final = "none"
+
+# A difference that chance alone shows once in twenty times is called none.
+SIGNIFICANT: Final = 0.05
+
+DECIMALS: Final = 6
+
+
+class Kind(NamedTuple):
+    """Of which drawings one is: drawn at random for the review, or kept for testing by exports."""
+
+    at_random: bool
+    held_out: bool
+
+
+class Counts:
+    """Counts drawing by drawing; takes memory for each pair of answers, not for each drawing."""
+
+    def __init__(self) -> None:
+        self.drawings = 0
+        self._pairs: Counter[tuple[str, str]] = Counter()
+        self._labelled = _Labelled()
+        self._at_random = _Labelled()
+        self._held_out = _Labelled()
+        self._labels: dict[str, _Labelled] = {}
+        self._versions: dict[str, _Version] = {}
+
+    def add(self, compared: Flip, kind: Kind) -> None:
+        """Count one drawing, whether the answers differ or not."""
+        self.drawings += 1
+        self._versions.setdefault(compared.stored_version, _Version()).add(compared)
+        if compared.stored != compared.new:
+            self._pairs[compared.stored, compared.new] += 1
+        if compared.label is None:
+            return
+        self._labelled.add(compared)
+        self._labels.setdefault(compared.label, _Labelled()).add(compared)
+        if kind.at_random:
+            self._at_random.add(compared)
+        if kind.held_out:
+            self._held_out.add(compared)
+
+    def agreement(self) -> Agreement:
+        """Return how often the answers are the same."""
+        agreed = self.drawings - self._pairs.total()
+        share, interval = _share(agreed, self.drawings)
+        return Agreement(agreed=agreed, agreement=share, interval=interval)
+
+    def flips(self) -> list[PairOfAnswers]:
+        """Return each pair of different answers with its number, the most frequent first."""
+        ranked = sorted(self._pairs.items(), key=lambda item: (-item[1], item[0]))
+        return [PairOfAnswers(stored=stored, new=new, drawings=count) for (stored, new), count in ranked]
+
+    def labelled(self) -> OnLabelled:
+        """Return both models on all labelled drawings."""
+        return self._labelled.outcome()
+
+    def at_random(self) -> OnLabelled:
+        """Return both models on the labelled drawings that were drawn at random."""
+        return self._at_random.outcome()
+
+    def held_out(self) -> OnLabelled:
+        """Return both models on the labelled drawings that exports keep for testing."""
+        return self._held_out.outcome()
+
+    def labels(self) -> list[OnLabel]:
+        """Return both models label by label."""
+        return [
+            OnLabel(label=label, drawings=seen.drawings, stored_correct=seen.stored, new_correct=seen.new)
+            for label, seen in sorted(self._labels.items())
+        ]
+
+    def versions(self) -> list[OnVersion]:
+        """Return the new model beside the answers of each version, the most frequent version first."""
+        ranked = sorted(self._versions.items(), key=lambda item: (-item[1].drawings, item[0]))
+        return [
+            OnVersion(
+                model_version=name,
+                drawings=version.drawings,
+                agreed=version.agreed,
+                labelled=version.labelled.drawings,
+                stored_correct=version.labelled.stored,
+                new_correct=version.labelled.new,
+            )
+            for name, version in ranked
+        ]
+
+
+class _Labelled:
+    def __init__(self) -> None:
+        self.drawings = self.not_a_digit = self.both = self.only_stored = self.only_new = 0
+
+    def add(self, compared: Flip) -> None:
+        self.drawings += 1
+        # A model may have a class of this name, and is wrong all the same: the question was which digit.
+        if compared.label == NOT_A_DIGIT:
+            self.not_a_digit += 1
+            return
+        stored, new = compared.stored == compared.label, compared.new == compared.label
+        self.both += stored and new
+        self.only_stored += stored and not new
+        self.only_new += new and not stored
+
+    @property
+    def stored(self) -> int:
+        return self.both + self.only_stored
+
+    @property
+    def new(self) -> int:
+        return self.both + self.only_new
+
+    def outcome(self) -> OnLabelled:
+        return OnLabelled(
+            drawings=self.drawings,
+            stored=self._accuracy(self.stored),
+            new=self._accuracy(self.new),
+            only_stored_correct=self.only_stored,
+            only_new_correct=self.only_new,
+            p_value=mcnemar_exact(self.only_stored, self.only_new),
+        )
+
+    def _accuracy(self, correct: int) -> Accuracy:
+        share, interval = _share(correct, self.drawings)
+        return Accuracy(
+            labelled=self.drawings,
+            correct=correct,
+            not_a_digit=self.not_a_digit,
+            accuracy=share,
+            interval=interval,
+        )
+
+
+class _Version:
+    def __init__(self) -> None:
+        self.drawings = self.agreed = 0
+        self.labelled = _Labelled()
+
+    def add(self, compared: Flip) -> None:
+        self.drawings += 1
+        self.agreed += compared.stored == compared.new
+        if compared.label is not None:
+            self.labelled.add(compared)
+
+
+def _share(count: int, of: int) -> tuple[float | None, tuple[float, float] | None]:
+    """Return a share and its 95 % Wilson interval; None twice where there was nothing."""
+    interval = wilson_interval(count, of)
+    if interval is None:
+        return None, None
+    return round(count / of, DECIMALS), (round(interval.low, DECIMALS), round(interval.high, DECIMALS))

@@ -1,0 +1,64 @@
+"""Flips: drawings to which two models give different answers, written as CSV and chosen for the page."""
+
+import csv
+import heapq
+from typing import Final, NamedTuple, TextIO
+
+COLUMNS: Final = (
+    "id",
+    "stored_prediction",
+    "stored_confidence",
+    "stored_version",
+    "new_prediction",
+    "new_confidence",
+    "label",
+)
+
+
+class Flip(NamedTuple):
+    """A drawing, what was answered to it, what the new model answers, and the label that counts."""
+
+    id: int
+    stored: str
+    stored_confidence: float
+    stored_version: str
+    new: str
+    new_confidence: float
+    label: str | None
+
+
+class Foremost:
+    """The flips that are most worth a look: the labelled first, then those the new model is surest of."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._heap: list[tuple[tuple[bool, float, int], Flip]] = []
+
+    def add(self, flip: Flip) -> None:
+        """Keep the flip unless there are enough that come before it."""
+        entry = ((flip.label is not None, flip.new_confidence, -flip.id), flip)
+        if len(self._heap) < self._limit:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
+
+    def in_order(self) -> list[Flip]:
+        """Return what was kept, the foremost first."""
+        return [flip for _, flip in sorted(self._heap, reverse=True)]
+
+
+class FlipsTable:
+    """Writes flips as CSV."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._writer = csv.writer(file)
+        self._writer.writerow(COLUMNS)
+
+    def add(self, flip: Flip) -> None:
+        """Write one flip; where nobody labelled the drawing the cell is empty."""
+        self._writer.writerow(formula_safe(cell) if isinstance(cell, str) else cell for cell in flip)
+
+
+def formula_safe(text: str) -> str:
+    """Return the text so that no spreadsheet takes it for a formula (OWASP, "CSV Injection")."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text

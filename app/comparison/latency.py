@@ -1,0 +1,40 @@
+"""How long models take: each over the same drawings, in turns, so that whatever slows one slows the others."""
+
+from collections.abc import Sequence
+from statistics import median
+from time import perf_counter
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from app.classifier import Classifier
+from app.normalise import SIDE
+from app.schemas.replay import Speed
+
+BATCH: Final = 256
+_BATCHES: Final = 5
+_SINGLES: Final = 200
+
+
+def speeds(models: Sequence[Classifier], drawings: npt.NDArray[np.uint8]) -> list[Speed]:
+    """Time each model on at least one drawing, uint8 (N, 28, 28): one by one, and in batches of 256."""
+    batch = np.resize(drawings, (BATCH, SIDE, SIDE))
+    singles: list[list[float]] = [[] for _ in models]
+    batches: list[list[float]] = [[] for _ in models]
+    for place in range(_SINGLES):
+        for model, times in zip(models, singles, strict=True):
+            times.append(_microseconds(model, batch[place : place + 1]))
+    for _ in range(_BATCHES):
+        for model, times in zip(models, batches, strict=True):
+            times.append(_microseconds(model, batch) / BATCH)
+    return [
+        Speed(single=round(median(alone), 1), batch=round(median(together), 1))
+        for alone, together in zip(singles, batches, strict=True)
+    ]
+
+
+def _microseconds(model: Classifier, drawings: npt.NDArray[np.uint8]) -> float:
+    began = perf_counter()
+    model.classify_batch(drawings)
+    return (perf_counter() - began) * 1e6

@@ -1,0 +1,66 @@
+"""The page that shows a replay to people: one file that loads nothing and runs nothing."""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from app.comparison.flips import Flip
+from app.comparison.verdict import p_words
+from app.normalise import SIDE
+from app.schemas.replay import ReplayReport
+
+# The pairs beyond these are in the report's JSON.
+PAIRS_SHOWN: Final = 60
+
+# A model's version and a stored answer may be any text, so everything is escaped.
+_environment = Environment(
+    loader=PackageLoader("app.comparison", "."),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(report: ReplayReport, flips: Sequence[Flip], drawings: Mapping[int, bytes]) -> str:
+    """Return the page: all figures, then these flips with their drawings of 784 bytes, as far as there are any."""
+    return _environment.get_template("replay.html").render(
+        report=report,
+        pairs=report.flips[:PAIRS_SHOWN],
+        flips=[(flip, _outcome(flip)) for flip in flips],
+        number_of_flips=report.drawings - report.agreement.agreed,
+        pictures={id_: _picture(pixels) for id_, pixels in drawings.items()},
+    )
+
+
+def _outcome(flip: Flip) -> str:
+    """Say which of the two answers the label confirms."""
+    if flip.label is None:
+        return "unlabelled"
+    return "new" if flip.label == flip.new else "stored" if flip.label == flip.stored else "neither"
+
+
+def _picture(pixels: bytes) -> str:
+    """Return a drawing as the address of a PNG that the page itself holds."""
+    png = BytesIO()
+    Image.frombytes("L", (SIDE, SIDE), pixels).save(png, "PNG")
+    return f"data:image/png;base64,{b64encode(png.getvalue()).decode()}"
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.2%}"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:.2%} to {interval[1]:.2%}"
+
+
+def _thousands(number: int) -> str:
+    return f"{number:,}"
+
+
+_environment.filters.update(percent=_percent, interval=_interval, thousands=_thousands, p=p_words)

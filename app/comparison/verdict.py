@@ -1,0 +1,44 @@
+"""What the counts of a comparison say, in plain sentences."""
+
+from app.comparison.counts import SIGNIFICANT
+from app.schemas.replay import Agreement, OnLabelled
+
+
+def verdict(drawings: int, agreement: Agreement, labelled: OnLabelled) -> str:
+    """Say in one sentence whether the new model is better than the stored answers."""
+    if not drawings:
+        return "There is nothing to compare: no drawing was scored."
+    if agreement.agreed == drawings:
+        return f"All {drawings:,} answers are the same: nothing speaks for either model."
+    if not labelled.drawings:
+        return "No labels: whether it is better can't be said; review the flips first."
+    return _finding(labelled, "")
+
+
+def verdict_on_part(labelled: OnLabelled, part: OnLabelled, which: str) -> str | None:
+    """Say the same of those labelled drawings `which` are such and such, or return None where that adds nothing."""
+    if part.drawings in (0, labelled.drawings) or not labelled.only_stored_correct + labelled.only_new_correct:
+        return None
+    return _finding(part, f" {which}")
+
+
+def _finding(on: OnLabelled, which: str) -> str:
+    found = "no difference can be shown"
+    if on.p_value < SIGNIFICANT:
+        found = "better" if on.only_new_correct > on.only_stored_correct else "worse"
+    return (
+        f"On {on.drawings:,} labelled drawing{'s' if on.drawings != 1 else ''}{which} the new model is right"
+        f" {_times(on.only_new_correct)} where the stored answer is wrong and wrong {_times(on.only_stored_correct)}"
+        f" where it is right ({p_words(on.p_value)}): {found}."
+    )
+
+
+def p_words(p_value: float) -> str:
+    """Write a p-value as people read it."""
+    if p_value < 0.001:
+        return "p < 0.001"
+    return f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

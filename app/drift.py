@@ -1,0 +1,176 @@
+"""Drift: whether drawings and answers of one window differ from those of another by more than chance, and by how much.
+
+Knows neither the web nor the database. One rule: what is alarmed about must be both certain and large.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from app.statistics import holm
+
+INK: Final = ("ink", "peak", "box", "offset_x", "offset_y", "stroke_width")
+"""The statistics of a drawing, in the order of `ink_statistics`."""
+
+_BINS = 10
+_SMOOTHING = 0.5
+
+# Ink is what is darker than a quarter of the darkest pixel, as in `app.normalise`.
+_INK_SHARE = np.float32(0.25)
+
+# Rows and columns together cross a curve that takes every direction this many times for each pixel of its length.
+_CROSSINGS = np.float32(4 / np.pi)
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+
+
+def ink_statistics(images: npt.NDArray[np.uint8]) -> Floats:
+    """Measure drawings uint8 (N, 28, 28), 0 = background and 255 = ink; return float32 (N, 6) in the order of `INK`.
+
+    The mean ink and the darkest pixel, 0..255; in pixels the longer side of the box around the ink, how far right and
+    how far below the middle its centre of mass lies, and the strokes' width. A blank drawing has 0 everywhere.
+
+    The width is 2 * area / perimeter, that of a long stroke. The perimeter follows from how often the rows and columns
+    cross an edge (Crofton's formula with two directions), over all grey levels at once, which is the image's total
+    variation (the coarea formula, Fleming and Rishel 1960): no threshold is needed, and faint ink is no thinner. A
+    stroke thinner than two pixels comes out up to a third too wide.
+    """
+    height, width = images.shape[1:]
+    peak = images.max(axis=(1, 2), initial=0).astype(np.float32)
+    grey = images.astype(np.float32)
+    area = grey.sum(axis=(1, 2))
+    mass = np.where(grey > (peak * _INK_SHARE)[:, None, None], grey, 0)
+    rows, columns = mass.sum(axis=2), mass.sum(axis=1)
+    total = np.maximum(rows.sum(axis=1), 1)
+    variation = sum(np.abs(np.diff(grey, axis=axis, prepend=0, append=0)).sum(axis=(1, 2)) for axis in (1, 2))
+    return np.stack(
+        [
+            area / (height * width),
+            peak,
+            np.maximum(_extent(rows), _extent(columns)),
+            columns @ _from_the_middle(width) / total,
+            rows @ _from_the_middle(height) / total,
+            2 * area / np.maximum(variation / _CROSSINGS, 1),
+        ],
+        axis=1,
+    )
+
+
+def _from_the_middle(side: int) -> Floats:
+    return np.arange(side, dtype=np.float32) - np.float32((side - 1) / 2)
+
+
+def _extent(lines: Floats) -> Floats:
+    """How many lines (N, 28) lie from the first with ink to the last: (N,)."""
+    occupied = lines > 0
+    first, behind = occupied.argmax(axis=1), occupied.shape[1] - occupied[:, ::-1].argmax(axis=1)
+    return np.where(occupied.any(axis=1), behind - first, 0).astype(np.float32)
+
+
+class Observations(NamedTuple):
+    """What is known of the drawings of a window: answered digits int (N,), confidence (N,) and ink (N, 6)."""
+
+    digits: Integers
+    confidence: npt.NDArray[np.float64]
+    ink: Floats
+
+
+class Thresholds(NamedTuple):
+    """What a difference must reach: an adjusted p below `p`, and a PSI of `psi` above what chance alone makes of it."""
+
+    p: float
+    psi: float
+
+
+class Comparison(NamedTuple):
+    """One property of two windows: a test's statistic and p, the PSI, the PSI to expect by chance, and means.
+
+    For the digits the ten shares stand in the means' place.
+    """
+
+    name: str
+    test: str
+    statistic: float
+    p: float
+    psi: float
+    psi_by_chance: float
+    window: float | list[float]
+    reference: float | list[float]
+
+
+class Signal(NamedTuple):
+    """A comparison among others: its p corrected for their number, the PSI it must reach, and whether it is drift."""
+
+    comparison: Comparison
+    adjusted_p: float
+    psi_threshold: float
+    drifted: bool
+
+
+def compare(window: Observations, reference: Observations, thresholds: Thresholds) -> list[Signal]:
+    """Compare every property of two windows, each of at least one drawing.
+
+    The p-values are corrected because eight tests at one level raise eight times the false alarms of one. The PSI's
+    threshold is raised by what it is without drift, since in small windows that alone often passes it.
+    """
+    found = [_compare_digits(window.digits, reference.digits)]
+    found.append(_compare_values("confidence", window.confidence, reference.confidence))
+    found += [_compare_values(name, window.ink[:, i], reference.ink[:, i]) for i, name in enumerate(INK)]
+    signals = []
+    for one, adjusted in zip(found, holm([one.p for one in found]), strict=True):
+        psi = thresholds.psi + one.psi_by_chance
+        signals.append(Signal(one, adjusted, psi, drifted=adjusted < thresholds.p and one.psi >= psi))
+    return signals
+
+
+def _compare_digits(window: Integers, reference: Integers) -> Comparison:
+    counts = np.stack([np.bincount(digits, minlength=10) for digits in (window, reference)])
+    test = stats.chi2_contingency(counts[:, counts.any(axis=0)])
+    shares = (counts / counts.sum(axis=1, keepdims=True)).tolist()
+    stability = population_stability(*counts)
+    return Comparison("digits", "chi-square", float(test.statistic), float(test.pvalue), *stability, *shares)
+
+
+def _compare_values(name: str, window: Values, reference: Values) -> Comparison:
+    # The exact distribution takes seconds for windows of thousands, and says the same from hundreds on.
+    test = stats.ks_2samp(window, reference, method="asymp")
+    edges = _edges(reference)
+    bins = (np.searchsorted(edges, values, side="right") for values in (window, reference))
+    stability = population_stability(*(np.bincount(numbers, minlength=len(edges) + 1) for numbers in bins))
+    means = float(window.mean()), float(reference.mean())
+    return Comparison(name, "kolmogorov-smirnov", float(test.statistic), float(test.pvalue), *stability, *means)
+
+
+def _edges(reference: Values) -> Values:
+    """Return where at most ten bins of about equal size begin, without the first.
+
+    A value that alone would fill a bin has one of its own, so that what lies below it and above it is told apart.
+    """
+    quantiles = np.quantile(reference, np.arange(1, _BINS) / _BINS, method="inverted_cdf")
+    values, times = np.unique(quantiles, return_counts=True)
+    return np.union1d(values, np.nextafter(values[times > 1], np.inf))
+
+
+class Stability(NamedTuple):
+    """The population stability index, and the one to expect by chance without any drift."""
+
+    psi: float
+    by_chance: float
+
+
+def population_stability(window: Integers, reference: Integers) -> Stability:
+    """Return how far apart two histograms (K,) of counts are: 0 for the same shares, from 0.1 on worth a look.
+
+    The index is the sum of (p - q) ln(p / q), Jeffreys' divergence (1946), with half a count added to each class so
+    that none is empty. A class that is empty in both says nothing. By chance it is (K - 1) (1/n + 1/m): Yurdakul 2018,
+    "Statistical Properties of Population Stability Index".
+    """
+    counts = np.stack([window, reference])[:, (window + reference) > 0]
+    by_chance = (counts.shape[1] - 1) * float((1 / counts.sum(axis=1)).sum())
+    smooth = counts + _SMOOTHING
+    p, q = smooth / smooth.sum(axis=1, keepdims=True)
+    return Stability(float(((p - q) * np.log(p / q)).sum()), by_chance)

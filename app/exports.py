@@ -1,0 +1,182 @@
+"""The files of an export: rows go in, bytes come out, piece by piece. Knows neither the web nor the database."""
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from io import BytesIO, RawIOBase, StringIO
+from itertools import chain
+from typing import Any, Final, NamedTuple
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+SIDE: Final = 28
+PIECE: Final = 256 * 1024
+"""Bytes. What is sent at once is no longer, so that the slowest of clients gets it through in a minute."""
+
+SPLIT_RULE: Final = (
+    "test: the first 8 bytes of SHA-256(seed, then the 784 pixels), as a share of 2^64, below test_share"
+)
+
+# Drawings are mostly paper. A higher level takes thrice the time for a tenth of the bytes.
+_LEVEL = 1
+
+# What a spreadsheet takes for the beginning of a formula: https://owasp.org/www-community/attacks/CSV_Injection
+_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+CSV_COLUMNS: Final = (
+    "id",
+    "sha256",
+    "label",
+    "y",
+    "labelled",
+    "split",
+    "prediction",
+    "confidence",
+    "model_version",
+    "created_at",
+    "notes",
+)
+
+
+class ExportRow(NamedTuple):
+    """One prediction. `y` is what it is trained as: None for what shows no digit; `pixels` are 784 bytes or None."""
+
+    id: int
+    label: str | None
+    y: int | None
+    split: str | None
+    prediction: str
+    confidence: float
+    scores: dict[str, float] | None
+    model_version: str
+    created_at: datetime | None
+    notes: str | None
+    pixels: bytes | None
+
+
+class Array(NamedTuple):
+    """One array of an NPZ file; the parts' bytes, in C order, make it up."""
+
+    name: str
+    dtype: npt.DTypeLike
+    shape: tuple[int, ...]
+    parts: Iterable[bytes]
+
+
+def is_test(pixels: bytes, seed: str, test_share: float) -> bool:
+    """Return whether a drawing is for testing. The same drawing always is or never is, whatever else is exported."""
+    digest = hashlib.sha256(seed.encode() + pixels).digest()
+    return int.from_bytes(digest[:8], "big") < test_share * 2**64
+
+
+def npz(manifest: bytes, arrays: Iterable[Array]) -> Iterator[bytes]:
+    """Write the arrays and `manifest.json`, so that `numpy.load(file, allow_pickle=False)` reads them.
+
+    Equal arrays give equal bytes.
+    """
+    return _in_pieces(_zipped(manifest, arrays))
+
+
+def _zipped(manifest: bytes, arrays: Iterable[Array]) -> Iterator[bytes]:
+    sink = _Sink()
+    members = chain(
+        [("manifest.json", [manifest])], ((f"{a.name}.npy", chain([_npy_header(a)], a.parts)) for a in arrays)
+    )
+    with ZipFile(sink, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        for name, parts in members:
+            # Its size is not known to `zipfile` when it begins, and may lie beyond four gigabytes.
+            with archive.open(name, "w", force_zip64=True) as member:
+                for part in parts:
+                    member.write(part)
+                    yield sink.take()
+    yield sink.take()
+
+
+class _Sink(RawIOBase):
+    """A file that is written from front to back; what was written is taken away in between."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def writable(self) -> bool:
+        """Say that it is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Keep the bytes."""
+        self._written.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        """Return what was written since the last time."""
+        taken = b"".join(self._written)
+        self._written.clear()
+        return taken
+
+
+def _npy_header(array: Array) -> bytes:
+    header = BytesIO()
+    description = npy.dtype_to_descr(np.dtype(array.dtype))
+    npy.write_array_header_1_0(header, {"descr": description, "fortran_order": False, "shape": array.shape})
+    return header.getvalue()
+
+
+def jsonl(rows: Iterable[ExportRow]) -> Iterator[bytes]:
+    """Write one JSON object a line. Its `pixels` are 28 rows of 28, as `POST /classify` takes them."""
+    encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+    return _in_pieces(encode(_line(row)) + b"\n" for row in rows)
+
+
+def _line(row: ExportRow) -> dict[str, Any]:
+    line = row._asdict()
+    pixels = line.pop("pixels")
+    line["labelled"] = row.label is not None
+    line["sha256"] = _sha256(pixels)
+    line["pixels"] = pixels and np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE).tolist()
+    return line
+
+
+def table(rows: Iterable[ExportRow]) -> Iterator[bytes]:
+    """Write a CSV file for people: RFC 4180, UTF-8, a header, no drawings, and no cell that is taken for a formula."""
+    return _in_pieces(_csv_lines(rows))
+
+
+def _csv_lines(rows: Iterable[ExportRow]) -> Iterator[bytes]:
+    text = StringIO()
+    writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore")
+    writer.writeheader()
+    for row in rows:
+        cells = {name: _harmless(value) for name, value in row._asdict().items()}
+        cells |= {"sha256": _sha256(row.pixels), "labelled": "false" if row.label is None else "true"}
+        writer.writerow(cells)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue().encode()
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return f"'{value}" if isinstance(value, str) and value.startswith(_BEGINS_FORMULA) else value
+
+
+def _sha256(pixels: bytes | None) -> str | None:
+    return None if pixels is None else hashlib.sha256(pixels).hexdigest()
+
+
+def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Join what is short and divide what is long, so that every piece but the last has PIECE bytes."""
+    waiting = bytearray()
+    for part in parts:
+        waiting += part
+        while len(waiting) >= PIECE:
+            yield bytes(waiting[:PIECE])
+            del waiting[:PIECE]
+    if waiting:
+        yield bytes(waiting)

@@ -1,0 +1,41 @@
+"""Answers of a shadow model, kept apart from what was answered."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+from sqlalchemy import Table, exists, insert, select
+from sqlalchemy.orm import Session
+
+from app.models import Prediction, ShadowPrediction
+
+
+class ShadowAnswer(NamedTuple):
+    """What a shadow model would have answered to the drawing of a prediction."""
+
+    prediction_id: int
+    prediction: str
+    confidence: float
+
+
+_INSERT = insert(cast(Table, ShadowPrediction.__table__))
+
+
+def add_shadow_predictions(
+    session: Session, model_sha256: str, model_version: str, answers: Sequence[ShadowAnswer]
+) -> None:
+    """Store a model's answers; leave out predictions that are gone and those it has answered already."""
+    ids = [answer.prediction_id for answer in answers]
+    answered = exists().where(
+        ShadowPrediction.prediction_id == Prediction.id, ShadowPrediction.model_sha256 == model_sha256
+    )
+    missing = select(Prediction.id).where(Prediction.id.in_(ids), ~answered.correlate(Prediction))
+    # On PostgreSQL nobody may delete one of them before the answer that refers to it is there. SQLite has one writer.
+    locked = missing.order_by(Prediction.id).with_for_update(read=True, key_share=True, of=Prediction)
+    wanted = set(session.scalars(locked))
+    rows = [
+        {**answer._asdict(), "model_sha256": model_sha256, "model_version": model_version}
+        for answer in answers
+        if answer.prediction_id in wanted
+    ]
+    if rows:
+        session.connection().execute(_INSERT, rows)

@@ -1,0 +1,44 @@
+"""Classifying drawings and remembering the answers, one or many."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.classifier import Classifier
+from app.normalise import SIDE
+from app.repository.predictions import NewPrediction, add_predictions
+from app.schemas.drawings import ClassifyResponse
+
+
+def classify(classifier: Classifier, drawings: Sequence[bytes], *, request_id: str, client: str) -> list[NewPrediction]:
+    """Classify drawings of 784 bytes each, row by row, 0 = background and 255 = ink; no database is needed for it."""
+    images = np.frombuffer(b"".join(drawings), np.uint8).reshape(-1, SIDE, SIDE)
+    return [
+        NewPrediction(
+            prediction=answer["prediction"],
+            confidence=answer["confidence"],
+            model_version=classifier.version,
+            request_id=request_id,
+            client=client,
+            pixels=pixels,
+            scores=answer["scores"],
+        )
+        for pixels, answer in zip(drawings, classifier.classify_batch(images), strict=True)
+    ]
+
+
+def remember(session: Session, many: Sequence[NewPrediction]) -> list[ClassifyResponse]:
+    """Store at least one answer, each with its drawing; return them as the caller gets them, in the same order."""
+    ids, created_at = add_predictions(session, many)
+    return [
+        ClassifyResponse(
+            id=id_,
+            prediction=new.prediction,
+            confidence=new.confidence,
+            scores=new.scores,
+            model_version=new.model_version,
+            created_at=created_at,
+        )
+        for id_, new in zip(ids, many, strict=True)
+    ]

@@ -1,0 +1,134 @@
+"""The models of which there is a trace: what they answered, and what they would have answered."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from app.repository import numbers
+from app.repository.numbers import Selection
+from app.schemas.model_versions import ModelVersion, ModelVersions, ShadowNumbers
+from app.services.tally import DECIMALS, Tally
+from app.statistics import mcnemar_exact
+
+Role = Literal["live", "shadow"]
+
+_ORDER: Final[tuple[Role, ...]] = ("live", "shadow")
+
+
+class LoadedModel(Protocol):
+    """A model whose file was read."""
+
+    @property
+    def version(self) -> str:
+        """What it calls itself; two files may carry the same version."""
+
+    @property
+    def sha256(self) -> str:
+        """Its file's checksum."""
+
+    @property
+    def classes(self) -> list[str]:
+        """What it can answer."""
+
+
+class _Name(NamedTuple):
+    """Which model. Answers are stored with the version alone, so the file behind old ones is unknown."""
+
+    version: str
+    sha256: str | None
+
+
+@dataclass
+class _Trace:
+    """What one model left behind: what it answered, and what it said of drawings that another one answered."""
+
+    answers: Tally = field(default_factory=Tally)
+    shadow: Tally = field(default_factory=Tally)
+    agreed: int = 0
+    # What was answered to the labelled drawings that the model saw in the shadow.
+    answered: Tally = field(default_factory=Tally)
+    only_answered_correct: int = 0
+    only_shadow_correct: int = 0
+    times: list[datetime] = field(default_factory=list)
+
+    def add_answers(self, row: Row[Any]) -> None:
+        self.answers.add_answers(row)
+        self._add_times(row)
+
+    def add_shadow(self, row: Row[Any]) -> None:
+        self.shadow.add_answers(row)
+        self.agreed += row.size * row.agreed
+        self._add_times(row)
+
+    def add_shadow_labels(self, row: Row[Any]) -> None:
+        self.shadow.add_labels(row, correct=row.correct)
+        self.answered.add_labels(row, correct=row.answered_correct)
+        self.only_answered_correct += row.size * (row.answered_correct and not row.correct)
+        self.only_shadow_correct += row.size * (row.correct and not row.answered_correct)
+
+    def _add_times(self, row: Row[Any]) -> None:
+        self.times += [time for time in (row.oldest, row.newest) if time is not None]
+
+    def as_shadow(self) -> ShadowNumbers | None:
+        if self.shadow.mean_confidence is None:
+            return None
+        return ShadowNumbers(
+            predictions=self.shadow.count,
+            mean_confidence=self.shadow.mean_confidence,
+            agreed=self.agreed,
+            agreement=round(self.agreed / self.shadow.count, DECIMALS),
+            accuracy=self.shadow.as_accuracy(),
+            accuracy_answered=self.answered.as_accuracy(),
+            only_answered_correct=self.only_answered_correct,
+            only_shadow_correct=self.only_shadow_correct,
+            p_value=mcnemar_exact(self.only_answered_correct, self.only_shadow_correct),
+        )
+
+
+def get_model_versions(session: Session, loaded: Mapping[Role, LoadedModel]) -> ModelVersions:
+    """Return every model that is loaded, that answered or that saw drawings in the shadow: the loaded ones first."""
+    # Who is loaded for both counts as live.
+    roles = {_Name(loaded[role].version, loaded[role].sha256): role for role in reversed(_ORDER) if role in loaded}
+    live = {name.version: name for name, role in roles.items() if role == "live"}
+    traces = defaultdict[_Name, _Trace](_Trace, {name: _Trace() for name in roles})
+    for row in numbers.count_versions(session):
+        traces[live.get(row.model_version, _Name(row.model_version, None))].add_answers(row)
+    for row in numbers.count_labels(session, Selection()):
+        trace = traces[live.get(row.model_version, _Name(row.model_version, None))]
+        trace.answers.add_labels(row, correct=row.correct)
+    for row in numbers.count_shadow(session):
+        traces[_Name(row.model_version, row.model_sha256)].add_shadow(row)
+    for row in numbers.count_shadow_labels(session):
+        traces[_Name(row.model_version, row.model_sha256)].add_shadow_labels(row)
+    models = []
+    for name, trace in sorted(traces.items(), key=lambda item: (item[0].version, item[0].sha256 or "")):
+        role = roles.get(name)
+        models.append(_described(name, trace, role, loaded[role].classes if role else None))
+    return ModelVersions(models=sorted(models, key=_place))
+
+
+def _described(name: _Name, trace: _Trace, role: Role | None, classes: list[str] | None) -> ModelVersion:
+    return ModelVersion(
+        version=name.version,
+        loaded=role,
+        sha256=name.sha256,
+        classes=classes,
+        predictions=trace.answers.count,
+        mean_confidence=trace.answers.mean_confidence,
+        first_seen=min(trace.times, default=None),
+        last_seen=max(trace.times, default=None),
+        accuracy=trace.answers.as_accuracy(),
+        shadow=trace.as_shadow(),
+    )
+
+
+def _place(model: ModelVersion) -> tuple[int, float]:
+    """Where a model stands in the list; those without a time come last."""
+    newest_first = -model.last_seen.timestamp() if model.last_seen else math.inf
+    return _ORDER.index(model.loaded) if model.loaded else len(_ORDER), newest_first

@@ -1,0 +1,246 @@
+"""Replay: every stored drawing is scored with another model, and its answers are compared with those that were given.
+
+Only reads the database, piece by piece, so that it can run beside the service.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Row
+
+from app.classifier import Classifier, ModelError
+from app.comparison import page
+from app.comparison.answers import RECORD, Answers, AnswersFile, Description, FolderRefused, folder_name, whole_file
+from app.comparison.counts import Counts, Kind
+from app.comparison.flips import Flip, FlipsTable, Foremost
+from app.comparison.latency import BATCH, speeds
+from app.comparison.verdict import verdict, verdict_on_part
+from app.db import Database
+from app.exports import is_test
+from app.normalise import SIDE
+from app.repository import replays
+from app.schemas.export import ExportQuery
+from app.schemas.replay import Latency, ModelFile, ReplayReport
+from app.services.refusals import Invalid
+
+# So much is lost when a replay is interrupted, a twentieth of a second's work.
+CHUNK: Final = 1000
+SHOWN: Final = 1000
+
+# Which drawings exports keep for testing, unless they are told another seed.
+_SPLIT: Final = ExportQuery()
+
+Progress = Callable[[int, int], None]
+
+
+class Replayed(NamedTuple):
+    """What a replay found, and the files it wrote: the report for programs, the page and the table for people."""
+
+    report: ReplayReport
+    report_file: Path
+    page_file: Path
+    table_file: Path
+
+
+def replay(
+    database: Database,
+    model: Classifier,
+    loaded: Classifier,
+    *,
+    folder: Path | None = None,
+    model_version: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Replayed:
+    """Score every stored drawing with the model, compare, and write the report into the folder.
+
+    Whatever the folder holds already is not scored again, so an interrupted replay goes on, and a later one adds what
+    has arrived. `loaded` is the model of the service, for the latency. `model_version` leaves out what other versions
+    answered. `progress` is told how much is done, and of how much.
+
+    Raises Invalid for a folder that holds something else or cannot be written, ModelError when the model fails on a
+    drawing, DatabaseError.
+    """
+    folder = folder or Path(folder_name(model.version, model.sha256))
+    work = _Replay(database, model, model_version, progress)
+    try:
+        with AnswersFile(folder, work.description()) as file:
+            work.score(file)
+            return work.compare(file.read(), loaded, folder)
+    except FolderRefused as refused:
+        raise Invalid("output", str(refused)) from refused
+    except OSError as error:
+        raise Invalid("output", f"cannot write {error.filename or folder}: {error.strerror}") from error
+
+
+class _Replay:
+    """The stored answers beside those of another model."""
+
+    def __init__(self, database: Database, model: Classifier, model_version: str | None, progress: Progress) -> None:
+        self._database = database
+        self._model = model
+        self._progress = progress
+        with database.snapshot() as session:
+            self._stretch = replays.stretch(session, model_version)
+        self._without_drawing = 0
+        self._done = 0
+
+    def description(self) -> Description:
+        """Say what is compared with what."""
+        return Description(
+            model_sha256=self._model.sha256,
+            model_version=self._model.version,
+            classes=self._model.classes,
+            database=database_name(self._database),
+            only_model_version=self._stretch.model_version,
+        )
+
+    def score(self, file: AnswersFile) -> None:
+        """Score what has no answer yet.
+
+        Goes through all ids each time: on PostgreSQL a row may come to light after one that has a higher id.
+        """
+        known = file.read()
+        after = None
+        self._advance(0)
+        while True:
+            with self._database.snapshot() as session:
+                ids = np.array(replays.list_ids(session, self._stretch, after, CHUNK), np.int64)
+                lacking = set(ids[known.places(ids) < 0].tolist())
+                drawings = replays.find_drawings(session, ids.tolist()) if lacking else {}
+            if not ids.size:
+                return
+            self._without_drawing += len(lacking - drawings.keys())
+            if lacking & drawings.keys():
+                # All of them, because in another batch a confidence may differ in its last digit: an interrupted
+                # replay gives exactly the answers of one that was not.
+                file.append(_answers(self._model, drawings)[[id_ in lacking for id_ in drawings]])
+            after = int(ids[-1])
+            self._advance(ids.size)
+
+    def compare(self, answers: Answers, loaded: Classifier, folder: Path) -> Replayed:
+        """Compare and write the three files; each is there whole or not at all."""
+        files = folder / "report.json", folder / "flips.html", folder / "flips.csv"
+        report_file, page_file, table_file = files
+        counts, foremost = Counts(), Foremost(SHOWN)
+        with whole_file(table_file, newline="") as file:
+            table = FlipsTable(file)
+            for compared, kind in self._compared(answers):
+                counts.add(compared, kind)
+                if compared.stored != compared.new:
+                    foremost.add(compared)
+                    table.add(compared)
+        report = self._report(counts, loaded)
+        shown = foremost.in_order()
+        with self._database.snapshot() as session:
+            drawings = replays.find_drawings(session, [flip.id for flip in shown])
+        with whole_file(page_file) as file:
+            file.write(page.render(report, shown, drawings))
+        with whole_file(report_file) as file:
+            file.write(report.model_dump_json(indent=2) + "\n")
+        return Replayed(report, *files)
+
+    def _advance(self, count: int) -> None:
+        self._done += count
+        # Every row is read twice, to be scored and to be compared.
+        self._progress(self._done, 2 * self._stretch.size)
+
+    def _compared(self, answers: Answers) -> Iterator[tuple[Flip, Kind]]:
+        """Yield each drawing that has an answer of both models, and of what kind it is."""
+        after = None
+        while True:
+            rows, held_out = self._next_rows(after)
+            if not rows:
+                return
+            ids = np.fromiter((row.id for row in rows), np.int64, len(rows))
+            for row, place in zip(rows, answers.places(ids).tolist(), strict=True):
+                if place >= 0:
+                    yield self._side_by_side(row, answers, place), Kind(row.sampled, row.id in held_out)
+            after = rows[-1].id
+            self._advance(len(rows))
+
+    def _next_rows(self, after: int | None) -> tuple[list[Row[Any]], set[int]]:
+        """Return the next stored answers, and the ids of those labelled ones that exports keep for testing."""
+        with self._database.snapshot() as session:
+            rows = replays.list_answers(session, self._stretch, after, CHUNK)
+            drawings = replays.find_drawings(session, [row.id for row in rows if row.label is not None])
+        return rows, {id_ for id_, pixels in drawings.items() if is_test(pixels, _SPLIT.seed, _SPLIT.test_share)}
+
+    def _side_by_side(self, row: Row[Any], answers: Answers, place: int) -> Flip:
+        return Flip(
+            id=row.id,
+            stored=row.prediction,
+            stored_confidence=row.confidence,
+            stored_version=row.model_version,
+            new=self._model.classes[answers.predictions[place]],
+            # As many digits as an answer has; single precision has some more that mean nothing.
+            new_confidence=round(float(answers.confidences[place]), 6),
+            label=row.label,
+        )
+
+    def _report(self, counts: Counts, loaded: Classifier) -> ReplayReport:
+        agreement, labelled = counts.agreement(), counts.labelled()
+        at_random, held_out = counts.at_random(), counts.held_out()
+        return ReplayReport(
+            verdict=verdict(counts.drawings, agreement, labelled),
+            verdict_at_random=verdict_on_part(labelled, at_random, "drawn at random"),
+            verdict_held_out=verdict_on_part(labelled, held_out, "kept for testing"),
+            model=ModelFile(version=self._model.version, sha256=self._model.sha256),
+            loaded=ModelFile(version=loaded.version, sha256=loaded.sha256),
+            database=database_name(self._database),
+            only_model_version=self._stretch.model_version,
+            created_at=datetime.now(UTC),
+            drawings=counts.drawings,
+            without_drawing=self._without_drawing,
+            agreement=agreement,
+            flips=counts.flips(),
+            labelled=labelled,
+            at_random=at_random,
+            held_out=held_out,
+            labels=counts.labels(),
+            versions=counts.versions(),
+            latency=self._latency(loaded),
+        )
+
+    def _latency(self, loaded: Classifier) -> Latency | None:
+        with self._database.snapshot() as session:
+            pixels = replays.newest_drawings(session, BATCH)
+        if not pixels:
+            return None
+        new, old = speeds([self._model, loaded], _images(pixels))
+        return Latency(batch_size=BATCH, new=new, loaded=old)
+
+
+def database_name(database: Database) -> str:
+    """Return the URL without its password and parameters; that of an SQLite file wherever it is named from."""
+    url = database.engine.url
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite:///{Path(url.database or '').resolve()}"
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.void]:
+    """Return the model's answers to the drawings as RECORD (N,); raise ModelError when it cannot answer."""
+    ids, places = list(drawings), {name: place for place, name in enumerate(model.classes)}
+    images = _images(list(drawings.values()))
+    records = np.empty(len(ids), RECORD)
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        try:
+            answers = model.classify_batch(images[start : start + BATCH])
+        except Exception as error:  # onnxruntime raises bare subclasses of Exception for whatever goes wrong.
+            raise ModelError(f"the model fails on some of the drawings {batch[0]} to {batch[-1]}") from error
+        if not all(0 <= answer["confidence"] <= 1 for answer in answers):
+            raise ModelError(f"the model gives no probabilities for some of the drawings {batch[0]} to {batch[-1]}")
+        records[start : start + len(batch)] = [
+            (id_, places[answer["prediction"]], answer["confidence"])
+            for id_, answer in zip(batch, answers, strict=True)
+        ]
+    return records
+
+
+def _images(pixels: list[bytes]) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, SIDE, SIDE)

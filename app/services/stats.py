@@ -1,0 +1,127 @@
+"""The service in numbers: over everything, over a selection, and bucket by bucket of time."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from app.repository import numbers
+from app.repository.numbers import FIRST_MONDAY, Selection
+from app.schemas.stats import (
+    DIGITS,
+    Bucket,
+    BucketSize,
+    ConfidenceBin,
+    Stats,
+    StatsQuery,
+    Timeline,
+    TimelineQuery,
+)
+from app.services.refusals import Invalid
+from app.services.tally import Tally
+
+MAX_BUCKETS: Final = 1000
+BINS: Final = 10
+
+_LENGTH: Final[dict[BucketSize, timedelta]] = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+}
+# How long before its end a timeline begins when nobody says so.
+_SPAN: Final[dict[BucketSize, timedelta]] = {
+    "hour": timedelta(hours=48),
+    "day": timedelta(days=30),
+    "week": timedelta(weeks=26),
+}
+
+
+class _Groups:
+    """The same answers as one group, by digit and by model version."""
+
+    def __init__(self) -> None:
+        self.all = Tally()
+        self.digits: defaultdict[str, Tally] = defaultdict(Tally)
+        self.versions: defaultdict[str, Tally] = defaultdict(Tally)
+
+    def add_answers(self, row: Row[Any]) -> None:
+        for tally in (self.all, self.digits[row.prediction], self.versions[row.model_version]):
+            tally.add_answers(row)
+
+    def add_labels(self, row: Row[Any]) -> None:
+        for tally in (self.all, self.versions[row.model_version]):
+            tally.add_labels(row, correct=row.correct)
+
+    def members(self) -> dict[str, Any]:
+        """Return what every answer with numbers has."""
+        return {
+            "count": self.all.count,
+            "mean_confidence": self.all.mean_confidence,
+            "digits": {name: self.digits[name].as_confidence() for name in (*DIGITS, *self._other_predictions())},
+            "model_versions": {name: tally.as_version() for name, tally in sorted(self.versions.items())},
+            "accuracy": self.all.as_accuracy(),
+        }
+
+    def _other_predictions(self) -> list[str]:
+        """A model may have other classes than digits, and rows that were inserted by hand may say anything."""
+        return sorted(set(self.digits) - set(DIGITS))
+
+
+def get_stats(session: Session, query: StatsQuery) -> Stats:
+    """Return the predictions that the query selects in numbers; raise Invalid when it contradicts itself."""
+    if query.last is None:
+        selection = Selection(query.model_version, query.since, query.until)
+    elif query.since is None and query.until is None:
+        selection = numbers.newest(session, query.last, query.model_version)
+    else:
+        raise Invalid("last", "cannot be combined with since or until; leave one of them out")
+    answers = numbers.count_by_confidence(session, selection)
+    groups, bins, drawn_at_random, rest = _Groups(), [0] * BINS, Tally(), Tally()
+    for row in answers:
+        groups.add_answers(row)
+        bins[row.bin] += row.size
+    for row in numbers.count_labels(session, selection):
+        groups.add_labels(row)
+        (drawn_at_random if row.sampled else rest).add_labels(row, correct=row.correct)
+    return Stats(
+        **groups.members(),
+        since=min((row.oldest for row in answers if row.oldest is not None), default=None),
+        until=max((row.newest for row in answers if row.newest is not None), default=None),
+        confidence_histogram=[
+            ConfidenceBin(lower=place / BINS, upper=(place + 1) / BINS, count=count) for place, count in enumerate(bins)
+        ],
+        accuracy_random=drawn_at_random.as_accuracy(),
+        accuracy_rest=rest.as_accuracy(),
+    )
+
+
+def get_timeline(session: Session, query: TimelineQuery) -> Timeline:
+    """Return the numbers bucket by bucket, those without a prediction too; raise Invalid when they are too many."""
+    length = _LENGTH[query.bucket]
+    until = query.until or datetime.now(UTC)
+    since = query.since or _start_of((until - _SPAN[query.bucket] - FIRST_MONDAY) // length, length)
+    places = range((since - FIRST_MONDAY) // length, -((FIRST_MONDAY - until) // length))
+    if len(places) > MAX_BUCKETS:
+        raise Invalid(
+            "bucket",
+            f"{len(places):,} buckets are more than {MAX_BUCKETS:,}; choose a larger bucket or a shorter time",
+        )
+    buckets = {place: _Groups() for place in places}
+    selection, seconds = Selection(query.model_version, since, until), int(length.total_seconds())
+    # A date that no calendar has, which only a person can have written, may count as one outside of the selection.
+    for row in numbers.count_by_time(session, selection, seconds):
+        if row.bucket in buckets:
+            buckets[row.bucket].add_answers(row)
+    for row in numbers.count_labels_by_time(session, selection, seconds):
+        if row.bucket in buckets:
+            buckets[row.bucket].add_labels(row)
+    return Timeline(
+        bucket=query.bucket,
+        buckets=[Bucket(start=_start_of(place, length), **groups.members()) for place, groups in buckets.items()],
+    )
+
+
+def _start_of(place: int, length: timedelta) -> datetime:
+    return FIRST_MONDAY + place * length

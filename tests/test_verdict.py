@@ -1,0 +1,77 @@
+"""Verdicts: what counts say in plain words."""
+
+from typing import Any
+
+import pytest
+
+from app.comparison.verdict import p_words, verdict, verdict_on_part
+from app.schemas.replay import Agreement, OnLabelled
+from app.statistics import mcnemar_exact
+
+
+def agreed(count: int) -> Agreement:
+    return Agreement(agreed=count, agreement=None, interval=None)
+
+
+def on(drawings: int, only_new: int = 0, only_stored: int = 0) -> OnLabelled:
+    accuracy: Any = {"labelled": drawings, "correct": 0, "not_a_digit": 0, "accuracy": None, "interval": None}
+    return OnLabelled(
+        drawings=drawings,
+        stored=accuracy,
+        new=accuracy,
+        only_new_correct=only_new,
+        only_stored_correct=only_stored,
+        p_value=mcnemar_exact(only_stored, only_new),
+    )
+
+
+@pytest.mark.parametrize(
+    ("labelled", "words"),
+    [
+        (
+            on(212, 14, 3),
+            "On 212 labelled drawings the new model is right 14 times where the stored answer is wrong and wrong 3"
+            " times where it is right (p = 0.013): better.",
+        ),
+        (
+            on(1212, 3, 14),
+            "On 1,212 labelled drawings the new model is right 3 times where the stored answer is wrong and wrong 14"
+            " times where it is right (p = 0.013): worse.",
+        ),
+        (
+            on(1, 1, 0),
+            "On 1 labelled drawing the new model is right once where the stored answer is wrong and wrong 0 times where"
+            " it is right (p = 1.00): no difference can be shown.",
+        ),
+        (on(0), "No labels: whether it is better can't be said; review the flips first."),
+    ],
+)
+def test_verdict_is_one_plain_sentence(labelled: OnLabelled, words: str) -> None:
+    assert verdict(1000, agreed(900), labelled) == words
+
+
+def test_five_against_none_is_not_enough_to_say_better_and_six_is() -> None:
+    assert verdict(9, agreed(1), on(6, 5, 0)).endswith("no difference can be shown.")
+    assert verdict(9, agreed(1), on(6, 6, 0)).endswith("better.")
+
+
+def test_models_that_never_differ_and_databases_without_drawings_have_a_word_of_their_own() -> None:
+    assert verdict(1000, agreed(1000), on(50)) == "All 1,000 answers are the same: nothing speaks for either model."
+    assert verdict(0, agreed(0), on(0)) == "There is nothing to compare: no drawing was scored."
+
+
+def test_part_of_the_labelled_has_a_sentence_where_it_adds_something() -> None:
+    sentence = verdict_on_part(on(60, 9, 1), on(20, 1, 1), "drawn at random")
+    assert sentence is not None
+    assert sentence.startswith("On 20 labelled drawings drawn at random the new model is right once")
+    assert verdict_on_part(on(60, 9, 1), on(0), "drawn at random") is None
+    assert verdict_on_part(on(60, 9, 1), on(60, 9, 1), "drawn at random") is None
+    assert verdict_on_part(on(60), on(20), "drawn at random") is None
+
+
+@pytest.mark.parametrize(
+    ("p_value", "words"),
+    [(1.0, "p = 1.00"), (0.1, "p = 0.10"), (0.0127, "p = 0.013"), (0.0009, "p < 0.001"), (0, "p < 0.001")],
+)
+def test_p_values_are_written_as_people_read_them(p_value: float, words: str) -> None:
+    assert p_words(p_value) == words
