@@ -11,7 +11,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -86,6 +86,19 @@ class Terminal:
 
     def press(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C until the command has ended; return its exit status.
+
+        Once is not always enough: Python may look for signals just before one comes, and then wait for a key.
+        """
+        deadline = time.monotonic() + SECONDS
+        while self._process.poll() is None:
+            assert time.monotonic() < deadline, f"it goes on:\n{self.shown}"
+            self.press("\x03")
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+        return self.end()
 
     def end(self) -> int:
         """Wait until the command has ended; return its exit status."""

@@ -168,8 +168,7 @@ def test_delete_asks_on_a_terminal_and_takes_no_for_an_answer(filled_sqlite: str
 def test_ctrl_c_at_a_question_ends_with_130_and_deletes_nothing(filled_sqlite: str, tmp_path: Path) -> None:
     with in_terminal(tmp_path, "delete", "1", settings={"DATABASE_URL": filled_sqlite}) as terminal:
         terminal.wait_for("[y/N]: ")
-        terminal.press("\x03")
-        assert terminal.end() == Status.INTERRUPTED
+        assert terminal.interrupt() == Status.INTERRUPTED
     assert "Traceback" not in terminal.shown
     assert stored(filled_sqlite) == (40, 40)
 

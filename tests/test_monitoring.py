@@ -178,6 +178,7 @@ def test_reference_ends_where_the_window_begins_unless_told_otherwise(
     assert sizes(drift(client, **at(since=1001))) == (800, 1000)
     # A window may also lie before what it is compared with.
     assert sizes(drift(client, **at(until=701, reference_since=701))) == (700, 1100)
+    assert sizes(drift(client, **at(since=101, until=701, reference_since=701))) == (600, 1100)
 
 
 def test_the_newest_ten_thousand_of_a_time_are_enough(start: Start, sqlite_url: str) -> None:

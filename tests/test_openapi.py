@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from http_fixtures import Start
+from PIL import Image
 from service import DRAWING, hidden
 from starlette.testclient import TestClient
 
@@ -22,6 +25,7 @@ OPERATIONS = [(method, path) for path, methods in SCHEMA["paths"].items() for me
 CONTRACT = {
     ("post", "/classify"),
     ("post", "/classify/batch"),
+    ("post", "/classify/image"),
     ("get", "/results"),
     ("get", "/results/{id}"),
     ("patch", "/results/{id}"),
@@ -40,6 +44,12 @@ CONTRACT = {
     ("get", "/health/live"),
     ("get", "/health/ready"),
 }
+
+
+def drawn_as_png(pixels: list[list[int]]) -> bytes:
+    file = BytesIO()
+    Image.fromarray(np.array(pixels, np.uint8)).save(file, "PNG")
+    return file.getvalue()
 
 
 def responses_of(method: str, path: str) -> dict[str, Any]:
@@ -139,6 +149,9 @@ ERRORS = [
     Errors(413, "/classify/batch", {"content": bytes(8 * 1024 * 1024 + 1)}, method="post"),
     Errors(422, "/classify/batch", {"content": b""}, method="post"),
     Errors(503, "/classify/batch", {"json": {"images": [SEVEN]}}, table="predictions", method="post"),
+    Errors(401, "/classify/image", WRONG_KEY, method="post"),
+    Errors(413, "/classify/image", {"content": bytes(8 * 1024 * 1024 + 1)}, method="post"),
+    Errors(422, "/classify/image", {"files": {"file": b"no image"}}, method="post"),
     Errors(401, "/results", WRONG_KEY),
     Errors(422, "/results", {"params": {"limit": 0}}),
     Errors(503, "/results", table="predictions"),
@@ -223,6 +236,8 @@ def test_example_of_the_request_is_accepted(sqlite_client: TestClient, path: str
 def test_examples_of_the_answers_have_the_form_of_the_real_ones(sqlite_client: TestClient) -> None:
     real = {("post", "/classify"): sqlite_client.post("/classify", json=DRAWING)}
     real["post", "/classify/batch"] = sqlite_client.post("/classify/batch", json={"images": [SEVEN]})
+    picture = drawn_as_png(SEVEN)
+    real["post", "/classify/image"] = sqlite_client.post("/classify/image", files={"file": picture})
     real["put", "/results/{id}/label"] = sqlite_client.put("/results/1/label", json={"label": "7"})
     real["patch", "/results/{id}"] = sqlite_client.patch("/results/1", json={"notes": "with a bar"})
     for path in (path for method, path in OPERATIONS if method == "get"):

@@ -36,14 +36,14 @@ class Exported(NamedTuple):
 def load(path: Path) -> Exported:
     """Read an NPZ export; leave out what nobody labelled. Raises ValueError for another file, OSError without one."""
     try:
-        with np.load(path, allow_pickle=False) as read:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as read:
             arrays = {name: read[name] for name in read.files}
         manifest = json.loads(arrays["manifest.json"])
         train, _ = _digits(arrays, "train")
         test, test_ids = _digits(arrays, "test")
         none, for_testing = _images(arrays["x_none"]), arrays["test_none"].astype(bool)
         return Exported(path.name, manifest["sha256"], train, test, test_ids, none[~for_testing], none[for_testing])
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not an NPZ export of PixelWise ({error})") from error
 
 

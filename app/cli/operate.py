@@ -25,6 +25,7 @@ def serve(
 
     Example: python -m app serve --port 8001
     """
+    # Imported in the commands because each takes longer to load than `--help` may.
     import uvicorn
 
     uvicorn.run("app.main:app", host=host, port=port, timeout_graceful_shutdown=GRACE_S)
@@ -68,7 +69,6 @@ def check(as_json: Json = False) -> None:
 
 def _checks() -> dict[str, str]:
     """Return `ok` or what is wrong, by name; what cannot be looked at because another check failed is not."""
-    # Imported here because the model's runtime takes longer to load than `--help` may.
     from app.classifier import ModelError, get_classifier, get_shadow_classifier
     from app.config import ConfigurationError, get_settings
     from app.db import Database, DatabaseError

@@ -7,6 +7,7 @@ from typing import TextIO
 import typer
 
 from app.cli import monitoring, numbers, operate, results
+from app.cli.classify import classify
 from app.cli.export import export
 from app.cli.options import option_of
 from app.cli.replay import replay
@@ -38,6 +39,7 @@ for command in (
     results.notes,
     results.delete,
     review,
+    classify,
     numbers.stats,
     numbers.timeline,
     monitoring.calibration,

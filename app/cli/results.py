@@ -23,7 +23,6 @@ CLIENT = "command line"
 PAGE = 1000
 _COLUMNS = ("id", "prediction", "confidence", "label", "time (UTC)", "model version", "notes")
 
-
 Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=LAST_ID, help="The id of a prediction.")]
 Ids = Annotated[list[int], typer.Argument(metavar="ID...", min=1, max=LAST_ID, help="The ids of predictions.")]
 
@@ -54,13 +53,14 @@ def results(
 
 def _pages(query: ResultsQuery, *, every: bool) -> Iterator[ResultsPage]:
     """Yield one page, or all of them, each read by itself: nothing stays open while a pager waits for its reader."""
+    # Imported in the commands because what lies behind it, SQLAlchemy first, takes longer to load than `--help` may.
     from app.services.results import list_page
 
     with resources.opened() as database:
         following: str | None = query.cursor
         while True:
             with database.snapshot() as session:
-                page = list_page(session, query.model_copy(update={"cursor": following}))
+                page = list_page(session, query.model_copy(update={"limit": query.limit}))
             yield page
             following = page.next
             if following is None or not every:

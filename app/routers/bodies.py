@@ -7,6 +7,7 @@ import msgspec
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
 
 from app.errors import InvalidInput
 from app.schemas.drawings import MAX_BATCH, SIDE, BatchRequest, ClassifyRequest
@@ -79,6 +80,15 @@ def split_batch(body: bytes) -> list[bytes]:
         error = {"loc": [], "msg": f"These are {len(body)} bytes instead of {expected}", "type": "bytes_length"}
         raise InvalidInput([error], under=["body"])
     return [body[start : start + PIXELS] for start in range(0, len(body), PIXELS)]
+
+
+async def read_file(request: Request) -> bytes:
+    """Return the content of the one field `file` of a form; raise InvalidInput for any other form or body."""
+    async with request.form(max_files=1, max_fields=1) as form:
+        if list(form) != ["file"] or not isinstance(file := form["file"], UploadFile):
+            error = {"loc": ["file"], "msg": "A form with one file, called `file`, is expected", "type": "missing"}
+            raise InvalidInput([error], under=["body"])
+        return await file.read()
 
 
 def _refuse_repeated_keys(shape: type[BaseModel], body: bytes) -> None:

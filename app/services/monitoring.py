@@ -103,8 +103,8 @@ def _by_number(session: Session, query: DriftQuery) -> tuple[_Drawings, _Drawing
 def _by_time(session: Session, query: DriftQuery) -> tuple[_Drawings, _Drawings]:
     if query.last is not None or query.reference_last is not None:
         raise Invalid("last" if query.last is not None else "reference_last", "counts drawings; leave the times away")
-    reference_until = query.reference_until or query.since
     window_first = _in_order(query.until, query.reference_since)
+    reference_until = query.reference_until or (None if window_first else query.since)
     if not window_first and not _in_order(reference_until, query.since):
         raise Invalid("reference_until", "the reference must not overlap the window; say where one of them ends")
     window = ResultFilters(model_version=query.model_version, since=query.since, until=query.until)
