@@ -68,14 +68,16 @@ def _picture(data: bytes) -> Picture:
             _refuse_bombs(image, data)
             smaller = max(1, isqrt(image.width * image.height // ENOUGH_PIXELS))
             image.draft("L", (image.width // smaller, image.height // smaller))
-            return _UPRIGHT.get(_orientation(image), np.asarray)(_brightness(image))
+            turn = _UPRIGHT.get(_orientation(image))
+            picture = _brightness(image)
+            return picture if turn is None else turn(picture)
     except ImageError:
         raise
     except UnidentifiedImageError:
         raise ImageError("The file is no PNG, JPEG, WebP, GIF or BMP image.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(_TOO_LARGE) from None
-    except Exception as error:  # noqa: BLE001  # Pillow's decoders raise whatever they stumble over.
+    except Exception as error:  # Pillow's decoders raise whatever they stumble over.
         raise ImageError("The image is cut off, damaged, or holds too much besides its pixels.") from error
 
 
@@ -103,10 +105,11 @@ def _brightness(image: Image.Image) -> Picture:
         return np.asarray(image)
     if not image.has_transparency_data:
         return np.asarray(image.convert("L"))
-    image = image.convert("RGBA")
+    # A conversion to the mode it has would be a copy, of a hundred megabytes when it is large.
+    image = image if image.mode == "RGBA" else image.convert("RGBA")
     alpha = image.getchannel("A")
     grey = image.convert("L")
-    if alpha.getextrema()[0] >= OPAQUE:
+    if not any(alpha.histogram()[:OPAQUE]):
         return np.asarray(grey)
     sheet = _sheet(grey, alpha)
     if sheet is None:

@@ -94,7 +94,8 @@ def _averaged(values: npt.NDArray[np.number], step: int) -> Floats:
     rows, columns = (np.diff([*edge, length]) for edge, length in zip(edges, values.shape, strict=True))
     total = np.float32 if values.dtype == np.float32 else np.uint32
     sums = np.add.reduceat(np.add.reduceat(values, edges[0], axis=0, dtype=total), edges[1], axis=1)
-    return (sums / np.outer(rows, columns)).astype(np.float32)
+    means: Floats = (sums / np.outer(rows, columns)).astype(np.float32)
+    return means
 
 
 def _ink(light: Floats) -> Floats:
@@ -117,7 +118,8 @@ def _on_even_ground(light: Floats) -> Floats:
     """Ink is what differs from the border, on the side with more of it."""
     ground = np.median(_border(light))
     dark, pale = np.maximum(ground - light, 0), np.maximum(light - ground, 0)
-    return dark if dark.sum() > pale.sum() else pale
+    ink: Floats = dark if dark.sum() > pale.sum() else pale
+    return ink
 
 
 def _on_uneven_ground(light: Floats) -> Floats:
@@ -136,7 +138,8 @@ def _on_uneven_ground(light: Floats) -> Floats:
     ground = ndimage.grey_closing(wider, size=(width, width))
     (top, _), (left, _) = beyond
     ink = ground[top : top + light.shape[0], left : left + light.shape[1]] - light
-    return np.maximum(ink - np.median(ink), 0)
+    above: Floats = np.maximum(ink - np.median(ink), 0)
+    return above
 
 
 def _find(ink: Floats) -> Box | None:
@@ -173,7 +176,8 @@ def _fitted(ink: Floats, box: Box) -> npt.NDArray[np.uint8]:
     across = _weights(mass.sum(axis=0), box.left, box.right, step)
     fitted = down @ kept @ across.T
     full = np.percentile(fitted[fitted > fitted.max() * INK_SHARE], FULL_INK)
-    return np.rint(np.minimum(fitted * (255 / full), 255)).astype(np.uint8)
+    drawing: npt.NDArray[np.uint8] = np.rint(np.minimum(fitted * (255 / full), 255)).astype(np.uint8)
+    return drawing
 
 
 def _weights(mass: Floats, start: int, end: int, step: float) -> Floats:
@@ -185,7 +189,8 @@ def _weights(mass: Floats, start: int, end: int, step: float) -> Floats:
     middles = np.arange(len(mass), dtype=np.float32) + np.float32(0.5)
     centre = float(mass @ middles / mass.sum())
     # The centre of mass goes to the middle unless that would push ink over the edge.
-    target = min(max((centre - start) / step, CENTRE), SIDE - (end - centre) / step)
+    target = min(max((centre - start) / step, float(CENTRE)), SIDE - (end - centre) / step)
     at = (np.arange(SIDE) + 0.5 - target) * step + centre
     weights = np.maximum(max(step, 1) - abs(at[:, None] - middles), 0)
-    return (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-6)).astype(np.float32)
+    shares: Floats = (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-6)).astype(np.float32)
+    return shares

@@ -1,6 +1,10 @@
 """`python -m app review`: a person in front of a terminal, one key for each drawing."""
 
 import json
+import os
+import pty
+import select
+import tty
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,6 +15,7 @@ from reviewing import add_drawings, reviews
 from service import execute, rows
 from starlette.testclient import TestClient
 
+from app.cli.keyboard import Keyboard
 from app.cli.status import Status
 
 # All of them noise, so that none is left out for being like another one.
@@ -114,3 +119,18 @@ def test_json_is_the_page_that_http_offers_to_the_same_person(client: TestClient
     assert sorted(item["id"] for item in page["results"]) == sorted(item["id"] for item in over_http["results"])
     others = json.loads(done("review", "--reviewer", "ben", "--limit", "3", "--json"))
     assert {item["id"] for item in others["results"]}.isdisjoint(item["id"] for item in page["results"])
+
+
+def test_keys_pressed_before_a_drawing_is_shown_are_forgotten() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        tty.setcbreak(theirs)
+        os.write(ours, b"3")
+        assert select.select([theirs], [], [], 10)[0]
+        keys = Keyboard(theirs)
+        keys.forget()
+        os.write(ours, b"4")
+        assert keys.wait() == "4"
+    finally:
+        os.close(ours)
+        os.close(theirs)

@@ -40,6 +40,8 @@ def main() -> None:
     kept = Digits(*strokes.draw(HELD_OUT, np.random.default_rng(options.seed + 1), held_out=True))
     hard = _stacked(proxies(check.images, options.seed), check)
     validations = [Validation("MNIST", check), Validation("hard versions", hard), Validation("kept-out styles", kept)]
+    if len(extra.check.labels):
+        validations.append(Validation("exports", extra.check))
     trained = train(material, validations, epochs=options.epochs, seed=options.seed, start=start)
     both = Digits(np.concatenate([check.images, hard.images]), np.concatenate([check.labels, hard.labels]))
     temperature = evaluate.fit_temperature(logits(trained.network, both.images), both.labels)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from training.mnist import NOT_A_DIGIT, Digits
 
+TENTH = 10
 SHARE = 0.1
 MOST_TIMES = 20
 """Few drawings shown often are learnt by heart, however much they are distorted."""
@@ -62,9 +63,11 @@ def _images(array: npt.NDArray[Any]) -> Images:
 
 
 class Extra(NamedTuple):
-    """The training part of all exports, those that are no digit with the label NOT_A_DIGIT."""
+    """The training parts of all exports, what is no digit with the label NOT_A_DIGIT."""
 
     digits: Digits
+    check: Digits
+    """One digit of ten, which is not trained on: they have a say in the choice of the epoch."""
     left_out: int
     """Drawings that MNIST's test set has, too; a figure on them would mean nothing any more."""
 
@@ -97,8 +100,12 @@ def together(exports: list[Exported], mnist_train: Images, mnist_test: Images) -
             )
     measured = _contents(mnist_test)
     kept = np.array([image.tobytes() not in measured for image in images], bool)
-    digits = Digits(images[kept], np.concatenate([np.empty(0, np.int64), *labels])[kept])
-    return Extra(digits, int((~kept).sum()))
+    images, digits = images[kept], np.concatenate([np.empty(0, np.int64), *labels])[kept]
+    checked = np.flatnonzero(digits != NOT_A_DIGIT)[::TENTH]
+    fit = np.delete(np.arange(len(digits)), checked)
+    return Extra(
+        Digits(images[fit], digits[fit]), Digits(images[checked], digits[checked]), left_out=int((~kept).sum())
+    )
 
 
 def _to_train_on(export: Exported) -> tuple[Images, Images]:

@@ -78,6 +78,7 @@ def _trained_on(material: Material, extra: Extra) -> dict[str, int]:
         shown = f"shown {material.times} times an epoch"
         seen[f"digits of exports, labelled by people, {shown}"] = len(extra.digits.labels) - extra.no_digits
         seen[f"drawings of exports, labelled as no digit, {shown}"] = extra.no_digits
+        seen["digits of exports that were kept out to choose the epoch"] = len(extra.check.labels)
         seen["drawings of exports that were left out because MNIST's test set has them"] = extra.left_out
     return seen
 

@@ -17,7 +17,7 @@ from training.network import DigitNetwork
 
 BATCH = 256
 PEAK_RATE = 3e-3
-FINE_RATE = 5e-4
+FINE_RATE = 2e-4
 """The peak for a network that can read already, which greater steps would make forget."""
 WEIGHT_DECAY = 2e-2
 AVERAGING = 0.998

@@ -60,7 +60,7 @@ def _pages(query: ResultsQuery, *, every: bool) -> Iterator[ResultsPage]:
         following: str | None = query.cursor
         while True:
             with database.snapshot() as session:
-                page = list_page(session, query.model_copy(update={"limit": query.limit}))
+                page = list_page(session, query.model_copy(update={"cursor": following}))
             yield page
             following = page.next
             if following is None or not every:
