@@ -59,7 +59,7 @@ def _prediction_row(new: NewPrediction, created_at: datetime) -> dict[str, Any]:
 def _drawing_row(new: NewPrediction, prediction_id: int) -> dict[str, Any]:
     scores = list(new.scores.values())
     second, first = sorted(scores)[-2:]
-    return {"prediction_id": prediction_id, "pixels": new.pixels, "scores": scores, "margin": first - second}
+    return {"prediction_id": prediction_id, "pixels": new.pixels, "scores": scores, "margin": round(first - second, 6)}
 
 
 def find_result(session: Session, prediction_id: int) -> Row[Any] | None:
