@@ -1,10 +1,13 @@
 """The shadow model: it scores what was answered, keeps its answers apart, and never reaches a client."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from http_fixtures import Start
+from PIL import Image
 from second_models import model_of_nothing, model_that_breaks, second_model, swapping_model
 from service import DRAWING, KEY, eventually, hidden, start_problem, stored
 from shadowing import HeldUp, shadow_rows
@@ -13,6 +16,7 @@ from starlette.testclient import TestClient
 from app import shadow
 from app.classifier import Classifier, get_shadow_classifier
 from app.main import create_app
+from app.schemas.drawings import SEVEN
 
 
 @pytest.fixture
@@ -49,6 +53,17 @@ def test_second_model_s_answer_is_kept_apart_from_what_was_answered(
     }
     result = client.get(f"/results/{answer['id']}").json()
     assert (result["prediction"], result["model_version"]) == ("7", answer["model_version"])
+
+
+def test_batches_and_images_are_scored_as_well(start: Start, sqlite_url: str, second: Path) -> None:
+    client = started(start, sqlite_url, second)
+    image = BytesIO()
+    Image.fromarray(np.array(SEVEN, np.uint8)).save(image, "PNG")
+    batch = client.post("/classify/batch", json={"images": [SEVEN, SEVEN]}).json()["results"]
+    single = client.post("/classify/image", files={"file": image.getvalue()}).json()
+    client.__exit__()
+    assert [row["prediction_id"] for row in shadow_rows(sqlite_url)] == [answer["id"] for answer in (*batch, single)]
+    assert {row["prediction"] for row in shadow_rows(sqlite_url)} == {"1"}
 
 
 def test_models_lists_what_the_shadow_would_have_answered(start: Start, sqlite_url: str, second: Path) -> None:
