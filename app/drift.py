@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from app.statistics import holm
 
@@ -128,6 +127,8 @@ def compare(window: Observations, reference: Observations, thresholds: Threshold
 
 
 def _compare_digits(window: Integers, reference: Integers) -> Comparison:
+    from scipy import stats  # Here for the reason that `app.statistics` gives.
+
     counts = np.stack([np.bincount(digits, minlength=10) for digits in (window, reference)])
     test = stats.chi2_contingency(counts[:, counts.any(axis=0)])
     shares = (counts / counts.sum(axis=1, keepdims=True)).tolist()
@@ -136,6 +137,8 @@ def _compare_digits(window: Integers, reference: Integers) -> Comparison:
 
 
 def _compare_values(name: str, window: Values, reference: Values) -> Comparison:
+    from scipy import stats
+
     # The exact distribution takes seconds for windows of thousands, and says the same from hundreds on.
     test = stats.ks_2samp(window, reference, method="asymp")
     edges = _edges(reference)

@@ -91,6 +91,18 @@ class TooManyRequests(ProblemError):
         super().__init__(f"More than {limit}; {advice}.", headers={"Retry-After": str(retry_after)})
 
 
+class Busy(ProblemError):
+    """As many large bodies as the service can hold are there already."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} batches and images are being worked on; nothing was stored. Try again later.",
+            headers={"Retry-After": str(RETRY_BUSY)},
+        )
+
+
 class NotReady(ProblemError):
     """A check of `/health/ready` failed."""
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from app.normalise import BOX, CENTRE, INK_SHARE, LINE_SHARE, SIDE
 
@@ -40,6 +39,9 @@ COARSE = 48
 # the sheet is blank.
 BLANK_BELOW = 16
 BLANK_DEVIATIONS = 12
+
+# Half a pixel less than the box, because averaging leaves a faint rim around the ink, with which it fills the box.
+FITTED = BOX - 0.5
 
 # The darkest fifth of the ink becomes full ink, so that a thin line is not faint beside the spot where two cross.
 FULL_INK = 80
@@ -128,6 +130,8 @@ def _on_uneven_ground(light: Floats) -> Floats:
     Strokes are few pixels far from the mean around them, so the sign of the deviations' skewness says whether they are
     dark or pale. The edges of shadows, which have as much on either side, do not count in it.
     """
+    from scipy import ndimage  # Here for the reason that `app.statistics` gives.
+
     width = max(3, round(max(light.shape) * WIDEST_STROKE))
     deviation = light - ndimage.uniform_filter(light, width)
     if (deviation**3).sum() > 0:
@@ -165,12 +169,12 @@ def _extent(ink: Floats) -> Box:
 
 
 def _fitted(ink: Floats, box: Box) -> npt.NDArray[np.uint8]:
-    """Scale the box's longer side to 20 and put its centre of mass into the middle."""
+    """Scale the box's longer side to 20 and put the ink's centre of mass into the middle."""
     # What lies farther than one pixel from the box is left out, noise with it.
     kept = np.zeros_like(ink)
     near = np.s_[max(0, box.top - 1) : box.bottom + 1, max(0, box.left - 1) : box.right + 1]
     kept[near] = ink[near]
-    step = box.side / BOX
+    step = box.side / FITTED
     mass = kept * (kept > kept.max() * INK_SHARE)
     down = _weights(mass.sum(axis=1), box.top, box.bottom, step)
     across = _weights(mass.sum(axis=0), box.left, box.right, step)
@@ -183,14 +187,14 @@ def _fitted(ink: Floats, box: Box) -> npt.NDArray[np.uint8]:
 def _weights(mass: Floats, start: int, end: int, step: float) -> Floats:
     """Weights (28, N) that carry the lines of the ink, whose mass is given, onto those of the drawing.
 
-    The kernel is that of `app.normalise`: a triangle as wide as one pixel of the target, or of the source where the
-    ink is enlarged, so that shrinking averages and enlarging interpolates.
+    A line of the drawing is the mean of what it covers, which is at least one line of the ink.
     """
     middles = np.arange(len(mass), dtype=np.float32) + np.float32(0.5)
     centre = float(mass @ middles / mass.sum())
     # The centre of mass goes to the middle unless that would push ink over the edge.
     target = min(max((centre - start) / step, float(CENTRE)), SIDE - (end - centre) / step)
     at = (np.arange(SIDE) + 0.5 - target) * step + centre
-    weights = np.maximum(max(step, 1) - abs(at[:, None] - middles), 0)
+    first, last = at[:, None] - max(step, 1) / 2, at[:, None] + max(step, 1) / 2
+    weights = np.maximum(np.minimum(last, middles + 0.5) - np.maximum(first, middles - 0.5), 0)
     shares: Floats = (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-6)).astype(np.float32)
     return shares

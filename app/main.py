@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import __version__, errors, rate_limit, security, shadow
+from app import __version__, errors, rate_limit, security, shadow, turns
 from app.classifier import ModelError, get_classifier, get_shadow_classifier
 from app.config import ConfigurationError, get_settings
 from app.db import DatabaseError, get_database
@@ -71,6 +71,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     _log_without_looking_around()
     security.forget_key()
     rate_limit.configure()
+    turns.configure()
     health.forget_checks()
     _spare_the_garbage_collector()
     async with shadow.running():

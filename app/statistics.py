@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+
+# SciPy is imported by the functions that use it: it takes seventy megabytes and a second, which a service that is never
+# asked for such a thing need not pay.
 
 
 class Interval(NamedTuple):
@@ -26,6 +28,8 @@ def wilson_interval(successes: int, trials: int) -> Interval | None:
 
     Unlike the textbook interval it stays within 0..1 and holds for few trials and for shares near 0 and 1.
     """
+    from scipy import stats
+
     if not trials:
         return None
     interval = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
@@ -38,6 +42,8 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     Takes how many drawings only the first and only the second read right; where both agree says nothing. Under the
     hypothesis that they are equally good, each such drawing is a toss of a fair coin (McNemar 1947).
     """
+    from scipy import stats
+
     trials = only_first + only_second
     return float(stats.binomtest(only_first, trials).pvalue) if trials else 1.0
 

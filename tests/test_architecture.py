@@ -28,7 +28,8 @@ ALLOWED: dict[str, set[str]] = {
     "schemas.stats": {"schemas.inputs"},
     "schemas.monitoring": {"schemas.inputs"},
     "normalise": set(),
-    "images": {"normalise"},
+    "ink": {"normalise"},
+    "images": {"ink"},
     "similarity": set(),
     "statistics": set(),
     "drift": {"statistics"},
@@ -132,6 +133,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": {"db", "schemas.problems", "services", "services.refusals"},
     "middleware": {"errors"},
     "rate_limit": {"config", "errors"},
+    "turns": {"errors"},
     "security": {"config", "errors", "rate_limit"},
     "routers": set(),
     "routers.conditions": set(),
@@ -149,6 +151,7 @@ ALLOWED: dict[str, set[str]] = {
         "services",
         "services.classify",
         "shadow",
+        "turns",
     },
     "routers.results": {
         "db",
@@ -325,6 +328,7 @@ ALLOWED: dict[str, set[str]] = {
         "schemas.problems",
         "security",
         "shadow",
+        "turns",
     },
 }
 # By the first part of their names.
@@ -336,6 +340,8 @@ WITHOUT_WEB = (
     "drift",
     "engine",
     "exports",
+    "images",
+    "ink",
     "models",
     "normalise",
     "reader",
@@ -353,6 +359,8 @@ WITHOUT_DATABASE = (
     "drift",
     "errors",
     "exports",
+    "images",
+    "ink",
     "main",
     "middleware",
     "normalise",
@@ -360,6 +368,7 @@ WITHOUT_DATABASE = (
     "schemas",
     "similarity",
     "statistics",
+    "turns",
 )
 
 

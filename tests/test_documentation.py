@@ -24,7 +24,7 @@ FOLDERS = ("alembic", "app", "benchmarks", "deploy", "docs", "models", "scripts"
 SUFFIXES = ("ini", "lua", "mako", "md", "onnx", "py", "service", "sh", "toml")
 
 # What the documentation tells its readers to make.
-TO_BE_MADE = {"alembic/versions/0005_add_mood.py", "models/mine.onnx", "models/second.onnx"}
+TO_BE_MADE = {"alembic/versions/0005_add_mood.py", "models/mine.onnx", "models/second.onnx", "models/second.md"}
 
 
 def text_of(*paths: Path) -> str:

@@ -1,5 +1,6 @@
 """Drawings in the bodies of requests: read as bytes, checked strictly, and documented like any other body."""
 
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 
@@ -8,11 +9,15 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.errors import InvalidInput
 from app.schemas.drawings import MAX_BATCH, SIDE, BatchRequest, ClassifyRequest
 
 PIXELS: Final = SIDE * SIDE
+
+RAW: Final = "application/octet-stream"
+FORM: Final = "multipart/form-data"
 
 
 class BytesRoute(APIRoute):
@@ -82,13 +87,37 @@ def split_batch(body: bytes) -> list[bytes]:
     return [body[start : start + PIXELS] for start in range(0, len(body), PIXELS)]
 
 
+def media_type(request: Request) -> str:
+    """Return what the body says that it is, in lower case and without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class _InMemory(MultiPartParser):
+    """Starlette's parser without its temporary files: bodies are bounded, and a full disk must not fail a request."""
+
+    spool_max_size = sys.maxsize
+
+
 async def read_file(request: Request) -> bytes:
     """Return the content of the one field `file` of a form; raise InvalidInput for any other form or body."""
-    async with request.form(max_files=1, max_fields=1) as form:
-        if list(form) != ["file"] or not isinstance(file := form["file"], UploadFile):
-            error = {"loc": ["file"], "msg": "A form with one file, called `file`, is expected", "type": "missing"}
-            raise InvalidInput([error], under=["body"])
-        return await file.read()
+    if media_type(request) != FORM:
+        raise _no_form(f"The body must be a form, {FORM}, with a file called `file`")
+    try:
+        form = await _InMemory(request.headers, request.stream(), max_files=1, max_fields=1).parse()
+    except (MultiPartException, UnicodeError):
+        # Python knows encodings that read nothing, and a form may name one.
+        raise _no_form("The form cannot be read, or has more than one file called `file`") from None
+    fields = form.multi_items()
+    if [name for name, _ in fields] != ["file"]:
+        raise _no_form("The form must have one field, a file called `file`")
+    ((_, file),) = fields
+    if not isinstance(file, UploadFile):
+        raise _no_form("`file` must be sent as a file, which has a name, not as text")
+    return await file.read()
+
+
+def _no_form(reason: str) -> InvalidInput:
+    return InvalidInput([{"loc": ["file"], "msg": reason, "type": "missing"}], under=["body"])
 
 
 def _refuse_repeated_keys(shape: type[BaseModel], body: bytes) -> None:

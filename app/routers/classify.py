@@ -5,24 +5,19 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app import shadow
+from app import shadow, turns
 from app.classifier import get_classifier
 from app.db import get_database
 from app.errors import InvalidInput, documented
 from app.images import ImageError, read_image
 from app.rate_limit import count_drawings
 from app.repository.predictions import NewPrediction
-from app.routers.bodies import BytesRoute, parse_batch, parse_drawing, read_file, split_batch
+from app.routers.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, parse_drawing, read_file, split_batch
 from app.schemas.drawings import BatchResponse, ClassifyResponse
 from app.security import Client
 from app.services import classify
 
 router = APIRouter(tags=["classify"], route_class=BytesRoute)
-
-RAW = "application/octet-stream"
-
-# A large photograph takes a hundred megabytes while it is decoded.
-_decoding = asyncio.Semaphore(2)
 
 
 def _body(**content: dict[str, Any]) -> dict[str, Any]:
@@ -67,13 +62,14 @@ async def classify_batch(request: Request, client: Client) -> Response:
     order of the drawings, and are stored in one transaction. Each drawing counts towards the limit.
     """
     count_drawings(request)
-    raw = request.headers.get("content-type", "").partition(";")[0].strip().lower() == RAW
-    body = await request.body()
-    # A thousand drawings take tens of milliseconds, in which others are answered.
-    drawings = await asyncio.to_thread(split_batch if raw else parse_batch, body)
-    count_drawings(request, len(drawings) - 1)
-    new = await asyncio.to_thread(_classify, drawings, request.state.request_id, client)
-    remembered = await get_database().write(lambda session: classify.remember(session, new))
+    async with turns.inside():
+        body = await request.body()
+        async with turns.turn():
+            # A thousand drawings take tens of milliseconds, in which others are answered.
+            drawings = await asyncio.to_thread(split_batch if media_type(request) == RAW else parse_batch, body)
+            count_drawings(request, len(drawings), counted=1)
+            new = await asyncio.to_thread(_classify, drawings, request.state.request_id, client)
+            remembered = await get_database().write(lambda session: classify.remember(session, new))
     later = shadow.background([answer.id for answer in remembered], drawings)
     answers = BatchResponse(results=remembered)
     return Response(answers.model_dump_json(), media_type="application/json", background=later)
@@ -85,7 +81,7 @@ async def classify_batch(request: Request, client: Client) -> Response:
     responses=documented(401, 413, 422, 429, 503, 507),
     openapi_extra=_body(
         **{
-            "multipart/form-data": {
+            FORM: {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
@@ -103,12 +99,14 @@ async def classify_image(request: Request, client: Client) -> Response:
     An image may have 25 megapixels and 8 MiB.
     """
     count_drawings(request)
-    data = await read_file(request)
-    async with _decoding:
-        try:
-            pixels = (await asyncio.to_thread(read_image, data)).tobytes()
-        except ImageError as error:
-            raise InvalidInput([{"loc": ["file"], "msg": str(error), "type": "image"}], under=["body"]) from error
+    async with turns.inside():
+        data = await read_file(request)
+        # A large photograph takes up to four hundred megabytes while it is decoded.
+        async with turns.turn():
+            try:
+                pixels = (await asyncio.to_thread(read_image, data)).tobytes()
+            except ImageError as error:
+                raise InvalidInput([{"loc": ["file"], "msg": str(error), "type": "image"}], under=["body"]) from error
     return await _answer(request, client, pixels)
 
 

@@ -10,10 +10,18 @@ from app.normalise import SIDE
 from app.repository.predictions import NewPrediction, add_predictions
 from app.schemas.drawings import ClassifyResponse
 
+# Drawings a run of the network: what it needs for a hundred is ten megabytes, which the processor's cache still serves.
+TOGETHER = 100
+
 
 def classify(classifier: Classifier, drawings: Sequence[bytes], *, request_id: str, client: str) -> list[NewPrediction]:
     """Classify drawings of 784 bytes each, row by row, 0 = background and 255 = ink; no database is needed for it."""
     images = np.frombuffer(b"".join(drawings), np.uint8).reshape(-1, SIDE, SIDE)
+    answers = [
+        answer
+        for start in range(0, len(images), TOGETHER)
+        for answer in classifier.classify_batch(images[start : start + TOGETHER])
+    ]
     return [
         NewPrediction(
             prediction=answer["prediction"],
@@ -24,7 +32,7 @@ def classify(classifier: Classifier, drawings: Sequence[bytes], *, request_id: s
             pixels=pixels,
             scores=answer["scores"],
         )
-        for pixels, answer in zip(drawings, classifier.classify_batch(images), strict=True)
+        for pixels, answer in zip(drawings, answers, strict=True)
     ]
 
 
