@@ -12,7 +12,7 @@ from service import DRAWING, KEY, assert_problem, exchange, hidden, scope_of, se
 from starlette.testclient import TestClient
 
 from app.main import create_app
-from app.middleware import MAX_BODY
+from app.middleware import MAX_BODIES, MAX_BODY
 
 AUTHORISED = (b"x-api-key", KEY.encode())
 
@@ -106,6 +106,24 @@ def test_too_large_or_senseless_length_is_refused_before_anything_is_read(declar
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert sent[0]["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     assert json.loads(sent[1]["body"])["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+@pytest.mark.parametrize("path", ["/classify/batch", "/classify/image"])
+def test_batches_and_images_may_be_of_8_mib_and_the_refusal_says_so(path: str) -> None:
+    limit = MAX_BODIES[path]
+    assert limit == 8 * 1024 * 1024
+    # No body is there to be read, so reading it would fail.
+    sent = exchange(create_app(), scope_of("POST", path, AUTHORISED, (b"content-length", str(limit + 1).encode())))
+    assert sent[0]["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    assert f"larger than {limit} bytes" in json.loads(sent[1]["body"])["detail"]
+
+
+@pytest.mark.parametrize("path", ["/classify", "/classify/batch/", "/classify/image/x", "/CLASSIFY/BATCH", "/results"])
+def test_no_other_path_takes_more_than_64_kib(path: str) -> None:
+    declared = (b"content-length", str(MAX_BODY + 1).encode())
+    sent = exchange(create_app(), scope_of("POST", path, AUTHORISED, declared))
+    assert sent[0]["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    assert f"larger than {MAX_BODY} bytes" in json.loads(sent[1]["body"])["detail"]
 
 
 @pytest.mark.parametrize("declared", [None, b"10"], ids=["no length", "a lie"])

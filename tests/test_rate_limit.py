@@ -153,6 +153,55 @@ def test_every_part_of_a_combined_limit_holds(start: Start, sqlite_url: str) -> 
     assert statuses(client_of(client.app, "203.0.113.2"), 4, **wrong) == [401, 401, 401, 429]
 
 
+def batch_of(client: TestClient, count: int) -> Any:
+    headers = {"Content-Type": "application/octet-stream"}
+    return client.post("/classify/batch", content=bytes(784 * count), headers=headers)
+
+
+def test_batch_that_one_part_of_a_limit_refuses_uses_up_nothing_of_another(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="6/day;4/month")
+    assert_problem(batch_of(client, 5), HTTPStatus.TOO_MANY_REQUESTS)
+    # The call itself counted.
+    assert statuses(client, 4) == [200] * 3 + [429]
+    assert stored(sqlite_url) == (3, 3)
+
+
+def test_batch_may_be_as_large_as_the_limit_and_is_told_when_it_can_never_pass(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/day")
+    problem = assert_problem(refused := batch_of(client, 6), HTTPStatus.TOO_MANY_REQUESTS)
+    assert "6 drawings at once never fit" in problem["detail"]
+    assert "5 per 1 day" in problem["detail"]
+    assert "RATE_LIMIT" in problem["detail"]
+    assert 1 <= int(refused.headers["retry-after"]) <= 2 * DAY_S + 1
+    other = client_of(client.app, "203.0.113.2")
+    assert batch_of(other, 5).status_code == 200
+    assert "never" not in batch_of(other, 5).json()["detail"]
+
+
+def test_single_drawing_is_never_told_that_it_cannot_pass(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
+    assert "try again in" in exhaust(client).json()["detail"]
+
+
+@pytest.mark.parametrize("used", [3, 6])
+def test_waiting_as_long_as_told_is_enough_for_a_batch(start: Start, sqlite_url: str, used: int) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="8/second")
+    assert batch_of(client, used).status_code == 200
+    wait = int(exhaust_by_batches(client, 6).headers["retry-after"])
+    assert 1 <= wait <= 3
+    time.sleep(wait)
+    assert batch_of(client, 6).status_code == 200
+
+
+def exhaust_by_batches(client: TestClient, count: int) -> Any:
+    """Send batches of so many drawings until one is refused; return its answer."""
+    for _ in range(200):
+        response = batch_of(client, count)
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            return response
+    raise AssertionError("the limit was never reached")
+
+
 @pytest.mark.parametrize("off", ["off", "OFF"])
 def test_limit_can_be_switched_off(start: Start, sqlite_url: str, off: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT=off)

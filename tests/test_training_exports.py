@@ -76,8 +76,11 @@ def test_training_parts_are_put_together_and_what_is_no_digit_has_a_label_of_its
 ) -> None:
     more = load(write(tmp_path / "more.npz"))
     extra = together([export, more], NOTHING, NOTHING)
-    assert extra.digits.labels.tolist() == [1, 7, 3, NOT_A_DIGIT] * 2
-    np.testing.assert_array_equal(extra.digits.images, DRAWINGS[[0, 1, 2, 5] * 2])
+    # One digit of ten is kept for the choice of the epoch.
+    assert extra.check.labels.tolist() == [1]
+    np.testing.assert_array_equal(extra.check.images, DRAWINGS[[0]])
+    assert extra.digits.labels.tolist() == [7, 3, NOT_A_DIGIT, 1, 7, 3, NOT_A_DIGIT]
+    np.testing.assert_array_equal(extra.digits.images, DRAWINGS[[1, 2, 5, 0, 1, 2, 5]])
     assert extra.no_digits == 2
 
 
@@ -106,15 +109,15 @@ def test_test_drawing_of_mnist_s_training_data_is_refused(export: Exported) -> N
 
 def test_drawing_of_mnist_s_test_set_is_never_trained_on(export: Exported) -> None:
     extra = together([export], NOTHING, DRAWINGS[[1, 4, 5]])
-    assert extra.digits.labels.tolist() == [1, 3]
-    np.testing.assert_array_equal(extra.digits.images, DRAWINGS[[0, 2]])
+    assert [*extra.check.labels, *extra.digits.labels] == [1, 3]
+    np.testing.assert_array_equal(np.concatenate([extra.check.images, extra.digits.images]), DRAWINGS[[0, 2]])
     assert extra.left_out == 2
 
 
 @pytest.mark.parametrize(("count", "times"), [(0, 20), (10, 20), (1_000, 10), (4_000, 2), (90_000, 1)])
 def test_few_drawings_are_shown_often_but_not_by_heart(count: int, times: int) -> None:
     labels = np.zeros(count, np.int64)
-    assert Extra(Digits(NOTHING, labels), 0).times_an_epoch(100_000) == times
+    assert Extra(Digits(NOTHING, labels), Digits(NOTHING, labels[:0]), 0).times_an_epoch(100_000) == times
 
 
 @pytest.mark.parametrize(

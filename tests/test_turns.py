@@ -1,0 +1,89 @@
+"""Batches and images take turns, and everything else goes on meanwhile."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+
+import pytest
+from pictures import encoded, picture
+from service import DRAWING, assert_storage_problem, eventually, stored
+from starlette.testclient import TestClient
+
+from app import turns
+from app.schemas.drawings import SEVEN
+from app.turns import AT_ONCE, MAX_INSIDE
+
+BATCH = {"json": {"images": [SEVEN] * 3}}
+IMAGE = {"files": {"file": encoded(picture("4"))}}
+
+
+def in_service(client: TestClient, stack: AsyncExitStack, *, inside: int = 0, turns_taken: int = 0) -> None:
+    """Let somebody else be where batches and images are, on the service's own event loop."""
+
+    async def enter() -> None:
+        for _ in range(inside):
+            await stack.enter_async_context(turns.inside())
+        for _ in range(turns_taken):
+            await stack.enter_async_context(turns.turn())
+
+    assert client.portal is not None
+    client.portal.call(enter)
+
+
+def leave(client: TestClient, stack: AsyncExitStack) -> None:
+    assert client.portal is not None
+    client.portal.call(stack.aclose)
+
+
+def test_no_more_than_two_have_a_turn_at_once() -> None:
+    most = now = 0
+
+    async def work() -> None:
+        nonlocal most, now
+        async with turns.turn():
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0)
+            now -= 1
+
+    async def run() -> None:
+        turns.configure()
+        await asyncio.gather(*(work() for _ in range(10)))
+
+    asyncio.run(run())
+    assert most == AT_ONCE == 2
+
+
+@pytest.mark.parametrize(("path", "request_"), [("/classify/batch", BATCH), ("/classify/image", IMAGE)])
+def test_whoever_finds_too_many_inside_is_told_to_come_back(
+    sqlite_client: TestClient, sqlite_url: str, path: str, request_: dict[str, object]
+) -> None:
+    others = AsyncExitStack()
+    in_service(sqlite_client, others, inside=MAX_INSIDE)
+    problem = assert_storage_problem(sqlite_client.post(path, **request_))
+    assert str(MAX_INSIDE) in problem["detail"]
+    # One drawing takes no room.
+    assert sqlite_client.post("/classify", json=DRAWING).status_code == 200
+    leave(sqlite_client, others)
+    assert stored(sqlite_url) == (1, 1)
+    # Those who were refused, or failed, left no place taken.
+    for _ in range(MAX_INSIDE + 1):
+        assert sqlite_client.post(path, content=b"").status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert sqlite_client.post(path, **request_).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "request_"), [("/classify/batch", BATCH), ("/classify/image", IMAGE)])
+def test_others_are_answered_while_one_waits_for_its_turn(
+    sqlite_client: TestClient, sqlite_url: str, path: str, request_: dict[str, object]
+) -> None:
+    others = AsyncExitStack()
+    in_service(sqlite_client, others, turns_taken=AT_ONCE)
+    with ThreadPoolExecutor(1) as caller:
+        waiting = caller.submit(sqlite_client.post, path, **request_)
+        eventually(lambda: turns.turn().locked() and bool(turns.turn()._waiters))
+        assert sqlite_client.post("/classify", json=DRAWING).status_code == 200
+        assert stored(sqlite_url) == (1, 1)
+        assert not waiting.done()
+        leave(sqlite_client, others)
+        assert waiting.result().status_code == 200
