@@ -45,9 +45,8 @@ def test_image_is_answered_and_remembered_like_a_drawing(client: TestClient, dat
     drawn = client.post("/classify", json={"pixels": found.tolist()}).json()
     changing = {"id", "created_at"}
     assert answer["prediction"] == "4"
-    assert {key: answer[key] for key in answer.keys() - changing} == {
-        key: drawn[key] for key in drawn.keys() - changing
-    }
+    assert answer.keys() == drawn.keys()
+    assert all(answer[key] == drawn[key] for key in answer.keys() - changing)
     record = client.get(f"/results/{answer['id']}").json()
     assert record == {**answer, "label": None, "notes": None, "request_id": response.headers["x-request-id"]}
     pixels = [bytes(row["pixels"]) for row in rows(database_url, "SELECT pixels FROM drawings ORDER BY prediction_id")]
@@ -69,7 +68,7 @@ def test_blank_image_is_classified_and_stored_like_a_blank_drawing(sqlite_client
     assert stored(sqlite_url) == (2, 2)
 
 
-@pytest.mark.parametrize("name", ["four.exe", "", "../../four", "a\"b;c='d", "vier-\u00e4\U0001f600.gif", "x" * 5000])
+@pytest.mark.parametrize("name", ["four.exe", "", "../../four", "a\"b;c='d", "vier-\u00e4\U0001f600.gif", "x" * 2000])
 @pytest.mark.parametrize("kind", ["image/png", "text/plain", "application/x-msdownload", "nonsense"])
 def test_content_counts_and_not_what_the_file_is_called(sqlite_client: TestClient, name: str, kind: str) -> None:
     answer = sqlite_client.post(URL, files={"file": (name or "x", FOUR, kind)})
@@ -126,16 +125,7 @@ FILE = ("marker.png", FOUR)
         {"files": {"file": FILE}, "data": {f"marker{n}": "marker" for n in range(100)}},
         {"files": [(f"marker{n}", FILE) for n in range(100)]},
     ],
-    ids=[
-        "other name",
-        "two files",
-        "another file",
-        "text beside it",
-        "text of that name",
-        "text",
-        "100 texts",
-        "100 files",
-    ],
+    ids=["other name", "two files", "another file", "text too", "text of that name", "text", "100 texts", "100 files"],
 )
 def test_form_with_anything_but_one_file_is_refused(
     sqlite_client: TestClient, sqlite_url: str, request_: dict[str, Any]
@@ -144,10 +134,12 @@ def test_form_with_anything_but_one_file_is_refused(
     assert stored(sqlite_url) == (0, 0)
 
 
-def part(
-    head: str = 'form-data; name="file"; filename="marker.png"', body: bytes = FOUR, end: bytes = b"\r\n--x--\r\n"
-) -> bytes:
-    return b"--x\r\nContent-Disposition: " + head.encode("latin-1") + b"\r\n\r\n" + body + end
+AS_FILE = 'form-data; name="file"; filename="marker.png"'
+
+
+def part(head: str = AS_FILE, end: bytes = b"\r\n--x--\r\n") -> bytes:
+    """A form's body with one part."""
+    return b"--x\r\nContent-Disposition: " + head.encode("latin-1") + b"\r\n\r\n" + FOUR + end
 
 
 FORM = "multipart/form-data; boundary=x"
@@ -178,6 +170,8 @@ BROKEN = {
 }
 
 
+# Starlette leaves the file of a part without an end to the garbage collector; it is none on the disk.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_form_is_refused(sqlite_client: TestClient, sqlite_url: str, name: str) -> None:
     content_type, content = BROKEN[name]

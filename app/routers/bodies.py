@@ -1,6 +1,5 @@
 """Drawings in the bodies of requests: read as bytes, checked strictly, and documented like any other body."""
 
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 
@@ -95,7 +94,8 @@ def media_type(request: Request) -> str:
 class _InMemory(MultiPartParser):
     """Starlette's parser without its temporary files: bodies are bounded, and a full disk must not fail a request."""
 
-    spool_max_size = sys.maxsize
+    # No limit; see the documentation of tempfile.SpooledTemporaryFile.
+    spool_max_size = 0
 
 
 async def read_file(request: Request) -> bytes:
@@ -107,13 +107,15 @@ async def read_file(request: Request) -> bytes:
     except (MultiPartException, UnicodeError):
         # Python knows encodings that read nothing, and a form may name one.
         raise _no_form("The form cannot be read, or has more than one file called `file`") from None
-    fields = form.multi_items()
-    if [name for name, _ in fields] != ["file"]:
-        raise _no_form("The form must have one field, a file called `file`")
-    ((_, file),) = fields
-    if not isinstance(file, UploadFile):
-        raise _no_form("`file` must be sent as a file, which has a name, not as text")
-    return await file.read()
+    try:
+        if [name for name, _ in form.multi_items()] != ["file"]:
+            raise _no_form("The form must have one field, a file called `file`")
+        file = form["file"]
+        if not isinstance(file, UploadFile):
+            raise _no_form("The form must have `file` as a file, which has a name, not as text")
+        return await file.read()
+    finally:
+        await form.close()
 
 
 def _no_form(reason: str) -> InvalidInput:
