@@ -46,6 +46,12 @@ def test_thin_and_thick_lines_are_read_on_every_canvas(digit: str, pen: float, s
 
 
 @pytest.mark.parametrize("digit", STROKES)
+def test_thin_line_is_not_faint_beside_the_spot_where_two_cross(digit: str) -> None:
+    drawing = drawn(picture(digit, 1000, pen=0.001))
+    assert np.count_nonzero(drawing == 255) > 10
+
+
+@pytest.mark.parametrize("digit", STROKES)
 @pytest.mark.parametrize("pen", [0.01, 0.06, 0.1])
 @pytest.mark.parametrize(("ink", "paper"), [(0, 255), (255, 0)])
 def test_digit_that_touches_the_edges_is_read(digit: str, pen: float, ink: int, paper: int) -> None:

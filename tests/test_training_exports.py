@@ -191,8 +191,10 @@ def test_other_model_is_not_gone_on_from(tmp_path: Path) -> None:
     model = load_model(str(tmp_path / "other.onnx"))
     model.graph.initializer[0].name = "other"
     save(model, str(tmp_path / "other.onnx"))
-    with pytest.raises(ValueError, match="does not hold this network"):
+    with pytest.raises(ValueError, match="does not hold a network of this training"):
         restore(tmp_path / "other.onnx")
+    with pytest.raises(ValueError, match="does not hold a network of this training"):
+        restore(PROJECT / "README.md")
 
 
 def test_epoch_shows_everything_as_often_as_it_is_to() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -47,12 +48,12 @@ def restore(path: Path) -> DigitNetwork:
     It has no batch normalisation any more, which was folded into the convolutions, and drops nothing out.
     """
     network = fused(DigitNetwork())
-    initialisers = onnx.load(str(path)).graph.initializer
-    weights = {i.name.removeprefix("network."): torch.from_numpy(numpy_helper.to_array(i).copy()) for i in initialisers}
     try:
+        stored = {i.name: numpy_helper.to_array(i) for i in onnx.load(str(path)).graph.initializer}
+        weights = {name.removeprefix("network."): torch.from_numpy(array.copy()) for name, array in stored.items()}
         network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not hold this network: {error}") from error
+    except (RuntimeError, DecodeError) as error:
+        raise ValueError(f"{path} does not hold a network of this training") from error
     return network
 
 

@@ -45,7 +45,7 @@ def load(path: Path) -> Exported:
         none, for_testing = _images(arrays["x_none"]), arrays["test_none"].astype(bool)
         return Exported(path.name, manifest["sha256"], train, test, test_ids, none[~for_testing], none[for_testing])
     except (KeyError, IndexError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not an NPZ export of PixelWise ({error})") from error
+        raise ValueError(f"{path} is not an NPZ export of PixelWise") from error
 
 
 def _digits(arrays: dict[str, Any], side: str) -> tuple[Digits, npt.NDArray[np.int64]]:
