@@ -187,7 +187,7 @@ def postgres_scan_engine(url: URL) -> Engine:
     return create_engine(
         url,
         isolation_level="REPEATABLE READ",
-        pool_size=SCANNERS,
+        pool_size=2 * SCANNERS,  # An export keeps its connection between the pieces, while a thread scans with another.
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
         pool_pre_ping=True,

@@ -95,8 +95,10 @@ async def classify_batch(request: Request, client: Client) -> Response:
 async def classify_image(request: Request, client: Client) -> Response:
     """Say which digit a PNG, JPEG, WebP, GIF or BMP file shows: dark on light or light on dark, of any size.
 
-    The ink is found, fitted to 28 x 28 and remembered like any other drawing. Of an animation the first frame counts.
-    An image may have 25 megapixels and 8 MiB.
+    The ink is found, fitted to 28 x 28 and remembered like any other drawing. A photograph may be noisy, unevenly lit
+    and crossed by a shadow; the sheet should fill it and have nothing on it but one digit. Strokes on a transparent
+    ground are read whatever their colour. Of an animation the first frame counts. An image may have 25 megapixels and
+    8 MiB; 28 x 28 pixels, white on black, are taken as they are.
     """
     count_drawings(request)
     async with turns.inside():

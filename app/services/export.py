@@ -42,7 +42,7 @@ Chosen = npt.NDArray[np.int32]
 class Export:
     """The rows that a query asks for. Made, it knows all that the manifest says; `content` then reads them again.
 
-    What it keeps of a row is eleven bytes, so a million rows take hardly more memory than a thousand.
+    What it keeps of a row is some fifteen bytes, so a million rows take hardly more memory than a thousand.
     """
 
     def __init__(self, session: Session, query: ExportQuery, progress: Progress = lambda done, total: None) -> None:
