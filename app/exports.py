@@ -160,10 +160,15 @@ def _csv_lines(rows: Iterable[ExportRow]) -> Iterator[bytes]:
     yield text.getvalue().encode()
 
 
+def formula_safe(text: str) -> str:
+    """Return the text so that no spreadsheet takes it for a formula."""
+    return f"'{text}" if text.startswith(_BEGINS_FORMULA) else text
+
+
 def _harmless(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    return f"'{value}" if isinstance(value, str) and value.startswith(_BEGINS_FORMULA) else value
+    return formula_safe(value) if isinstance(value, str) else value
 
 
 def _sha256(pixels: bytes | None) -> str | None:

@@ -59,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "comparison": set(),
     "comparison.answers": set(),
     "comparison.counts": {"comparison.flips", "schemas.replay", "schemas.stats", "statistics"},
-    "comparison.flips": set(),
+    "comparison.flips": {"exports"},
     "comparison.latency": {"classifier", "normalise", "schemas.replay"},
     "comparison.page": {"comparison.flips", "comparison.verdict", "normalise", "schemas.replay"},
     "comparison.verdict": {"comparison.counts", "schemas.replay"},

@@ -4,6 +4,8 @@ import csv
 import heapq
 from typing import Final, NamedTuple, TextIO
 
+from app.exports import formula_safe
+
 COLUMNS: Final = (
     "id",
     "stored_prediction",
@@ -57,8 +59,3 @@ class FlipsTable:
     def add(self, flip: Flip) -> None:
         """Write one flip; where nobody labelled the drawing the cell is empty."""
         self._writer.writerow(formula_safe(cell) if isinstance(cell, str) else cell for cell in flip)
-
-
-def formula_safe(text: str) -> str:
-    """Return the text so that no spreadsheet takes it for a formula (OWASP, "CSV Injection")."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
