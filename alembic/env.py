@@ -1,6 +1,7 @@
-"""Where a migration runs: on its own connection, in one transaction, one migration at a time."""
+"""Where a migration runs: on its own connection, one migration at a time, and what it tells older releases."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.config import fileConfig
@@ -29,14 +30,38 @@ ADVISORY_LOCK = 0x50495857
 SQLITE_BUSY_TIMEOUT_S = 30
 
 # Whoever needs a table queues behind a migration that waits for it, so a migration waits for less than the
-# service's own lock_timeout: a request is then slow, but does not fail.
-POSTGRES_LOCK_TIMEOUT = "1s"
+# service's own lock_timeout: a request is then slow, but does not fail. Nobody queues behind what a revision does
+# outside of a transaction. The server's own limits are for requests.
+POSTGRES_LIMITS = (
+    "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+)
+
+TURN_POLL_S = 0.2
+
+
+def make_postgres_engine(url: sa.URL) -> sa.Engine:
+    """Make the engine of the migration on PostgreSQL."""
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.NullPool,
+        # PgBouncer gives each transaction another of the server's connections, which knows no prepared statement.
+        connect_args={"connect_timeout": 3, "prepare_threshold": None},
+    )
+
+    # For the same reason each transaction has to say it again.
+    @sa.event.listens_for(engine, "begin")
+    def limit(connection: sa.Connection) -> None:
+        driver_connection: Any = connection.connection.dbapi_connection
+        if not driver_connection.autocommit:
+            connection.exec_driver_sql(POSTGRES_LIMITS)
+
+    return engine
 
 
 def make_engine(url: sa.URL) -> sa.Engine:
     """Make the engine of the migration, and an SQLite file that only its owner can read."""
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": 3})
+        return make_postgres_engine(url)
     path = Path(url.database or "")
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, mode=0o600))
@@ -48,11 +73,16 @@ def make_engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
+        # Only before there is anything in a file can it be made one that gets smaller when rows are deleted.
+        if path.stat().st_size == 0:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         # A table is changed by copying it and dropping the old one. With foreign keys enforced the drop
         # would delete every row that refers to it; without the legacy rename a view of the table would
         # stop the migration. Neither can be set inside the transaction.
         connection.execute("PRAGMA foreign_keys=OFF")
         connection.execute("PRAGMA legacy_alter_table=ON")
+        # A service that runs meanwhile moves the log into the file, and two that do can corrupt it.
+        connection.execute("PRAGMA wal_autocheckpoint=0")
 
     # Without these, SQLite's driver commits before every change of a table, and a migration that fails
     # midway can neither be taken back nor run again.
@@ -94,12 +124,40 @@ def ids_never_given_twice() -> Iterator[None]:
         sa.event.remove(sa.Table, "after_create", keep_last_id)
 
 
-def take_turns(connection: sa.Connection) -> None:
-    """Wait until no other migration runs; on SQLite, BEGIN IMMEDIATE has done so already."""
-    if connection.dialect.name == "postgresql":
-        # In this order: the limit is for the tables that requests use, not for another migration.
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{POSTGRES_LOCK_TIMEOUT}'"))
+@contextmanager
+def turn(engine: sa.Engine) -> Iterator[None]:
+    """Wait until no other migration runs, and keep the next one waiting; on SQLite, BEGIN IMMEDIATE does so."""
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    # On a connection of its own, because a revision may commit midway. CREATE INDEX CONCURRENTLY waits for every
+    # snapshot: a statement holds one while it waits, and one with parameters until its transaction ends. Not this one.
+    with engine.connect() as connection:
+        while not connection.scalar(sa.text(f"SELECT pg_try_advisory_xact_lock({ADVISORY_LOCK})")):
+            connection.rollback()
+            time.sleep(TURN_POLL_S)
+        yield
+
+
+def tell_older_releases(*, ctx: MigrationContext, heads: set[str], **_arguments: object) -> None:
+    """Write down, with the revision itself, the oldest revision whose release works on the tables as they are now.
+
+    A release knows no revision that came after it, so this is all it can go by. A revision that says nothing of it
+    is taken to break everything before.
+    """
+    history = context.script.iterate_revisions(tuple(heads), "base") if heads else ()
+    since = max((getattr(script.module, "compatible_since", script.revision) for script in history), default=None)
+    execute = ctx.impl.bind.execute
+    execute(
+        sa.text(
+            "CREATE TABLE IF NOT EXISTS schema_compatibility"
+            " (revision VARCHAR PRIMARY KEY, compatible_since VARCHAR NOT NULL)"
+        )
+    )
+    execute(sa.text("DELETE FROM schema_compatibility"))
+    if since is not None:
+        statement = sa.text("INSERT INTO schema_compatibility VALUES (:revision, :since)")
+        execute(statement, {"revision": max(heads), "since": since})
 
 
 def check_foreign_keys(connection: sa.Connection) -> None:
@@ -150,19 +208,24 @@ def unknown_revision(connection: sa.Connection) -> str:
 
 
 def migrate(connection: sa.Connection) -> None:
-    """Run the command in one transaction: everything of it happens, or nothing."""
+    """Run the command: on SQLite in one transaction, on PostgreSQL in one for each revision.
+
+    SQLite locks the whole file whatever is done to it. PostgreSQL locks what was touched until the commit, so a
+    revision keeps no lock while the next one works.
+    """
     context.configure(
         connection=connection,
         target_metadata=models.Base.metadata,
         render_as_batch=True,
         transactional_ddl=True,
+        transaction_per_migration=connection.dialect.name == "postgresql",
+        on_version_apply=tell_older_releases,
         compare_server_default=True,
         include_object=include_object,
         render_item=render_item,
         process_revision_directives=number_revision,
     )
     with ids_never_given_twice(), context.begin_transaction():
-        take_turns(connection)
         context.run_migrations()
         check_foreign_keys(connection)
 
@@ -184,7 +247,8 @@ def run() -> None:
         fileConfig(context.config.config_file_name, disable_existing_loggers=False)
     if context.is_offline_mode():
         raise CommandError("migrations read the database, so there is no SQL to print without one")
-    with make_engine(checked_url(get_settings().database_url)).connect() as connection:
+    engine = make_engine(checked_url(get_settings().database_url))
+    with turn(engine), engine.connect() as connection:
         try:
             migrate(connection)
         except CommandError as error:

@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.7.0"
+__version__ = "0.9.0"
 
 # onnxruntime reports its use to its maker unless this is set before it is imported. Nothing a person draws here, and
 # no trace of it, concerns anybody else.

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 
 import limits
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
 SHIPPED_MODEL: Final = PROJECT_FOLDER / "models" / "digits.onnx"
@@ -27,6 +27,10 @@ _SCHEMES: Final = {
     "postgresql+psycopg": "postgresql+psycopg",
     "postgresql+psycopg2": "postgresql+psycopg",
 }
+# RFC 6454: a scheme, a host, a port if it is not the usual one, and nothing after it.
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+# Without a query, which could set what `app.shared_limits` sets.
+_REDIS: Final = re.compile(r"rediss?://([^@/?#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?(/\d{1,5})?/?")
 _REFERENCE: Final = re.compile(r"\$\{(\w+)\}")
 
 
@@ -77,6 +81,27 @@ def _checked_rate_limit(text: str) -> str:
     return text
 
 
+def _checked_redis_uri(uri: SecretStr) -> SecretStr:
+    # A secret, because it may hold a password.
+    match = _REDIS.fullmatch(uri.get_secret_value())
+    if match is None or int(match["port"] or 0) > 65535:
+        raise ValueError("must look like redis://:password@127.0.0.1:6379/0; in a password write %40 for @, %2F for /")
+    return uri
+
+
+def _checked_origins(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(text, tuple):
+        return text
+    origins = tuple(text.replace(",", " ").split())
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                "must be origins as browsers send them, such as https://digits.example or http://localhost:5173, "
+                "separated by commas; or * for all"
+            )
+    return origins
+
+
 def _in_project_folder(path: Path) -> Path:
     # The .env of 0.5 names a pickle. A pickle can run any code and is never opened; the model that ships replaces it,
     # so that an upgrade needs no change of the file.
@@ -108,7 +133,10 @@ class Settings(BaseSettings):
     shadow_model_path: Annotated[Path, AfterValidator(_no_pickle)] | None = None
     debug: bool = False
     rate_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "30/minute"
+    preview_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "900/minute"
+    rate_limit_storage_uri: Annotated[SecretStr, AfterValidator(_checked_redis_uri)] | None = None
     public_results: bool = True
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_checked_origins)] = ()
     drift_p_value: float = Field(default=0.01, gt=0, lt=1)
     drift_psi: float = Field(default=0.1, gt=0, allow_inf_nan=False)
 
@@ -153,8 +181,17 @@ class Settings(BaseSettings):
 @cache
 def get_settings() -> Settings:
     """Read the settings once; raise ConfigurationError, naming the setting, when one cannot be used."""
+    return _checked()
+
+
+def checked_database_url(text: str) -> str:
+    """Return a URL as DATABASE_URL would hold it, with every ${NAME} in it expanded; raise ConfigurationError."""
+    return _checked(database_url=text).database_url
+
+
+def _checked(**given: str) -> Settings:
     try:
-        return Settings()
+        return Settings(**given)  # type: ignore[arg-type]  # They are texts, as they are in the environment.
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         name = "".join(str(part) for part in first["loc"][:1]).upper()

@@ -8,29 +8,28 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, MetaData, inspect, text
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, MetaData, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from app.config import PROJECT_FOLDER, get_settings
+from app.config import get_settings
 from app.engine import (
-    POSTGRES_THREADS,
     READERS,
     SCANNERS,
-    UPGRADE,
     DatabaseBusy,
     DatabaseError,
     DatabaseFull,
     DatabaseUnavailable,
+    OutcomeUnknown,
     SqliteFile,
     checked_url,
-    postgres_engine,
-    postgres_scan_engine,
     sqlite_engine,
     translated_errors,
 )
+from app.postgres import POSTGRES_THREADS, postgres_engine, postgres_scan_engine, refuse_lossy_commits
 from app.reader import Reader
+from app.revisions import schema_problem, schema_revision
 from app.writer import MAX_WAITING, Work, Writer
 
 __all__ = [
@@ -41,6 +40,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseFull",
     "DatabaseUnavailable",
+    "OutcomeUnknown",
     "SessionLocal",
     "UtcDateTime",
     "get_database",
@@ -130,17 +130,21 @@ SessionLocal = sessionmaker(class_=_LazySession, expire_on_commit=False)
 class _Lanes:
     """What is open between `Database.open` and `Database.close`."""
 
+    refuse_lossy_commits: Callable[[Connection], None]
+
     def __init__(self, url: URL, *, beside_service: bool) -> None:
         if url.get_backend_name() == "sqlite":
             file = SqliteFile(Path(url.database or "").absolute())
             # One writer: SQLite lets one write at a time anyway, and its lock is given to whoever asks
             # at the right moment. The queue gives it to whoever came first.
             write = sqlite_engine(url, file, "second writer" if beside_service else "writer")
-            self.writer = Writer(write, SessionLocal, threads=1, before_commit=file.refuse_another)
+            self.writer = Writer(write, SessionLocal, threads=1, before_commit=file.before_commit)
+            self.refuse_lossy_commits = lambda _connection: None  # How SQLite commits is for this process alone to say.
             self.reader = Reader(sqlite_engine(url, file, "reader"), SessionLocal, threads=READERS)
             self.scanner = Reader(sqlite_engine(url, file, "reader"), SessionLocal, threads=SCANNERS, patience=PATIENCE)
         else:
             engine = postgres_engine(url)
+            self.refuse_lossy_commits = refuse_lossy_commits
             self.writer = Writer(engine, SessionLocal, threads=POSTGRES_THREADS, before_commit=lambda: None)
             self.reader = Reader(engine, SessionLocal, threads=POSTGRES_THREADS)
             scan = postgres_scan_engine(url)
@@ -202,8 +206,9 @@ class Database:
 
         Works that wait together share a transaction (see `app.writer`). When the work raises, what it wrote is rolled
         back and its exception passes through; the database's own errors are raised as DatabaseUnavailable, DatabaseFull
-        or DatabaseBusy. After an error of the database the work may be run again, on nothing of the first time, so
-        it must change nothing but the session. Whoever is cancelled while waiting may still have been stored.
+        or DatabaseBusy, or as OutcomeUnknown, which alone leaves open whether it was stored. After an error of the
+        database the work may be run again, on nothing of the first time, so it must change nothing but the session.
+        Whoever is cancelled while waiting may still have been stored.
         """
         return await self._open_lanes().writer.run(work)
 
@@ -224,9 +229,11 @@ class Database:
         return self._open_lanes().scanner.snapshot()
 
     async def write_problem(self) -> str | None:
-        """Commit a change of one row; return None, or why that failed."""
+        """Commit a change of one row; return None, or why that failed or would not have been durable."""
+        refuse_lossy_commits = self._open_lanes().refuse_lossy_commits
 
         def touch(session: Session) -> None:
+            refuse_lossy_commits(session.connection())
             session.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
         try:
@@ -242,44 +249,21 @@ class Database:
         """
         try:
             with translated_errors(), self._open_lanes().reader.engine.connect() as connection:
-                return _schema_problem(connection)
+                return schema_problem(connection)
         except DatabaseError as error:
             return str(error)
 
     def writer_problem(self) -> str | None:
-        """Open the connection that writes, which turns SQLite's log on; return None, or why that failed.
+        """Open the connection that writes, which turns SQLite's log on; return None, or why it cannot be relied on.
 
         Only after `schema_problem` found nothing: a database of somebody else's must stay as it is.
         """
         try:
-            with translated_errors(), self.engine.connect():
+            with translated_errors(), self.engine.connect() as connection:
+                self._open_lanes().refuse_lossy_commits(connection)
                 return None
         except DatabaseError as error:
             return str(error)
-
-
-@cache
-def schema_revision() -> str:
-    """Return the newest revision in `alembic/versions`, read from the file names: `0003_….py` is `0003`."""
-    return max(path.name[:4] for path in (PROJECT_FOLDER / "alembic" / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
-
-
-def _schema_problem(connection: Connection) -> str | None:
-    tables = inspect(connection).get_table_names()
-    found = None
-    if "alembic_version" in tables:
-        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    needed = schema_revision()
-    if found == needed:
-        return None
-    if found is None:
-        state = "was made by PixelWise 0.5" if "predictions" in tables else "is empty"
-        return f"the database {state}; {UPGRADE}"
-    if not (found.isdigit() and len(found) == 4):
-        return f"the database is at revision {found}, which is none of PixelWise's; {UPGRADE}, it says more"
-    if found < needed:
-        return f"the database is at revision {found}, this version of PixelWise needs {needed}; {UPGRADE}"
-    return f"the database is at revision {found}, newer than this PixelWise ({needed}); update PixelWise"
 
 
 @cache

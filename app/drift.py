@@ -14,6 +14,7 @@ INK: Final = ("ink", "peak", "box", "offset_x", "offset_y", "stroke_width")
 """The statistics of a drawing, in the order of `ink_statistics`."""
 
 _BINS = 10
+_PICTURE_BINS = 20
 _SMOOTHING = 0.5
 
 # Ink is what is darker than a quarter of the darkest pixel, as in `app.normalise`.
@@ -85,10 +86,18 @@ class Thresholds(NamedTuple):
     psi: float
 
 
+class Histogram(NamedTuple):
+    """The shares of two windows' values in bins of equal width between the edges, of which there is one more."""
+
+    edges: list[float]
+    window: list[float]
+    reference: list[float]
+
+
 class Comparison(NamedTuple):
     """One property of two windows: a test's statistic and p, the PSI, the PSI to expect by chance, and means.
 
-    For the digits the ten shares stand in the means' place.
+    For the digits the ten shares stand in the means' place, and the histogram says the same.
     """
 
     name: str
@@ -99,6 +108,7 @@ class Comparison(NamedTuple):
     psi_by_chance: float
     window: float | list[float]
     reference: float | list[float]
+    histogram: Histogram
 
 
 class Signal(NamedTuple):
@@ -131,9 +141,10 @@ def _compare_digits(window: Integers, reference: Integers) -> Comparison:
 
     counts = np.stack([np.bincount(digits, minlength=10) for digits in (window, reference)])
     test = stats.chi2_contingency(counts[:, counts.any(axis=0)])
-    shares = (counts / counts.sum(axis=1, keepdims=True)).tolist()
+    shares: tuple[list[float], list[float]] = tuple((counts / counts.sum(axis=1, keepdims=True)).tolist())
     stability = population_stability(*counts)
-    return Comparison("digits", "chi-square", float(test.statistic), float(test.pvalue), *stability, *shares)
+    histogram = Histogram([float(digit) for digit in range(11)], *shares)
+    return Comparison("digits", "chi-square", float(test.statistic), float(test.pvalue), *stability, *shares, histogram)
 
 
 def _compare_values(name: str, window: Values, reference: Values) -> Comparison:
@@ -145,7 +156,19 @@ def _compare_values(name: str, window: Values, reference: Values) -> Comparison:
     bins = (np.searchsorted(edges, values, side="right") for values in (window, reference))
     stability = population_stability(*(np.bincount(numbers, minlength=len(edges) + 1) for numbers in bins))
     means = float(window.mean()), float(reference.mean())
-    return Comparison(name, "kolmogorov-smirnov", float(test.statistic), float(test.pvalue), *stability, *means)
+    histogram = _histogram(window, reference)
+    return Comparison(
+        name, "kolmogorov-smirnov", float(test.statistic), float(test.pvalue), *stability, *means, histogram
+    )
+
+
+def _histogram(window: Values, reference: Values) -> Histogram:
+    """Return both for people to look at: the index's bins follow the reference and are of any width."""
+    edges = np.histogram_bin_edges(np.concatenate([window, reference]), _PICTURE_BINS)
+    window_shares, reference_shares = (
+        (np.histogram(values, edges)[0] / len(values)).tolist() for values in (window, reference)
+    )
+    return Histogram(edges.tolist(), window_shares, reference_shares)
 
 
 def _edges(reference: Values) -> Values:

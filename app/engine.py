@@ -1,15 +1,18 @@
 """Engines: how PixelWise connects to SQLite and to PostgreSQL, and what its errors are called."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.checkpoints import Checkpoints
 from app.config import ConfigurationError
 
 # A reader waits for the disk and for Python's interpreter lock; more threads than this gain nothing.
@@ -18,11 +21,10 @@ READERS: Final = 8
 # Statistics over everything and exports: few at once, so that they leave a core to the requests.
 SCANNERS: Final = 2
 
-# Five connections for writes and five for reads: a thread never waits for a connection, and slow
-# reads never keep a write from having one.
-POSTGRES_THREADS: Final = 5
-
 BUSY_TIMEOUT_S: Final = 5.0
+
+# How long a file that was overwritten can go on being written to. A look costs a third of a millisecond.
+LOOK_EVERY_S: Final = 1.0
 
 # FULL syncs the log at every commit: with NORMAL the rows since the last checkpoint are lost when the
 # power fails. The size limit gives the disk back after a burst. What is deleted is overwritten, for it may be personal.
@@ -33,37 +35,38 @@ _WRITER_PRAGMAS: Final = (
     "journal_size_limit=67108864",
     "secure_delete=ON",
 )
-# Only the writer's connection checkpoints: two connections doing it at once can corrupt the file
-# before SQLite 3.51.3, see https://sqlite.org/wal.html#the_wal_reset_bug
 # Readers change nothing: a start that is refused leaves the file and its journal as they were.
-_READER_PRAGMAS: Final = ("query_only=ON", "wal_autocheckpoint=0")
-# A script that writes while the service runs leaves the checkpoints to it, for the same reason.
-_SECOND_WRITER_PRAGMAS: Final = (*_WRITER_PRAGMAS, "wal_autocheckpoint=0")
+_READER_PRAGMAS: Final = ("query_only=ON",)
 
-# Stated here and not left to the server's configuration: an acknowledged row is on disk, and no
-# statement and no lock holds up a request for longer than a client waits.
-_POSTGRES_OPTIONS: Final = (
-    "-c synchronous_commit=on -c statement_timeout=5000 -c lock_timeout=2000"
-    " -c idle_in_transaction_session_timeout=10000"
-)
+# Nobody moves the log into the file but the writer whose turn it is; see `app.checkpoints`.
+_NO_CHECKPOINTS: Final = "wal_autocheckpoint=0"
+# A checkpoint every so many pages of 4 KiB, which is SQLite's own default.
+_CHECKPOINTS: Final = "wal_autocheckpoint=1000"
 
-# A scan may take longer, and whoever downloads an export may be slow; all of it sees one state of the database.
-_POSTGRES_SCAN_OPTIONS: Final = (
-    "-c statement_timeout=120000 -c idle_in_transaction_session_timeout=120000 -c default_transaction_read_only=on"
-)
+_DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 # Too many connections, a lock or a statement that took too long, a deadlock, a serialisation failure.
 _POSTGRES_BUSY: Final = ("53300", "55P03", "57014", "40P01", "40001")
+_POSTGRES_FULL: Final = "53100"
+# The standard's own code for it; `app.postgres` gives it to a commit whose answer never came.
+_POSTGRES_OUTCOME_UNKNOWN: Final = "08007"
 
 UPGRADE: Final = "run: alembic upgrade head"
 
 
 class DatabaseError(Exception):
-    """The database did not do what was asked; nothing was stored. The text is safe to log."""
+    """The database did not do what was asked. The text is safe to log.
+
+    Nothing was stored, unless it is an OutcomeUnknown.
+    """
 
 
 class DatabaseUnavailable(DatabaseError):
     """The database cannot be reached, read or written."""
+
+
+class OutcomeUnknown(DatabaseError):
+    """The connection was lost during the commit, so nobody can tell whether it was stored."""
 
 
 class DatabaseFull(DatabaseError):
@@ -94,37 +97,93 @@ def checked_url(database_url: str) -> URL:
     return url
 
 
+_Identity = tuple[int, int]
+
+
+def _identity(path: Path) -> _Identity:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _is(path: Path, opened: _Identity) -> bool:
+    try:
+        return _identity(path) == opened
+    except OSError:
+        return False
+
+
+def _code(error: BaseException) -> int:
+    """Return SQLite's primary code of the error, 0 for an error of something else."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _damaged(cause: str) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"the database is damaged ({cause}); stop the service and put a backup back")
+
+
 class SqliteFile:
     """The file that was opened, so that a moved, deleted or replaced one is noticed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.checkpoints = Checkpoints(path)
+        self._log_path = path.with_name(f"{path.name}-wal")
+        self._log: _Identity | None = None
+        self._damage: str | None = None
+        self._look_again_at = 0.0
         try:
-            self._opened = self._identity()
+            self._opened = _identity(path)
         except FileNotFoundError:
             raise DatabaseUnavailable(f"there is no database at {path}; {UPGRADE}") from None
         except OSError as error:
             raise DatabaseUnavailable(f"cannot open {path}: {error.strerror}") from error
 
-    def _identity(self) -> tuple[int, int]:
-        status = self.path.stat()
-        return status.st_dev, status.st_ino
+    def refuse_lost(self) -> None:
+        """Raise DatabaseUnavailable when what is committed now would be found by nobody.
 
-    def refuse_another(self) -> None:
-        """Raise DatabaseUnavailable when the path no longer leads to the file that was opened.
-
-        What is committed to a file without a name is lost, and SQLite does not notice it.
+        SQLite does not notice when the file or its log has lost its name, and writes on into nowhere. That the content
+        is no database any more it notices where it reads, which a writer with a cache hardly does.
         """
+        for path, opened in ((self.path, self._opened), (self._log_path, self._log)):
+            if opened is not None and not _is(path, opened):
+                raise DatabaseUnavailable(f"{path} was moved, deleted or replaced; restart the service")
+        if self._damage is not None:
+            raise _damaged(self._damage)
+        if time.monotonic() >= self._look_again_at:
+            self._look()
+            self._look_again_at = time.monotonic() + LOOK_EVERY_S
+
+    def _look(self) -> None:
+        """Read where the tables are, as somebody who opens the file now, past every cache."""
         try:
-            same = self._identity() == self._opened
-        except OSError:
-            same = False
-        if not same:
-            raise DatabaseUnavailable(f"{self.path} was moved, deleted or replaced; restart the service")
+            with closing(self._connected()) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.Error as error:
+            self.note_damage(error)
+            raise _damaged(str(error)) if self._damage else DatabaseUnavailable(str(error)) from error
+
+    def note_damage(self, error: BaseException) -> None:
+        """Remember it if the error says that the content is no sound database: nothing is added to such a one."""
+        if _code(error) in _DAMAGE:
+            self._damage = str(error)
+
+    def before_commit(self) -> None:
+        """Do the same in a transaction, in which there is a log; it stays the same one until the writer disconnects."""
+        if self._log is None:
+            with suppress(FileNotFoundError):
+                self._log = _identity(self._log_path)
+        self.refuse_lost()
+
+    def forget_log(self) -> None:
+        """Expect another log: the last connection that is closed takes it away."""
+        self._log = None
 
     def connect(self) -> sqlite3.Connection:
         """Connect to the file. It is never created here: an empty one would hide that the data is gone."""
-        self.refuse_another()
+        self.refuse_lost()
+        return self._connected()
+
+    def _connected(self) -> sqlite3.Connection:
         return sqlite3.connect(
             f"{self.path.as_uri()}?mode=rw",
             uri=True,
@@ -144,7 +203,7 @@ def sqlite_engine(url: URL, file: SqliteFile, role: Literal["writer", "second wr
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
     )
-    pragmas = {"writer": _WRITER_PRAGMAS, "second writer": _SECOND_WRITER_PRAGMAS, "reader": _READER_PRAGMAS}[role]
+    pragmas = (*(_WRITER_PRAGMAS if write else _READER_PRAGMAS), _NO_CHECKPOINTS)
     # A deferred transaction that reads and then writes fails at once when another wrote in between,
     # whatever the timeout; IMMEDIATE waits for its turn instead.
     begin = "BEGIN IMMEDIATE" if write else "BEGIN"
@@ -154,13 +213,19 @@ def sqlite_engine(url: URL, file: SqliteFile, role: Literal["writer", "second wr
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
-    if role == "writer":
-        # The log of a file that was moved or replaced is left by SQLite where it is, and at the next start it would
-        # be played into the file that has taken the place, which destroys that. So no rows stay in it.
+    @event.listens_for(engine, "handle_error")
+    def note_damage(context: ExceptionContext) -> None:
+        file.note_damage(context.original_exception)
+
+    if write:
+
         @event.listens_for(engine, "close")
-        def empty_log(connection: sqlite3.Connection, _record: object) -> None:
-            with suppress(sqlite3.Error):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        def forget_log(_connection: object, _record: object) -> None:
+            file.forget_log()
+
+    # A script that writes beside the service leaves the checkpoints to it.
+    if role == "writer":
+        _take_turns(engine, file.checkpoints)
 
     # SQLAlchemy leaves the BEGIN to the driver, which leaves it to us. Said to the driver directly, because the usual
     # way, an event that executes it as a statement, takes as long as an INSERT.
@@ -169,31 +234,35 @@ def sqlite_engine(url: URL, file: SqliteFile, role: Literal["writer", "second wr
     return engine
 
 
-def postgres_engine(url: URL) -> Engine:
-    """Make the engine that writes and reads; nothing is contacted before it is used."""
-    return create_engine(
-        url,
-        pool_size=5,
-        max_overflow=2 * POSTGRES_THREADS - 5,
-        pool_timeout=BUSY_TIMEOUT_S,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        connect_args={"connect_timeout": 3, "options": _POSTGRES_OPTIONS},
-    )
+def _take_turns(engine: Engine, checkpoints: Checkpoints) -> None:
+    """Let the engine's connection move the log into the file while that is this process's turn."""
 
+    @event.listens_for(engine, "checkout")
+    def take_turn(connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        try:
+            mine = checkpoints.take_turn()
+        except OSError as error:
+            raise DatabaseUnavailable(f"cannot open {error.filename}: {error.strerror}") from error
+        if mine != record.info.get("checkpoints", False):
+            connection.execute(f"PRAGMA {_CHECKPOINTS if mine else _NO_CHECKPOINTS}")
+            record.info["checkpoints"] = mine
 
-def postgres_scan_engine(url: URL) -> Engine:
-    """Make the engine for statistics over everything and for exports; nothing is contacted before it is used."""
-    return create_engine(
-        url,
-        isolation_level="REPEATABLE READ",
-        pool_size=2 * SCANNERS,  # An export keeps its connection between the pieces, while a thread scans with another.
-        max_overflow=0,
-        pool_timeout=BUSY_TIMEOUT_S,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        connect_args={"connect_timeout": 3, "options": _POSTGRES_SCAN_OPTIONS},
-    )
+    @event.listens_for(engine, "checkin")
+    def end_turn(_connection: object, _record: object) -> None:
+        checkpoints.end_turn()
+
+    # The log of a file that was moved or replaced is left by SQLite where it is, and at the next start it would be
+    # played into the file that has taken the place, which destroys that. So no rows stay in it.
+    @event.listens_for(engine, "close")
+    def empty_log(connection: sqlite3.Connection, _record: object) -> None:
+        with suppress(OSError, sqlite3.Error):
+            if checkpoints.take_turn(BUSY_TIMEOUT_S):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    # Not before: of several processes that stop at once the last must find itself alone to remove the log.
+    @event.listens_for(engine, "engine_disposed")
+    def end_last_turn(_engine: Engine) -> None:
+        checkpoints.end_turn()
 
 
 def _translated(error: SQLAlchemyError) -> DatabaseError:
@@ -205,12 +274,16 @@ def _translated(error: SQLAlchemyError) -> DatabaseError:
         return DatabaseUnavailable(type(error).__name__)
     # What follows the first line of a PostgreSQL message may quote the row.
     cause = str(original).strip().partition("\n")[0]
-    code = getattr(original, "sqlite_errorcode", 0) & 0xFF
+    code = _code(original)
     state = getattr(original, "sqlstate", None)
-    if code == sqlite3.SQLITE_FULL or state == "53100":
+    if code == sqlite3.SQLITE_FULL or state == _POSTGRES_FULL:
         return DatabaseFull(cause)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or state in _POSTGRES_BUSY:
         return DatabaseBusy(cause)
+    if code in _DAMAGE:
+        return _damaged(cause)
+    if state == _POSTGRES_OUTCOME_UNKNOWN:
+        return OutcomeUnknown(f"the connection was lost during the commit, which may have been made or not: {cause}")
     return DatabaseUnavailable(cause)
 
 

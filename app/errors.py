@@ -1,6 +1,5 @@
 """Every status code that is not a success, and the one form errors have: `application/problem+json` (RFC 9457)."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -11,16 +10,17 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from app.db import DatabaseBusy, DatabaseError, DatabaseFull
+from app.db import DatabaseBusy, DatabaseError, DatabaseFull, OutcomeUnknown
 from app.schemas.problems import EXAMPLE_ID, FieldError, Problem
 from app.services import refusals
-
-log = logging.getLogger("pixelwise")
+from app.troubles import Troubles
 
 # Seconds after which trying again makes sense: a lock is free soon, a full disk takes a person.
 RETRY_BUSY = 1
 RETRY_UNAVAILABLE = 5
 RETRY_FULL = 60
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class ProblemError(Exception):
@@ -48,6 +48,15 @@ class NotFound(ProblemError):
     """There is no such thing."""
 
     status = HTTPStatus.NOT_FOUND
+
+
+class Conflict(ProblemError):
+    """The same request is under way."""
+
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Retry-After": str(RETRY_BUSY)})
 
 
 class PreconditionFailed(ProblemError):
@@ -126,6 +135,20 @@ class StorageError(ProblemError):
         )
 
 
+class CommitInterrupted(ProblemError):
+    """The database may have kept the row or not, and cannot be asked."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The connection to the database was lost during the commit; whether this was stored is not known."
+            f" Send it again with the same {IDEMPOTENCY_KEY}: it is then stored once.",
+            headers={"Retry-After": str(RETRY_BUSY)},
+            stored="unknown",
+        )
+
+
 def _field_error(error: Mapping[str, Any], under: Sequence[str]) -> FieldError:
     loc, msg, kind = [*under, *error["loc"]], str(error["msg"]), str(error["type"])
     if kind == "extra_forbidden":
@@ -170,6 +193,11 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
             problem = NotFound(str(error))
         case refusals.Changed():
             problem = PreconditionFailed(str(error))
+        case refusals.UnderWay():
+            problem = Conflict(str(error))
+        case refusals.Reused():
+            place = {"loc": [IDEMPOTENCY_KEY], "msg": str(error), "type": "value_error"}
+            problem = InvalidInput([place], under=["header"])
         case refusals.Invalid():
             place = {"loc": [error.place], "msg": str(error), "type": "value_error"}
             problem = InvalidInput([place], under=["query"])
@@ -180,8 +208,8 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DatabaseError)
-    log.error("request %s: %s: %s", request.state.request_id, type(error).__name__, error)
-    return _answer(request, StorageError(error))
+    request.app.state.troubles.tell(f"{type(error).__name__}: {error}", request.state.request_id)
+    return _answer(request, CommitInterrupted() if isinstance(error, OutcomeUnknown) else StorageError(error))
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
@@ -216,6 +244,7 @@ def _allowed(request: Request) -> str:
 
 def install(app: FastAPI) -> None:
     """Answer every exception of a route as a problem."""
+    app.state.troubles = Troubles()
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(refusals.Refusal, _on_refusal)
     app.add_exception_handler(DatabaseError, _on_database_error)
@@ -226,11 +255,14 @@ def install(app: FastAPI) -> None:
 _MEANING = {
     HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` is missing or wrong.",
     HTTPStatus.NOT_FOUND: "There is no such prediction, or it has no drawing.",
+    HTTPStatus.CONFLICT: "The request with this `Idempotency-Key` is under way; try again after `Retry-After`.",
     HTTPStatus.PRECONDITION_FAILED: "The record no longer has the `ETag` of If-Match; nothing was changed.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this route takes; it was not read.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request does not have the documented shape; `errors` says where.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests from this address; `Retry-After` says when to come back.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be used; nothing was stored. Try again after `Retry-After`.",
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "The database cannot be used; nothing was stored, unless `stored` is `unknown`. Try again after `Retry-After`."
+    ),
     HTTPStatus.INSUFFICIENT_STORAGE: "The disk is full; nothing was stored. Try again after `Retry-After`.",
 }
 

@@ -1,4 +1,4 @@
-"""Read image files: the bytes of a file become a drawing. Knows neither the web nor the database.
+"""Image files: the bytes of one become a drawing, and a drawing becomes a PNG. Knows neither the web nor the database.
 
 Whatever the bytes are, the answer is a drawing or an ImageError; how much memory it takes is bounded before a pixel is
 decoded.
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from app.ink import Picture, drawing_of
+from app.normalise import SIDE
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 25_000_000
@@ -134,3 +135,10 @@ def _sheet(grey: Image.Image, alpha: Image.Image) -> int | None:
     if total - alike <= EXCEPTIONS * total or total < SHEET_SHARE * area:
         return None
     return median
+
+
+def write_png(pixels: bytes) -> bytes:
+    """Return a drawing of 784 bytes, row by row, as a PNG of 28 x 28 grey pixels: white ink on black."""
+    file = BytesIO()
+    Image.frombytes("L", (SIDE, SIDE), pixels).save(file, format="PNG")
+    return file.getvalue()

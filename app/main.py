@@ -16,8 +16,8 @@ from app import __version__, errors, rate_limit, security, shadow, turns
 from app.classifier import ModelError, get_classifier, get_shadow_classifier
 from app.config import ConfigurationError, get_settings
 from app.db import DatabaseError, get_database
-from app.middleware import BodyLimit, RequestContext
-from app.routers import classify, export, health, labels, models, monitoring, results, review, stats
+from app.middleware import AllowedOrigins, ApiPrefix, BodyLimit, RequestContext
+from app.routers import classify, export, health, labels, models, monitoring, page, results, review, stats
 from app.schemas.drawings import BatchRequest, ClassifyRequest
 from app.schemas.problems import Problem
 
@@ -70,11 +70,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     _log_without_looking_around()
     security.forget_key()
-    rate_limit.configure()
     turns.configure()
     health.forget_checks()
     _spare_the_garbage_collector()
-    async with shadow.running():
+    async with rate_limit.running(), shadow.running():
         yield
     get_shadow_classifier.cache_clear()
     await asyncio.to_thread(get_database().close)
@@ -118,13 +117,17 @@ def create_app() -> FastAPI:
         models.router,
         export.router,
         health.router,
+        page.router,
     )
     for router in routers:
         app.include_router(router)
+    app.mount("/static", page.STATIC)
     errors.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestContext)
+    app.add_middleware(AllowedOrigins)
+    app.add_middleware(ApiPrefix)
     app.add_middleware(RefuseToStart)
     _document_shapes(app)
     return app

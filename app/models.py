@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, SessionLocal, UtcDateTime
 
-__all__ = ["Base", "Drawing", "Label", "Prediction", "Review", "SessionLocal", "ShadowPrediction"]
+__all__ = ["Base", "Drawing", "IdempotencyKey", "Label", "Prediction", "Review", "SessionLocal", "ShadowPrediction"]
 
 
 def _now() -> datetime:
@@ -113,3 +113,18 @@ class ShadowPrediction(Base):
     model_version: Mapped[str]
     prediction: Mapped[str]
     confidence: Mapped[float]
+
+
+class IdempotencyKey(Base):
+    """What a request with an `Idempotency-Key` was answered: kept for a day, so that a repetition stores nothing."""
+
+    __tablename__ = "idempotency_keys"
+    # For forgetting what is older than a day.
+    __table_args__ = (Index(None, "created_at"),)
+
+    client: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    # As it was sent, byte for byte.
+    response: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

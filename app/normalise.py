@@ -77,6 +77,11 @@ def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return result
 
 
+def normalise_pixels(pixels: bytes) -> bytes:
+    """Do the same to one drawing of 784 bytes, row by row."""
+    return normalise(np.frombuffer(pixels, np.uint8).reshape(1, SIDE, SIDE)).tobytes()
+
+
 def _resampling(centre: Floats, start: Floats, end: Floats, step: Floats) -> Floats:
     """Weights (2, N, 28, 28) that carry the rows and the columns of the source onto those of the target.
 

@@ -1,5 +1,11 @@
-"""How many drawings one client may send: `RATE_LIMIT` for each address, whatever becomes of the call."""
+"""How many drawings one client may send: `RATE_LIMIT` for each address, whatever becomes of the call.
 
+Previews, which store nothing and come several times a second while a person draws, have `PREVIEW_LIMIT` of their own.
+Several processes share their counts through RATE_LIMIT_STORAGE_URI; see `app.shared_limits`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import cast
 
@@ -8,11 +14,13 @@ from limits.storage.base import SlidingWindowCounterSupport
 from slowapi import Limiter
 from starlette.requests import HTTPConnection
 
+from app import shared_limits
 from app.config import RATE_LIMIT_OFF, get_settings
 from app.errors import TooManyRequests
 
 CLASSIFY = "classify"
 """The bucket that calls with and without a valid key share, so that guessing keys is as limited as using one."""
+PREVIEW = "preview"
 
 
 def client_address(request: HTTPConnection) -> str:
@@ -31,18 +39,20 @@ limiter = Limiter(
 )
 
 
-def configure() -> None:
-    """Apply RATE_LIMIT; called when the service starts."""
-    limiter.enabled = get_settings().rate_limit != RATE_LIMIT_OFF
+@asynccontextmanager
+async def running() -> AsyncIterator[None]:
+    """Begin to count anew, together with other processes where the settings say so, until the block ends."""
     limiter.reset()
+    async with shared_limits.running():
+        yield
 
 
 @cache
 def _items(limit: str) -> list[limits.RateLimitItem]:
-    return limits.parse_many(limit)
+    return [] if limit == RATE_LIMIT_OFF else limits.parse_many(limit)
 
 
-def count_drawings(request: HTTPConnection, count: int = 1, *, counted: int = 0) -> None:
+async def count_drawings(request: HTTPConnection, count: int = 1, *, counted: int = 0) -> None:
     """Count the drawings of a call, less those that were counted already.
 
     Raises TooManyRequests, and counts none, when the address has not so many left. A call counts as one drawing before
@@ -51,35 +61,50 @@ def count_drawings(request: HTTPConnection, count: int = 1, *, counted: int = 0)
     Said by the routes themselves, not by slowapi's decorator: that runs after the key was checked, so guessing would be
     free, and it inspects two signatures on every call, which takes ten times as long as counting.
     """
-    cost = count - counted
-    if not limiter.enabled or not cost:
-        return
-    bucket = (client_address(request), CLASSIFY)
-    items = _items(get_settings().rate_limit)
-    if cost > 1:
-        # What one part of the limit counts is not given back when another refuses.
+    if count > counted:
+        items = _items(get_settings().rate_limit)
+        await _count(items, (client_address(request), CLASSIFY), count - counted, count)
+
+
+async def count_preview(request: HTTPConnection) -> None:
+    """Count a drawing that is not to be stored; raise TooManyRequests when the address has none left."""
+    await _count(_items(get_settings().preview_limit), (client_address(request), PREVIEW), 1, 1)
+
+
+async def _count(items: list[limits.RateLimitItem], bucket: tuple[str, str], cost: int, count: int) -> None:
+    try:
+        shared = shared_limits.get()
+        refusal = await shared.count(items, bucket, cost) if shared else _count_here(items, bucket, cost)
+    except shared_limits.NotShared:
+        refusal = _count_here(items, bucket, cost)
+    if refusal is not None:
+        item, windows = refusal
+        never_fits = count if count > item.amount else None
+        wait = _wait(item, windows, min(count, item.amount))
+        raise TooManyRequests(str(item), max(1, int(wait) + 1), never_fits)
+
+
+def _count_here(items: list[limits.RateLimitItem], bucket: tuple[str, str], cost: int) -> shared_limits.Refusal | None:
+    """Count in this process; return the first part of the limit that has not so much left, or None."""
+    strategy = limiter.limiter
+    # What one part of the limit counts is not given back when another refuses, so a batch asks all of them first.
+    asked = [strategy.test, strategy.hit] if cost > 1 else [strategy.hit]
+    for ask in asked:
         for item in items:
-            if not limiter.limiter.test(item, *bucket, cost=cost):
-                raise _too_many(item, bucket, count)
-    for item in items:
-        if not limiter.limiter.hit(item, *bucket, cost=cost):
-            raise _too_many(item, bucket, count)
+            if not ask(item, *bucket, cost=cost):
+                storage = cast(SlidingWindowCounterSupport, strategy.storage)
+                return item, storage.get_sliding_window(item.key_for(*bucket), item.get_expiry())
+    return None
 
 
-def _too_many(item: limits.RateLimitItem, bucket: tuple[str, ...], count: int) -> TooManyRequests:
-    never_fits = count if count > item.amount else None
-    return TooManyRequests(str(item), max(1, int(_wait(item, bucket, min(count, item.amount))) + 1), never_fits)
-
-
-def _wait(item: limits.RateLimitItem, bucket: tuple[str, ...], count: int) -> float:
+def _wait(item: limits.RateLimitItem, windows: shared_limits.Windows, count: int) -> float:
     """Seconds until so many drawings pass at once, if none are sent meanwhile.
 
     What was counted in the window before weighs less and less until the window ends; what was counted in this one does
     so in the next. See https://limits.readthedocs.io/en/stable/strategies.html#sliding-window-counter.
     """
     expiry = item.get_expiry()
-    windows = cast(SlidingWindowCounterSupport, limiter.limiter.storage)
-    before, before_left, current, current_left = windows.get_sliding_window(item.key_for(*bucket), expiry)
+    before, before_left, current, current_left = windows
     room = item.amount - count + 1
     if current < room:
         return before_left - (room - current) * expiry / max(before, 1)

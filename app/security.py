@@ -48,7 +48,7 @@ class KnownKey(APIKeyHeader):
         # their standard, and a key with other characters arrives as its UTF-8 bytes.
         given = request.headers.get("x-api-key", "").encode("latin-1")
         if not hmac.compare_digest(hashlib.sha256(given).digest(), _expected()):
-            count_drawings(request)
+            await count_drawings(request)
             raise InvalidApiKey
         return BUILT_IN
 

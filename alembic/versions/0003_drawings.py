@@ -22,17 +22,19 @@ log = logging.getLogger("alembic.runtime.migration")
 
 def upgrade() -> None:
     keep_confidences_in_notes()
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("SET LOCAL timezone = 'UTC'")
     # On SQLite the table is made anew, the only way to give it AUTOINCREMENT.
     with op.batch_alter_table("predictions", table_kwargs={"sqlite_autoincrement": True}) as predictions:
         predictions.add_column(sa.Column("request_id", sa.String(), nullable=True))
         predictions.add_column(sa.Column("client", sa.String(), nullable=True))
-        # PostgreSQL's column had no zone; what version 0.5 wrote into it was UTC.
+        # PostgreSQL's column had no zone; what version 0.5 wrote into it was UTC. Said by the session's zone and not by
+        # USING, so that PostgreSQL sees that no row has to be written anew while everybody waits.
         predictions.alter_column(
             "created_at",
             existing_type=sa.DateTime(),
             type_=sa.DateTime(timezone=True),
             server_default=sa.func.current_timestamp(),
-            postgresql_using="created_at AT TIME ZONE 'UTC'",
         )
         predictions.create_check_constraint(op.f("ck_predictions_confidence"), "confidence >= 0 AND confidence <= 1")
     op.create_table(

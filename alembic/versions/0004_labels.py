@@ -4,7 +4,9 @@ Only adds, so the service of the release before goes on writing: its drawings ha
 missed. The margins of the drawings there are already are computed from their scores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,15 +23,19 @@ MARGINS = {
         "UPDATE drawings SET margin ="
         " (SELECT value FROM json_each(drawings.scores) ORDER BY value DESC LIMIT 1)"
         " - (SELECT value FROM json_each(drawings.scores) ORDER BY value DESC LIMIT 1 OFFSET 1)"
-        " WHERE json_type(scores) = 'array'"
+        " WHERE json_type(scores) = 'array' AND prediction_id BETWEEN :first AND :last"
     ),
     "postgresql": (
         "UPDATE drawings SET margin = best[1] - best[2] FROM ("
         " SELECT prediction_id AS id, ARRAY(SELECT CAST(value AS float) FROM json_array_elements_text(scores)"
-        " ORDER BY 1 DESC LIMIT 2) AS best FROM drawings WHERE json_typeof(scores) = 'array') AS ranked"
+        " ORDER BY 1 DESC LIMIT 2) AS best FROM drawings"
+        " WHERE json_typeof(scores) = 'array' AND prediction_id BETWEEN :first AND :last) AS ranked"
         " WHERE prediction_id = ranked.id"
     ),
 }
+
+# A fraction of a second's work: on PostgreSQL whoever deletes one of these drawings waits that long.
+BATCH = 10_000
 
 # For people with `sqlite3`, `psql` or Datasette; the service reads the tables.
 V_RESULTS = """
@@ -50,6 +56,41 @@ FROM v_results GROUP BY model_version
 
 
 def upgrade() -> None:
+    # A run that failed midway on PostgreSQL left the tables behind, whole, and is taken up there.
+    if "margin" not in columns_of_drawings():
+        create_tables()
+        # A new column at the end is no copy of the table, not even on SQLite.
+        op.add_column("drawings", sa.Column("margin", sa.Float(), nullable=True))
+    with in_pieces():
+        fill_margins()
+        create_indexes()
+    op.execute(V_RESULTS)
+    op.execute(V_ACCURACY_BY_VERSION)
+
+
+def columns_of_drawings() -> set[str]:
+    return {column["name"] for column in sa.inspect(op.get_bind()).get_columns("drawings")}
+
+
+@contextmanager
+def in_pieces() -> Iterator[None]:
+    """Commit each statement by itself on PostgreSQL, where requests wait for none of them then."""
+    if op.get_bind().dialect.name != "postgresql":
+        yield
+        return
+    with op.get_context().autocommit_block():
+        yield
+
+
+def fill_margins() -> None:
+    bind = op.get_bind()
+    last = bind.scalar(sa.text("SELECT max(prediction_id) FROM drawings")) or 0
+    statement = sa.text(MARGINS[bind.dialect.name])
+    for first in range(1, last + 1, BATCH):
+        bind.execute(statement, {"first": first, "last": first + BATCH - 1})
+
+
+def create_tables() -> None:
     op.create_table(
         "labels",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -83,12 +124,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("prediction_id", "model_sha256"),
         refers_to_predictions("shadow_predictions"),
     )
-    # A new column at the end is no copy of the table, not even on SQLite.
-    op.add_column("drawings", sa.Column("margin", sa.Float(), nullable=True))
-    op.execute(MARGINS[op.get_bind().dialect.name])
-    create_indexes()
-    op.execute(V_RESULTS)
-    op.execute(V_ACCURACY_BY_VERSION)
+    op.create_index(op.f("ix_labels_prediction_id_id"), "labels", ["prediction_id", "id"])
+    op.create_index(op.f("ix_labels_label_prediction_id"), "labels", ["label", "prediction_id"])
 
 
 def refers_to_predictions(table: str) -> sa.ForeignKeyConstraint:
@@ -102,15 +139,19 @@ def create_indexes() -> None:
         ("predictions", "model_version", "id"),
         ("predictions", "created_at", "id"),
         ("predictions", "confidence"),
-        ("labels", "prediction_id", "id"),
-        ("labels", "label", "prediction_id"),
         ("drawings", "margin", "prediction_id"),
     ):
-        op.create_index(op.f("_".join(("ix", table, *columns))), table, columns)
+        create_index("_".join(("ix", table, *columns)), table, columns)
     with_notes = sa.text("notes IS NOT NULL")
-    op.create_index(
-        op.f("ix_predictions_with_notes"), "predictions", ["id"], sqlite_where=with_notes, postgresql_where=with_notes
+    create_index(
+        "ix_predictions_with_notes", "predictions", ["id"], sqlite_where=with_notes, postgresql_where=with_notes
     )
+
+
+def create_index(name: str, table: str, columns: list[str], **options: Any) -> None:
+    # What PostgreSQL leaves of one that failed is no index, yet has its name.
+    op.drop_index(op.f(name), table, if_exists=True, postgresql_concurrently=True)
+    op.create_index(op.f(name), table, columns, postgresql_concurrently=True, **options)
 
 
 def downgrade() -> None:

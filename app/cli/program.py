@@ -7,9 +7,12 @@ from typing import TextIO
 import typer
 
 from app.cli import monitoring, numbers, operate, results
+from app.cli.backup import backup, restore
 from app.cli.classify import classify
+from app.cli.copy_to import copy_to
 from app.cli.export import export
 from app.cli.options import option_of
+from app.cli.prune import prune
 from app.cli.replay import replay
 from app.cli.review import review
 from app.cli.status import MEANING, Failure, Status
@@ -47,6 +50,10 @@ for command in (
     numbers.models,
     replay,
     export,
+    backup,
+    restore,
+    prune,
+    copy_to,
     operate.serve,
     operate.upgrade,
     operate.check,

@@ -18,25 +18,51 @@ T = TypeVar("T")
 
 
 @contextmanager
-def opened() -> Iterator["Database"]:
-    """Open the database and close it at the end; raise Failure when it cannot be used or needs an upgrade."""
-    # Imported here because SQLAlchemy alone takes longer to load than `--help` may.
-    from app.config import ConfigurationError, get_settings
-    from app.db import Database, DatabaseBusy, DatabaseError
+def opened(*, at_any_revision: bool = False, beside_service: bool = True) -> Iterator["Database"]:
+    """Open the database and close it at the end; raise Failure when it cannot be used or needs an upgrade.
 
-    try:
-        # SQLite's log is left to the service: two that move it into the file can corrupt that.
-        database = Database(get_settings().database_url, beside_service=True)
+    `at_any_revision`: whatever tables there are will do. `beside_service`: SQLite's log is left to the service.
+    """
+    # Imported here because SQLAlchemy alone takes longer to load than `--help` may.
+    from app.config import get_settings
+    from app.db import Database
+
+    with database_errors():
+        database = Database(get_settings().database_url, beside_service=beside_service)
         try:
-            if problem := database.schema_problem():
+            if not at_any_revision and (problem := database.schema_problem()):
                 raise Failure(problem, Status.CANNOT_WORK)
             yield database
         finally:
             database.close()
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Raise Failure for a database, or a setting, that cannot be used."""
+    from app.config import ConfigurationError
+    from app.db import DatabaseBusy, DatabaseError
+
+    try:
+        yield
     except DatabaseBusy as error:
         raise Failure(f"the database is busy ({error}); try again", Status.CANNOT_WORK) from error
     except (ConfigurationError, DatabaseError) as error:
         raise Failure(str(error), Status.CANNOT_WORK) from error
+
+
+def checked_url(text: str) -> str:
+    """Return the URL of another database, written as DATABASE_URL is; raise ConfigurationError."""
+    from app.config import checked_database_url
+
+    return checked_database_url(text)
+
+
+def database_url() -> str:
+    """Return where the database is to be, whether one is there or not."""
+    from app.config import get_settings
+
+    return get_settings().database_url
 
 
 def read(work: "Callable[[Session], T]") -> T:

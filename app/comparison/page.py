@@ -2,15 +2,13 @@
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
 
 from app.comparison.flips import Flip
 from app.comparison.verdict import p_words
-from app.normalise import SIDE
+from app.images import write_png
 from app.schemas.replay import ReplayReport
 
 # The pairs beyond these are in the report's JSON.
@@ -46,9 +44,7 @@ def _outcome(flip: Flip) -> str:
 
 def _picture(pixels: bytes) -> str:
     """Return a drawing as the address of a PNG that the page itself holds."""
-    png = BytesIO()
-    Image.frombytes("L", (SIDE, SIDE), pixels).save(png, "PNG")
-    return f"data:image/png;base64,{b64encode(png.getvalue()).decode()}"
+    return f"data:image/png;base64,{b64encode(write_png(pixels)).decode()}"
 
 
 def _percent(share: float | None) -> str:

@@ -1,27 +1,35 @@
 """`POST /classify…`: drawings go in, answers come out, and they are on disk before they do."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.orm import Session
 
-from app import shadow, turns
+from app import idempotency, shadow, turns
 from app.classifier import get_classifier
 from app.db import get_database
 from app.errors import InvalidInput, documented
 from app.images import ImageError, read_image
-from app.rate_limit import count_drawings
+from app.rate_limit import count_drawings, count_preview
 from app.repository.predictions import NewPrediction
 from app.routers.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, parse_drawing, read_file, split_batch
-from app.schemas.drawings import BatchResponse, ClassifyResponse
+from app.schemas.drawings import BatchResponse, ClassifyResponse, PreviewResponse
 from app.security import Client
-from app.services import classify
+from app.services import classify, once
+
+T = TypeVar("T")
 
 router = APIRouter(tags=["classify"], route_class=BytesRoute)
 
 
 def _body(**content: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _stored_body(**content: dict[str, Any]) -> dict[str, Any]:
+    return {**_body(**content), "parameters": [idempotency.PARAMETER]}
 
 
 def _shape(name: str) -> dict[str, Any]:
@@ -31,8 +39,8 @@ def _shape(name: str) -> dict[str, Any]:
 @router.post(
     "/classify",
     response_model=ClassifyResponse,
-    responses=documented(401, 413, 422, 429, 503, 507),
-    openapi_extra=_body(**{"application/json": _shape("ClassifyRequest")}),
+    responses=documented(401, 409, 413, 422, 429, 503, 507),
+    openapi_extra=_stored_body(**{"application/json": _shape("ClassifyRequest")}),
     summary="Classify a drawing and remember the answer",
 )
 async def classify_drawing(request: Request, client: Client) -> Response:
@@ -42,15 +50,33 @@ async def classify_drawing(request: Request, client: Client) -> Response:
     and how thick its lines are does not matter. **A 200 means that the row with this `id` is on disk**; if it could
     not be stored, the answer is 503 or 507 and nothing is.
     """
-    count_drawings(request)
-    return await _answer(request, client, parse_drawing(await request.body()))
+    await count_drawings(request)
+    return await _answer(request, client, [parse_drawing(await request.body())], _one)
+
+
+@router.post(
+    "/classify/preview",
+    response_model=PreviewResponse,
+    responses=documented(401, 413, 422, 429),
+    openapi_extra=_body(**{"application/json": _shape("ClassifyRequest")}),
+    summary="Classify a drawing that is not finished, and forget it",
+)
+async def classify_preview(request: Request, client: Client) -> Response:
+    """Say what the answer to this drawing would be, and what the network sees of it. **Nothing is stored.**
+
+    For programs that show the answer while somebody is still drawing. Previews are counted by themselves, towards
+    PREVIEW_LIMIT.
+    """
+    await count_preview(request)
+    answer = classify.preview(get_classifier(), parse_drawing(await request.body()))
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.post(
     "/classify/batch",
     response_model=BatchResponse,
-    responses=documented(401, 413, 422, 429, 503, 507),
-    openapi_extra=_body(
+    responses=documented(401, 409, 413, 422, 429, 503, 507),
+    openapi_extra=_stored_body(
         **{"application/json": _shape("BatchRequest"), RAW: {"schema": {"type": "string", "format": "binary"}}}
     ),
     summary="Classify up to a thousand drawings and remember the answers",
@@ -61,25 +87,21 @@ async def classify_batch(request: Request, client: Client) -> Response:
     The body is JSON, or as `application/octet-stream` 784 bytes for each drawing, row by row. The answers have the
     order of the drawings, and are stored in one transaction. Each drawing counts towards the limit.
     """
-    count_drawings(request)
+    await count_drawings(request)
     async with turns.inside():
         body = await request.body()
         async with turns.turn():
             # A thousand drawings take tens of milliseconds, in which others are answered.
             drawings = await asyncio.to_thread(split_batch if media_type(request) == RAW else parse_batch, body)
-            count_drawings(request, len(drawings), counted=1)
-            new = await asyncio.to_thread(_classify, drawings, request.state.request_id, client)
-            remembered = await get_database().write(lambda session: classify.remember(session, new))
-    later = shadow.background([answer.id for answer in remembered], drawings)
-    answers = BatchResponse(results=remembered)
-    return Response(answers.model_dump_json(), media_type="application/json", background=later)
+            await count_drawings(request, len(drawings), counted=1)
+            return await _answer(request, client, drawings, _many)
 
 
 @router.post(
     "/classify/image",
     response_model=ClassifyResponse,
-    responses=documented(401, 413, 422, 429, 503, 507),
-    openapi_extra=_body(
+    responses=documented(401, 409, 413, 422, 429, 503, 507),
+    openapi_extra=_stored_body(
         **{
             FORM: {
                 "schema": {
@@ -100,7 +122,7 @@ async def classify_image(request: Request, client: Client) -> Response:
     ground are read whatever their colour. Of an animation the first frame counts. An image may have 25 megapixels and
     8 MiB; 28 x 28 pixels, white on black, are taken as they are.
     """
-    count_drawings(request)
+    await count_drawings(request)
     async with turns.inside():
         data = await read_file(request)
         # A large photograph takes up to four hundred megabytes while it is decoded.
@@ -109,16 +131,47 @@ async def classify_image(request: Request, client: Client) -> Response:
                 pixels = (await asyncio.to_thread(read_image, data)).tobytes()
             except ImageError as error:
                 raise InvalidInput([{"loc": ["file"], "msg": str(error), "type": "image"}], under=["body"]) from error
-    return await _answer(request, client, pixels)
+    return await _answer(request, client, [pixels], _one)
 
 
-async def _answer(request: Request, client: str, pixels: bytes) -> Response:
-    # Classified on the event loop: it takes a tenth of a millisecond, and no transaction is open meanwhile.
-    new = classify.classify(get_classifier(), [pixels], request_id=request.state.request_id, client=client)
-    (remembered,) = await get_database().write(lambda session: classify.remember(session, new))
-    later = shadow.background([remembered.id], [pixels])
-    return Response(remembered.model_dump_json(), media_type="application/json", background=later)
+async def _answer(
+    request: Request, client: str, drawings: list[bytes], render: Callable[[list[ClassifyResponse]], str]
+) -> Response:
+    """Classify the drawings, store the answers and return them; with an Idempotency-Key only once."""
+    key = idempotency.key_of(request)
+    if key is None:
+        remembered = await _store(request, client, drawings, classify.remember)
+        return _response(render(remembered), [answer.id for answer in remembered], drawings)
+    call = once.Call.of(client, key, request.scope["route"].path, drawings)
+    with idempotency.alone(client, key):
+        answer = await _store(
+            request, client, drawings, lambda session, new: once.remember_once(session, call, new, render)
+        )
+    return _response(answer.body, answer.ids, drawings)
 
 
-def _classify(drawings: list[bytes], request_id: str, client: str) -> list[NewPrediction]:
-    return classify.classify(get_classifier(), drawings, request_id=request_id, client=client)
+async def _store(
+    request: Request, client: str, drawings: list[bytes], work: Callable[[Session, list[NewPrediction]], T]
+) -> T:
+    classifier, request_id = get_classifier(), request.state.request_id
+    if len(drawings) > 1:
+        # A batch takes tens of milliseconds.
+        new = await asyncio.to_thread(classify.classify, classifier, drawings, request_id=request_id, client=client)
+    else:
+        # On the event loop: it takes a tenth of a millisecond. No transaction is open meanwhile.
+        new = classify.classify(classifier, drawings, request_id=request_id, client=client)
+    return await get_database().write(lambda session: work(session, new))
+
+
+def _one(answers: list[ClassifyResponse]) -> str:
+    return answers[0].model_dump_json()
+
+
+def _many(answers: list[ClassifyResponse]) -> str:
+    return BatchResponse(results=answers).model_dump_json()
+
+
+def _response(body: str, ids: list[int], drawings: list[bytes]) -> Response:
+    # What was stored by an earlier call was heard by the shadow model then.
+    later = shadow.background(ids, drawings) if ids else None
+    return Response(body, media_type="application/json", background=later)

@@ -1,18 +1,17 @@
 """`/results…`: what was remembered is found, read, annotated, deleted."""
 
-from io import BytesIO
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from PIL import Image
 from sqlalchemy.orm import Session
 
 from app.db import get_database
 from app.errors import NotFound, documented
+from app.images import write_png
+from app.normalise import normalise_pixels
 from app.repository import predictions
 from app.routers.conditions import IfMatch, IfNoneMatch, etag, is_known, tags_of
-from app.schemas.drawings import SIDE
 from app.schemas.inputs import LAST_ID
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
 from app.security import KeyRequired, KeyUnlessPublic
@@ -104,17 +103,17 @@ async def delete_result(prediction_id: PredictionId, if_match: IfMatch = None) -
     },
     summary="The drawing that was classified",
 )
-async def get_drawing(prediction_id: PredictionId) -> Response:
+async def get_drawing(
+    prediction_id: PredictionId,
+    normalised: Annotated[bool, Query(description="true: as the network sees it, fitted and centred.")] = False,
+) -> Response:
     """Return the 28 x 28 pixels as they were received, as a PNG."""
     pixels = await get_database().read(lambda session: predictions.find_pixels(session, prediction_id))
     if pixels is None:
         raise NotFound(f"There is no drawing for a prediction {prediction_id}.")
-    picture = BytesIO()
-    Image.frombytes("L", (SIDE, SIDE), pixels).save(picture, format="PNG")
+    picture = write_png(normalise_pixels(pixels) if normalised else pixels)
     # A drawing never changes; only its owner's browser may keep it, because it was asked for with a key.
-    return Response(
-        picture.getvalue(), media_type="image/png", headers={"Cache-Control": "private, max-age=31536000, immutable"}
-    )
+    return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=31536000, immutable"})
 
 
 def answer(record: Record) -> Response:

@@ -65,6 +65,28 @@ class ClassifyResponse(BaseModel):
     created_at: datetime
 
 
+class PreviewResponse(BaseModel):
+    """What the answer to a drawing would be. Nothing is stored, so there is no id."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    **{name: SUMMARY[name] for name in ("prediction", "confidence", "model_version")},
+                    "scores": SCORES,
+                    "normalised": SEVEN,
+                }
+            ]
+        }
+    )
+
+    prediction: str = Field(description="The likeliest digit.")
+    confidence: float = Field(description="The probability of that digit, 0 to 1.")
+    scores: dict[str, float] = Field(description="The probability of each digit.")
+    model_version: str
+    normalised: list[list[int]] = Field(description="The drawing as the network sees it: fitted and centred, 28 x 28.")
+
+
 class BatchResponse(BaseModel):
     """The answers to a batch, in the order of its drawings. When they arrive, all rows are on disk."""
 

@@ -68,7 +68,7 @@ class ExportCounts(BaseModel):
 _MANIFEST: Any = {
     "format": "npz",
     "created_at": "2026-11-20T09:32:00.25Z",
-    "app_version": "0.7.0",
+    "app_version": "0.9.0",
     "schema_revision": "0004",
     "query": {"format": "npz", "include_unlabelled": False, "test_share": 0.1, "seed": "0", "model_version": "v1"},
     "split": {"rule": "test: SHA-256(seed + pixels) below test_share", "seed": "0", "test_share": 0.1},

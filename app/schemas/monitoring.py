@@ -31,6 +31,7 @@ _DIGITS: Any = {
     "drifted": False,
     "window": {str(digit): 0.1 for digit in range(10)},
     "reference": {str(digit): 0.1 for digit in range(10)},
+    "histogram": {"edges": list(range(11)), "window": [0.1] * 10, "reference": [0.1] * 10},
 }
 _INK: Any = {
     "name": "ink",
@@ -43,6 +44,7 @@ _INK: Any = {
     "drifted": True,
     "window": 221.8,
     "reference": 33.2,
+    "histogram": {"edges": [0, 85, 170, 255], "window": [0, 0, 1], "reference": [0.99, 0.01, 0]},
 }
 
 
@@ -115,6 +117,14 @@ class Thresholds(BaseModel):
     psi: float
 
 
+class DriftHistogram(BaseModel):
+    """How the values of both spread, for people to look at; the index has bins of its own."""
+
+    edges: list[float] = Field(description="Where the bins begin, all of the same width, and where the last one ends.")
+    window: list[float] = Field(description="The share of the drawings in each bin.")
+    reference: list[float] = Field(description="The same of the reference.")
+
+
 class DriftSignal(BaseModel):
     """One property of the drawings or the answers, compared."""
 
@@ -128,6 +138,7 @@ class DriftSignal(BaseModel):
     drifted: bool
     window: float | dict[str, float] = Field(description="The mean; for digits the share of each.")
     reference: float | dict[str, float] = Field(description="The same of the reference.")
+    histogram: DriftHistogram
 
 
 class Drift(BaseModel):

@@ -6,9 +6,9 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.classifier import Classifier
-from app.normalise import SIDE
+from app.normalise import SIDE, normalise_pixels
 from app.repository.predictions import NewPrediction, add_predictions
-from app.schemas.drawings import ClassifyResponse
+from app.schemas.drawings import ClassifyResponse, PreviewResponse
 
 # Drawings a run of the network: what it needs for a hundred is ten megabytes, which the processor's cache still serves.
 TOGETHER = 100
@@ -34,6 +34,14 @@ def classify(classifier: Classifier, drawings: Sequence[bytes], *, request_id: s
         )
         for pixels, answer in zip(drawings, answers, strict=True)
     ]
+
+
+def preview(classifier: Classifier, pixels: bytes) -> PreviewResponse:
+    """Classify one drawing of 784 bytes and say what the network saw; nothing is stored."""
+    (answer,) = classifier.classify_batch(np.frombuffer(pixels, np.uint8).reshape(1, SIDE, SIDE))
+    seen = normalise_pixels(pixels)
+    rows = [list(seen[start : start + SIDE]) for start in range(0, len(seen), SIDE)]
+    return PreviewResponse(**answer, model_version=classifier.version, normalised=rows)
 
 
 def remember(session: Session, many: Sequence[NewPrediction]) -> list[ClassifyResponse]:

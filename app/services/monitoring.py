@@ -22,6 +22,7 @@ from app.schemas.monitoring import (
     CalibrationBin,
     CalibrationQuery,
     Drift,
+    DriftHistogram,
     DriftQuery,
     DriftSignal,
     Thresholds,
@@ -150,6 +151,7 @@ def _signal(signal: Signal) -> DriftSignal:
         drifted=signal.drifted,
         window=_by_digit(one.window),
         reference=_by_digit(one.reference),
+        histogram=DriftHistogram(**one.histogram._asdict()),
     )
 
 

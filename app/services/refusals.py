@@ -13,6 +13,14 @@ class Changed(Refusal):
     """Somebody else changed it since it was read."""
 
 
+class UnderWay(Refusal):
+    """The same is being done at this moment."""
+
+
+class Reused(Refusal):
+    """An idempotency key came with another request than the first time."""
+
+
 class Invalid(Refusal):
     """An input has the right shape and still makes no sense. `place` is its name."""
 

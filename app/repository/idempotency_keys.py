@@ -1,0 +1,56 @@
+"""Idempotency keys: which request was answered with what, so that it is answered again without being done again."""
+
+from datetime import datetime
+from typing import NamedTuple, cast
+
+from sqlalchemy import Table, delete, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.models import IdempotencyKey
+
+_KEYS = cast(Table, IdempotencyKey.__table__)
+
+
+class AnsweredRequest(NamedTuple):
+    """What a request was, as a checksum, and its answer as it was sent."""
+
+    request_sha256: str
+    response: str
+
+
+def find_answer(session: Session, client: str, key: str, *, since: datetime) -> AnsweredRequest | None:
+    """Return what was answered under this key at this time or later, or None."""
+    columns = (IdempotencyKey.request_sha256, IdempotencyKey.response)
+    mine = (IdempotencyKey.client == client, IdempotencyKey.key == key, IdempotencyKey.created_at >= since)
+    found = session.execute(select(*columns).where(*mine)).one_or_none()
+    return None if found is None else AnsweredRequest(*found)
+
+
+def add_answer(
+    session: Session, client: str, key: str, answer: AnsweredRequest, now: datetime, since: datetime
+) -> bool:
+    """Remember the answer; return False, and change nothing, when the key was used since then.
+
+    On PostgreSQL it waits for another transaction that has the same key; what is older than `since` is replaced.
+    """
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    statement = insert(_KEYS).values(client=client, key=key, created_at=now, **answer._asdict())
+    replaced = {name: statement.excluded[name] for name in ("request_sha256", "response", "created_at")}
+    statement = statement.on_conflict_do_update(
+        index_elements=[_KEYS.c.client, _KEYS.c.key], set_=replaced, where=_KEYS.c.created_at < since
+    )
+    return session.execute(statement.returning(_KEYS.c.key)).one_or_none() is not None
+
+
+def delete_answers(session: Session, *, before: datetime, limit: int) -> None:
+    """Forget so many of the answers from before this time, the oldest first, and none that another is forgetting."""
+    mine = tuple_(IdempotencyKey.client, IdempotencyKey.key)
+    oldest = (
+        select(IdempotencyKey.client, IdempotencyKey.key)
+        .where(IdempotencyKey.created_at < before)
+        .order_by(IdempotencyKey.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    session.execute(delete(IdempotencyKey).where(mine.in_(oldest)))

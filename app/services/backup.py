@@ -1,0 +1,155 @@
+"""Backups: a copy of everything as it is at one moment, taken while the service writes on, and what is known of it."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from stat import S_IRWXU
+from typing import Final, Literal
+
+from sqlalchemy import URL
+from sqlalchemy.orm import Session
+
+from app import __version__
+from app.db import Database
+from app.postgres_dumps import check_dump, dump_postgres
+from app.repository.copies import count_rows, export_snapshot, find_revision
+from app.schemas.backups import BackupManifest
+from app.sqlite_copies import CopyError, check_sqlite, copy_sqlite, reading, size_of, sync
+
+# Is told now and then what is being done, how much of it is, and of how much; None where nobody knows.
+Progress = Callable[[str, int, int | None], object]
+
+MANIFEST: Final = ".manifest.json"
+_OURS: Final = re.compile(r"pixelwise-\d{8}T\d{6}\.\d{6}Z\.(db|dump)")
+_LOCK: Final = ".pixelwise-backup.lock"
+_UNFINISHED: Final = ".pixelwise-backup.unfinished"
+
+
+def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> tuple[Path, BackupManifest]:
+    """Write a backup into the folder, check it, and then delete the oldest of more than `keep`; return it.
+
+    A backup has its name when it is whole, checked and on disk. Raises CopyError, with the older ones untouched, when
+    it cannot be made or another is being written there.
+    """
+    with _alone_in(folder):
+        unfinished = folder / _UNFINISHED
+        # What a killed backup has left behind.
+        unfinished.unlink(missing_ok=True)
+        os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, mode=0o600))
+        try:
+            backup, manifest = _made(database, unfinished, progress)
+            _keep(manifest.model_dump_json(indent=2).encode() + b"\n", manifest_of(backup))
+            unfinished.replace(backup)
+            sync(folder)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        _delete_oldest(folder, keep)
+    return backup, manifest
+
+
+def manifest_of(backup: Path) -> Path:
+    """Return where a backup's manifest lies."""
+    return backup.with_name(backup.name + MANIFEST)
+
+
+def checksum(file: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def check_copy(copy: Path, rows: dict[str, int], progress: Progress) -> int:
+    """Return how many rows of an SQLite copy refer to none; raise CopyError unless it is sound and has these rows."""
+    progress("Checking", 0, None)
+    orphans = check_sqlite(copy)
+    with reading(copy) as session:
+        found = count_rows(session)
+    if found != rows:
+        raise CopyError(f"{copy} has other rows than it should: {found} instead of {rows}")
+    return orphans
+
+
+def _made(database: Database, unfinished: Path, progress: Progress) -> tuple[Path, BackupManifest]:
+    """Fill the file and check it; return the name it is to have, and its manifest."""
+    now = datetime.now(UTC)
+    with database.snapshot() as session:
+        rows, revision, url = count_rows(session), find_revision(session), session.get_bind().engine.url
+        kind: Literal["sqlite", "postgresql"] = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
+        if kind == "sqlite":
+            _copy(session, unfinished, progress)
+        else:
+            _dump(session, url, unfinished, progress)
+    orphans = 0
+    if kind == "sqlite":
+        orphans = check_copy(unfinished, rows, progress)
+    else:
+        check_dump(unfinished)
+    sync(unfinished)
+    backup = unfinished.with_name(f"pixelwise-{now:%Y%m%dT%H%M%S.%fZ}.{'db' if kind == 'sqlite' else 'dump'}")
+    return backup, BackupManifest(
+        file=backup.name,
+        database=kind,
+        created_at=now,
+        pixelwise=__version__,
+        revision=revision,
+        rows=rows,
+        orphans=orphans,
+        size=unfinished.stat().st_size,
+        sha256=checksum(unfinished),
+    )
+
+
+def _copy(session: Session, unfinished: Path, progress: Progress) -> None:
+    source = session.connection().connection.driver_connection
+    assert source is not None
+    size, free = size_of(source), shutil.disk_usage(unfinished.parent).free
+    # The copy, and as much again: a backup must not take the last room from the service beside it.
+    if free < 2 * size:
+        raise CopyError(
+            f"{unfinished.parent} has {free:,} bytes free and needs {2 * size:,}, twice the database's size;"
+            " nothing was written"
+        )
+    copy_sqlite(source, unfinished, lambda done, total: progress("Copying", done, total))
+
+
+def _dump(session: Session, url: URL, unfinished: Path, progress: Progress) -> None:
+    progress("Copying", 0, None)
+    dump_postgres(url, unfinished, export_snapshot(session))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder, which only its owner may look into; raise CopyError when another backup is written there."""
+    folder.mkdir(mode=S_IRWXU, exist_ok=True)
+    lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode=0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CopyError(f"another backup is being written into {folder}; try again when it is done") from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def _keep(content: bytes, path: Path) -> None:
+    unfinished = path.with_name(_UNFINISHED + MANIFEST)
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, mode=0o600), "wb") as file:
+        file.write(content)
+    sync(unfinished)
+    unfinished.replace(path)
+
+
+def _delete_oldest(folder: Path, keep: int) -> None:
+    """Delete all but the newest backups. What has no manifest, or was given another name, is not one of them."""
+    whole = [path for path in folder.iterdir() if _OURS.fullmatch(path.name) and manifest_of(path).exists()]
+    for backup in sorted(whole, reverse=True, key=lambda path: path.name)[keep:]:
+        backup.unlink()
+        manifest_of(backup).unlink()

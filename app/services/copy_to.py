@@ -1,0 +1,76 @@
+"""Moving house: everything in an SQLite file is copied into a PostgreSQL database, and compared."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Table
+from sqlalchemy.orm import Session
+
+from app.db import Database
+from app.repository.transfers import (
+    TABLES,
+    add_rows,
+    content,
+    count,
+    find_last_ids,
+    iterate_rows,
+    set_last_ids,
+)
+from app.schemas.transfers import Copied, CopiedTable
+from app.services.refusals import Refusal
+
+# Is told now and then what is being done, how much of it is, and of how much.
+Progress = Callable[[str, int, int], object]
+
+TOGETHER: Final = 1000
+
+
+class Different(Refusal):
+    """The other database holds something else."""
+
+
+def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
+    """Copy every row with its id into a PostgreSQL database with the same tables, compare both, and return both's rows.
+
+    Some rows at a time, each time in a transaction: when it is stopped and started again, it goes on where it was. All
+    comes from one state of the source. Raises Different when the target holds rows that the source has not.
+    """
+    with source.snapshot() as session:
+        resumed = {table.name: _prefix(session, target, table) for table in TABLES}
+        total = sum(count(session, table) for table in TABLES)
+        done = sum(resumed.values())
+        for table in TABLES:
+            for rows in iterate_rows(session, table, skip=resumed[table.name], size=TOGETHER):
+                progress("Copying", done, total)
+                asyncio.run(target.write(_adding(table, rows)))
+                done += len(rows)
+        last_ids = find_last_ids(session)
+        asyncio.run(target.write(lambda writing: set_last_ids(writing, last_ids)))
+        tables = {}
+        for number, table in enumerate(TABLES):
+            progress("Comparing", number, len(TABLES))
+            tables[table.name] = _compared(session, target, table, resumed[table.name])
+    return Copied(tables=tables)
+
+
+def _prefix(session: Session, target: Database, table: Table) -> int:
+    """Return how many rows the target has already; raise Different unless they are the source's first ones."""
+    with target.snapshot() as other:
+        there = content(other, table)
+    if there.rows and there != content(session, table, first=there.rows):
+        raise Different(f"{table.name} holds rows of something else; copy into an empty database")
+    return there.rows
+
+
+def _adding(table: Table, rows: Sequence[dict[str, Any]]) -> Callable[[Session], None]:
+    return lambda session: add_rows(session, table, rows)
+
+
+def _compared(session: Session, target: Database, table: Table, resumed: int) -> CopiedTable:
+    with target.snapshot() as other:
+        there = content(other, table)
+    here = content(session, table)
+    if there != here:
+        raise Different(f"{table.name} is not the same in both: {here.rows} rows here, {there.rows} there")
+    return CopiedTable(rows=here.rows, resumed=resumed, checksum=here.checksum)

@@ -1,0 +1,108 @@
+"""Retention: what is older than a time is deleted, some at a time, beside a service that goes on writing."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from sqlalchemy.orm import Session
+
+from app.db import Database
+from app.repository.idempotency_keys import delete_answers
+from app.repository.retention import (
+    count_answers,
+    count_old,
+    delete_unless_labelled_since,
+    find_room,
+    list_old,
+    release_room,
+)
+from app.repository.search import Position
+from app.schemas.retention import Pruned
+from app.services.once import KEPT
+
+T = TypeVar("T")
+# Is told now and then what is being done, how much of it is, and of how much.
+Progress = Callable[[str, int, int], object]
+
+# A transaction of so many takes some ten milliseconds.
+TOGETHER: Final = 200
+PAGES_TOGETHER: Final = 300
+
+
+def prune(database: Database, before: datetime, *, labelled: bool, dry_run: bool, progress: Progress) -> Pruned:
+    """Delete predictions that are older, labelled ones too only on request, and expired idempotency keys.
+
+    Each transaction is short, and after each the service gets as much time as it took. What was deleted stays deleted
+    when this is interrupted. In a dry run nothing is changed. Rows without a time stay.
+    """
+    expired = datetime.now(UTC) - KEPT
+    with database.snapshot() as session:
+        old, keys = count_old(session, before), count_answers(session, expired)
+    going = old.predictions if labelled else old.predictions - old.labelled
+    released = 0
+    if not dry_run:
+        _delete_answers(database, expired, keys)
+        going = _delete_old(database, before, labelled=labelled, total=going, progress=progress)
+        released = _release_room(database, progress)
+    with database.snapshot() as session:
+        room = find_room(session)
+    return Pruned(
+        dry_run=dry_run,
+        before=before,
+        predictions=going,
+        labelled_kept=0 if labelled else old.labelled,
+        idempotency_keys=keys,
+        released_bytes=None if room is None else released,
+        free_bytes=None if room is None else room.free,
+    )
+
+
+def _delete_answers(database: Database, before: datetime, count: int) -> None:
+    for _ in range(0, count, TOGETHER):
+        _write(database, lambda session: delete_answers(session, before=before, limit=TOGETHER))
+
+
+def _delete_old(database: Database, before: datetime, *, labelled: bool, total: int, progress: Progress) -> int:
+    deleted = 0
+    after: Position | None = None
+    while True:
+        progress("Deleting", deleted, total)
+        # Read apart from the write, which is then as short as can be.
+        with database.snapshot() as session:
+            batch = list_old(session, before, after, labelled=labelled, limit=TOGETHER)
+        if not batch:
+            return deleted
+        ids, after = [position.id for position in batch], batch[-1]
+        deleted += _write(database, _deleting(ids, labelled=labelled))
+
+
+def _deleting(ids: list[int], *, labelled: bool) -> Callable[[Session], int]:
+    return lambda session: delete_unless_labelled_since(session, ids, labelled=labelled)
+
+
+def _release_room(database: Database, progress: Progress) -> int:
+    """Make an SQLite file smaller that was made for it; return by how many bytes."""
+    with database.snapshot() as session:
+        before = find_room(session)
+    if before is None or not before.can_shrink:
+        return 0
+    free = before.free
+    while free > 0:
+        progress("Giving back", before.free - free, before.free)
+        _write(database, lambda session: release_room(session, PAGES_TOGETHER))
+        with database.snapshot() as session:
+            room = find_room(session)
+        if room is None or room.free >= free:
+            break
+        free = room.free
+    return before.free - free
+
+
+def _write(database: Database, work: Callable[[Session], T]) -> T:
+    """Write, and leave the service as much time for its own writes."""
+    began = time.monotonic()
+    result = asyncio.run(database.write(work))
+    time.sleep(time.monotonic() - began)
+    return result

@@ -1,0 +1,110 @@
+"""Restores: a backup is checked and then takes the place of the database that is there."""
+
+import os
+import shutil
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Final
+
+from pydantic import ValidationError
+from sqlalchemy import URL
+
+from app.db import Database
+from app.engine import checked_url
+from app.postgres_dumps import check_dump, restore_postgres
+from app.repository.copies import count_rows
+from app.revisions import schema_problem, schema_revision
+from app.schemas.backups import BackupManifest, Restored
+from app.services.backup import Progress, check_copy, checksum, manifest_of
+from app.sqlite_copies import CopyError, reading, replace, used_by_nobody
+
+_PIECE: Final = 1 << 23
+
+
+def restore(database_url: str, backup: Path, progress: Progress) -> Restored:
+    """Put a backup in the place of the database; return what was done.
+
+    Raises ConfigurationError for a URL that cannot work, DatabaseError when PostgreSQL cannot be used, and CopyError,
+    with nothing changed, when the backup is not what its manifest says, is of the other engine or a newer version's, or
+    when the database is in use or, on PostgreSQL, not empty.
+    """
+    url, manifest = checked_url(database_url), read_manifest(backup)
+    if manifest.database != url.get_backend_name():
+        raise CopyError(f"{backup} is of {manifest.database}, and DATABASE_URL names {url.get_backend_name()}")
+    if manifest.database == "sqlite":
+        return _replace_file(Path(url.database or "").resolve(), backup, manifest, progress)
+    return _fill_empty_database(url, backup, manifest, progress)
+
+
+def read_manifest(backup: Path) -> BackupManifest:
+    """Return what is known of a backup; raise CopyError when that is nothing."""
+    described = manifest_of(backup)
+    if not backup.is_file():
+        raise CopyError(f"there is no backup {backup}")
+    try:
+        return BackupManifest.model_validate_json(described.read_bytes())
+    except FileNotFoundError:
+        raise CopyError(f"{described} is missing, so nobody can tell whether {backup} is whole") from None
+    except ValidationError:
+        raise CopyError(f"{described} is no manifest of a backup") from None
+
+
+def _replace_file(database: Path, backup: Path, manifest: BackupManifest, progress: Progress) -> Restored:
+    with used_by_nobody(database) if database.exists() else nullcontext():
+        if shutil.disk_usage(database.parent).free < manifest.size:
+            raise CopyError(f"{database.parent} needs {manifest.size:,} bytes free for the copy; nothing was changed")
+        # What is checked is what takes the place: a copy in the same folder, so that the name moves in one step.
+        with NamedTemporaryFile(dir=database.parent, prefix=".pixelwise-restore-", delete=False) as copy:
+            new = Path(copy.name)
+        try:
+            _copy_file(backup, new, progress)
+            _compare(new, backup, manifest, progress)
+            check_copy(new, manifest.rows, progress)
+            with reading(new) as session:
+                problem = schema_problem(session.connection())
+            if problem and (manifest.revision or "") > schema_revision():
+                raise CopyError(f"{backup} cannot be used: {problem}")
+            kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+            renamed = replace(database, new, kept)
+        finally:
+            new.unlink(missing_ok=True)
+    return Restored(manifest=manifest, kept={str(old): str(now) for old, now in renamed}, problem=problem)
+
+
+def _copy_file(source: Path, target: Path, progress: Progress) -> None:
+    size, done = source.stat().st_size, 0
+    with source.open("rb") as original, target.open("wb") as copy:
+        while piece := original.read(_PIECE):
+            copy.write(piece)
+            done += len(piece)
+            progress("Copying", done, size)
+        copy.flush()
+        os.fsync(copy.fileno())
+
+
+def _compare(copy: Path, backup: Path, manifest: BackupManifest, progress: Progress) -> None:
+    progress("Comparing", 0, None)
+    if copy.stat().st_size != manifest.size or checksum(copy) != manifest.sha256:
+        raise CopyError(f"{backup} is not the file that its manifest describes; nothing was changed")
+
+
+def _fill_empty_database(url: URL, backup: Path, manifest: BackupManifest, progress: Progress) -> Restored:
+    database = Database(url.render_as_string(hide_password=False))
+    try:
+        with database.snapshot() as session:
+            there = count_rows(session)
+        if there:
+            raise CopyError(f"the database has tables ({', '.join(there)}); restore into an empty one")
+        _compare(backup, backup, manifest, progress)
+        check_dump(backup)
+        progress("Restoring", 0, None)
+        restore_postgres(url, backup)
+        with database.snapshot() as session:
+            found = count_rows(session)
+        if found != manifest.rows:
+            raise CopyError(f"the database has {found} rows instead of {manifest.rows}")
+        return Restored(manifest=manifest, kept={}, problem=database.schema_problem())
+    finally:
+        database.close()
