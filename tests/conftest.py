@@ -18,7 +18,7 @@ from alembic import command
 from app.config import PROJECT_FOLDER, get_settings
 from app.db import Database, get_database
 
-pytest_plugins = ["http_fixtures", "mnist", "replaying"]
+pytest_plugins = ["browser", "http_fixtures", "mnist", "nginx", "replaying"]
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -115,7 +115,8 @@ def postgres_url(migrated_postgres_url: str) -> str:
     with psycopg.connect(migrated_postgres_url, autocommit=True) as connection:
         connection.execute(DISCONNECT_OTHERS)
         names = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            " AND tablename NOT IN ('alembic_version', 'schema_compatibility')"
         ).fetchall()
         tables = sql.SQL(", ").join(sql.Identifier(name) for (name,) in names)
         connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
@@ -157,6 +158,9 @@ def settings_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
         "SHADOW_MODEL_PATH",
         "DEBUG",
         "RATE_LIMIT",
+        "PREVIEW_LIMIT",
+        "RATE_LIMIT_STORAGE_URI",
+        "CORS_ORIGINS",
         "PUBLIC_RESULTS",
         "DRIFT_P_VALUE",
         "DRIFT_PSI",

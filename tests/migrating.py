@@ -1,5 +1,6 @@
 """Databases of earlier versions, and what the tests ask of a migration."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from conftest import migrate
 
 from app.config import PROJECT_FOLDER
+from app.db import schema_revision
 
 V0_5_TABLE = {
     "sqlite": (
@@ -28,6 +30,51 @@ V0_5_ROWS = (
     "INSERT INTO predictions (prediction, confidence, model_version, created_at) VALUES"
     " ('7', 0.94, 'v1', '2026-03-01 12:30:00.250000'), ('1', 0.5, 'v1', NULL)"
 )
+
+
+# A revision that a later release could bring, and a release that needs it.
+EXPANSION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "{revision}", "{before}"
+compatible_since = "{since}"
+
+
+def upgrade():
+    op.add_column("predictions", sa.Column("seen_at", sa.DateTime(timezone=True)))
+    if op.get_bind().dialect.name == "postgresql":
+        with op.get_context().autocommit_block():
+            op.execute("CREATE INDEX CONCURRENTLY ix_predictions_seen_at ON predictions (seen_at)")
+    else:
+        op.execute("CREATE INDEX ix_predictions_seen_at ON predictions (seen_at)")
+
+
+def downgrade():
+    op.drop_index("ix_predictions_seen_at")
+    op.drop_column("predictions", "seen_at")
+"""
+
+
+def copy_of_project(folder: Path) -> Path:
+    """What a release consists of, in a folder of its own, to be changed."""
+    project = folder / "project"
+    project.mkdir()
+    for part in ("alembic", "app", "models"):
+        shutil.copytree(PROJECT_FOLDER / part, project / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("alembic.ini", "init_db.py"):
+        shutil.copy(PROJECT_FOLDER / part, project)
+    return project
+
+
+def next_release(folder: Path, *, compatible_since: str | None = None) -> Path:
+    """Make a project whose newest revision is one that this release does not know; by default this one works on it."""
+    project = copy_of_project(folder)
+    before = schema_revision()
+    revision = f"{int(before) + 1:04}"
+    text = EXPANSION.format(revision=revision, before=before, since=compatible_since or before)
+    (project / "alembic" / "versions" / f"{revision}_seen_at.py").write_text(text)
+    return project
 
 
 @contextmanager
@@ -75,6 +122,7 @@ def everything(url: str) -> object:
                 table.name,
                 [(column.name, str(column.type), column.nullable) for column in table.columns],
                 sorted(str(constraint.name) for constraint in table.constraints),
+                sorted(str(index.name) for index in table.indexes),
                 [tuple(row) for row in connection.execute(sa.select(table))],
             )
             for table in tables.sorted_tables
@@ -128,5 +176,5 @@ def statements_by_name(path: Path) -> dict[str, str]:
     return {
         name: " ".join(sql.replace('"', "").replace("(CURRENT_TIMESTAMP)", "CURRENT_TIMESTAMP").split())
         for name, sql in found
-        if name not in ("alembic_version", "sqlite_sequence")
+        if name not in ("alembic_version", "schema_compatibility", "sqlite_sequence")
     }

@@ -1,6 +1,7 @@
 """The service as production runs it, uvicorn in a process of its own, and clients that never wait for ever."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, Self
 
+import psutil
 from clone import PROJECT, environment, free_port
 from service import KEY, rows
 
@@ -95,14 +97,22 @@ class Service:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    workers: int
 
     def client(self) -> Client:
         return Client(self.port)
 
+    def worker_processes(self) -> list[psutil.Process]:
+        """The processes that answer, where there are several."""
+        return [child for child in psutil.Process(self.process.pid).children() if _is_worker(child)]
+
     def kill(self) -> None:
-        """End it with the signal that no process can catch."""
-        self.process.kill()
+        """End it, and its workers if it has any, with the signal that no process can catch."""
+        workers = self.worker_processes()
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE_S)
+        # Whoever is not gone yet holds the port, which the next one may want.
+        wait_until(lambda: all(map(_has_ended, workers)), "the workers have ended")
 
     def stop(self) -> None:
         """End it as systemd does."""
@@ -112,8 +122,9 @@ class Service:
     def wait_for_end(self) -> None:
         """Wait until it has ended by itself, in good order."""
         # Once it has finished, uvicorn lets the signal end it after all; systemd calls this a clean exit, too.
-        assert self.process.wait(PATIENCE_S) == -signal.SIGTERM
-        assert "Application shutdown complete." in self.log.read_text()
+        # The parent of workers ends by itself.
+        assert self.process.wait(PATIENCE_S) == (-signal.SIGTERM if self.workers == 1 else 0)
+        assert self.log.read_text().count("Application shutdown complete.") >= self.workers
 
 
 @contextmanager
@@ -123,10 +134,16 @@ def serving(
     *,
     tracer: Sequence[str] = (),
     uvicorn: Sequence[str] = ("-m", "uvicorn"),
-    graceful_s: int = 20,
+    graceful_s: int = 18,
+    port: int | None = None,
+    workers: int = 1,
+    **settings: str,
 ) -> Iterator[Service]:
-    """A service on this database, started and killed here unless it has ended by then. Its log lies in the folder."""
-    port = free_port()
+    """A service on this database, started and killed here unless it has ended by then. Its log lies in the folder.
+
+    Without a word about it the service has a key and no rate limit, and a port that was free.
+    """
+    port = port or free_port()
     log = folder / f"service-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -136,12 +153,14 @@ def serving(
             ],
             # In a folder without .env: a developer's own settings are not what is tested.
             cwd=folder,
-            env=environment(PYTHONPATH=str(PROJECT), SECRET_API_KEY=KEY, DATABASE_URL=database_url, RATE_LIMIT="off"),
+            env=environment(**_settings(database_url, workers) | settings),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            # A group of its own, so that it can be killed together with its workers.
+            start_new_session=True,
         )
-    service = Service(process, port, log)
+    service = Service(process, port, log, workers)
     try:
         wait_until(lambda: _has_started(service), "the service has started")
         yield service
@@ -150,9 +169,34 @@ def serving(
             service.kill()
 
 
+def _settings(database_url: str, workers: int) -> dict[str, str]:
+    return {
+        "PYTHONPATH": str(PROJECT),
+        "SECRET_API_KEY": KEY,
+        "DATABASE_URL": database_url,
+        "RATE_LIMIT": "off",
+        "WEB_CONCURRENCY": str(workers),
+    }
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "multiprocessing.spawn" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def _has_started(service: Service) -> bool:
-    assert service.process.poll() is None, service.log.read_text()
-    return "Uvicorn running on" in service.log.read_text()
+    log = service.log.read_text()
+    assert service.process.poll() is None, log
+    return "Uvicorn running on" in log and log.count("Application startup complete.") >= service.workers
 
 
 @dataclass

@@ -52,6 +52,22 @@ def assert_storage_problem(response: Any, status: HTTPStatus = HTTPStatus.SERVIC
     return problem
 
 
+def assert_outcome_unknown(response: Any) -> None:
+    """Check that the response says that nobody knows whether it was stored, and what to do."""
+    assert int(response.headers["retry-after"]) > 0
+    problem = assert_problem(response, HTTPStatus.SERVICE_UNAVAILABLE, "stored")
+    assert problem["stored"] == "unknown"
+    assert "Idempotency-Key" in problem["detail"]
+
+
+def assert_told(response: Any) -> None:
+    """Check that the response of a service whose database goes away does not promise more than can be known."""
+    if "stored" in response.json():
+        assert_outcome_unknown(response)
+    else:
+        assert_storage_problem(response)
+
+
 def random_drawings(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Drawings of noise: uint8 (count, 28, 28)."""
     return np.random.default_rng(seed).integers(0, 256, (count, 28, 28), np.uint8)

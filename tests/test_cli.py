@@ -100,7 +100,7 @@ def test_every_filter_of_http_is_an_option_of_the_same_name(query: type[ResultFi
 @pytest.mark.parametrize(
     ("arguments", "place"),
     [
-        (["reslts"], "'reslts'. Did you mean 'results'?"),
+        (["reslts"], "'reslts'. Did you mean 'results'"),
         (["results", "--limitt", "3"], "--limitt"),
         (["results", "--limit", "0"], "--limit"),
         (["results", "--limit", "many"], "--limit"),

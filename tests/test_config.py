@@ -19,6 +19,7 @@ def test_defaults_need_no_file_and_no_environment() -> None:
     assert settings.database_url == "sqlite:///./pixelwise.db"
     assert settings.model_path == PROJECT_FOLDER / "models" / "digits.onnx"
     assert (settings.debug, settings.rate_limit, settings.public_results) == (False, "30/minute", True)
+    assert (settings.preview_limit, settings.cors_origins) == ("900/minute", ())
 
 
 def test_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +29,9 @@ def test_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None
     assert get_settings().debug is True
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "DEBUG", "RATE_LIMIT", "PUBLIC_RESULTS", "MODEL_PATH"])
+@pytest.mark.parametrize(
+    "name", ["DATABASE_URL", "DEBUG", "RATE_LIMIT", "PUBLIC_RESULTS", "MODEL_PATH", "PREVIEW_LIMIT", "CORS_ORIGINS"]
+)
 def test_empty_value_means_the_default(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     default = getattr(get_settings(), name.lower())
     get_settings.cache_clear()
@@ -100,6 +103,11 @@ def test_reference_to_an_unknown_name_is_refused_by_name(monkeypatch: pytest.Mon
         ("DATABASE_URL", "kept-quiet", "must begin with sqlite:///"),
         ("DATABASE_URL", "postgresql://user:kept@quiet@localhost/pixelwise", "%40"),
         ("RATE_LIMIT", "kept-quiet", "30/minute"),
+        ("RATE_LIMIT_STORAGE_URI", "memcached://kept-quiet@localhost:11211", "must look like redis://"),
+        ("RATE_LIMIT_STORAGE_URI", "redis://:kept/quiet@localhost:6379/0", "%2F"),
+        ("RATE_LIMIT_STORAGE_URI", "redis://:kept-quiet@localhost:port/0", "must look like redis://"),
+        ("RATE_LIMIT_STORAGE_URI", "redis://:kept-quiet@localhost:65536/0", "must look like redis://"),
+        ("RATE_LIMIT_STORAGE_URI", "redis://:kept-quiet@localhost:6379/0?socket_timeout=9", "must look like redis://"),
         ("DEBUG", "kept-quiet", "boolean"),
         ("PUBLIC_RESULTS", "kept-quiet", "boolean"),
     ],
@@ -188,3 +196,26 @@ def test_example_file_holds_the_defaults_and_the_example_key() -> None:
     assert from_example.secret_api_key is not None
     assert from_example.secret_api_key.get_secret_value() == EXAMPLE_KEY
     assert from_example.model_dump(exclude={"secret_api_key"}) == defaults.model_dump(exclude={"secret_api_key"})
+
+
+@pytest.mark.parametrize(
+    ("written", "origins"),
+    [
+        ("https://digits.example", ("https://digits.example",)),
+        ("https://a.example, http://localhost:5173", ("https://a.example", "http://localhost:5173")),
+        ("http://[::1]:8080 *", ("http://[::1]:8080", "*")),
+    ],
+)
+def test_origins_are_separated_by_commas_or_spaces(
+    monkeypatch: pytest.MonkeyPatch, written: str, origins: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", written)
+    assert get_settings().cors_origins == origins
+
+
+# A browser sends no path, no slash at the end and no capitals, so such an origin would never match.
+@pytest.mark.parametrize("written", ["digits.example", "https://a.example/", "https://A.example", "ftp://a.example"])
+def test_what_no_browser_sends_as_an_origin_is_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", written)
+    with pytest.raises(ConfigurationError, match="CORS_ORIGINS: must be origins"):
+        get_settings()

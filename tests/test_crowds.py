@@ -1,21 +1,22 @@
-"""Many clients at once, readers among them, and clients that hang up before they are answered."""
+"""Many clients at once, readers among them; clients that hang up before they are answered, and slow ones."""
 
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
 import psutil
 import pytest
-from process import Client, Load, Reply, Service, classify_body, drawing, serving, stored_answers, wait_until
-from service import KEY
+from crowding import BODY, HEAD, Slow, hang_up
+from nginx import calling, https_in_front
+from process import Client, Load, Reply, Service, drawing, serving, stored_answers, wait_until
+from service import DRAWING
 
 WRITERS = 200
 READERS = 10
 PAGES = 10
 HANG_UPS = 300
+SLOW = 300
 MIB = 1024 * 1024
 
 
@@ -47,28 +48,18 @@ def test_two_hundred_clients_are_all_answered_while_others_read(service: Service
         assert ids == sorted(set(ids), reverse=True)
 
 
-def hang_up(port: int, request: bytes) -> None:
-    """Send this much of a request on each of many connections, then close them all without waiting for an answer."""
-    with ExitStack() as connections:
-        for _ in range(HANG_UPS):
-            connection = connections.enter_context(socket.create_connection(("127.0.0.1", port)))
-            connection.sendall(request)
-
-
 @pytest.mark.parametrize("part", ["all of it", "half of it"])
 def test_clients_that_send_a_request_and_hang_up_leave_nothing_behind(
     service: Service, database_url: str, part: str
 ) -> None:
-    body = classify_body(drawing(Random(0)))
-    head = f"POST /classify HTTP/1.1\r\nHost: pixelwise\r\nX-API-Key: {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
-    request = head.encode() + (body if part == "all of it" else body[: len(body) // 2])
+    request = HEAD + (BODY if part == "all of it" else BODY[: len(BODY) // 2])
     process = psutil.Process(service.process.pid)
 
     def connections() -> list[object]:
         return [each for each in process.net_connections("tcp") if each.laddr.port == service.port and each.raddr]
 
     def memory_after_hanging_up() -> int:
-        hang_up(service.port, request)
+        hang_up(service.port, request, HANG_UPS)
         with service.client() as client:
             reply = client.classify(drawing(Random(1)))
         assert reply.status_code == 200
@@ -79,3 +70,33 @@ def test_clients_that_send_a_request_and_hang_up_leave_nothing_behind(
     first, *later = [memory_after_hanging_up() for _ in range(4)]
     assert max(later) - first < 32 * MIB
     assert "Traceback" not in service.log.read_text()
+
+
+def test_slow_clients_keep_nobody_waiting_and_take_no_memory(service: Service) -> None:
+    process = psutil.Process(service.process.pid)
+    with service.client() as client:
+        assert client.classify(drawing(Random(0))).status_code == 200
+    before = process.memory_info().rss
+
+    with Slow(service.port, SLOW) as slow:
+        with Load(service.port, 16) as load:
+            load.wait_for(500)
+        assert slow.cut_off == 0
+        assert process.memory_info().rss - before < 32 * MIB
+
+    assert (load.refused, load.broken) == ([], [])
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_slow_clients_of_nginx_keep_nobody_waiting_and_are_cut_off(sqlite_url: str, tmp_path: Path) -> None:
+    limits = {"client_header_timeout": "2s", "client_body_timeout": "2s"}
+    with (
+        serving(sqlite_url, tmp_path) as service,
+        https_in_front(tmp_path, service.port, **limits) as front,
+        Slow(front.https_port, SLOW, "/api/classify", front.tls) as slow,
+        calling(front, "127.0.0.2") as other,
+    ):
+        assert {other.post("/api/classify", json=DRAWING).status_code for _ in range(100)} == {200}
+        # Those that send no header to its end; and of those that send no body, whoever is one too many.
+        wait_until(lambda: slow.cut_off >= SLOW // 2, "slow clients are cut off")
+        assert other.post("/api/classify", json=DRAWING).status_code == 200

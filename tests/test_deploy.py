@@ -1,8 +1,9 @@
-"""The systemd unit, and setup-server.sh on a development machine; production is in test_production.py."""
+"""The systemd units, and setup-server.sh on a development machine; production is in test_production.py."""
 
 import hashlib
 import os
 import re
+import shlex
 import sqlite3
 import stat
 import subprocess
@@ -12,18 +13,22 @@ from pathlib import Path
 
 import pytest
 from clone import PROJECT, cannot_run, changed, clone_into, need, run, settings_of, state_of
+from typer.main import get_command
+
+from app.cli.program import program
 
 UNIT = PROJECT / "deploy/pixelwise.service"
+SERVICES = sorted((PROJECT / "deploy").glob("*.service"))
 
 
 def shell_scripts() -> list[Path]:
-    candidates = [*PROJECT.glob("*.sh"), *(PROJECT / "scripts").iterdir(), PROJECT / ".ci/run"]
+    candidates = [*PROJECT.glob("*.sh"), *(PROJECT / "scripts").iterdir(), *(PROJECT / ".ci").iterdir()]
     return [path for path in candidates if path.is_file() and b"bash" in path.read_bytes().splitlines()[0]]
 
 
 def test_every_shell_script_passes_shellcheck() -> None:
     need("shellcheck", "shellcheck")
-    assert {path.name for path in shell_scripts()} >= {"serve", "test", "install", "setup-server.sh", "run"}
+    assert {path.name for path in shell_scripts()} >= {"serve", "test", "install", "nginx", "setup-server.sh", "run"}
     checked = run(PROJECT, "shellcheck", *map(str, shell_scripts()))
     assert checked.returncode == 0, checked.stdout
 
@@ -34,9 +39,10 @@ def test_every_shell_script_may_be_executed_and_stops_at_the_first_error() -> No
         assert "set -euo pipefail" in script.read_text(), script
 
 
-def test_the_unit_is_hardened() -> None:
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+def test_every_service_is_hardened(unit: Path) -> None:
     need("systemd-analyze", "systemd")
-    report = run(PROJECT, "systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)).stdout
+    report = run(PROJECT, "systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)).stdout
     exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", report)
     assert exposure, report
     assert float(exposure[1]) <= 2.0
@@ -46,7 +52,34 @@ def test_the_unit_keeps_what_the_course_tells_of_it() -> None:
     unit = dict(settings_of(UNIT))
     assert (unit["User"], unit["WorkingDirectory"]) == ("produser", "/opt/pixelwise")
     assert (unit["Restart"], unit["RestartSec"]) == ("always", "3")
-    assert "uvicorn app.main:app --host 0.0.0.0 --port 8000" in unit["ExecStart"]
+    assert "uvicorn app.main:app --host ${UVICORN_HOST} --port 8000" in unit["ExecStart"]
+    assert ("Environment", "UVICORN_HOST=0.0.0.0") in settings_of(UNIT)
+
+
+def test_only_this_machine_s_nginx_may_say_where_a_request_came_from() -> None:
+    assert "--forwarded-allow-ips 127.0.0.1 " in dict(settings_of(UNIT))["ExecStart"]
+
+
+def test_every_timer_has_a_service_and_can_be_enabled() -> None:
+    timers = sorted((PROJECT / "deploy").glob("*.timer"))
+    assert timers
+    for timer in timers:
+        assert timer.with_suffix(".service") in SERVICES
+        assert ("WantedBy", "timers.target") in settings_of(timer)
+
+
+@pytest.mark.parametrize("name", ["backup", "prune"])
+def test_what_a_timer_runs_is_a_command_that_there_is(name: str) -> None:
+    unit = PROJECT / f"deploy/pixelwise-{name}.service"
+    given = dict(re.findall(r"(PIXELWISE_\w+)=(\S+)", unit.read_text()))
+    words = shlex.split(dict(settings_of(unit))["ExecStart"])
+    assert words[:3] == ["/opt/pixelwise/.venv/bin/python", "-m", "app"]
+    arguments = [re.sub(r"\$\{(\w+)\}", lambda found: given[found[1]], word) for word in words[3:]]
+    get_command(program).commands[arguments[0]].make_context(arguments[0], arguments[1:])
+
+
+def test_nothing_is_deleted_unless_an_operator_turns_that_on() -> None:
+    assert "*-prune.timer) continue ;;" in (PROJECT / "setup-server.sh").read_text()
 
 
 def test_the_unit_leaves_the_server_more_time_to_stop_than_the_server_takes() -> None:

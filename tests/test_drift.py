@@ -112,6 +112,23 @@ def test_classes_that_are_empty_in_both_say_nothing() -> None:
     assert padded == population_stability(window, reference)
 
 
+@pytest.mark.parametrize("ink", [None, 7.0])
+def test_histograms_hold_every_drawing_of_both_and_where_it_lies(ink: float | None) -> None:
+    window, reference = observations(300), observations(1000, seed=2, ink=ink)
+    digits, *others = [signal.comparison.histogram for signal in compare(window, reference, THRESHOLDS)]
+    assert digits.edges == list(range(11))
+    assert digits.window == pytest.approx(np.bincount(window.digits, minlength=10) / 300)
+    for values, before, found in zip(
+        [window.confidence, *window.ink.T], [reference.confidence, *reference.ink.T], others, strict=True
+    ):
+        both = np.concatenate([values, before])
+        assert (found.edges[0], found.edges[-1]) == pytest.approx((both.min(), both.max()))
+        assert (sum(found.window), sum(found.reference)) == pytest.approx((1, 1))
+        assert np.diff(found.edges) == pytest.approx(np.diff(found.edges)[0], rel=1e-3)
+        below = np.cumsum(found.reference)[:-1]
+        assert below == pytest.approx([np.mean(before < edge) for edge in found.edges[1:-1]])
+
+
 @pytest.mark.parametrize(("window", "reference"), [(300, 300), (300, 10_000), (1000, 3000)])
 def test_stability_index_by_chance_is_what_it_is_on_the_average(window: int, reference: int) -> None:
     rng = np.random.default_rng(1)

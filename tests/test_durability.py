@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from clone import need, run
 from process import Answer, Client, Load, Service, drawing, missing, serving, stored_answers, wait_until
-from service import KEY, assert_storage_problem, connected, rows, stored
+from service import KEY, assert_told, connected, rows, stored
 from sqlalchemy import text
 
 
@@ -69,7 +69,7 @@ def test_what_was_acknowledged_outlives_lost_connections_to_postgresql(postgres_
         serving(postgres_url, tmp_path) as service,
         Load(service.port, 16) as load,
     ):
-        for _ in range(5):
+        for _ in range(10):
             load.wait_for(60)
             terminated = operator.execute(terminate).fetchone()
             assert terminated is not None
@@ -77,7 +77,7 @@ def test_what_was_acknowledged_outlives_lost_connections_to_postgresql(postgres_
         load.wait_for(60)
     assert load.broken == []
     for reply in load.refused:
-        assert_storage_problem(reply)
+        assert_told(reply)
     assert missing(load.acknowledged, postgres_url) == []
     assert_sound(postgres_url)
 

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from app.main import create_app
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing-here", "/results/1/nothing-here", "/static-offline-docs/nothing-here"])
-def test_unknown_path_is_a_problem_that_does_not_repeat_it(sqlite_client: TestClient, path: str) -> None:
-    problem = assert_problem(sqlite_client.get(path), HTTPStatus.NOT_FOUND)
+@pytest.mark.parametrize("folder", ["", "/api", "/results/1", "/static", "/static-offline-docs"])
+def test_unknown_path_is_a_problem_that_does_not_repeat_it(sqlite_client: TestClient, folder: str) -> None:
+    problem = assert_problem(sqlite_client.get(f"{folder}/nothing-here"), HTTPStatus.NOT_FOUND)
     assert "nothing-here" not in str(problem)
 
 

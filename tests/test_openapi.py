@@ -24,6 +24,7 @@ SHAPES = SCHEMA["components"]["schemas"]
 OPERATIONS = [(method, path) for path, methods in SCHEMA["paths"].items() for method in methods]
 CONTRACT = {
     ("post", "/classify"),
+    ("post", "/classify/preview"),
     ("post", "/classify/batch"),
     ("post", "/classify/image"),
     ("get", "/results"),
@@ -145,6 +146,9 @@ ERRORS = [
     Errors(413, "/classify", {"content": b" " * 100_000}, method="post"),
     Errors(422, "/classify", {"content": b""}, method="post"),
     Errors(503, "/classify", {"json": DRAWING}, table="predictions", method="post"),
+    Errors(401, "/classify/preview", WRONG_KEY, method="post"),
+    Errors(413, "/classify/preview", {"content": b" " * 100_000}, method="post"),
+    Errors(422, "/classify/preview", {"content": b""}, method="post"),
     Errors(401, "/classify/batch", WRONG_KEY, method="post"),
     Errors(413, "/classify/batch", {"content": bytes(8 * 1024 * 1024 + 1)}, method="post"),
     Errors(422, "/classify/batch", {"content": b""}, method="post"),
@@ -225,7 +229,7 @@ def test_key_that_is_asked_for_limits_those_who_guess_it(method: str, path: str)
     assert ("401" in responses_of(method, path)) == ("429" in responses_of(method, path))
 
 
-@pytest.mark.parametrize("path", ["/classify", "/classify/batch"])
+@pytest.mark.parametrize("path", ["/classify", "/classify/preview", "/classify/batch"])
 def test_example_of_the_request_is_accepted(sqlite_client: TestClient, path: str) -> None:
     body = SCHEMA["paths"][path]["post"]["requestBody"]
     assert body["required"] is True
@@ -235,6 +239,7 @@ def test_example_of_the_request_is_accepted(sqlite_client: TestClient, path: str
 
 def test_examples_of_the_answers_have_the_form_of_the_real_ones(sqlite_client: TestClient) -> None:
     real = {("post", "/classify"): sqlite_client.post("/classify", json=DRAWING)}
+    real["post", "/classify/preview"] = sqlite_client.post("/classify/preview", json=DRAWING)
     real["post", "/classify/batch"] = sqlite_client.post("/classify/batch", json={"images": [SEVEN]})
     picture = drawn_as_png(SEVEN)
     real["post", "/classify/image"] = sqlite_client.post("/classify/image", files={"file": picture})

@@ -16,7 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from clone import SECONDS, cannot_run, changed, clone_into, environment, free_port, need, run, settings_of, state_of
+from clone import (
+    PROJECT,
+    SECONDS,
+    cannot_run,
+    changed,
+    clone_into,
+    environment,
+    free_port,
+    need,
+    run,
+    settings_of,
+    state_of,
+)
 
 # An account that every Debian machine has, in the place of produser.
 SERVICE_USER = "www-data"
@@ -28,16 +40,19 @@ class Production:
 
     root: Path
     units: Path
+    nginx: Path
+    certificates: Path
     clone: Path
 
-    def set_up(self) -> str:
-        done = run(
-            self.clone,
-            *("bash", "setup-server.sh"),
-            PIXELWISE_USER=SERVICE_USER,
-            PIXELWISE_ROOT=str(self.root),
-            PIXELWISE_UNITS=str(self.units),
-        )
+    def set_up(self, **environment: str) -> str:
+        places = {
+            "PIXELWISE_ROOT": str(self.root),
+            "PIXELWISE_UNITS": str(self.units),
+            "PIXELWISE_NGINX": str(self.nginx),
+            "PIXELWISE_CERTIFICATE": str(self.certificates),
+        }
+        settings = {"PIXELWISE_USER": SERVICE_USER, **places, **environment}
+        done = run(self.clone, "bash", "setup-server.sh", **settings)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -71,6 +86,16 @@ def leave_version_05_in(root: Path) -> None:
         database.commit()
 
 
+def configure_nginx_in(folder: Path) -> None:
+    """A configuration that has no site yet."""
+    for name in ("sites-available", "sites-enabled"):
+        (folder / name).mkdir(parents=True)
+    (folder / "nginx.conf").write_text(
+        f"pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}\n"
+        f"http {{ access_log off; include {folder}/sites-enabled/*; }}\n"
+    )
+
+
 def make_venv_in(root: Path) -> None:
     """The packages of this test run, in a virtual environment that the service's user can read."""
     command = [python_for_everyone(), "-m", "venv", "--without-pip", root / ".venv"]
@@ -83,15 +108,17 @@ def make_venv_in(root: Path) -> None:
 def production() -> Iterator[Production]:
     if os.geteuid() != 0:
         cannot_run("only root can set up a production machine; to run this test: sudo scripts/test")
+    need("nginx", "nginx")
+    need("openssl", "openssl")
     # pytest's own folders are closed to the service's user.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        root, units, clone = folder / "opt/pixelwise", folder / "units", clone_into(folder / "clone")
-        units.mkdir()
+        root, units, nginx = folder / "opt/pixelwise", folder / "units", folder / "nginx"
+        configure_nginx_in(nginx)
         leave_version_05_in(root)
         make_venv_in(root)
-        machine = Production(root, units, clone)
+        machine = Production(root, units, nginx, folder / "ssl", clone_into(folder / "clone"))
         machine.set_up()
         yield machine
 
@@ -125,24 +152,47 @@ def test_prod_lets_the_service_user_run_alembic_by_hand(production: Production) 
     assert "(head)" in current.stdout, current.stderr
 
 
-def test_every_path_in_the_installed_unit_exists(production: Production) -> None:
+def test_systemd_accepts_every_installed_unit(production: Production) -> None:
     need("systemd-analyze", "systemd")
-    unit = production.units / "pixelwise.service"
-    verified = run(Path("/"), "systemd-analyze", "verify", str(unit))
+    units = sorted(production.units.iterdir())
+    assert [unit.name for unit in units] == sorted(
+        path.name for path in (PROJECT / "deploy").iterdir() if path.suffix in (".service", ".timer")
+    )
+    verified = run(Path("/"), "systemd-analyze", "verify", *map(str, units))
     assert (verified.returncode, verified.stderr) == (0, "")
-    values = "\n".join(value.removeprefix("file://") for _, value in settings_of(unit))
+
+
+def test_every_path_in_the_installed_units_exists(production: Production) -> None:
+    services = sorted(production.units.glob("*.service"))
+    values = "\n".join(value.removeprefix("file://") for unit in services for _, value in settings_of(unit))
     paths = re.findall(r"(?<![\w.])/[\w./-]+", values)
-    assert len(paths) >= 5
+    assert len(paths) >= 10
     for path in paths:
-        assert path.startswith(str(production.root)), path
+        assert path.startswith((str(production.root), str(production.certificates))), path
         assert Path(path).exists(), path
+
+
+def test_prod_puts_nginx_in_front_unless_it_is_told_to_leave_it_alone(production: Production) -> None:
+    enabled = production.nginx / "sites-enabled/pixelwise"
+    assert f"root {production.root}/app;" in enabled.read_text()
+    assert f"ssl_certificate {production.certificates}/certificate.pem;" in enabled.read_text()
+    enabled.unlink()
+    production.set_up(PIXELWISE_NGINX="off")
+    assert not enabled.is_symlink()
+    production.set_up()
+    assert enabled.is_symlink()
+
+
+def test_page_s_files_can_be_read_by_nginx_which_is_nobody_there(production: Production) -> None:
+    for path in (production.root / "app/static").iterdir():
+        run(Path("/"), "runuser", "-u", "nobody", "--", "cat", str(path)).check_returncode()
 
 
 def test_the_installed_unit_s_own_commands_start_the_service(production: Production) -> None:
     unit = dict(settings_of(production.units / "pixelwise.service"))
     production.run_as_service(*unit["ExecStartPre"].split()).check_returncode()
     port = str(free_port())
-    command = unit["ExecStart"].replace("--host 0.0.0.0 --port 8000", f"--host 127.0.0.1 --port {port}")
+    command = unit["ExecStart"].replace("--host ${UVICORN_HOST} --port 8000", f"--host 127.0.0.1 --port {port}")
     with subprocess.Popen(
         ["setpriv", f"--reuid={SERVICE_USER}", f"--regid={SERVICE_USER}", "--init-groups", *command.split()],
         cwd=unit["WorkingDirectory"],
@@ -161,6 +211,12 @@ def test_the_installed_unit_s_own_commands_start_the_service(production: Product
 
 
 def test_setting_up_prod_again_changes_nothing(production: Production) -> None:
-    before = state_of(production.root)
-    production.set_up()
+    folders = (production.units, production.nginx / "sites-available", production.certificates)
+
+    def outside() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for folder in folders for path in folder.iterdir()}
+
+    before, before_outside = state_of(production.root), outside()
+    assert "Nothing has changed for nginx." in production.set_up()
     assert changed(before, state_of(production.root)) == set()
+    assert outside() == before_outside

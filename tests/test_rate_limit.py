@@ -121,9 +121,9 @@ def test_guessing_keys_is_limited_whatever_path_is_called(start: Start, sqlite_u
 
 def test_one_address_has_one_share_whatever_its_urls_look_like(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="4/day")
-    urls = ("/classify", "/classify?a=1", "/classify?a=2", "/classify/", "/classify#5", "//classify", "/classify?b")
+    urls = ("/classify", "/classify?a=1", "/api/classify", "/classify/", "/classify#5", "/classify?b")
     codes = [client.post(url, json=DRAWING).status_code for url in urls]
-    assert codes == [200, 200, 200, 200, 429, 404, 429]
+    assert codes == [200, 200, 200, 200, 429, 429]
 
 
 def test_other_addresses_are_not_affected(start: Start, sqlite_url: str) -> None:
@@ -219,8 +219,9 @@ def test_health_results_and_drawings_are_not_limited(start: Start, sqlite_url: s
 
 
 def test_every_route_that_classifies_is_limited(start: Start, sqlite_url: str) -> None:
-    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day", PREVIEW_LIMIT="1/day")
     exhaust(client)
+    client.post("/classify/preview", json=DRAWING)
     writes = [
         (method, path)
         for path, methods in client.get("/openapi.json").json()["paths"].items()
@@ -230,6 +231,23 @@ def test_every_route_that_classifies_is_limited(start: Start, sqlite_url: str) -
     assert ("post", "/classify") in writes
     for method, path in writes:
         assert_problem(client.request(method, path), HTTPStatus.TOO_MANY_REQUESTS)
+
+
+def test_previews_have_a_limit_of_their_own(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day", PREVIEW_LIMIT="3/day")
+
+    previews = [client.post("/classify/preview", json=DRAWING).status_code for _ in range(4)]
+
+    assert previews == [200, 200, 200, 429]
+    assert statuses(client, 2) == [200, 429]
+
+
+def test_guessing_the_key_of_previews_counts_like_any_other_guess(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day", PREVIEW_LIMIT="off")
+
+    guesses = [client.post("/classify/preview", headers={"X-API-Key": "guess"}).status_code for _ in range(3)]
+
+    assert guesses == [401, 401, 429]
 
 
 def test_labels_and_notes_are_not_limited(start: Start, sqlite_url: str) -> None:

@@ -80,7 +80,8 @@ def key_of(project: Path) -> str:
 
 def test_serve_starts_from_nothing_and_its_curl_command_works(project: Path, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    with served(project, theirs, free_port()):
+    port = free_port()
+    with served(project, theirs, port):
         first = read_until_curl(ours)
         answer = json.loads(paste(curl_line(first), tmp_path))
     os.close(ours)
@@ -88,6 +89,7 @@ def test_serve_starts_from_nothing_and_its_curl_command_works(project: Path, tmp
 
     assert answer["prediction"] == "7"
     assert key_of(project) in curl_line(first)
+    assert f"http://127.0.0.1:{port}/#key={key_of(project)}" in first.splitlines()
     assert re.fullmatch("[0-9a-f]{64}", key_of(project))
     assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
     with closing(sqlite3.connect(project / "pixelwise.db")) as database:

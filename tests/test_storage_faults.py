@@ -1,6 +1,8 @@
 """The file is lost, locked, or out of room while the service runs and is used; nothing acknowledged may go with it."""
 
 import os
+import re
+import resource
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -12,10 +14,13 @@ from random import Random
 from select import select
 
 import pytest
-from clone import cannot_run, run
+from clone import disk_of, run
+from command_line import run_process
 from process import Load, Reply, Service, drawing, missing, serving, stored_answers, wait_until
-from service import assert_problem, assert_storage_problem, connected, rows
+from service import KEY, assert_problem, assert_storage_problem, connected, rows
 from sqlalchemy import text
+
+from app.cli.status import Status
 
 
 def delete(database: Path) -> None:
@@ -67,6 +72,101 @@ def test_nothing_is_acknowledged_once_the_file_is_lost(
     assert missing(load.acknowledged, f"sqlite:///{tmp_path / 'kept.db'}") == []
 
 
+def overwrite_with_something_else(database: Path) -> None:
+    database.write_bytes(b"These are not the pages of a database. " * 1000)
+
+
+def corrupt_every_page_but_the_first(database: Path) -> None:
+    random = Random(0)
+    with database.open("r+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(4096)
+        file.write(random.randbytes(size - 4096))
+
+
+def delete_the_log(database: Path) -> None:
+    database.with_name("pixelwise.db-wal").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (overwrite_with_something_else, "put a backup back"),
+        (corrupt_every_page_but_the_first, "put a backup back"),
+        (delete_the_log, "moved, deleted or replaced; restart the service"),
+    ],
+)
+def test_service_refuses_to_go_on_with_a_file_or_a_log_that_is_lost(
+    sqlite_url: str, tmp_path: Path, damage: Callable[[Path], None], reason: str
+) -> None:
+    with serving(sqlite_url, tmp_path) as service:
+        with Load(service.port, 8) as load:
+            load.wait_for(50)
+            damage(tmp_path / "pixelwise.db")
+            wait_until(lambda: len(load.refused) > 50, "the service refuses")
+            acknowledged = len(load.answers)
+            wait_until(lambda: len(load.refused) > 100, "the service goes on refusing")
+            assert len(load.answers) == acknowledged
+        assert_not_ready(service, reason)
+        service.kill()
+    for reply in load.refused:
+        assert_storage_problem(reply)
+    causes = re.findall(r"ERROR: pixelwise: request \w+: (.*)", service.log.read_text())
+    assert any(reason in cause for cause in causes)
+    assert len(causes) == len(set(causes)), "a cause is said twice"
+
+
+def test_rows_whose_log_was_deleted_are_in_the_file_after_a_stop(sqlite_url: str, tmp_path: Path) -> None:
+    with serving(sqlite_url, tmp_path) as service:
+        with Load(service.port, 8) as load:
+            load.wait_for(50)
+            delete_the_log(tmp_path / "pixelwise.db")
+            wait_until(lambda: len(load.refused) > 50, "the service refuses")
+        service.stop()
+    assert missing(load.acknowledged, sqlite_url) == []
+    with serving(sqlite_url, tmp_path) as service:
+        wait_until_ready(service)
+
+
+def test_row_that_cannot_be_read_ends_the_writing(sqlite_url: str, tmp_path: Path) -> None:
+    with serving(sqlite_url, tmp_path) as service:
+        with Load(service.port, 8) as load:
+            load.wait_for(300)
+        service.stop()
+    # The page of the oldest drawing, which no write comes near.
+    database = tmp_path / "pixelwise.db"
+    page = database.read_bytes().index(load.acknowledged[1].pixels) // 4096
+    with database.open("r+b", buffering=0) as file:
+        file.seek(page * 4096)
+        file.write(bytes(4096))
+    with serving(sqlite_url, tmp_path) as service, service.client() as client:
+        assert client.classify(drawing(Random(0))).status_code == 200
+        client.connection.request("GET", "/results/1/drawing.png", headers={"X-API-Key": KEY})
+        assert_storage_problem(client.receive())
+        assert_storage_problem(client.classify(drawing(Random(0))))
+        assert_not_ready(service, "the database is damaged (database disk image is malformed)")
+
+
+def test_file_that_may_grow_no_further_is_told_and_service_returns(sqlite_url: str, tmp_path: Path) -> None:
+    with serving(sqlite_url, tmp_path) as service:
+        with Load(service.port, 8) as load:
+            load.wait_for(50)
+            resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (65536, resource.RLIM_INFINITY))
+            wait_until(lambda: len(load.refused) > 50, "the service refuses")
+            assert_not_ready(service, "disk I/O error")
+            resource.prlimit(
+                service.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            )
+            load.wait_for(50)
+        wait_until_ready(service)
+        service.stop()
+    for reply in load.refused:
+        assert_storage_problem(reply)
+    assert service.log.read_text().count("disk I/O error") == 1
+    assert missing(load.acknowledged, sqlite_url) == []
+    assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
 def test_a_backup_moved_over_the_file_is_whole_after_a_restart(sqlite_url: str, tmp_path: Path) -> None:
     database, backup = tmp_path / "pixelwise.db", tmp_path / "backup.db"
     with serving(sqlite_url, tmp_path) as service:
@@ -112,15 +212,8 @@ def test_a_lock_that_is_not_given_back_is_told_to_everyone_who_waits(sqlite_url:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 4 MiB."""
-    if os.geteuid() != 0:
-        cannot_run("only root can make a small disk; to run this test: sudo scripts/test")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = run(tmp_path, "mount", "-t", "tmpfs", "-o", "size=4m", "pixelwise-test", str(disk))
-    if mounted.returncode != 0:
-        cannot_run(f"no small disk can be made here: {mounted.stderr.strip()}")
-    yield disk
-    run(tmp_path, "umount", str(disk)).check_returncode()
+    with disk_of(tmp_path, 4) as disk:
+        yield disk
 
 
 def fill(disk: Path) -> Path:
@@ -131,6 +224,17 @@ def fill(disk: Path) -> Path:
             file.write(bytes(4096))
     assert shutil.disk_usage(disk).free == 0
     return filler
+
+
+def test_service_does_not_start_where_it_may_not_write(sqlite_url: str, tmp_path: Path, small_disk: Path) -> None:
+    shutil.copy(tmp_path / "pixelwise.db", small_disk)
+    run(tmp_path, "mount", "-o", "remount,ro", str(small_disk)).check_returncode()
+    outcome = run_process(
+        tmp_path, "serve", DATABASE_URL=f"sqlite:///{small_disk / 'pixelwise.db'}", SECRET_API_KEY="a-key"
+    )
+    assert outcome.status == Status.CANNOT_WORK
+    assert outcome.err.count("pixelwise: ") == 1
+    assert "readonly database" in outcome.err
 
 
 def test_a_disk_that_is_full_is_told_and_service_returns_when_there_is_room(

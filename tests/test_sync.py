@@ -1,17 +1,17 @@
 """A row is synced to the disk before its answer begins: watched from outside, by strace and by PostgreSQL itself."""
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
 import psycopg
-from clone import cannot_run, need, run
 from process import Service, drawing, serving, wait_until
 from sqlalchemy import make_url
+from traced import strace
 
 REQUESTS = 50
+CALLS = ("fsync", "fdatasync", "pwrite64", "write", "writev", "sendto", "sendmsg")
 
 # uvicorn with the service as it is, but for the setting that loses the last rows when the power fails.
 WITH_SYNCHRONOUS_NORMAL = """
@@ -32,15 +32,6 @@ def classify_one_after_another(service: Service) -> None:
     with service.client() as client:
         for _ in range(REQUESTS):
             assert client.classify(drawing(random)).status_code == 200
-
-
-def strace(output: Path) -> Sequence[str]:
-    """The command that writes down what the service tells the disk and its clients, and is not its parent."""
-    need("strace", "strace")
-    if run(Path("/"), "strace", "-o", os.devnull, "true").returncode != 0:
-        cannot_run("strace may not look into other processes here; to run this test: allow ptrace")
-    calls = "trace=fsync,fdatasync,pwrite64,write,writev,sendto,sendmsg"
-    return "strace", "-D", "-f", "-y", "-o", str(output), "-e", calls
 
 
 def synced_answers(trace: str, log: Path) -> list[bool]:
@@ -67,7 +58,7 @@ def synced_answers(trace: str, log: Path) -> list[bool]:
 
 def answers_under_strace(database_url: str, folder: Path, uvicorn: Sequence[str]) -> list[bool]:
     trace = folder / "trace"
-    with serving(database_url, folder, tracer=strace(trace), uvicorn=uvicorn) as service:
+    with serving(database_url, folder, tracer=strace(trace, *CALLS), uvicorn=uvicorn) as service:
         classify_one_after_another(service)
         service.stop()
     last_line = re.compile(rf"^{service.process.pid} +\+\+\+ killed", re.MULTILINE)

@@ -1,0 +1,31 @@
+"""A migrated database for a drill, gone when it ends."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from conftest import migrate, postgres_database
+
+ENGINES = ("sqlite", "postgresql")
+DEFAULT_SERVER = "postgresql://postgres@127.0.0.1:5432/postgres"
+
+
+@contextmanager
+def database(engine: str, purpose: str) -> Iterator[tuple[str, Path]]:
+    """Give the URL of a new database on this engine, and a new folder for what else the drill writes.
+
+    PostgreSQL's are made on the server that TEST_POSTGRES_URL names, as those of the tests are.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if engine == "sqlite":
+            url = f"sqlite:///{folder / 'pixelwise.db'}"
+            migrate(url)
+            yield url, folder
+            return
+        server = os.environ.get("TEST_POSTGRES_URL", DEFAULT_SERVER)
+        with postgres_database(server, purpose) as url:
+            migrate(url)
+            yield url, folder

@@ -1,0 +1,118 @@
+"""RATE_LIMIT shared by two services in a Redis that is stopped, hangs and is started again under load.
+
+`python -m benchmarks.faults.limits`; about a minute. Needs redis-server.
+"""
+
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Self
+
+from process import Service, drawing, free_port, serving
+from test_shared_limits import redis_server, sent_to, uri
+
+from benchmarks.faults.databases import database
+from benchmarks.report import table
+
+CALLERS = 8
+LONGEST_S = 0.5
+# So long each state lasts; a service asks Redis again five seconds after it failed.
+STATE_S = 8
+
+
+@dataclass
+class Timed:
+    """Callers that send one drawing after another, and how long each call took in which state of Redis."""
+
+    services: list[Service]
+    state: str = "up"
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def __enter__(self) -> Self:
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(CALLERS)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, number: int) -> None:
+        random = Random(number)
+        with self.services[number % len(self.services)].client() as client:
+            while not self._ended.is_set():
+                state, began = self.state, time.monotonic()
+                reply = client.classify(drawing(random))
+                self.seconds.setdefault(state, []).append(time.monotonic() - began)
+                self.statuses[state, reply.status_code] += 1
+                time.sleep(0.005)
+
+
+def exactly(url: str, folder: Path) -> bool:
+    """Whether a limit of twenty lets twenty through, and no more, when a hundred callers send at once."""
+    port = free_port()
+    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port)}
+    with redis_server(port), ExitStack() as running:
+        services = [running.enter_context(serving(url, folder, **settings)) for _ in range(2)]
+        codes = Counter(sent_to(services, 400, 100))
+    print(f"400 drawings of 100 callers to 2 services, RATE_LIMIT=20/day: {codes[200]} of 200, {codes[429]} of 429\n")
+    return codes == {200: 20, 429: 380}
+
+
+def under_load(url: str, folder: Path) -> tuple[Timed, list[str]]:
+    """Let Redis go down, come back, hang and go on; return what the callers saw and what the services logged."""
+    port = free_port()
+    settings = {"RATE_LIMIT": "100000/minute", "RATE_LIMIT_STORAGE_URI": uri(port)}
+    with ExitStack() as running:
+        redis = running.enter_context(redis_server(port))
+        services = [running.enter_context(serving(url, folder, **settings)) for _ in range(2)]
+        with Timed(services) as load:
+
+            def stay(state: str, change: Callable[[], object]) -> None:
+                load.state = state
+                change()
+                time.sleep(STATE_S)
+
+            stay("up", lambda: None)
+            stay("down", redis.kill)
+            redis.wait()
+            again = running.enter_context(redis_server(port))
+            stay("up again", lambda: None)
+            stay("hanging", lambda: again.send_signal(signal.SIGSTOP))
+            stay("going on", lambda: again.send_signal(signal.SIGCONT))
+        logs = [service.log.read_text() for service in services]
+    return load, logs
+
+
+def main() -> int:
+    """Run the drill."""
+    with database("postgresql", "limits") as (url, folder):
+        kept = exactly(url, folder)
+        load, logs = under_load(url, folder)
+    lines = []
+    for state, seconds in load.seconds.items():
+        others = sum(count for (when, status), count in load.statuses.items() if when == state and status != 200)
+        kept = kept and not others and max(seconds) <= LONGEST_S
+        median = sorted(seconds)[len(seconds) // 2]
+        lines.append([state, str(len(seconds)), str(others), f"{median * 1e3:.1f}", f"{max(seconds) * 1e3:.0f}"])
+    print(table(("Redis", "calls", "not 200", "median ms", "longest ms"), lines))
+    for log in logs:
+        lost, back = log.count("does not answer"), log.count("answers again")
+        print(f"\nA service logged {lost} times that Redis does not answer, {back} times that it answers again.")
+        kept = kept and (lost, back) == (2, 2)
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

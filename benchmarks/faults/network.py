@@ -1,0 +1,69 @@
+"""The network between service and PostgreSQL goes away without a word, while a statement is under way.
+
+`python -m benchmarks.faults.network`; half a minute. It needs root, for a network of its own to take away, and Debian's
+packages postgresql and iproute2.
+"""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable
+
+from conftest import migrate
+from postgres_cluster import postgres_cluster
+from sqlalchemy import text
+
+from app.db import Database, DatabaseError
+from benchmarks.report import table
+
+HEADING = ("request", "outcome", "s after the network went or came back")
+# Half as long again as the connection is given to notice it.
+PATIENCE_S = 15.0
+
+
+def network(state: str) -> None:
+    subprocess.run(["ip", "link", "set", "lo", state], check=True)
+
+
+async def outcome(name: str, request: Awaitable[object]) -> tuple[str, str, float]:
+    began = time.monotonic()
+    try:
+        await request
+    except DatabaseError as error:
+        return name, type(error).__name__, time.monotonic() - began
+    return name, "answered", time.monotonic() - began
+
+
+async def drill(database: Database) -> list[tuple[str, str, float]]:
+    """Take the network away and give it back; return what became of a request before, during and after."""
+    under_way = asyncio.create_task(database.write(lambda session: session.execute(text("SELECT pg_sleep(4)"))))
+    await asyncio.sleep(1)
+    network("down")
+    new = database.write(lambda session: session.execute(text("SELECT 1")))
+    found = await asyncio.gather(outcome("under way", under_way), outcome("new", new))
+    network("up")
+    after = database.write(lambda session: session.execute(text("SELECT 1")))
+    return [*found, await outcome("afterwards", after)]
+
+
+def main() -> int:
+    """Run the drill in a network that nobody else uses."""
+    if "--inside" not in sys.argv:
+        return subprocess.run(["unshare", "--net", sys.executable, "-m", __spec__.name, "--inside"]).returncode
+    network("up")
+    with postgres_cluster() as cluster:
+        url = cluster.new_database()
+        migrate(url)
+        database = Database(url.replace("postgresql://", "postgresql+psycopg://"))
+        try:
+            found = asyncio.run(asyncio.wait_for(drill(database), 4 * PATIENCE_S))
+        finally:
+            database.close()
+    print(table(HEADING, [[name, what, f"{seconds:.1f}"] for name, what, seconds in found]))
+    kept = [what for _, what, _ in found] == ["DatabaseUnavailable", "DatabaseUnavailable", "answered"]
+    return 0 if kept and max(seconds for *_, seconds in found) <= PATIENCE_S else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""`python -m app copy-to`: everything moves from SQLite to PostgreSQL, and both are compared."""
+
+import json
+import signal
+from datetime import UTC
+from pathlib import Path
+from random import Random
+
+import pytest
+from command_line import done, in_terminal, refused
+from process import drawing, serving, wait_until
+from service import execute, rows
+from stored import random_rows, store
+
+from app.cli.status import Status
+
+ROWS = random_rows(300)
+TABLES = ("predictions", "drawings", "labels", "reviews")
+
+
+def counted(url: str) -> dict[str, int]:
+    return {name: int(rows(url, f"SELECT count(*) AS n FROM {name}")[0]["n"]) for name in TABLES}
+
+
+@pytest.fixture
+def filled(configured_sqlite: str) -> str:
+    """An SQLite database of every kind of row, the newest of which was deleted."""
+    store(configured_sqlite, ROWS, drawings=True)
+    execute(
+        configured_sqlite,
+        "DELETE FROM drawings WHERE prediction_id = 300",
+        "DELETE FROM labels WHERE prediction_id = 300",
+        "DELETE FROM reviews WHERE prediction_id = 300",
+        "DELETE FROM predictions WHERE id = 300",
+        "INSERT INTO idempotency_keys VALUES ('Änne', 'key', 'x', '[]', '2026-11-20 10:00:00.000000')",
+    )
+    return configured_sqlite
+
+
+def test_everything_is_there_and_the_service_goes_on_with_the_next_id(
+    filled: str, postgres_url: str, tmp_path: Path
+) -> None:
+    copied = json.loads(done("copy-to", postgres_url, "--json"))["tables"]
+    assert counted(postgres_url) == counted(filled) == {name: copied[name]["rows"] for name in TABLES}
+    query = "SELECT id, prediction, confidence, model_version, notes, request_id FROM predictions ORDER BY id"
+    assert rows(postgres_url, query) == rows(filled, query)
+    query = "SELECT id, prediction_id, label, source FROM labels ORDER BY id"
+    assert rows(postgres_url, query) == rows(filled, query)
+    query = "SELECT prediction_id, pixels FROM drawings ORDER BY prediction_id"
+    assert rows(postgres_url, query) == rows(filled, query)
+    query = "SELECT max(created_at) AS last FROM predictions"
+    (last,) = rows(postgres_url, query)
+    assert rows(filled, query)[0]["last"] == f"{last['last'].astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+    with serving(postgres_url, tmp_path) as service, service.client() as client:
+        # The id of the row that was deleted is not given again.
+        assert client.classify(drawing(Random(1))).json()["id"] == 301
+
+
+def test_interrupted_it_goes_on_where_it_was(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
+    store(sqlite_url, random_rows(10_000))
+    settings = {"DATABASE_URL": sqlite_url}
+    with in_terminal(tmp_path, "copy-to", postgres_url, settings=settings) as terminal:
+        wait_until(lambda: counted(postgres_url)["predictions"] > 0, "some rows are copied")
+        assert terminal.interrupt() in (Status.INTERRUPTED, -signal.SIGINT)
+    before = counted(postgres_url)
+    with in_terminal(tmp_path, "copy-to", postgres_url, "--json", settings=settings) as terminal:
+        assert terminal.end() == 0
+    tables = json.loads(terminal.shown[terminal.shown.index('{"tables"') :].partition("\n")[0])["tables"]
+    assert {name: tables[name]["resumed"] for name in TABLES} == before
+    assert counted(postgres_url) == counted(sqlite_url)
+
+
+def test_a_database_that_holds_something_else_is_left_alone(filled: str, postgres_url: str) -> None:
+    execute(postgres_url, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.5, 'v1')")
+    assert "predictions holds rows of something else" in refused(Status.NOT_DONE, "copy-to", postgres_url)
+    assert counted(postgres_url) == {"predictions": 1, "drawings": 0, "labels": 0, "reviews": 0}
+
+
+def test_a_row_that_was_changed_there_is_found(filled: str, postgres_url: str) -> None:
+    done("copy-to", postgres_url)
+    done("copy-to", postgres_url)
+    execute(postgres_url, "UPDATE drawings SET margin = margin + 0.000001 WHERE prediction_id = 7")
+    assert "drawings holds rows of something else" in refused(Status.NOT_DONE, "copy-to", postgres_url)
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+def test_a_place_that_cannot_be_copied_to_is_refused(empty_postgres_url: str, tmp_path: Path) -> None:
+    assert "run: alembic upgrade head" in refused(Status.CANNOT_WORK, "copy-to", empty_postgres_url)
+    assert "begin with postgresql://" in refused(Status.WRONG_USAGE, "copy-to", f"sqlite:///{tmp_path}/other.db")
+    told = refused(Status.CANNOT_WORK, "copy-to", "postgresql://anna:${NO_SUCH_NAME}@localhost/x")
+    assert "NO_SUCH_NAME" in told
