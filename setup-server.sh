@@ -4,14 +4,18 @@
 #   bash setup-server.sh                dev, where there is no user produser: the virtual environment, .env, the model
 #                                       and the database, all in this folder
 #   sudo bash setup-server.sh           prod, where the user produser exists: the same in /opt/pixelwise, to which this
-#                                       folder's code is copied unless it is that folder, and the service pixelwise
+#                                       folder's code is copied unless it is that folder, the service pixelwise, and
+#                                       nginx with HTTPS in front of it
 #
 # From the environment or .env:
 #   MODEL_URL, MODEL_SHA256   fetch the model from there; refused unless it has this checksum
+#   PIXELWISE_NGINX           where nginx is configured  (default: /etc/nginx); off: leave nginx alone
+#   PIXELWISE_BACKUP          off: leave the timer of the nightly backup alone
 # From the environment:
 #   PIXELWISE_ROOT            where prod lives           (default: /opt/pixelwise)
 #   PIXELWISE_USER            whom the service runs as   (default: produser)
 #   PIXELWISE_UNITS           where systemd finds units  (default: /etc/systemd/system)
+#   PIXELWISE_CERTIFICATE     nginx's certificate, key   (default: /etc/ssl/pixelwise)
 #   PIXELWISE_VENV            dev's virtual environment  (default: .venv)
 set -euo pipefail
 umask 022
@@ -21,6 +25,7 @@ here=$PWD
 root=${PIXELWISE_ROOT:-/opt/pixelwise}
 user=${PIXELWISE_USER:-produser}
 units=${PIXELWISE_UNITS:-/etc/systemd/system}
+certificates=${PIXELWISE_CERTIFICATE:-/etc/ssl/pixelwise}
 # What belongs to the program and gives way to its next version. All else beside it is data and stays.
 code=(app alembic deploy docs models scripts alembic.ini init_db.py requirements.txt setup-server.sh .env.example README.md)
 
@@ -57,13 +62,13 @@ set_up_dev() {
 }
 
 set_up_prod() {
-    local now before
     [ "$(id -u)" = 0 ] || fail "the user $user exists, so this is a production machine; run: sudo bash setup-server.sh"
     install_missing_packages
     [ "${root#/}" != "$root" ] || fail "PIXELWISE_ROOT must begin with a slash"
     # The service writes its database and what SQLite keeps beside it into this folder, so its group may. The sticky
     # bit lets it touch its own files there and none of root's: not the code, and not .env.
     install -d -o root -g "$(id -gn "$user")" -m 1775 "$root"
+    [ -d "$root/backups" ] || install -d -o "$user" -g "$(id -gn "$user")" -m 700 "$root/backups"
     export PIXELWISE_VENV=$root/.venv
     python=$PIXELWISE_VENV/bin/python
     [ ! -e "$PIXELWISE_VENV" ] || chown -hR root:root "$PIXELWISE_VENV"
@@ -74,17 +79,24 @@ set_up_prod() {
     pull_model
     set_owners
     check_model as_the_service
-    install_unit
+    install_units
+    bring_service_up
+    start_timers
+    put_nginx_in_front
+}
+
+bring_service_up() {
+    local now before
     now=$(deployed)
     before=$(cat "$PIXELWISE_VENV/deployed" 2>/dev/null || true)
     if [ "$now" = "$before" ] && running; then
         echo "Nothing has changed; the running service is left alone."
         return
     fi
-    # Nobody may write while the tables change, so the service is down for the moment that takes.
-    ! managed || systemctl stop pixelwise
+    # The service goes on meanwhile: its release works on the tables of the next one. PostgreSQL keeps no request waiting;
+    # SQLite lets everybody read, and asks those who write to come back if it takes longer than they can wait.
     migrate as_the_service ||
-        fail "the database could not be brought up to date, and the service is stopped; do what the line above says, then run this again"
+        fail "the database could not be brought up to date, and the service was not restarted; do what the line above says, then run this again"
     start_service
     [ "$now" = "$before" ] || echo "$now" >"$PIXELWISE_VENV/deployed"
 }
@@ -201,15 +213,19 @@ deployed() {
     } | sha256sum
 }
 
-install_unit() {
-    local unit
-    unit=$(sed "s|/opt/pixelwise|$root|g; s|produser|$user|g" deploy/pixelwise.service)
-    [ "$unit" != "$(cat "$units/pixelwise.service" 2>/dev/null)" ] || return 0
+install_units() {
+    local source target unit changed=""
     mkdir -p "$units"
-    echo "Installing $units/pixelwise.service."
-    echo "$unit" >"$units/pixelwise.service"
-    chmod 644 "$units/pixelwise.service"
-    ! managed || systemctl daemon-reload
+    for source in deploy/*.service deploy/*.timer; do
+        target=$units/${source#deploy/}
+        unit=$(sed "s|/opt/pixelwise|$root|g; s|/etc/ssl/pixelwise|$certificates|g; s|produser|$user|g" "$source")
+        [ "$unit" != "$(cat "$target" 2>/dev/null)" ] || continue
+        echo "Installing $target."
+        echo "$unit" >"$target"
+        chmod 644 "$target"
+        changed=yes
+    done
+    [ -z "$changed" ] || ! managed || systemctl daemon-reload
 }
 
 # Whether a systemd that reads this unit runs here.
@@ -233,7 +249,7 @@ start_service() {
         return
     fi
     systemctl enable --quiet pixelwise
-    systemctl start pixelwise
+    systemctl restart pixelwise
     for ((tries = 0; tries < 30; tries++)); do
         if "$python" -I -c 'import urllib.request as r; r.urlopen("http://127.0.0.1:8000/health/ready", timeout=5)' 2>/dev/null; then
             echo "The service answers on port 8000."
@@ -242,6 +258,29 @@ start_service() {
         sleep 1
     done
     fail "the service was started but is not ready; journalctl -u pixelwise says why"
+}
+
+start_timers() {
+    local timer
+    if [ "$units" != /etc/systemd/system ] || ! command -v systemctl >/dev/null; then
+        return
+    fi
+    for timer in deploy/*.timer; do
+        case $timer in
+        # What deletes is turned on by whoever wants it.
+        *-prune.timer) continue ;;
+        *-backup.timer) [ "$(setting PIXELWISE_BACKUP)" != off ] || continue ;;
+        esac
+        systemctl enable --quiet "${timer#deploy/}"
+        ! managed || systemctl start "${timer#deploy/}"
+    done
+}
+
+put_nginx_in_front() {
+    local nginx
+    nginx=$(setting PIXELWISE_NGINX /etc/nginx)
+    [ "$nginx" != off ] || return 0
+    PIXELWISE_ROOT=$root PIXELWISE_NGINX=$nginx PIXELWISE_CERTIFICATE=$certificates scripts/nginx
 }
 
 main "$@"
