@@ -15,21 +15,19 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.config import get_settings
 from app.engine import (
-    READERS,
     SCANNERS,
     DatabaseBusy,
     DatabaseError,
     DatabaseFull,
     DatabaseUnavailable,
     OutcomeUnknown,
-    SqliteFile,
     checked_url,
-    sqlite_engine,
     translated_errors,
 )
 from app.postgres import POSTGRES_THREADS, postgres_engine, postgres_scan_engine, refuse_lossy_commits
 from app.reader import Reader
 from app.revisions import schema_problem, schema_revision
+from app.sqlite import READERS, SqliteFile, sqlite_engine
 from app.writer import MAX_WAITING, Work, Writer
 
 __all__ = [

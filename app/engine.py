@@ -1,49 +1,21 @@
-"""Engines: how PixelWise connects to SQLite and to PostgreSQL, and what its errors are called."""
+"""What SQLite and PostgreSQL have in common: the URL that names one, its limits, and what its errors are called."""
 
 import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.checkpoints import Checkpoints
 from app.config import ConfigurationError
-
-# A reader waits for the disk and for Python's interpreter lock; more threads than this gain nothing.
-READERS: Final = 8
 
 # Statistics over everything and exports: few at once, so that they leave a core to the requests.
 SCANNERS: Final = 2
 
 BUSY_TIMEOUT_S: Final = 5.0
-
-# How long a file that was overwritten can go on being written to. A look costs a third of a millisecond.
-LOOK_EVERY_S: Final = 1.0
-
-# FULL syncs the log at every commit: with NORMAL the rows since the last checkpoint are lost when the
-# power fails. The size limit gives the disk back after a burst. What is deleted is overwritten, for it may be personal.
-_WRITER_PRAGMAS: Final = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "journal_size_limit=67108864",
-    "secure_delete=ON",
-)
-# Readers change nothing: a start that is refused leaves the file and its journal as they were.
-_READER_PRAGMAS: Final = ("query_only=ON",)
-
-# Nobody moves the log into the file but the writer whose turn it is; see `app.checkpoints`.
-_NO_CHECKPOINTS: Final = "wal_autocheckpoint=0"
-# A checkpoint every so many pages of 4 KiB, which is SQLite's own default.
-_CHECKPOINTS: Final = "wal_autocheckpoint=1000"
-
-_DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 # Too many connections, a lock or a statement that took too long, a deadlock, a serialisation failure.
 _POSTGRES_BUSY: Final = ("53300", "55P03", "57014", "40P01", "40001")
@@ -97,172 +69,19 @@ def checked_url(database_url: str) -> URL:
     return url
 
 
-_Identity = tuple[int, int]
-
-
-def _identity(path: Path) -> _Identity:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _is(path: Path, opened: _Identity) -> bool:
-    try:
-        return _identity(path) == opened
-    except OSError:
-        return False
-
-
-def _code(error: BaseException) -> int:
+def sqlite_code(error: BaseException) -> int:
     """Return SQLite's primary code of the error, 0 for an error of something else."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _damaged(cause: str) -> DatabaseUnavailable:
+def is_damage(error: BaseException) -> bool:
+    """Say whether the error is SQLite's word that the content of the file is no sound database."""
+    return sqlite_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def damaged(cause: str) -> DatabaseUnavailable:
+    """Return what to raise for a damaged file."""
     return DatabaseUnavailable(f"the database is damaged ({cause}); stop the service and put a backup back")
-
-
-class SqliteFile:
-    """The file that was opened, so that a moved, deleted or replaced one is noticed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.checkpoints = Checkpoints(path)
-        self._log_path = path.with_name(f"{path.name}-wal")
-        self._log: _Identity | None = None
-        self._damage: str | None = None
-        self._look_again_at = 0.0
-        try:
-            self._opened = _identity(path)
-        except FileNotFoundError:
-            raise DatabaseUnavailable(f"there is no database at {path}; {UPGRADE}") from None
-        except OSError as error:
-            raise DatabaseUnavailable(f"cannot open {path}: {error.strerror}") from error
-
-    def refuse_lost(self) -> None:
-        """Raise DatabaseUnavailable when what is committed now would be found by nobody.
-
-        SQLite does not notice when the file or its log has lost its name, and writes on into nowhere. That the content
-        is no database any more it notices where it reads, which a writer with a cache hardly does.
-        """
-        for path, opened in ((self.path, self._opened), (self._log_path, self._log)):
-            if opened is not None and not _is(path, opened):
-                raise DatabaseUnavailable(f"{path} was moved, deleted or replaced; restart the service")
-        if self._damage is not None:
-            raise _damaged(self._damage)
-        if time.monotonic() >= self._look_again_at:
-            self._look()
-            self._look_again_at = time.monotonic() + LOOK_EVERY_S
-
-    def _look(self) -> None:
-        """Read where the tables are, as somebody who opens the file now, past every cache."""
-        try:
-            with closing(self._connected()) as connection:
-                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        except sqlite3.Error as error:
-            self.note_damage(error)
-            raise _damaged(str(error)) if self._damage else DatabaseUnavailable(str(error)) from error
-
-    def note_damage(self, error: BaseException) -> None:
-        """Remember it if the error says that the content is no sound database: nothing is added to such a one."""
-        if _code(error) in _DAMAGE:
-            self._damage = str(error)
-
-    def before_commit(self) -> None:
-        """Do the same in a transaction, in which there is a log; it stays the same one until the writer disconnects."""
-        if self._log is None:
-            with suppress(FileNotFoundError):
-                self._log = _identity(self._log_path)
-        self.refuse_lost()
-
-    def forget_log(self) -> None:
-        """Expect another log: the last connection that is closed takes it away."""
-        self._log = None
-
-    def connect(self) -> sqlite3.Connection:
-        """Connect to the file. It is never created here: an empty one would hide that the data is gone."""
-        self.refuse_lost()
-        return self._connected()
-
-    def _connected(self) -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{self.path.as_uri()}?mode=rw",
-            uri=True,
-            timeout=BUSY_TIMEOUT_S,  # In force before any PRAGMA, since journal_mode=WAL takes a lock itself.
-            isolation_level=None,  # Otherwise the driver decides by itself when a transaction begins.
-            check_same_thread=False,  # A pooled connection serves one thread after another.
-        )
-
-
-def sqlite_engine(url: URL, file: SqliteFile, role: Literal["writer", "second writer", "reader"]) -> Engine:
-    """Make the engine of the one writer, that of a script that writes beside it, or that of readers."""
-    write = role != "reader"
-    engine = create_engine(
-        url,
-        creator=file.connect,
-        pool_size=1 if write else READERS,
-        max_overflow=0,
-        pool_timeout=BUSY_TIMEOUT_S,
-    )
-    pragmas = (*(_WRITER_PRAGMAS if write else _READER_PRAGMAS), _NO_CHECKPOINTS)
-    # A deferred transaction that reads and then writes fails at once when another wrote in between,
-    # whatever the timeout; IMMEDIATE waits for its turn instead.
-    begin = "BEGIN IMMEDIATE" if write else "BEGIN"
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "handle_error")
-    def note_damage(context: ExceptionContext) -> None:
-        file.note_damage(context.original_exception)
-
-    if write:
-
-        @event.listens_for(engine, "close")
-        def forget_log(_connection: object, _record: object) -> None:
-            file.forget_log()
-
-    # A script that writes beside the service leaves the checkpoints to it.
-    if role == "writer":
-        _take_turns(engine, file.checkpoints)
-
-    # SQLAlchemy leaves the BEGIN to the driver, which leaves it to us. Said to the driver directly, because the usual
-    # way, an event that executes it as a statement, takes as long as an INSERT.
-    setattr(engine.dialect, "do_begin", lambda connection: connection.execute(begin))  # noqa: B010
-
-    return engine
-
-
-def _take_turns(engine: Engine, checkpoints: Checkpoints) -> None:
-    """Let the engine's connection move the log into the file while that is this process's turn."""
-
-    @event.listens_for(engine, "checkout")
-    def take_turn(connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
-        try:
-            mine = checkpoints.take_turn()
-        except OSError as error:
-            raise DatabaseUnavailable(f"cannot open {error.filename}: {error.strerror}") from error
-        if mine != record.info.get("checkpoints", False):
-            connection.execute(f"PRAGMA {_CHECKPOINTS if mine else _NO_CHECKPOINTS}")
-            record.info["checkpoints"] = mine
-
-    @event.listens_for(engine, "checkin")
-    def end_turn(_connection: object, _record: object) -> None:
-        checkpoints.end_turn()
-
-    # The log of a file that was moved or replaced is left by SQLite where it is, and at the next start it would be
-    # played into the file that has taken the place, which destroys that. So no rows stay in it.
-    @event.listens_for(engine, "close")
-    def empty_log(connection: sqlite3.Connection, _record: object) -> None:
-        with suppress(OSError, sqlite3.Error):
-            if checkpoints.take_turn(BUSY_TIMEOUT_S):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    # Not before: of several processes that stop at once the last must find itself alone to remove the log.
-    @event.listens_for(engine, "engine_disposed")
-    def end_last_turn(_engine: Engine) -> None:
-        checkpoints.end_turn()
 
 
 def _translated(error: SQLAlchemyError) -> DatabaseError:
@@ -274,14 +93,14 @@ def _translated(error: SQLAlchemyError) -> DatabaseError:
         return DatabaseUnavailable(type(error).__name__)
     # What follows the first line of a PostgreSQL message may quote the row.
     cause = str(original).strip().partition("\n")[0]
-    code = _code(original)
+    code = sqlite_code(original)
     state = getattr(original, "sqlstate", None)
     if code == sqlite3.SQLITE_FULL or state == _POSTGRES_FULL:
         return DatabaseFull(cause)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or state in _POSTGRES_BUSY:
         return DatabaseBusy(cause)
-    if code in _DAMAGE:
-        return _damaged(cause)
+    if is_damage(original):
+        return damaged(cause)
     if state == _POSTGRES_OUTCOME_UNKNOWN:
         return OutcomeUnknown(f"the connection was lost during the commit, which may have been made or not: {cause}")
     return DatabaseUnavailable(cause)

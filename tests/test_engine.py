@@ -2,13 +2,17 @@
 
 import asyncio
 import shutil
+import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from predictions import a_prediction, add_prediction, count_predictions
+from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from app.config import ConfigurationError
@@ -48,6 +52,23 @@ def test_close_leaves_one_file_that_holds_every_row(sqlite_database: Database) -
     sqlite_database.close()
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     assert asyncio.run(sqlite_database.read(count_predictions)) == 1
+
+
+def test_services_that_start_together_wait_for_the_one_that_turns_the_log_on(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with closing(
+        sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None, check_same_thread=False)
+    ) as other:
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.2, other.execute, ["COMMIT"])
+        release.start()
+        problem = database.writer_problem()
+        release.join()
+    try:
+        assert problem is None
+        assert asyncio.run(database.write(lambda session: pragma(session, "journal_mode"))) == "wal"
+    finally:
+        database.close()
 
 
 def test_missing_file_is_not_replaced_by_an_empty_database(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from stored import BEGIN, Row, random_rows, store
 from test_find import statements
 
 from app.db import Database, get_database
-from app.engine import READERS, SCANNERS
+from app.engine import SCANNERS
 from app.schemas.stats import StatsQuery
 from app.services import stats
+from app.sqlite import READERS
 
 ROWS = random_rows(300)
 MIDDLE = BEGIN + timedelta(minutes=4500)

@@ -26,7 +26,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import make_url
 
-from app.engine import SqliteFile, sqlite_engine
+from app.sqlite import SqliteFile, sqlite_engine
 from benchmarks.report import table
 
 MEMORY = Path("/dev/shm")
