@@ -129,6 +129,7 @@ class _Lanes:
     """What is open between `Database.open` and `Database.close`."""
 
     refuse_lossy_commits: Callable[[Connection], None]
+    _end_turn: Callable[[], None]
 
     def __init__(self, url: URL, *, beside_service: bool) -> None:
         if url.get_backend_name() == "sqlite":
@@ -137,11 +138,13 @@ class _Lanes:
             # at the right moment. The queue gives it to whoever came first.
             write = sqlite_engine(url, file, "second writer" if beside_service else "writer")
             self.writer = Writer(write, SessionLocal, threads=1, before_commit=file.before_commit)
+            self._end_turn = file.checkpoints.end_turn
             self.refuse_lossy_commits = lambda _connection: None  # How SQLite commits is for this process alone to say.
             self.reader = Reader(sqlite_engine(url, file, "reader"), SessionLocal, threads=READERS)
             self.scanner = Reader(sqlite_engine(url, file, "reader"), SessionLocal, threads=SCANNERS, patience=PATIENCE)
         else:
             engine = postgres_engine(url)
+            self._end_turn = lambda: None
             self.refuse_lossy_commits = refuse_lossy_commits
             self.writer = Writer(engine, SessionLocal, threads=POSTGRES_THREADS, before_commit=lambda: None)
             self.reader = Reader(engine, SessionLocal, threads=POSTGRES_THREADS)
@@ -158,6 +161,8 @@ class _Lanes:
         self.scanner.engine.dispose()
         self.reader.engine.dispose()
         self.writer.engine.dispose()
+        # Not before: of several processes that stop at once the last must find itself alone to remove the log.
+        self._end_turn()
 
 
 class Database:

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from contextlib import closing, suppress
+from itertools import count
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,6 +21,10 @@ _TRY_EVERY_S: Final = 0.01
 # How long a file that was overwritten can go on being written to. A look costs a third of a millisecond.
 LOOK_EVERY_S: Final = 1.0
 
+# A time stamp is at most as coarse as this: the clock ticks a hundred times a second or more, some file systems
+# keep whole seconds, and FAT two.
+_SETTLED_NS: Final = 3_000_000_000
+
 # FULL syncs the log at every commit: with NORMAL the rows since the last checkpoint are lost when the
 # power fails. The size limit gives the disk back after a burst. What is deleted is overwritten, for it may be personal.
 _WRITER_PRAGMAS: Final = (
@@ -35,9 +40,14 @@ _READER_PRAGMAS: Final = ("query_only=ON",)
 _NO_CHECKPOINTS: Final = "wal_autocheckpoint=0"
 # A checkpoint every so many pages of 4 KiB, which is SQLite's own default.
 _CHECKPOINTS: Final = "wal_autocheckpoint=1000"
+# Who has the turn costs three calls of the system, during which other threads take the interpreter, so not every
+# transaction asks. The log grows a little longer by it.
+_TURN_EVERY: Final = 8
 
 
+# The device and the number of a file; those of a folder, and when a name in it last came or went.
 _Identity = tuple[int, int]
+_Entries = tuple[int, int, int]
 
 
 def _identity(path: Path) -> _Identity:
@@ -58,8 +68,12 @@ class SqliteFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = Checkpoints(path)
-        self._log_path = path.with_name(f"{path.name}-wal")
+        # SQLite puts the log beside the file itself, not beside a link to it.
+        real = path.resolve()
+        self._folder, self._linked = path.parent, path.is_symlink()
+        self._log_path = real.with_name(f"{real.name}-wal")
         self._log: _Identity | None = None
+        self._entries: _Entries | None = None
         self._damage: str | None = None
         self._look_again_at = 0.0
         try:
@@ -75,14 +89,33 @@ class SqliteFile:
         SQLite does not notice when the file or its log has lost its name, and writes on into nowhere. That the content
         is no database any more it notices where it reads, which a writer with a cache hardly does.
         """
-        for path, opened in ((self.path, self._opened), (self._log_path, self._log)):
-            if opened is not None and not _is(path, opened):
-                raise DatabaseUnavailable(f"{path} was moved, deleted or replaced; restart the service")
+        entries = self._entries_now()
+        if entries is None or entries != self._entries:
+            for path, opened in ((self.path, self._opened), (self._log_path, self._log)):
+                if opened is not None and not _is(path, opened):
+                    raise DatabaseUnavailable(f"{path} was moved, deleted or replaced; restart the service")
+            self._entries = entries
         if self._damage is not None:
             raise damaged(self._damage)
         if time.monotonic() >= self._look_again_at:
             self._look()
             self._look_again_at = time.monotonic() + LOOK_EVERY_S
+
+    def _entries_now(self) -> _Entries | None:
+        """Return what differs as soon as a name in the folder comes or goes, or None while it cannot be relied on.
+
+        Asking the folder spares asking the log: since Linux 6.13 a file whose times were read takes a finer, dearer
+        time stamp at its next write, see https://docs.kernel.org/filesystems/multigrain-ts.html. Before, two changes
+        at nearly the same time could leave the same stamp on the folder, so that has to be some seconds old. Where the
+        path is a link, the folder knows nothing of the file.
+        """
+        try:
+            status = self._folder.stat()
+        except OSError:
+            return None
+        # The time of the last change cannot be set, unlike that of the last modification, which tar and rsync put back.
+        settled = time.time_ns() - status.st_ctime_ns > _SETTLED_NS
+        return (status.st_dev, status.st_ino, status.st_ctime_ns) if settled and not self._linked else None
 
     def _look(self) -> None:
         """Read where the tables are, as somebody who opens the file now, past every cache."""
@@ -193,10 +226,12 @@ def _turn_log_on(connection: sqlite3.Connection) -> None:
 def _take_turns(engine: Engine, checkpoints: Checkpoints) -> None:
     """Let the engine's connection move the log into the file while that is this process's turn."""
 
+    transactions = count()
+
     @event.listens_for(engine, "checkout")
     def take_turn(connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
         try:
-            mine = checkpoints.take_turn()
+            mine = next(transactions) % _TURN_EVERY == 0 and checkpoints.take_turn()
         except OSError as error:
             raise DatabaseUnavailable(f"cannot open {error.filename}: {error.strerror}") from error
         if mine != record.info.get("checkpoints", False):
@@ -214,8 +249,3 @@ def _take_turns(engine: Engine, checkpoints: Checkpoints) -> None:
         with suppress(OSError, sqlite3.Error):
             if checkpoints.take_turn(BUSY_TIMEOUT_S):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    # Not before: of several processes that stop at once the last must find itself alone to remove the log.
-    @event.listens_for(engine, "engine_disposed")
-    def end_last_turn(_engine: Engine) -> None:
-        checkpoints.end_turn()

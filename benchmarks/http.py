@@ -1,4 +1,4 @@
-"""PixelWise beside the reference over HTTP: requests a second, latencies, and whether every row is there.
+"""PixelWise beside the reference, or beside an older one, over HTTP: requests a second, latencies, is every row there.
 
 `python -m benchmarks.http --rounds 5 --seconds 5`; see benchmarks/README.md.
 """
@@ -17,11 +17,11 @@ from benchmarks.digits import digits
 from benchmarks.load import Load, load, write_bodies
 from benchmarks.machine import cpu_seconds, description, processor_time, resident_mib, sync_milliseconds
 from benchmarks.report import middle, table, with_range
-from benchmarks.servers import PIXELWISE, REFERENCE, Server, Variant, running
+from benchmarks.servers import PIXELWISE, REFERENCE, Server, Variant, pixelwise_in, running
 
 DRAWINGS = 64
 HEADING = (
-    "connections", "server", "requests/s", "ratio to the reference", "p50 ms", "p99 ms", "worst p99 ms",
+    "connections", "server", "requests/s", "ratio to the first", "p50 ms", "p99 ms", "worst p99 ms",
     "CPU ms/request", "not 2xx", "socket errors", "rows = 2xx", "RSS MiB",
 )  # fmt: skip
 
@@ -80,7 +80,7 @@ def measured(server: Server, bodies: Path, connections: int, seconds: int, numbe
 
 
 def compared(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells of one round and load, each with its ratio to the reference among them, which comes first."""
+    """The cells of one round and load, each with its ratio to the first of them."""
     base = cells[0].requests_per_second
     return [Cell(**asdict(cell) | {"ratio": cell.requests_per_second / base}) for cell in cells]
 
@@ -141,7 +141,7 @@ def variant(words: str) -> Variant:
         pairs = dict(setting.split("=", 1) for setting in settings.split(",") if setting)
     except ValueError as error:
         raise argparse.ArgumentTypeError("a variant is name:KEY=VALUE,KEY=VALUE") from error
-    if not name.replace("-", "").isalnum() or name == "reference":
+    if not name.replace("-", "").isalnum() or name in ("reference", "before"):
         raise argparse.ArgumentTypeError("a variant's name is made of letters, digits and hyphens")
     return Variant(name, PIXELWISE, pairs)
 
@@ -157,6 +157,12 @@ def read_arguments() -> argparse.Namespace:
         type=variant,
         action="append",
         help="name:KEY=VALUE,...: PixelWise with this environment (UVICORN_* too); may be repeated",
+    )
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="FOLDER",
+        help="compare with the PixelWise there, not with the reference",
     )
     parser.add_argument("--postgresql", metavar="URL", help="use databases made, and dropped again, there")
     parser.add_argument("--folder", type=Path, help="where the databases lie meanwhile (a temporary folder)")
@@ -180,7 +186,10 @@ def main() -> None:
         write_bodies(bodies, data.test_images[:DRAWINGS])
         where = "databases on PostgreSQL" if arguments.postgresql else description(folder)
         print(f"{DRAWINGS} drawings ({data.source}), {arguments.seconds} s each; {where}", flush=True)
-        servers = [Variant("reference", REFERENCE), *arguments.variant]
+        first = Variant("reference", REFERENCE)
+        if arguments.before:
+            first = Variant("before", pixelwise_in(arguments.before.resolve()))
+        servers = [first, *arguments.variant]
         with running(servers, folder, arguments.postgresql) as started:
             cells = benchmark(started, bodies, arguments)
     print(f"\n{report(cells)}")

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, make_url, text
@@ -22,14 +22,20 @@ STOP_SECONDS = 20
 
 @dataclass(frozen=True)
 class Kind:
-    """What to run: the application for uvicorn, and the command that makes its database."""
+    """What to run: the application for uvicorn, the command that makes its database, and where both are."""
 
     application: str
     prepare: tuple[str, ...]
+    folder: Path = PROJECT
 
 
 REFERENCE = Kind("benchmarks.reference:app", ("-m", "benchmarks.reference"))
 PIXELWISE = Kind("app.main:app", ("init_db.py",))
+
+
+def pixelwise_in(folder: Path) -> Kind:
+    """PixelWise as it is in another folder, of an older release say; it runs on this one's packages."""
+    return replace(PIXELWISE, folder=folder)
 
 
 @dataclass(frozen=True)
@@ -91,12 +97,14 @@ def _running(variant: Variant, folder: Path, postgresql: str | None) -> Iterator
             **variant.settings,
         }
         prepare = [sys.executable, *variant.kind.prepare]
-        subprocess.run(prepare, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(prepare, cwd=variant.kind.folder, env=environment, stdout=subprocess.DEVNULL, check=True)
         command = [sys.executable, "-m", "uvicorn", variant.kind.application, "--port", str(port)]
         log = folder / f"{variant.name}.log"
         with log.open("wb") as errors:
             # The access log goes the default way, to standard output, which is thrown away.
-            process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
+            process = subprocess.Popen(
+                command, cwd=variant.kind.folder, env=environment, stdout=subprocess.DEVNULL, stderr=errors
+            )
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_it_answers(process, url, log)
