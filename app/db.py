@@ -1,6 +1,7 @@
 """Sessions and transactions: the one place where a transaction begins, commits and ends."""
 
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.config import get_settings
 from app.engine import (
+    ANSWER_WITHIN_S,
+    SCAN_WITHIN_S,
     SCANNERS,
     DatabaseBusy,
     DatabaseError,
@@ -24,7 +27,6 @@ from app.engine import (
     checked_url,
     translated_errors,
 )
-from app.postgres import POSTGRES_THREADS, postgres_engine, postgres_scan_engine, refuse_lossy_commits
 from app.reader import Reader
 from app.revisions import schema_problem, schema_revision
 from app.sqlite import READERS, SqliteFile, sqlite_engine
@@ -49,6 +51,9 @@ T = TypeVar("T")
 
 # A scan of a million rows takes a second or two; whoever would wait for ten of them is told to come back.
 PATIENCE = 20
+
+# Of the two seconds that a stop takes after the requests under way.
+CLOSE_WITHIN_S = 1.5
 
 
 class Base(DeclarativeBase):
@@ -140,22 +145,28 @@ class _Lanes:
             self.writer = Writer(write, SessionLocal, threads=1, before_commit=file.before_commit)
             self._end_turn = file.checkpoints.end_turn
             self.refuse_lossy_commits = lambda _connection: None  # How SQLite commits is for this process alone to say.
-            self.reader = Reader(sqlite_engine(url, file, "reader"), SessionLocal, threads=READERS)
-            self.scanner = Reader(sqlite_engine(url, file, "reader"), SessionLocal, threads=SCANNERS, patience=PATIENCE)
+            self.reader = Reader(
+                sqlite_engine(url, file, "reader"), SessionLocal, threads=READERS, within_s=ANSWER_WITHIN_S
+            )
+            scan = sqlite_engine(url, file, "reader")
         else:
+            # Here, since a service on SQLite need not load the driver.
+            from app.postgres import POSTGRES_THREADS, postgres_engine, postgres_scan_engine, refuse_lossy_commits
+
             engine = postgres_engine(url)
             self._end_turn = lambda: None
             self.refuse_lossy_commits = refuse_lossy_commits
             self.writer = Writer(engine, SessionLocal, threads=POSTGRES_THREADS, before_commit=lambda: None)
-            self.reader = Reader(engine, SessionLocal, threads=POSTGRES_THREADS)
+            self.reader = Reader(engine, SessionLocal, threads=POSTGRES_THREADS, within_s=ANSWER_WITHIN_S)
             scan = postgres_scan_engine(url)
-            self.scanner = Reader(scan, SessionLocal, threads=SCANNERS, patience=PATIENCE)
+        self.scanner = Reader(scan, SessionLocal, threads=SCANNERS, within_s=SCAN_WITHIN_S, patience=PATIENCE)
 
     def close(self) -> None:
-        """Finish what was begun, then close every connection."""
-        self.scanner.close()
-        self.reader.close()
-        self.writer.close()
+        """Finish what was begun, then close every connection; leave that to the process's end if the database hangs."""
+        deadline = time.monotonic() + CLOSE_WITHIN_S
+        ended = [lane.close(deadline) for lane in (self.scanner, self.reader, self.writer)]
+        if not all(ended):
+            return
         # The writer last: SQLite's last connection moves the log into the file and removes the log,
         # which a reader's connection is not allowed to do.
         self.scanner.engine.dispose()
@@ -187,7 +198,7 @@ class Database:
         self._open_lanes()
 
     def close(self) -> None:
-        """Finish what was begun, then close every connection."""
+        """Finish what was begun, then close every connection; wait no longer for a database that does not answer."""
         with self._lock:
             lanes, self._lanes = self._lanes, None
         if lanes is not None:
@@ -244,6 +255,13 @@ class Database:
         except DatabaseError as error:
             return str(error)
         return None
+
+    async def read_problem(self) -> str | None:
+        """Do what `schema_problem` does where the requests read, and wait no longer for it than they do."""
+        try:
+            return await self.read(lambda session: schema_problem(session.connection()))
+        except DatabaseError as error:
+            return str(error)
 
     def schema_problem(self) -> str | None:
         """Return None when the tables are those this version needs, or one line that says what to do.

@@ -17,6 +17,11 @@ SCANNERS: Final = 2
 
 BUSY_TIMEOUT_S: Final = 5.0
 
+# Whoever waits longer for the database is told that it does not answer. Longer than a lock, a statement and a new
+# connection may take, since what the database itself has to say is more precise; and a scan may take longer.
+ANSWER_WITHIN_S: Final = 10.0
+SCAN_WITHIN_S: Final = 130.0
+
 # Too many connections, a lock or a statement that took too long, a deadlock, a serialisation failure.
 _POSTGRES_BUSY: Final = ("53300", "55P03", "57014", "40P01", "40001")
 _POSTGRES_FULL: Final = "53100"
@@ -38,7 +43,7 @@ class DatabaseUnavailable(DatabaseError):
 
 
 class OutcomeUnknown(DatabaseError):
-    """The connection was lost during the commit, so nobody can tell whether it was stored."""
+    """The answer to the commit did not come, so nobody can tell whether it was stored."""
 
 
 class DatabaseFull(DatabaseError):

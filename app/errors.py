@@ -142,7 +142,7 @@ class CommitInterrupted(ProblemError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The connection to the database was lost during the commit; whether this was stored is not known."
+            "The database did not say whether it made the commit; whether this was stored is not known."
             f" Send it again with the same {IDEMPOTENCY_KEY}: it is then stored once.",
             headers={"Retry-After": str(RETRY_BUSY)},
             stored="unknown",

@@ -1,15 +1,18 @@
 """Reads: threads that run works which store nothing, each on one consistent state of the database."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.engine import DatabaseBusy, translated_errors
+from app.waiting import Job, Waiting, have_ended
 from app.writer import MAX_WAITING, Work
 
 T = TypeVar("T")
@@ -21,25 +24,45 @@ class Reader:
     """Some threads and their connections, and how many callers wait for one."""
 
     def __init__(
-        self, engine: Engine, sessions: sessionmaker[Any], *, threads: int, patience: int = MAX_WAITING
+        self,
+        engine: Engine,
+        sessions: sessionmaker[Any],
+        *,
+        threads: int,
+        within_s: float,
+        patience: int = MAX_WAITING,
     ) -> None:
-        """Take the engine, what makes sessions, how many work at once and how many may wait for them."""
+        """Take the engine, what makes sessions, how many work at once, how long one may wait for them, and how many."""
         self.engine = engine
         self._sessions = sessions
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="read")
         self._streams = asyncio.Semaphore(threads)
-        self._patience = patience
-        self._waiting = 0
+        self._waiting = Waiting(at_most=patience, within_s=within_s)
+        self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        # Daemons: those of an executor keep the process from ending while a server hangs.
+        self._threads = [threading.Thread(target=self._serve, name="read", daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     async def run(self, work: Work[T]) -> T:
         """Run the work and return its result; raise its exception, or a DatabaseError."""
-        if self._waiting >= self._patience:
-            raise DatabaseBusy(f"{self._patience} requests wait for the database already")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, self._read, work)
-        finally:
-            self._waiting -= 1
+        self._waiting.refuse_more()
+        return await self._enter(partial(self._read, work)).future
+
+    def _enter(self, call: Callable[[], T]) -> Job[T]:
+        job = self._waiting.add(call)
+        self._queue.put(job)
+        return job
+
+    def _serve(self) -> None:
+        while (job := self._queue.get()) is not None:
+            if not job.withdrawn:
+                try:
+                    job.result = job.work()
+                except BaseException as error:  # noqa: BLE001  # It is the caller's to handle; this thread serves on.
+                    job.error = error
+            self._waiting.finish([job])
+            # An idle thread keeps neither what was read nor the state of the database it was read from.
+            del job
 
     def _read(self, work: Work[T]) -> T:
         with self.snapshot() as session:
@@ -58,26 +81,47 @@ class Reader:
         """
         if self._streams.locked():
             raise DatabaseBusy("other exports are under way")
-        loop = asyncio.get_running_loop()
         async with self._streams:
             pieces = self._pieces(work)
+            abandoned = threading.Event()
             step = None
             try:
                 while True:
-                    step = loop.run_in_executor(self._executor, next, pieces, _END)
-                    if (piece := await asyncio.shield(step)) is _END:
+                    step = self._enter(partial(_next, pieces, abandoned))
+                    if (piece := await asyncio.shield(step.future)) is _END:
                         break
-                    yield piece  # type: ignore[misc]  # It is a piece, not the sign that there is none.
+                    yield piece
             finally:
                 # Whoever hung up must not keep a state of the database alive. The thread may be at work still.
                 if step is not None:
-                    await asyncio.wait([step])
-                await loop.run_in_executor(self._executor, pieces.close)
+                    await asyncio.wait([step.future])
+                abandoned.set()
+                closing = self._enter(partial(_close, pieces))
+                if step is not None and step.withdrawn:
+                    # Nobody knows when a thread will come to it.
+                    closing.future.cancel()
+                else:
+                    await closing.future
 
     def _pieces(self, work: Callable[[Session], Iterator[T]]) -> Generator[T, None, None]:
         with self.snapshot() as session:
             yield from work(session)
 
-    def close(self) -> None:
-        """Finish what was begun."""
-        self._executor.shutdown()
+    def close(self, deadline: float) -> bool:
+        """Finish what was begun; return whether that was done by then (`time.monotonic()`)."""
+        for _ in self._threads:
+            self._queue.put(None)
+        return have_ended(self._threads, deadline)
+
+
+def _next(pieces: Generator[Any, None, None], abandoned: threading.Event) -> Any:
+    piece = next(pieces, _END)
+    if abandoned.is_set():
+        _close(pieces)
+    return piece
+
+
+def _close(pieces: Generator[Any, None, None]) -> None:
+    # A thread that is at work on them, while the database hangs, closes them itself when it comes back.
+    with suppress(ValueError):
+        pieces.close()

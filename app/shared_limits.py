@@ -13,12 +13,6 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import limits
-from limits.aio.storage import RedisStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from redis.asyncio import BlockingConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from app.config import get_settings
 
@@ -44,6 +38,15 @@ class SharedLimits:
     """The counts in Redis, while it answers."""
 
     def __init__(self, uri: str) -> None:
+        # Here, since most services count in no Redis: its client takes six megabytes, and a start longer by a tenth.
+        from limits.aio.storage import RedisStorage
+        from limits.aio.strategies import SlidingWindowCounterRateLimiter
+        from redis.asyncio import BlockingConnectionPool
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+        from redis.exceptions import RedisError
+
+        self._failures = (RedisError, OSError)
         self._pool = BlockingConnectionPool.from_url(
             uri,
             max_connections=CONNECTIONS,
@@ -70,7 +73,7 @@ class SharedLimits:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 refusal = await self._count(items, bucket, cost)
-        except (RedisError, OSError) as error:
+        except self._failures as error:
             self._rest(error)
             raise NotShared from error
         if self._failed:

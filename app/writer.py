@@ -4,13 +4,14 @@ import asyncio
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.engine import DatabaseBusy, DatabaseError, translated_errors
+from app.engine import ANSWER_WITHIN_S, DatabaseError, DatabaseUnavailable, translated_errors
+from app.waiting import Job, Waiting, claim_all, have_ended
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
@@ -22,25 +23,6 @@ MAX_WAITING: Final = 1000
 # A transaction of this many writes takes some ten milliseconds, which is how long another process, such as a person's
 # `sqlite3`, may have to wait for the lock.
 MAX_TOGETHER: Final = 64
-
-
-class _Job(Generic[T]):
-    """One caller's work, and what became of it."""
-
-    def __init__(self, work: Work[T]) -> None:
-        self.work = work
-        self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.result: T | None = None
-        self.error: BaseException | None = None
-
-    def deliver(self) -> None:
-        """Wake the caller; runs on the caller's loop."""
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)  # type: ignore[arg-type]  # The result of work without an error.
 
 
 class Writer:
@@ -57,44 +39,38 @@ class Writer:
         self.engine = engine
         self._sessions = sessions
         self._before_commit = before_commit
-        self._arriving: dict[asyncio.AbstractEventLoop, list[_Job[Any]]] = {}
-        self._queue: SimpleQueue[list[_Job[Any]] | None] = SimpleQueue()
-        self._waiting = 0
-        # Daemons, so that a script which forgets to close the database can end.
+        self._arriving: dict[asyncio.AbstractEventLoop, list[Job[Any]]] = {}
+        self._queue: SimpleQueue[list[Job[Any]] | None] = SimpleQueue()
+        self._waiting = Waiting(at_most=MAX_WAITING, within_s=ANSWER_WITHIN_S)
+        # Daemons, so that a script which forgets to close the database can end, and the service while a server hangs.
         self._threads = [threading.Thread(target=self._serve, name="write", daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
     async def run(self, work: Work[T]) -> T:
         """Run the work and return its result after the commit; raise its exception, or a DatabaseError."""
-        if self._waiting >= MAX_WAITING:
-            raise DatabaseBusy(f"{MAX_WAITING} requests wait for the database already")
-        self._waiting += 1
-        try:
-            return await self._enter(work).future
-        finally:
-            self._waiting -= 1
+        self._waiting.refuse_more()
+        return await self._enter(work).future
 
-    def _enter(self, work: Work[T]) -> _Job[T]:
+    def _enter(self, work: Work[T]) -> Job[T]:
         """Let the work wait for the others of this round of the loop, which arrive before the thread can begin anyway.
 
         Handed over one by one they would be written one by one, the two threads snatching the interpreter from each
         other meanwhile.
         """
-        job = _Job(work)
-        loop = job.future.get_loop()
+        job = self._waiting.add(work)
+        loop = job.loop
         arriving = self._arriving.setdefault(loop, [])
         if not arriving:
             loop.call_soon(lambda: self._queue.put(self._arriving.pop(loop)))
         arriving.append(job)
         return job
 
-    def close(self) -> None:
-        """Finish what is waiting and stop the threads."""
+    def close(self, deadline: float) -> bool:
+        """Finish what is waiting and stop the threads; return whether that was done by then (`time.monotonic()`)."""
         for _ in self._threads:
             self._queue.put(None)
-        for thread in self._threads:
-            thread.join()
+        return have_ended(self._threads, deadline)
 
     def _serve(self) -> None:
         while (jobs := self._queue.get()) is not None:
@@ -110,28 +86,30 @@ class Writer:
                 jobs += more
             for start in range(0, len(jobs), MAX_TOGETHER):
                 together = jobs[start : start + MAX_TOGETHER]
-                self._write(together)
-                _wake(together)
+                self._write([job for job in together if not job.withdrawn])
+                self._waiting.finish(together)
 
-    def _write(self, jobs: list[_Job[Any]]) -> None:
+    def _write(self, jobs: list[Job[Any]]) -> None:
         try:
             if len(jobs) == 1 or not self._write_together(jobs):
                 for job in jobs:
-                    self._write_alone(job)
+                    if not job.withdrawn:
+                        self._write_alone(job)
         except BaseException as error:  # noqa: BLE001  # Without this thread nobody would ever be answered again.
             for job in jobs:
                 job.error = job.error or error
 
-    def _write_alone(self, job: _Job[Any]) -> None:
+    def _write_alone(self, job: Job[Any]) -> None:
         try:
             with translated_errors(), self._sessions(bind=self.engine) as session, session.begin():
                 job.result = job.work(session)
                 self._before_commit()
+                _claim([job])
         except BaseException as error:  # noqa: BLE001  # It is the caller's to handle; this thread serves on.
             job.error = error
 
-    def _write_together(self, jobs: list[_Job[Any]]) -> bool:
-        """Write all in one transaction; return False, with nothing written, when one of them raised.
+    def _write_together(self, jobs: list[Job[Any]]) -> bool:
+        """Write all in one transaction; return False, with nothing written, when one raised or was withdrawn.
 
         Each is then written alone, so that only the one at fault fails. An error of the commit itself is everybody's:
         the rows may be on disk, and writing them again could store them twice.
@@ -146,6 +124,7 @@ class Writer:
                         with session, session.begin():
                             job.result = job.work(session)
                     self._before_commit()
+                    _claim(jobs)
                 except Exception:  # noqa: BLE001  # It is raised again, to its own caller, when the job is written alone.
                     if transaction.is_active:
                         transaction.rollback()
@@ -162,16 +141,7 @@ class Writer:
         return True
 
 
-def _wake(jobs: list[_Job[Any]]) -> None:
-    """Tell the callers, with one call for each loop: it wakes the loop's thread, which costs more than the rest."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Job[Any]]] = {}
-    for job in jobs:
-        by_loop.setdefault(job.future.get_loop(), []).append(job)
-    for loop, theirs in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_deliver, theirs)
-
-
-def _deliver(jobs: list[_Job[Any]]) -> None:
-    for job in jobs:
-        job.deliver()
+def _claim(jobs: list[Job[Any]]) -> None:
+    """Let nobody be told from here on that nothing was stored; raise DatabaseUnavailable when somebody has been."""
+    if not claim_all(jobs):
+        raise DatabaseUnavailable("a caller waits no longer")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import psycopg
 from clone import PROJECT, cannot_run, free_port
 from process import PATIENCE_S, wait_until
@@ -53,6 +54,22 @@ class Cluster:
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server; `immediate` is how a crash looks: nothing is written, everything is cut off."""
         self._pg_ctl("stop", "--mode", mode)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Stop the server's processes where they are, so that it neither answers nor goes away; continue at the end."""
+        server = psutil.Process(int((self.folder / "data/postmaster.pid").read_text().split()[0]))
+        # Itself first, or it would start others.
+        server.suspend()
+        children = server.children()
+        try:
+            for child in children:
+                child.suspend()
+            yield
+        finally:
+            for process in (*children, server):
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def set(self, name: str, value: str) -> None:
         """Change a setting of the running server, as an operator would."""

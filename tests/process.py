@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from random import Random
 from typing import Any, NamedTuple, Self
 
 import psutil
+from callers import Callers
 from clone import PROJECT, environment, free_port
 from service import KEY, rows
 
@@ -200,7 +200,7 @@ def _has_started(service: Service) -> bool:
 
 
 @dataclass
-class Load:
+class Load(Callers):
     """Clients that send one drawing after another, each until its connection breaks or the load is ended."""
 
     port: int
@@ -208,21 +208,9 @@ class Load:
     seed: int = 0
     answers: list[tuple[int, Answer]] = field(default_factory=list)
     refused: list[Reply] = field(default_factory=list)
+    not_stored: set[bytes] = field(default_factory=set)
+    """The pixels of every drawing that was refused with the word that nothing was stored."""
     broken: list[Exception] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(self.clients)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
 
     @property
     def acknowledged(self) -> dict[int, Answer]:
@@ -244,7 +232,7 @@ class Load:
     def _run(self, number: int) -> None:
         random = Random(f"{self.seed} {number}")
         with Client(self.port) as client:
-            while not self._ended.is_set():
+            while not self.ended:
                 pixels = drawing(random)
                 try:
                     reply = client.classify(pixels)
@@ -257,6 +245,8 @@ class Load:
                     self.answers.append((said["id"], answer))
                 else:
                     self.refused.append(reply)
+                    if "nothing was stored" in reply.text:
+                        self.not_stored.add(pixels)
                     # Whoever is refused is not faster than whoever is answered.
                     time.sleep(0.01)
 

@@ -1,6 +1,5 @@
 """Clients that lose answers and ask again, with an Idempotency-Key for each request, until they have the answer."""
 
-import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -8,9 +7,10 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
+from callers import Callers
 from clone import free_port
 from pictures import encoded
 from PIL import Image
@@ -56,7 +56,7 @@ def image(random: Random) -> Request:
 
 
 @dataclass
-class RetryingLoad:
+class RetryingLoad(Callers):
     """Clients that send one request after another, and each of them until it is answered.
 
     Every fourth time a client hangs up before it has read the answer, and every fourth answer is asked for again.
@@ -71,20 +71,6 @@ class RetryingLoad:
     wrong: list[str] = field(default_factory=list)
     """What no client should ever see."""
 
-    def __post_init__(self) -> None:
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(self.clients)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
     @property
     def acknowledged(self) -> list[tuple[int, Answer]]:
         """What was answered with 200, drawing by drawing."""
@@ -97,7 +83,7 @@ class RetryingLoad:
 
     def _run(self, number: int) -> None:
         random = Random(f"{self.seed} {number}")
-        while not self._ended.is_set():
+        while not self.ended:
             request = random.choices((one, batch, image), (4, 1, 1))[0](random)
             key = f"{number} {random.random()}"
             text = self._ask(request, key, random)

@@ -39,8 +39,9 @@ ALLOWED: dict[str, set[str]] = {
     "exports": set(),
     "engine": {"config"},
     "sqlite": {"checkpoints", "engine"},
-    "writer": {"engine"},
-    "reader": {"engine", "writer"},
+    "waiting": {"engine"},
+    "writer": {"engine", "waiting"},
+    "reader": {"engine", "waiting", "writer"},
     "postgres": {"engine"},
     "revisions": {"config", "engine"},
     "db": {"config", "engine", "postgres", "reader", "revisions", "sqlite", "writer"},
@@ -439,6 +440,7 @@ WITHOUT_WEB = (
     "similarity",
     "sqlite_copies",
     "statistics",
+    "waiting",
     "writer",
 )
 WITHOUT_DATABASE = (

@@ -77,6 +77,26 @@ def test_setting_that_cannot_work_is_refused_in_one_line(
     assert_refused(refusal.words)
 
 
+STARTED = """
+import sys
+from service import start_problem
+from app.main import create_app
+print(start_problem(create_app()), sorted({"limits", "psycopg", "redis", "scipy", "sqlalchemy"} & set(sys.modules)))
+"""
+
+
+def test_service_on_sqlite_alone_loads_no_client_of_anything_else(tmp_path: Path, sqlite_url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=f"{PROJECT}:{PROJECT}/tests", SECRET_API_KEY=KEY, DATABASE_URL=sqlite_url),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("None ['limits', 'sqlalchemy']\n", "")
+
+
 def empty(path: Path) -> None:
     path.write_bytes(b"")
 

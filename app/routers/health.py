@@ -74,7 +74,7 @@ def forget_checks() -> None:
 async def _check() -> dict[str, str]:
     checks = {"model": "ok" if get_classifier().version else "not loaded"}
     database = get_database()
-    for name, check in (("schema", asyncio.to_thread(database.schema_problem)), ("write", database.write_problem())):
+    for name, check in (("schema", database.read_problem()), ("write", database.write_problem())):
         try:
             async with asyncio.timeout(PATIENCE_S / 2):
                 checks[name] = await check or "ok"

@@ -25,6 +25,6 @@ class Problem(BaseModel):
     request_id: str
     errors: list[FieldError] | None = Field(None, description="With 422: each place that is wrong.")
     stored: Literal["unknown"] | None = Field(
-        None, description="With 503: the database was lost during the commit. Without it nothing was stored."
+        None, description="With 503: the database did not answer the commit. Without it nothing was stored."
     )
     checks: dict[str, str] | None = Field(None, description="With 503 of `/health/ready`: each check's outcome.")

@@ -5,7 +5,6 @@
 
 import signal
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,45 +12,34 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Self
 
+from callers import Callers
 from process import Service, drawing, free_port, serving
 from test_shared_limits import redis_server, sent_to, uri
 
 from benchmarks.faults.databases import database
 from benchmarks.report import table
 
-CALLERS = 8
+CLIENTS = 8
 LONGEST_S = 0.5
 # So long each state lasts; a service asks Redis again five seconds after it failed.
 STATE_S = 8
 
 
 @dataclass
-class Timed:
+class Timed(Callers):
     """Callers that send one drawing after another, and how long each call took in which state of Redis."""
 
     services: list[Service]
+    clients: int = CLIENTS
     state: str = "up"
     seconds: dict[str, list[float]] = field(default_factory=dict)
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
 
-    def __enter__(self) -> Self:
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(CALLERS)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
     def _run(self, number: int) -> None:
         random = Random(number)
         with self.services[number % len(self.services)].client() as client:
-            while not self._ended.is_set():
+            while not self.ended:
                 state, began = self.state, time.monotonic()
                 reply = client.classify(drawing(random))
                 self.seconds.setdefault(state, []).append(time.monotonic() - began)

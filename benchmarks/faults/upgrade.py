@@ -9,15 +9,14 @@ import argparse
 import random
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import sqlalchemy as sa
+from callers import Callers
 from conftest import migrate
 from migrating import engine_name, execute, make_v0_5, next_release, rows
 from process import Client, drawing, serving
@@ -36,32 +35,19 @@ Request = Callable[[], bool]
 
 
 @dataclass
-class Clients:
+class Clients(Callers):
     """Threads that do one request after another, each again until it is answered, and note how long that took."""
 
     connect: Callable[[int], Request]
+    clients: int = CLIENTS
     waits: list[float] = field(default_factory=list)
     refused: int = 0
     failed: list[Exception] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(CLIENTS)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
     def _run(self, number: int) -> None:
         try:
             request = self.connect(number)
-            while not self._ended.is_set():
+            while not self.ended:
                 began = time.monotonic()
                 while not request():
                     self.refused += 1
