@@ -1,5 +1,6 @@
 """SQLite: how PixelWise connects to its file, notices that this is lost or damaged, and moves the log into it."""
 
+import os
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -24,6 +25,9 @@ LOOK_EVERY_S: Final = 1.0
 # A time stamp is at most as coarse as this: the clock ticks a hundred times a second or more, some file systems
 # keep whole seconds, and FAT two.
 _SETTLED_NS: Final = 3_000_000_000
+
+# How every log begins, whichever the order of bytes in its checksums: https://sqlite.org/fileformat2.html#walformat
+_LOG_BEGINS: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
 # FULL syncs the log at every commit: with NORMAL the rows since the last checkpoint are lost when the
 # power fails. The size limit gives the disk back after a burst. What is deleted is overwritten, for it may be personal.
@@ -75,6 +79,7 @@ class SqliteFile:
         self._log: _Identity | None = None
         self._entries: _Entries | None = None
         self._damage: str | None = None
+        self._log_began = self._emptied = False
         self._look_again_at = 0.0
         try:
             self._opened = _identity(path)
@@ -95,6 +100,8 @@ class SqliteFile:
                 if opened is not None and not _is(path, opened):
                     raise DatabaseUnavailable(f"{path} was moved, deleted or replaced; restart the service")
             self._entries = entries
+        if self._emptied:
+            raise self._log_lost()
         if self._damage is not None:
             raise damaged(self._damage)
         if time.monotonic() >= self._look_again_at:
@@ -119,12 +126,41 @@ class SqliteFile:
 
     def _look(self) -> None:
         """Read where the tables are, as somebody who opens the file now, past every cache."""
+        self.may_move_log()
         try:
             with closing(self._connected()) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.Error as error:
             self.note_damage(error)
             raise damaged(str(error)) if self._damage else DatabaseUnavailable(str(error)) from error
+
+    def may_move_log(self) -> bool:
+        """Return whether the log is as SQLite believes; raise DatabaseUnavailable when somebody emptied it in place.
+
+        SQLite goes on behind what it believes to be there, and would move the gap's zeros into the file. A log that
+        begins with zeros from the start was left so by a power cut, and SQLite begins it anew.
+        """
+        try:
+            log = os.open(self._log_path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return not self._log_began
+        try:
+            begin = os.pread(log, 4, 0)
+        finally:
+            os.close(log)
+        if begin in _LOG_BEGINS:
+            self._log_began = True
+        elif begin and self._log_began:
+            self._emptied = True
+            # What is behind the gap nobody can read. Without it SQLite finds nothing that it could move, and the file
+            # stays as sound as it is.
+            os.truncate(self._log_path, 0)
+            raise self._log_lost()
+        # Whether it was another process that moved everything, or somebody emptied it, shows with the next row.
+        return bool(begin) or not self._log_began
+
+    def _log_lost(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"{self._log_path} was emptied, and the rows in it are lost; restart the service")
 
     def note_damage(self, error: BaseException) -> None:
         """Remember it if the error says that the content is no sound database: nothing is added to such a one."""
@@ -136,11 +172,13 @@ class SqliteFile:
         if self._log is None:
             with suppress(FileNotFoundError):
                 self._log = _identity(self._log_path)
+        if not self._log_began:
+            self.may_move_log()
         self.refuse_lost()
 
     def forget_log(self) -> None:
         """Expect another log: the last connection that is closed takes it away."""
-        self._log = None
+        self._log, self._log_began = None, False
 
     def connect(self) -> sqlite3.Connection:
         """Connect to the file. It is never created here: an empty one would hide that the data is gone."""
@@ -185,7 +223,7 @@ def sqlite_engine(url: URL, file: SqliteFile, role: Literal["writer", "second wr
         _keep_log(engine, file)
     # A script that writes beside the service leaves the checkpoints to it.
     if role == "writer":
-        _take_turns(engine, file.checkpoints)
+        _take_turns(engine, file)
 
     # SQLAlchemy leaves the BEGIN to the driver, which leaves it to us. Said to the driver directly, because the usual
     # way, an event that executes it as a statement, takes as long as an INSERT.
@@ -223,15 +261,15 @@ def _turn_log_on(connection: sqlite3.Connection) -> None:
         time.sleep(_TRY_EVERY_S)
 
 
-def _take_turns(engine: Engine, checkpoints: Checkpoints) -> None:
+def _take_turns(engine: Engine, file: SqliteFile) -> None:
     """Let the engine's connection move the log into the file while that is this process's turn."""
 
-    transactions = count()
+    checkpoints, transactions = file.checkpoints, count()
 
     @event.listens_for(engine, "checkout")
     def take_turn(connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
         try:
-            mine = next(transactions) % _TURN_EVERY == 0 and checkpoints.take_turn()
+            mine = next(transactions) % _TURN_EVERY == 0 and file.may_move_log() and checkpoints.take_turn()
         except OSError as error:
             raise DatabaseUnavailable(f"cannot open {error.filename}: {error.strerror}") from error
         if mine != record.info.get("checkpoints", False):
@@ -246,6 +284,6 @@ def _take_turns(engine: Engine, checkpoints: Checkpoints) -> None:
     # played into the file that has taken the place, which destroys that. So no rows stay in it.
     @event.listens_for(engine, "close")
     def empty_log(connection: sqlite3.Connection, _record: object) -> None:
-        with suppress(OSError, sqlite3.Error):
-            if checkpoints.take_turn(BUSY_TIMEOUT_S):
+        with suppress(OSError, sqlite3.Error, DatabaseUnavailable):
+            if file.may_move_log() and checkpoints.take_turn(BUSY_TIMEOUT_S):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
