@@ -2,14 +2,18 @@
 
 import json
 import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
 from random import Random
 
 import pytest
-from command_line import done, in_terminal, refused
+import sqlalchemy as sa
+from command_line import done, in_terminal, refused, run_process
 from process import drawing, serving, wait_until
-from service import execute, rows
+from service import connected, execute, rows
 from stored import random_rows, store
 
 from app.cli.status import Status
@@ -56,18 +60,74 @@ def test_everything_is_there_and_the_service_goes_on_with_the_next_id(
         assert client.classify(drawing(Random(1))).json()["id"] == 301
 
 
+@contextmanager
+def halted_at(postgres_url: str, prediction_id: int) -> Iterator[None]:
+    """Let nobody get past this prediction: its id is another's, who has not committed and never does."""
+    with connected(postgres_url) as other:
+        transaction = other.get_transaction()
+        assert transaction is not None
+        other.execute(
+            sa.text("INSERT INTO predictions (id, prediction, confidence, model_version) VALUES (:id, '7', 0.5, 'v1')"),
+            {"id": prediction_id},
+        )
+        try:
+            yield
+        finally:
+            transaction.rollback()
+
+
 def test_interrupted_it_goes_on_where_it_was(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
     store(sqlite_url, random_rows(10_000))
     settings = {"DATABASE_URL": sqlite_url}
-    with in_terminal(tmp_path, "copy-to", postgres_url, settings=settings) as terminal:
+    with (
+        halted_at(postgres_url, 5500),
+        in_terminal(tmp_path, "copy-to", postgres_url, settings=settings) as terminal,
+    ):
         wait_until(lambda: counted(postgres_url)["predictions"] > 0, "some rows are copied")
-        assert terminal.interrupt() in (Status.INTERRUPTED, -signal.SIGINT)
+        # It may have ended before: PostgreSQL lets nobody wait for a row for longer than two seconds.
+        assert terminal.interrupt() in (Status.INTERRUPTED, -signal.SIGINT, Status.CANNOT_WORK)
     before = counted(postgres_url)
+    assert 0 < before["predictions"] < 5500
     with in_terminal(tmp_path, "copy-to", postgres_url, "--json", settings=settings) as terminal:
         assert terminal.end() == 0
     tables = json.loads(terminal.shown[terminal.shown.index('{"tables"') :].partition("\n")[0])["tables"]
     assert {name: tables[name]["resumed"] for name in TABLES} == before
     assert counted(postgres_url) == counted(sqlite_url)
+
+
+def test_a_lost_connection_is_told_in_one_line(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
+    store(sqlite_url, random_rows(100))
+    copying = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY %'"
+    with halted_at(postgres_url, 50), ThreadPoolExecutor(1) as beside:
+        outcome = beside.submit(run_process, tmp_path, "copy-to", postgres_url, DATABASE_URL=sqlite_url)
+        wait_until(lambda: rows(postgres_url, f"SELECT pg_terminate_backend(pid) {copying}"), "it copies")
+        ended = outcome.result()
+    assert ended.status == Status.CANNOT_WORK
+    assert ended.err.startswith("pixelwise: ")
+    assert ended.err.count("\n") == 1
+    assert counted(postgres_url)["predictions"] == 0
+
+
+@pytest.mark.parametrize(("column", "kind"), [("scores", "json"), ("margin", "double precision")])
+def test_a_value_that_postgresql_refuses_is_not_quoted(filled: str, postgres_url: str, column: str, kind: str) -> None:
+    execute(filled, f"UPDATE drawings SET {column} = 'a secret' WHERE prediction_id = 7")
+    told = refused(Status.CANNOT_WORK, "copy-to", postgres_url)
+    assert told == f"drawings: invalid input syntax for type {kind}"
+
+
+def test_text_is_copied_as_it_is_written(filled: str, postgres_url: str) -> None:
+    """What COPY itself would take for a sign, and numbers as a person wrote them."""
+    scores = "[1, 1e-3,0.1000, 0,0,0,0,0,0,0 ]"
+    execute(filled, f"UPDATE drawings SET scores = '{scores}' WHERE prediction_id = 7")
+    notes = "\\N \\. \t tab\n\\\\x41 line\r end \\"
+    with connected(filled) as connection:
+        connection.execute(sa.text("UPDATE predictions SET notes = :notes WHERE id = 7"), {"notes": notes})
+        connection.execute(sa.text("UPDATE predictions SET notes = '' WHERE id = 8"))
+    done("copy-to", postgres_url)
+    query = "SELECT notes FROM predictions WHERE id IN (7, 8) ORDER BY id"
+    assert rows(postgres_url, query) == [{"notes": notes}, {"notes": ""}]
+    query = "SELECT CAST(scores AS text) AS scores FROM drawings WHERE prediction_id = 7"
+    assert rows(postgres_url, query) == [{"scores": scores}]
 
 
 def test_a_database_that_holds_something_else_is_left_alone(filled: str, postgres_url: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.repository.transfers import (
     TABLES,
+    Content,
+    Values,
     add_rows,
     content,
     count,
@@ -39,38 +41,39 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     with source.snapshot() as session:
         resumed = {table.name: _prefix(session, target, table) for table in TABLES}
         total = sum(count(session, table) for table in TABLES)
-        done = sum(resumed.values())
+        # What the source holds is known once it was read for copying, so it is read only once.
+        here = dict(resumed)
         for table in TABLES:
-            for rows in iterate_rows(session, table, skip=resumed[table.name], size=TOGETHER):
-                progress("Copying", done, total)
+            for rows in iterate_rows(session, table, skip=resumed[table.name].rows, size=TOGETHER):
+                progress("Copying", sum(read.rows for read in here.values()), total)
                 asyncio.run(target.write(_adding(table, rows)))
-                done += len(rows)
+                here[table.name] = here[table.name].plus(rows)
         last_ids = find_last_ids(session)
         asyncio.run(target.write(lambda writing: set_last_ids(writing, last_ids)))
-        tables = {}
-        for number, table in enumerate(TABLES):
-            progress("Comparing", number, len(TABLES))
-            tables[table.name] = _compared(session, target, table, resumed[table.name])
+    tables = {}
+    for number, table in enumerate(TABLES):
+        progress("Comparing", number, len(TABLES))
+        _compare(target, table, here[table.name])
+        copied, before = here[table.name], resumed[table.name]
+        tables[table.name] = CopiedTable(rows=copied.rows, resumed=before.rows, checksum=copied.checksum)
     return Copied(tables=tables)
 
 
-def _prefix(session: Session, target: Database, table: Table) -> int:
-    """Return how many rows the target has already; raise Different unless they are the source's first ones."""
+def _prefix(session: Session, target: Database, table: Table) -> Content:
+    """Return what the target has already; raise Different unless it is the source's first rows."""
     with target.snapshot() as other:
         there = content(other, table)
     if there.rows and there != content(session, table, first=there.rows):
         raise Different(f"{table.name} holds rows of something else; copy into an empty database")
-    return there.rows
+    return there
 
 
-def _adding(table: Table, rows: Sequence[dict[str, Any]]) -> Callable[[Session], None]:
+def _adding(table: Table, rows: Sequence[Values]) -> Callable[[Session], None]:
     return lambda session: add_rows(session, table, rows)
 
 
-def _compared(session: Session, target: Database, table: Table, resumed: int) -> CopiedTable:
+def _compare(target: Database, table: Table, here: Content) -> None:
     with target.snapshot() as other:
         there = content(other, table)
-    here = content(session, table)
     if there != here:
         raise Different(f"{table.name} is not the same in both: {here.rows} rows here, {there.rows} there")
-    return CopiedTable(rows=here.rows, resumed=resumed, checksum=here.checksum)

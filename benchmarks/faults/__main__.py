@@ -11,6 +11,7 @@ DRILLS = (
     "limits",
     "network",
     "postgres",
+    "prune",
     "read_only",
     "wal_reset",
     "upgrade",
