@@ -4,16 +4,13 @@
 """
 
 import argparse
-import shutil
-import tempfile
-from pathlib import Path
 from statistics import median, quantiles
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from benchmarks.machine import description
+from benchmarks.chromium import visit
 from benchmarks.report import table
-from benchmarks.servers import PIXELWISE, Server, Variant, running
+from benchmarks.servers import Server
 
 DESKTOP = {"width": 1200, "height": 850}
 SEVEN = [(0.3, 0.25), (0.4, 0.25), (0.5, 0.25), (0.6, 0.25), (0.7, 0.25), (0.62, 0.4), (0.54, 0.6), (0.45, 0.8)]
@@ -112,22 +109,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--drawings", type=int, default=30)
     arguments = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        parser.error("there is no Chromium; apt install chromium")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running([Variant("pixelwise", PIXELWISE, {"PREVIEW_LIMIT": "off"})], Path(folder), None) as (server,),
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        print(f"{description(Path(folder))}, Chromium {browser.version}; {arguments.drawings} drawings\n")
+    with visit(PREVIEW_LIMIT="off") as (browser, server, description):
+        print(f"{description}; {arguments.drawings} drawings\n")
         size, requests, hosts = first_view(browser, server)
         print(
             f"First view: {size} bytes on the wire (at most {BYTES_TARGET}), {requests} requests, {len(hosts)} host\n"
         )
         drawn, bare = answers(browser, server, arguments.drawings)
-        browser.close()
     changed, seen = ([times[index] for times in drawn] for index in (0, 1))
     lines = [line("pen lifted to bars", changed), line("pen lifted to frame", seen), line("bare call", bare)]
     print(table(["milliseconds", "median", "p95", "worst"], lines))

@@ -4,20 +4,17 @@
 """
 
 import argparse
-import shutil
-import tempfile
 import time
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from benchmarks.chromium import visit
 from benchmarks.digits import digits
-from benchmarks.machine import description
 from benchmarks.report import middle, table, with_range
-from benchmarks.servers import PIXELWISE, Server, Variant, running
+from benchmarks.servers import Server
 
 ROWS = 1000
 LONG_MS = 50
@@ -112,21 +109,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        parser.error("there is no Chromium; apt install chromium")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running([Variant("pixelwise", PIXELWISE)], Path(folder), None) as (server,),
-        sync_playwright() as playwright,
-    ):
+    with visit() as (browser, server, description):
         remember(server)
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        print(f"{description(Path(folder))}, Chromium {browser.version}; medians of {arguments.rounds} rounds\n")
+        print(f"{description}; medians of {arguments.rounds} rounds\n")
         heading = ["screen", "rows", "seconds", f"tasks ≥ {LONG_MS} ms", "longest, ms"]
         heading += ["p99 frame, ms", "slowest frame, ms"]
         print(table(heading, measure(browser, server, arguments.rounds)))
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ from migrating import (
     refusal,
     rows,
     run,
+    schema_problem,
 )
 
 from app.config import PROJECT_FOLDER
-from app.db import Database, schema_revision
+from app.db import schema_revision
 
 
 def test_v0_5_database_is_adopted_with_every_row(empty_database_url: str) -> None:
@@ -144,14 +145,6 @@ def test_init_db_makes_upgrades_and_can_be_repeated(empty_database_url: str, sta
 def test_init_db_ends_with_one_line_when_it_cannot(tmp_path: Path) -> None:
     assert_one_line_error(run(f"sqlite:///{tmp_path}/missing/pixelwise.db", "python init_db.py"))
     assert_one_line_error(run("mysql://localhost/pixelwise", "python init_db.py"))
-
-
-def schema_problem(url: str) -> str | None:
-    database = Database(url.replace("postgresql://", "postgresql+psycopg://"))
-    try:
-        return database.schema_problem()
-    finally:
-        database.close()
 
 
 def test_service_says_what_is_wrong_with_the_schema(empty_database_url: str) -> None:

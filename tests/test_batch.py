@@ -19,6 +19,7 @@ from service import (
     stored,
 )
 from starlette.testclient import TestClient
+from statements import Statement, before_each
 
 from app.middleware import MAX_BODIES
 from app.routers.bodies import parse_batch, parse_drawing
@@ -118,15 +119,12 @@ def test_fast_decoder_reads_what_the_documented_shape_accepts() -> None:
 
 @pytest.mark.parametrize("failing", ["INSERT INTO predictions", "INSERT INTO drawings"])
 def test_batch_that_fails_at_any_statement_stores_nothing(client: TestClient, database_url: str, failing: str) -> None:
-    def fail(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith(failing):
-            raise sa.exc.OperationalError(statement, None, Exception("made up"))
+    def fail(statement: Statement) -> None:
+        if statement.text.startswith(failing):
+            raise sa.exc.OperationalError(statement.text, None, Exception("made up"))
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", fail)
-    try:
+    with before_each(fail):
         assert_storage_problem(client.post("/classify/batch", json={"images": SEVENS}))
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", fail)
     assert stored(database_url) == (0, 0)
     assert client.post("/classify/batch", json={"images": SEVENS}).status_code == 200
     assert stored(database_url) == (2, 2)

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 from conftest import migrate
 from migrating import everything, execute, make_v0_5, rows
+from statements import Statement, before_each
 
 
 class InjectedFailure(Exception):
@@ -19,17 +19,14 @@ def failure_at(step: int) -> Iterator[None]:
     """Fail the given statement, counted from one, of whatever connects meanwhile."""
     seen = 0
 
-    def count(*_arguments: object) -> None:
+    def count(_statement: Statement) -> None:
         nonlocal seen
         seen += 1
         if seen == step:
             raise InjectedFailure
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", count)
-    try:
+    with before_each(count):
         yield
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", count)
 
 
 def assert_leaves_nothing_wherever_it_fails(url: str, *arguments: str) -> None:

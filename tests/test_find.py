@@ -1,16 +1,15 @@
 """GET /results with filters and cursors: the same as a person would pick from all rows, page after page."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from http_fixtures import Start
 from service import DRAWING, assert_problem, execute
 from starlette.testclient import TestClient
+from statements import executed, sqlite_plan
 from stored import BEGIN, Row, random_rows, store
 
 from app.db import get_database
@@ -151,28 +150,13 @@ def test_time_may_have_any_zone_and_a_plus_that_became_a_space(
         assert len(response.json()["results"]) == found
 
 
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that the service's database executes meanwhile."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        seen.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
-
-
 @pytest.mark.parametrize("name", FILTERS)
 def test_number_of_statements_does_not_depend_on_the_page(client: TestClient, database_url: str, name: str) -> None:
     parameters, _ = FILTERS[name]
     store(database_url, ROWS)
     counts = []
     for limit in (1, 5, 1000):
-        with statements() as seen:
+        with executed() as seen:
             assert client.get("/results", params={**parameters, "limit": limit}).status_code == 200
         counts.append(len(seen))
     assert set(counts) == {2 if {"min_confidence", "max_confidence"} & set(parameters) else 1}
@@ -198,18 +182,12 @@ def test_sqlite_walks_the_index_made_for_the_filter_and_sorts_only_the_few(
     store(sqlite_url, ROWS)
     client = start(DATABASE_URL=sqlite_url)
     parameters, _ = FILTERS[name]
-    with statements() as seen:
+    with executed() as seen:
         assert client.get("/results", params=parameters).status_code == 200
-    plan = plan_of(seen[-1])
+    plan = sqlite_plan(seen[-1])
     assert PLANS[name] in plan[0], plan
     assert plan[0].startswith("SEARCH" if name not in ("nothing", "labelled", "notes") else "SCAN"), plan
     assert any("TEMP B-TREE" in step for step in plan) == (name == "unsure"), plan
-
-
-def plan_of(statement: str) -> list[str]:
-    values = ("x",) * statement.count("?")
-    with get_database().engine.connect() as connection:
-        return [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
 
 
 @pytest.mark.parametrize("name", sorted(set(PLANS) - {"nothing", "labelled"}))
@@ -217,16 +195,8 @@ def test_postgresql_can_use_the_index_made_for_the_filter(start: Start, postgres
     store(postgres_url, ROWS)
     client = start(DATABASE_URL=postgres_url)
     parameters, _ = FILTERS[name]
-    seen: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
-        seen.append((statement, values))
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
+    with executed() as seen:
         assert client.get("/results", params=parameters).status_code == 200
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
     with get_database().engine.connect() as connection:
         # A table of three hundred rows is read whole unless that is made to look expensive.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")

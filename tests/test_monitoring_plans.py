@@ -1,14 +1,10 @@
 """How the drawings of GET /stats/drift are read: in two statements, each along an index and no further than it must."""
 
-from typing import Any
-
 import pytest
-import sqlalchemy as sa
 from http_fixtures import Start
 from starlette.testclient import TestClient
+from statements import Statement, executed, sqlite_plan
 from stored import random_rows, store
-
-from app.db import get_database
 
 ROWS = random_rows(400)
 WINDOWS: dict[str, tuple[dict[str, str], str]] = {
@@ -22,19 +18,11 @@ WINDOWS: dict[str, tuple[dict[str, str], str]] = {
 }
 
 
-def statements_of(client: TestClient, parameters: dict[str, str]) -> list[tuple[str, Any]]:
-    """The statements on drawings, and their values, that a call makes the database execute."""
-    seen: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
-        seen.append((statement, values))
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
+def statements_of(client: TestClient, parameters: dict[str, str]) -> list[Statement]:
+    """The statements on drawings that a call makes the database execute."""
+    with executed() as seen:
         assert client.get("/stats/drift", params=parameters).status_code == 200
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
-    return [(statement, values) for statement, values in seen if "drawings" in statement]
+    return [statement for statement in seen if "drawings" in statement.text]
 
 
 @pytest.mark.parametrize("name", WINDOWS)
@@ -47,8 +35,7 @@ def test_window_and_reference_are_a_statement_each(client: TestClient, database_
 def test_sqlite_walks_an_index_that_has_the_order(start: Start, sqlite_url: str, name: str) -> None:
     store(sqlite_url, ROWS, drawings=True)
     parameters, walked = WINDOWS[name]
-    (statement, values), _ = statements_of(start(DATABASE_URL=sqlite_url), parameters)
-    with get_database().engine.connect() as connection:
-        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    window, _ = statements_of(start(DATABASE_URL=sqlite_url), parameters)
+    plan = sqlite_plan(window)
     assert walked in plan[0], plan
     assert plan[1:] == ["SEARCH drawings USING INTEGER PRIMARY KEY (rowid=?)"]

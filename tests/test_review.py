@@ -4,18 +4,17 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from random import Random
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from http_fixtures import Start
 from reviewing import LONG_AGO, add_drawings, add_labels, ids, let_reservations_end, page, reviews
 from service import DRAWING, PLAIN, assert_problem, execute, rows
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
+from statements import executed, sqlite_plan
 from stored import drawing_of
 
-from app.db import Database, get_database
+from app.db import Database
 from app.repository.reviews import LOOKED_AT
 from app.schemas.review import ReviewQuery
 from app.services.review import offer
@@ -231,18 +230,9 @@ def test_half_a_surrogate_pair_as_a_reviewer_does_no_harm(client: TestClient) ->
 def test_page_of_review_walks_the_index_on_margins(start: Start, sqlite_url: str) -> None:
     add_drawings(sqlite_url, spread(100))
     client = start(DATABASE_URL=sqlite_url)
-    seen: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
-        seen.append((statement, values))
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
+    with executed() as seen:
         page(client, reviewer="anna")
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
-    ((statement, values),) = [item for item in seen if "ORDER BY drawings.margin" in item[0]]
-    with get_database().engine.connect() as connection:
-        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    (walk,) = [statement for statement in seen if "ORDER BY drawings.margin" in statement.text]
+    plan = sqlite_plan(walk)
     assert plan[0].startswith("SEARCH drawings USING COVERING INDEX ix_drawings_margin"), plan
     assert not [step for step in plan if "SCAN" in step or "TEMP B-TREE" in step], plan

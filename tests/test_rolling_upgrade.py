@@ -4,11 +4,11 @@ from pathlib import Path
 
 from conftest import migrate
 from http_fixtures import Start
-from migrating import execute, next_release, rows, run
+from migrating import execute, next_release, rows, run, schema_problem
 from process import Load, missing, serving
 from service import DRAWING
 
-from app.db import Database, schema_revision
+from app.db import schema_revision
 
 CLIENTS = 4
 
@@ -21,14 +21,6 @@ def upgrade(project: Path, url: str) -> None:
 def step_back(project: Path, url: str) -> None:
     done = run(url, "alembic downgrade -1", project)
     assert done.returncode == 0, done.stderr
-
-
-def schema_problem(url: str) -> str | None:
-    database = Database(url.replace("postgresql://", "postgresql+psycopg://"))
-    try:
-        return database.schema_problem()
-    finally:
-        database.close()
 
 
 def test_release_starts_and_is_ready_on_the_tables_of_the_next_one(

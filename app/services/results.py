@@ -34,7 +34,7 @@ def get(session: Session, prediction_id: int) -> Record:
     """Return one prediction with all that is known of it; raise NotFound."""
     row = predictions.find_result(session, prediction_id)
     if row is None:
-        raise NotFound(f"There is no prediction {prediction_id}.")
+        raise _unknown(prediction_id)
     known = dict(row._mapping)
     scores = known.pop("scores")
     result = Result(scores=scores and {str(digit): score for digit, score in enumerate(scores)}, **known)
@@ -73,7 +73,11 @@ def delete(session: Session, prediction_id: int, tags: set[str] | None) -> None:
 
 def _keep_unchanged(session: Session, prediction_id: int, tags: set[str] | None) -> None:
     """Lock the prediction, so that what is compared with the tags is what the change will be made to."""
-    predictions.lock_prediction(session, prediction_id)
-    tag = get(session, prediction_id).tag
-    if tags is not None and tag not in tags:
+    if not predictions.lock_prediction(session, prediction_id):
+        raise _unknown(prediction_id)
+    if tags is not None and get(session, prediction_id).tag not in tags:
         raise Changed(f"Prediction {prediction_id} was changed since you read it; read it again.")
+
+
+def _unknown(prediction_id: int) -> NotFound:
+    return NotFound(f"There is no prediction {prediction_id}.")
