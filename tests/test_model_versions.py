@@ -12,8 +12,8 @@ from counted import accuracy, accuracy_of, confidence_of, mean
 from scipy import stats
 from service import DRAWING, connected, execute
 from starlette.testclient import TestClient
+from statements import executed
 from stored import BEGIN, Row, random_rows, store
-from test_find import statements
 
 from app.classifier import get_classifier
 from app.db import Database
@@ -230,7 +230,7 @@ def test_number_of_statements_does_not_depend_on_the_rows(database: Database, da
         if rows:
             store(database_url, rows)
             store_shadow(database_url, [Shadow(row.id, f"{row.id:064}", f"s{row.id}", "7", 0.5) for row in rows])
-        with statements() as seen:
+        with executed() as seen:
             get_models(database)
         counts.append(len(seen))
     assert counts == [4, 4, 4]

@@ -11,8 +11,8 @@ from counted import accuracy_of, numbers_of
 from http_fixtures import Start
 from service import DRAWING, assert_problem, execute
 from starlette.testclient import TestClient
+from statements import executed
 from stored import BEGIN, Row, random_rows, store
-from test_find import statements
 
 from app.db import Database, get_database
 from app.engine import SCANNERS
@@ -228,7 +228,7 @@ def test_number_of_statements_does_not_depend_on_the_rows(client: TestClient, da
     for rows in ([], ROWS[:1], [row._replace(model_version=f"v{row.id}") for row in ROWS[1:]]):
         if rows:
             store(database_url, rows)
-        with statements() as seen:
+        with executed() as seen:
             assert client.get("/stats", params=parameters).status_code == 200
         counts.append(len(seen))
     assert counts == [3 if "last" in parameters else 2] * 3

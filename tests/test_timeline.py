@@ -9,8 +9,8 @@ import pytest
 from counted import numbers_of
 from service import DRAWING, assert_problem, execute
 from starlette.testclient import TestClient
+from statements import executed
 from stored import BEGIN, Row, random_rows, store
-from test_find import statements
 
 from app.services.stats import MAX_BUCKETS
 
@@ -213,7 +213,7 @@ def test_number_of_statements_does_not_depend_on_the_rows(client: TestClient, da
     for rows in ([], ROWS[:1], [row._replace(model_version=f"v{row.id}") for row in ROWS[1:]]):
         if rows:
             store(database_url, rows)
-        with statements() as seen:
+        with executed() as seen:
             assert client.get("/stats/timeline", params=parameters).status_code == 200
         counts.append(len(seen))
     assert counts == [2, 2, 2]
