@@ -175,7 +175,7 @@ ERRORS = [
     Errors(401, "/results/{id}/label", {**WRONG_KEY, **LABEL}, method="put"),
     Errors(404, "/results/{id}/label", LABEL, method="put"),
     Errors(422, "/results/{id}/label", {"json": {"label": "seven"}}, method="put"),
-    Errors(503, "/results/{id}/label", LABEL, table="labels", method="put"),
+    Errors(503, "/results/{id}/label", LABEL, table="predictions", method="put"),
     Errors(401, "/results/{id}/labels", WRONG_KEY),
     Errors(404, "/results/{id}/labels"),
     Errors(422, "/results/{id}/labels"),
