@@ -13,8 +13,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+from callers import Callers
 from process import Answer, Client, classify_body, drawing, missing, serving
 from service import KEY, rows
 
@@ -32,8 +33,10 @@ BEFORE_S = 5.0
 LOG_LIMIT = 64 * 1024 * 1024
 
 
-class Crowd:
+class Crowd(Callers):
     """Four that send drawings, until they are told to end, and one that labels given predictions."""
+
+    clients = CLIENTS
 
     def __init__(self, port: int) -> None:
         self.acknowledged: dict[int, Answer] = {}
@@ -41,28 +44,16 @@ class Crowd:
         self.refused: list[str] = []
         self.waits: list[float] = []
         self._port = port
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(CLIENTS)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
 
     def label(self, predictions: range) -> None:
         """Begin to label these, twenty a second."""
         self._threads.append(threading.Thread(target=self._label, args=(predictions,)))
         self._threads[-1].start()
 
-    def _send(self, number: int) -> None:
+    def _run(self, number: int) -> None:
         random = Random(number)
         with Client(self._port) as client:
-            while not self._ended.is_set():
+            while not self.ended:
                 pixels = drawing(random)
                 if said := self._asked(client, "POST", "/classify", classify_body(pixels)):
                     scores = tuple(said["scores"].values())
