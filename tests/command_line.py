@@ -118,6 +118,12 @@ class Terminal:
         return bool(received)
 
 
+def _sit_at_the_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # A shell lets what it runs in the background ignore Ctrl-C, the tests perhaps, and it would be inherited.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def in_terminal(folder: Path, *arguments: str, settings: Mapping[str, str], columns: int = 100) -> Iterator[Terminal]:
     """Run a command in a terminal this wide, in a folder without .env; killed here unless it has ended."""
@@ -132,7 +138,7 @@ def in_terminal(folder: Path, *arguments: str, settings: Mapping[str, str], colu
         stderr=theirs,
         # A session of its own, with this as its terminal: Ctrl-C reaches it, and nobody else.
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=_sit_at_the_terminal,
     )
     os.close(theirs)
     try:

@@ -45,8 +45,10 @@ def review(page: Page, site: str, sqlite_url: str) -> Page:
 
 
 def number(page: Page) -> int:
-    """Which drawing is shown."""
-    return int(page.locator(".drawn a").inner_text().removeprefix("Number "))
+    """Which drawing is shown, as soon as one is: the next is not before its pictures have come."""
+    link = page.locator(".drawn a")
+    expect(link).to_be_visible()
+    return int(link.inner_text().removeprefix("Number "))
 
 
 def is_blind(page: Page) -> bool:
