@@ -1,6 +1,8 @@
 """The history on the page as its reader has it, what other clients of the service do meanwhile, and lost answers."""
 
 import json
+import socket
+import threading
 from http.client import HTTPConnection
 from typing import Any
 
@@ -55,6 +57,20 @@ def lose_on_the_way_to_the_page(route: Route) -> None:
     """Do what the page asks for, and cut the connection instead of answering."""
     route.fetch()
     route.abort()
+
+
+def lose_the_end_of_the_answer(route: Route) -> None:
+    """Do what the page asks for, and cut the connection in the middle of the answer."""
+    route.fetch()
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def cut() -> None:
+        with server, server.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{")
+
+    threading.Thread(target=cut, daemon=True).start()
+    route.continue_(url=f"http://127.0.0.1:{server.getsockname()[1]}/")
 
 
 def lose_on_the_way_from_the_database(route: Route) -> None:

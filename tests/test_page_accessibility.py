@@ -9,7 +9,13 @@ from digits import SEVEN, by_mouse
 from playwright.sync_api import Browser, Page, expect
 from stored import random_rows, store
 
-VIEWS = ("draw", "history", "results/12", "review", "numbers")
+VIEWS = {
+    "draw": ("Draw a digit", ".bars .best"),
+    "history": ("History", ".row img[src]"),
+    "results/12": ("Prediction 12", "img.drawing[src]"),
+    "review": ("Review", ".drawn img"),
+    "numbers": ("Numbers", ".numbers > [role=status]:not(:empty)"),
+}
 
 
 def problems(page: Page) -> list[str]:
@@ -35,10 +41,10 @@ def test_axe_finds_nothing_serious_in_any_view(
         page.keyboard.press("Enter")
         expect(page.locator(".state")).to_contain_text("number 61.")
         found = {}
-        for view in VIEWS:
+        for view, (heading, shown) in VIEWS.items():
             page.goto(f"{site}#/{view}")
-            expect(page.get_by_role("heading", level=1)).to_be_attached()
-            page.wait_for_load_state("networkidle")
+            expect(page.get_by_role("heading", level=1, name=heading, exact=True)).to_be_attached()
+            expect(page.locator(shown).first).to_be_visible()
             found[view] = problems(page)
         page.get_by_role("button", name="The key is set; change or forget it").click()
         found["key"] = problems(page)

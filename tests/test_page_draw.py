@@ -34,6 +34,12 @@ def ink(page: Page) -> int:
     return int(page.locator("canvas.pad").evaluate(f"{count}.filter(Boolean).length"))
 
 
+def hold_time(page: Page) -> None:
+    """Let no time pass on the page but what `page.clock.run_for` lets pass: a slow machine is no pause of a person."""
+    page.clock.install(time=0)
+    page.clock.pause_at(60_000)
+
+
 @pytest.fixture
 def phone(browser: Browser, site: str) -> Iterator[Page]:
     """The page on a phone, with the key."""
@@ -42,12 +48,16 @@ def phone(browser: Browser, site: str) -> Iterator[Page]:
 
 
 def test_a_drawing_of_two_strokes_is_one_row_that_a_pause_stores(page: Page, sqlite_url: str) -> None:
+    hold_time(page)
     by_mouse(page, FOUR[:1])
+    page.clock.run_for(900)
     by_mouse(page, FOUR[1:])
+    page.clock.run_for(900)
     state(page).to_have_text("Storing it in a moment; draw on to add to it.")
     expect(page.locator(".digit-read")).to_have_text("4")
     assert stored(sqlite_url) == []
 
+    page.clock.run_for(100)
     state(page).to_have_text("Stored as number 1. Is it right?")
     assert stored(sqlite_url) == ["4"]
 
@@ -80,6 +90,7 @@ def test_enter_stores_at_once_and_the_next_stroke_begins_another_drawing(page: P
 
 
 def test_the_last_stroke_can_be_taken_back_by_key_and_by_button(page: Page, sqlite_url: str) -> None:
+    hold_time(page)
     by_mouse(page, [*ONE, FOUR[0]])
     page.keyboard.press("z")
     expect(page.locator(".digit-read")).to_have_text("1")
@@ -95,12 +106,15 @@ def test_the_last_stroke_can_be_taken_back_by_key_and_by_button(page: Page, sqli
 
 @pytest.mark.parametrize("way", ["Escape", "button"])
 def test_a_drawing_that_is_cleared_is_not_stored(page: Page, sqlite_url: str, way: str) -> None:
+    hold_time(page)
     by_mouse(page, SEVEN)
+    page.clock.run_for(100)
     expect(page.locator(".digit-read")).to_have_text("7")
     if way == "button":
         page.get_by_role("button", name="Clear").click()
     else:
         page.keyboard.press(way)
+    page.clock.resume()
     page.wait_for_timeout(1200)
 
     assert ink(page) == 0
@@ -155,6 +169,7 @@ def test_a_finger_that_the_browser_takes_away_loses_nothing(phone: Page, sqlite_
 
 
 def test_strokes_stay_when_the_window_changes_in_the_middle(page: Page, sqlite_url: str) -> None:
+    hold_time(page)
     by_mouse(page, FOUR[:1])
     page.set_viewport_size({"width": 500, "height": 700})
     wait_until(lambda: page.locator("canvas.pad").evaluate("pad => pad.width") < 450, "the pad is smaller")
@@ -191,10 +206,10 @@ def test_the_picture_is_what_the_network_sees_and_the_bars_are_in_order(page: Pa
     by_mouse(page, SEVEN)
     page.keyboard.press("Enter")
     state(page).to_contain_text("number 1.")
-    shown = page.locator("canvas.seen").evaluate(
-        "seen => [...seen.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0)"
-    )
-    assert shown == list(drawing_of(service, 1, "?normalised=true"))
+    seen = page.locator("canvas.seen")
+    pixels = "seen => [...seen.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0)"
+    expected = list(drawing_of(service, 1, "?normalised=true"))
+    wait_until(lambda: seen.evaluate(pixels) == expected, "the picture is that of the whole drawing")
 
     bars = page.locator(".bars li")
     assert [bar.split()[0] for bar in bars.all_inner_texts()] == list("0123456789")
@@ -246,9 +261,11 @@ def test_one_tap_says_what_it_was(phone: Page, sqlite_url: str) -> None:
 
 
 def test_nothing_can_be_said_of_a_drawing_that_is_not_stored(page: Page, sqlite_url: str) -> None:
+    hold_time(page)
     by_mouse(page, SEVEN)
     page.keyboard.press("1")
     expect(page.get_by_role("button", name="It is a 1")).to_be_disabled()
+    page.clock.resume()
     state(page).to_contain_text("number 1.")
     assert labels(sqlite_url) == []
 

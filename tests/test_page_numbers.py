@@ -122,7 +122,8 @@ def test_lines_over_time_are_those_of_each_version(browser: Browser, crowded: Se
         is_loaded(page)
         sure = figure(page, "Over time", "Mean confidence")
         right = figure(page, "Over time", "Accuracy of what was labelled, with its 95 % interval")
-        assert (sure.locator("path.line").count(), right.locator("path.band").count()) == (2, 2)
+        expect(sure.locator("path.line")).to_have_count(2)
+        expect(right.locator("path.band")).to_have_count(2)
         expect(sure.locator("text.name").filter(has_text="<img src=x")).to_be_visible()
         assert [row[1:] for row in table_of(sure)] == [
             [name, f"{one['count']:,}", percent(one["mean_confidence"])] for name, one in versions

@@ -68,15 +68,15 @@ async function failure(response) {
 }
 
 /**
- * Call the API at `path` (without /api/) and return the response; throw ApiError for anything but success.
- * `json` becomes the body, `params` the query, without what is empty.
+ * Call the API at `path` (without /api/) and return {body, headers} of the answer, once all of it is there; throw ApiError
+ * for anything but success. `json` becomes the body, `params` the query, without what is empty; `kind` is what the answer's
+ * body is read as.
  */
-export async function request(path, { method = "GET", json, params, headers = {}, signal } = {}) {
+export async function request(path, { method = "GET", json, params, headers = {}, signal, kind = "json" } = {}) {
   const query = new URLSearchParams(Object.entries(params ?? {}).filter(([, value]) => value !== "" && value != null));
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  let response;
   try {
-    response = await fetch(`api/${path}${query.size ? `?${query}` : ""}`, {
+    const response = await fetch(`api/${path}${query.size ? `?${query}` : ""}`, {
       method,
       headers: {
         ...(getKey() && { "X-API-Key": headerText(getKey()) }),
@@ -87,12 +87,12 @@ export async function request(path, { method = "GET", json, params, headers = {}
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       credentials: "omit",
     });
+    if (!response.ok) throw await failure(response);
+    return { body: await response[kind](), headers: response.headers };
   } catch (error) {
-    if (signal?.aborted) throw error;
+    if (error instanceof ApiError || signal?.aborted) throw error;
     throw new ApiError("offline");
   }
-  if (!response.ok) throw await failure(response);
-  return response;
 }
 
 // A header holds bytes; the service reads those of a key as UTF-8.
@@ -103,7 +103,7 @@ function headerText(text) {
 /** Ask the service whether it knows a key; throws ApiError when it does not. */
 export async function checkKey(key) {
   try {
-    await request("results/1/drawing.png", { headers: { "X-API-Key": headerText(key) } });
+    await request("results/1/drawing.png", { headers: { "X-API-Key": headerText(key) }, kind: "blob" });
   } catch (error) {
     // The key is looked at first, so this is a key that would have been shown the drawing.
     if (error.kind !== "gone") throw error;
@@ -112,7 +112,7 @@ export async function checkKey(key) {
 
 /** Read JSON from the API. */
 export async function read(path, params, options) {
-  return (await request(path, { ...options, params })).json();
+  return (await request(path, { ...options, params })).body;
 }
 
 /** Return an id for X-Request-ID; `crypto.randomUUID` exists on https and localhost alone. */
@@ -122,12 +122,12 @@ export function newRequestId() {
 
 /** Return the address of a prediction's drawing as a picture that an <img> can show: the key cannot go with an <img>. */
 export async function drawingUrl(id, { normalised = false, signal } = {}) {
-  const response = await request(`results/${id}/drawing.png`, { params: { normalised: normalised || "" }, signal });
-  return URL.createObjectURL(await response.blob());
+  const params = { normalised: normalised || "" };
+  return URL.createObjectURL((await request(`results/${id}/drawing.png`, { params, signal, kind: "blob" })).body);
 }
 
 /** Say what a drawing shows; returns the record. */
 export async function putLabel(id, label, source) {
   const body = source ? { label, source } : { label };
-  return (await request(`results/${id}/label`, { method: "PUT", json: body })).json();
+  return (await request(`results/${id}/label`, { method: "PUT", json: body })).body;
 }

@@ -47,7 +47,7 @@ export function createDeletion(id, { notice, ondeleted }) {
   async function remove() {
     confirm.disabled = true;
     try {
-      await request(`results/${id}`, { method: "DELETE", headers: { "If-Match": tag } });
+      await request(`results/${id}`, { method: "DELETE", headers: { "If-Match": tag }, kind: "text" });
       gone();
     } catch (error) {
       if (error.kind === "changed") await lookAgain();

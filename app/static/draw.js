@@ -103,10 +103,10 @@ export function create() {
   }
 
   function showPreview(result) {
-    if (answer) return;
-    showAnswer(result);
     paintPixels(parts.seenCanvas, result.normalised);
     seen.hidden = false;
+    // What was stored is the answer that counts.
+    if (!answer) showAnswer(result);
   }
 
   function onstored(stored, which) {

@@ -78,8 +78,8 @@ export function createNotesEditor({ id, notes }, onclose) {
         return false;
       }
       try {
-        const response = await request(`results/${id}`, { method: "PATCH", json: { notes: text }, headers: { "If-Match": tag } });
-        tellChanged(id, await response.json());
+        const { body } = await request(`results/${id}`, { method: "PATCH", json: { notes: text }, headers: { "If-Match": tag } });
+        tellChanged(id, body);
         return true;
       } catch (error) {
         // The tag changes with a label, too, which is no reason to trouble a person; the next turn sees which it was.

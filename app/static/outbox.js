@@ -52,8 +52,15 @@ export function createOutbox({ name, store, onstored, onfailed }) {
     try {
       while (items.length) {
         const [item] = items;
-        const answer = await attempt(item);
-        items.shift();
+        let answer;
+        try {
+          answer = await attempt(item);
+        } catch (error) {
+          // Given up while it was on its way, it holds up nothing that comes after it.
+          if (items[0] !== item) continue;
+          throw error;
+        }
+        if (items[0] === item) items.shift();
         keep();
         onstored(answer, item);
       }
@@ -85,7 +92,7 @@ export function createOutbox({ name, store, onstored, onfailed }) {
 /** Send a drawing; for an outbox. Its key lets the service store it once, however often it is sent. */
 export async function storeDrawing({ requestId, pixels }) {
   const headers = { "Idempotency-Key": requestId, "X-Request-ID": requestId };
-  return (await request("classify", { method: "POST", json: { pixels }, headers })).json();
+  return (await request("classify", { method: "POST", json: { pixels }, headers })).body;
 }
 
 /**

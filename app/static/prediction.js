@@ -29,8 +29,8 @@ export function verdictOf({ prediction, label }) {
 
 /** Read one prediction, with the tag that says which state of it this is. */
 export async function readRecord(id, options) {
-  const response = await request(`results/${id}`, options);
-  return { record: await response.json(), tag: response.headers.get("ETag") };
+  const { body, headers } = await request(`results/${id}`, options);
+  return { record: body, tag: headers.get("ETag") };
 }
 
 /** Tell every view that a prediction has changed, or that it is gone when `record` is null. */

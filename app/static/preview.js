@@ -22,9 +22,8 @@ export function createPreview(onanswer, onerror) {
     running = true;
     last = performance.now();
     try {
-      const response = await request("classify/preview", { method: "POST", json: { pixels: toPixels(strokes) } });
-      const answer = await response.json();
-      if (mine === newest) onanswer(answer);
+      const { body } = await request("classify/preview", { method: "POST", json: { pixels: toPixels(strokes) } });
+      if (mine === newest) onanswer(body);
     } catch (error) {
       quietUntil = Date.now() + (error.retryAfter ?? 0) * 1000;
       if (mine === newest) onerror(error);
