@@ -66,8 +66,9 @@ set_up_prod() {
     install_missing_packages
     [ "${root#/}" != "$root" ] || fail "PIXELWISE_ROOT must begin with a slash"
     # The service writes its database and what SQLite keeps beside it into this folder, so its group may. The sticky
-    # bit lets it touch its own files there and none of root's: not the code, and not .env.
-    install -d -o root -g "$(id -gn "$user")" -m 1775 "$root"
+    # bit lets it touch its own files there and none of root's: not the code, and not .env. Others may pass through to what
+    # nginx serves; who could open the folder could lock it, and SQLite's log would grow.
+    install -d -o root -g "$(id -gn "$user")" -m 1771 "$root"
     [ -d "$root/backups" ] || install -d -o "$user" -g "$(id -gn "$user")" -m 700 "$root/backups"
     export PIXELWISE_VENV=$root/.venv
     python=$PIXELWISE_VENV/bin/python

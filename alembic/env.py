@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.config import fileConfig
@@ -64,6 +65,7 @@ def make_engine(url: sa.URL) -> sa.Engine:
         return make_postgres_engine(url)
     path = Path(url.database or "")
     if not path.exists():
+        refuse_to_begin_anew(path)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, mode=0o600))
     engine = sa.create_engine(
         url,
@@ -91,6 +93,16 @@ def make_engine(url: sa.URL) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def refuse_to_begin_anew(path: Path) -> None:
+    """Raise CommandError when there was a database, by what it has left behind: an empty one would hide the loss."""
+    left = sorted(path.parent.glob(f"{path.name}-wal")) + sorted(path.parent.glob(f"{path.name}.before-*"))
+    if left:
+        raise CommandError(
+            f"there is no {path}, but {left[-1]} lies beside it; put the database back, or a backup in its place"
+            " (python -m app restore), or move what was left away to begin with an empty one"
+        )
 
 
 def keep_autoincrement(table: sa.Table, connection: sa.Connection, **_arguments: object) -> None:
@@ -160,12 +172,23 @@ def tell_older_releases(*, ctx: MigrationContext, heads: set[str], **_arguments:
         execute(statement, {"revision": max(heads), "since": since})
 
 
-def check_foreign_keys(connection: sa.Connection) -> None:
-    """Raise CommandError when a row refers to one that is gone, since SQLite did not look meanwhile."""
-    if connection.dialect.name == "sqlite":
-        broken = connection.execute(sa.text("PRAGMA foreign_key_check")).first()
-        if broken is not None:
-            raise CommandError(f"row {broken.rowid} of {broken.table} refers to no row of {broken.parent}")
+@contextmanager
+def foreign_keys_checked(connection: sa.Connection) -> Iterator[None]:
+    """Raise CommandError when a row has come to refer to one that is gone, since SQLite does not look meanwhile.
+
+    Those that did so before are left as they are: whoever deletes with `sqlite3` leaves them behind.
+    """
+    before = broken_references(connection)
+    yield
+    for (table, parent), count in (broken_references(connection) - before).items():
+        raise CommandError(f"the migration would leave {count} rows of {table} that refer to no row of {parent}")
+
+
+def broken_references(connection: sa.Connection) -> Counter[tuple[str, str]]:
+    """How many rows of which table refer to one of which other that is gone; PostgreSQL has none."""
+    if connection.dialect.name != "sqlite":
+        return Counter()
+    return Counter((row.table, row.parent) for row in connection.execute(sa.text("PRAGMA foreign_key_check")))
 
 
 def include_object(_object: object, _name: str | None, kind: str, reflected: bool, compare_to: object | None) -> bool:
@@ -225,9 +248,8 @@ def migrate(connection: sa.Connection) -> None:
         render_item=render_item,
         process_revision_directives=number_revision,
     )
-    with ids_never_given_twice(), context.begin_transaction():
+    with ids_never_given_twice(), context.begin_transaction(), foreign_keys_checked(connection):
         context.run_migrations()
-        check_foreign_keys(connection)
 
 
 @contextmanager

@@ -184,6 +184,11 @@ def get_settings() -> Settings:
     return _checked()
 
 
+def environment_with(**more: str) -> dict[str, str]:
+    """Return this process's environment and more, for another program."""
+    return {**os.environ, **more}
+
+
 def checked_database_url(text: str) -> str:
     """Return a URL as DATABASE_URL would hold it, with every ${NAME} in it expanded; raise ConfigurationError."""
     return _checked(database_url=text).database_url

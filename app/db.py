@@ -29,7 +29,8 @@ from app.engine import (
 )
 from app.reader import Reader
 from app.revisions import schema_problem, schema_revision
-from app.sqlite import READERS, SqliteFile, sqlite_engine
+from app.sqlite import READERS, sqlite_engine
+from app.sqlite_file import SqliteFile
 from app.writer import MAX_WAITING, Work, Writer
 
 __all__ = [

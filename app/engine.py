@@ -25,8 +25,8 @@ SCAN_WITHIN_S: Final = 130.0
 # Too many connections, a lock or a statement that took too long, a deadlock, a serialisation failure.
 _POSTGRES_BUSY: Final = ("53300", "55P03", "57014", "40P01", "40001")
 _POSTGRES_FULL: Final = "53100"
-# The standard's own code for it; `app.postgres` gives it to a commit whose answer never came.
-_POSTGRES_OUTCOME_UNKNOWN: Final = "08007"
+# The standard's own code for it; `app.postgres` and `app.sqlite` give it to a commit that may have been made or not.
+OUTCOME_UNKNOWN: Final = "08007"
 
 UPGRADE: Final = "run: alembic upgrade head"
 
@@ -43,7 +43,7 @@ class DatabaseUnavailable(DatabaseError):
 
 
 class OutcomeUnknown(DatabaseError):
-    """The answer to the commit did not come, so nobody can tell whether it was stored."""
+    """The commit was not answered for, so nobody can tell whether it was stored."""
 
 
 class DatabaseFull(DatabaseError):
@@ -106,8 +106,8 @@ def _translated(error: SQLAlchemyError) -> DatabaseError:
         return DatabaseBusy(cause)
     if is_damage(original):
         return damaged(cause)
-    if state == _POSTGRES_OUTCOME_UNKNOWN:
-        return OutcomeUnknown(f"the connection was lost during the commit, which may have been made or not: {cause}")
+    if state == OUTCOME_UNKNOWN:
+        return OutcomeUnknown(f"the commit was not answered for, and may have been made or not: {cause}")
     return DatabaseUnavailable(cause)
 
 

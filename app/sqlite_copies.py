@@ -5,13 +5,15 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from stat import S_IMODE
 from typing import Final
 
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
+
+from app.checkpoints import Checkpoints
 
 # How much was done, and of how much.
 Progress = Callable[[int, int], object]
@@ -78,19 +80,28 @@ def _at_rest(path: Path) -> str:
 
 @contextmanager
 def used_by_nobody(database: Path) -> Iterator[None]:
-    """Keep every other process from opening the database; raise CopyError when one has it open.
+    """Keep every other process from opening the database, if it is there, and from restoring it in any case.
 
-    SQLite's own lock is asked for, and SQLite is not: what is to be replaced may be damaged.
+    Raises CopyError when one has it open or is restoring it.
     """
-    file = os.open(database, os.O_RDWR | os.O_CLOEXEC)
-    try:
+    turn = Checkpoints(database)
+    with ExitStack() as locks:
+        locks.callback(turn.end_turn)
+        if not (turn.take_turn() and _has_locked(database, locks)):
+            raise CopyError(f"{database} is in use; stop the service and whatever else reads it, or restores it")
+        yield
+
+
+def _has_locked(database: Path, locks: ExitStack) -> bool:
+    """Ask for SQLite's own lock, if the file is there, and not SQLite: what is to be replaced may be damaged."""
+    if database.exists():
+        file = os.open(database, os.O_RDWR | os.O_CLOEXEC)
+        locks.callback(os.close, file)
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SHARED_LOCK)
         except BlockingIOError:
-            raise CopyError(f"{database} is in use; stop the service and whatever else reads it") from None
-        yield
-    finally:
-        os.close(file)
+            return False
+    return True
 
 
 def replace(database: Path, new: Path, kept: Path) -> list[tuple[Path, Path]]:

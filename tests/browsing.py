@@ -3,8 +3,9 @@
 import json
 import socket
 import threading
+from collections.abc import Callable
 from http.client import HTTPConnection
-from typing import Any
+from typing import Any, Final
 
 from playwright.sync_api import Locator, Page, Route
 from process import PATIENCE_S, Service
@@ -78,3 +79,10 @@ def lose_on_the_way_from_the_database(route: Route) -> None:
     route.fetch()
     told = problem_response(CommitInterrupted(), "lost")
     route.fulfill(status=told.status_code, headers=dict(told.headers), body=bytes(told.body))
+
+
+WAYS_TO_LOSE_AN_ANSWER: Final[tuple[Callable[[Route], None], ...]] = (
+    lose_on_the_way_to_the_page,
+    lose_the_end_of_the_answer,
+    lose_on_the_way_from_the_database,
+)

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from clone import disk_of, need
@@ -20,6 +21,7 @@ from sqlalchemy import make_url
 from stored import random_rows, store
 
 from app.cli.status import Status
+from app.config import get_settings
 from app.db import schema_revision
 from app.services.backup import checksum
 
@@ -97,6 +99,17 @@ def test_only_the_newest_are_kept_and_what_has_another_name_stays(configured_sql
     assert {path.name for path in backups(tmp_path / FOLDER)} == {kept.name, *taken[2:]}
 
 
+def test_the_backup_that_was_just_made_stays_whatever_the_clock_said_before(
+    configured_sqlite: str, tmp_path: Path
+) -> None:
+    made = str(take()["file"])
+    of_the_future = tmp_path / FOLDER / "pixelwise-29991231T235959.000000Z.db"
+    (tmp_path / FOLDER / made).rename(of_the_future)
+    (tmp_path / FOLDER / f"{made}.manifest.json").rename(of_the_future.with_name(f"{of_the_future.name}.manifest.json"))
+    newest = str(take(FOLDER, "--keep", "1")["file"])
+    assert [path.name for path in backups(tmp_path / FOLDER)] == [newest]
+
+
 def test_a_backup_that_fails_leaves_the_older_ones_alone(configured_sqlite: str, tmp_path: Path) -> None:
     store(configured_sqlite, random_rows(500))
     take()
@@ -163,8 +176,11 @@ def configured_postgresql(settings_environment: pytest.MonkeyPatch, postgres_url
     return postgres_url
 
 
+@pytest.mark.parametrize(
+    "form", ["postgresql://{user}:{password}@{host}:{port}/{name}", "postgresql:///{name}?{query}"]
+)
 def test_the_password_of_postgresql_is_in_no_command_s_words(
-    configured_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    configured_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     # A pg_dump that tells its words and then does its work.
     program = tmp_path / "programs" / "pg_dump"
@@ -173,14 +189,19 @@ def test_the_password_of_postgresql_is_in_no_command_s_words(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     url = make_url(configured_postgresql)
-    if url.password is None:
-        # The server trusts this machine, and takes any.
-        url = url.set(password="hidden")
-    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    # A server that trusts this machine takes any password.
+    known = {
+        "user": url.username or "postgres",
+        "password": str(url.password or "hidden"),
+        "host": url.host or "127.0.0.1",
+        "port": str(url.port or 5432),
+    }
+    monkeypatch.setenv("DATABASE_URL", form.format(name=url.database, query=urlencode(known), **known))
+    get_settings.cache_clear()
     take()
     words = (tmp_path / "words").read_text()
-    assert "passfile=" in words
-    assert str(url.password) not in words
+    assert f"host={known['host']}" in words
+    assert known["password"] not in words
 
 
 @pytest.mark.usefixtures("configured_postgresql")

@@ -1,6 +1,7 @@
 """`python -m app copy-to`: everything moves from SQLite to PostgreSQL, and both are compared."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -128,6 +129,20 @@ def test_text_is_copied_as_it_is_written(filled: str, postgres_url: str) -> None
     assert rows(postgres_url, query) == [{"notes": notes}, {"notes": ""}]
     query = "SELECT CAST(scores AS text) AS scores FROM drawings WHERE prediction_id = 7"
     assert rows(postgres_url, query) == [{"scores": scores}]
+
+
+def test_rows_of_what_is_gone_are_told_with_what_to_do(filled: str, postgres_url: str) -> None:
+    # As `sqlite3` deletes, where foreign keys are off unless they are asked for.
+    execute(filled, "PRAGMA foreign_keys=OFF", "DELETE FROM predictions WHERE id = 7")
+    told = refused(Status.NOT_DONE, "copy-to", postgres_url)
+    found = re.fullmatch(r"\d+ rows of (\w+) refer to predictions .* first: (DELETE .*)", told)
+    assert found
+    table, remedy = found.groups()
+    assert set(counted(postgres_url).values()) == {0}
+    for name in TABLES:
+        if name != "predictions":
+            execute(filled, remedy.replace(table, name))
+    done("copy-to", postgres_url)
 
 
 def test_a_database_that_holds_something_else_is_left_alone(filled: str, postgres_url: str) -> None:

@@ -3,14 +3,16 @@
 import json
 import signal
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from command_line import done, in_terminal, refused
+from command_line import done, in_terminal, refused, run_process
 from process import Load, missing, serving, wait_until
-from service import execute, rows, stored
+from service import connected, execute, rows, stored
+from sqlalchemy import text
 from stored import Row, random_rows, store
 
 from app.cli.status import Status
@@ -142,6 +144,29 @@ def test_interrupted_it_leaves_a_sound_database_and_goes_on_later(sqlite_url: st
     with in_terminal(tmp_path, *arguments, settings={"DATABASE_URL": sqlite_url}) as terminal:
         assert terminal.end() == 0
     assert ids(sqlite_url) == []
+
+
+@pytest.mark.parametrize("time", ["strftime('%s', 'now')", "''", "'2026'", "1e12", "'yesterday'"])
+def test_a_row_whose_time_nobody_can_read_stays(configured_sqlite: str, time: str) -> None:
+    store(configured_sqlite, [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(3)])
+    execute(configured_sqlite, f"UPDATE predictions SET created_at = {time} WHERE id = 2")
+    assert json.loads(done("prune", "--older-than", "10d", "--yes", "--json"))["predictions"] == 2
+    assert ids(configured_sqlite) == [2]
+
+
+def test_a_label_whose_commit_prune_waits_for_keeps_its_row(postgres_url: str, tmp_path: Path) -> None:
+    store(postgres_url, [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(9)])
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as beside:
+        with connected(postgres_url) as labelling:
+            labelling.execute(text("SELECT id FROM predictions WHERE id = 5 FOR UPDATE"))
+            labelling.execute(text("INSERT INTO labels (prediction_id, label) VALUES (5, '7')"))
+            pruning = beside.submit(
+                run_process, tmp_path, "prune", "--older-than", "10d", "--yes", DATABASE_URL=postgres_url
+            )
+            wait_until(lambda: rows(postgres_url, waiting), "prune waits for the row")
+        assert pruning.result().status == Status.DONE
+    assert ids(postgres_url) == [5]
 
 
 @pytest.mark.usefixtures("configured_sqlite")

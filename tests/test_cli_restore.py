@@ -22,8 +22,8 @@ from service import execute, rows
 from stored import random_rows, store
 
 from app.cli.status import Status
-from app.config import get_settings
 from app.services.backup import checksum
+from app.sqlite_copies import used_by_nobody
 
 ROWS = random_rows(60)
 
@@ -32,22 +32,6 @@ def backed_up(tmp_path: Path) -> Path:
     """Back the database up, which has rows by then; return the file."""
     name: str = json.loads(done("backup", "--json"))["file"]
     return tmp_path / "backups" / name
-
-
-@pytest.fixture
-def configured_postgresql(
-    settings_environment: pytest.MonkeyPatch, postgres_url: str, empty_postgres_url: str, tmp_path: Path
-) -> Path:
-    """A backup of a PostgreSQL database with rows; the settings name another, which is empty."""
-    need("pg_restore", "postgresql-client")
-    store(postgres_url, ROWS, drawings=True)
-    # A sequence does not notice ids that were given.
-    execute(postgres_url, f"ALTER SEQUENCE predictions_id_seq RESTART {len(ROWS) + 1}")
-    settings_environment.setenv("DATABASE_URL", postgres_url)
-    backup = backed_up(tmp_path)
-    settings_environment.setenv("DATABASE_URL", empty_postgres_url)
-    get_settings.cache_clear()
-    return backup
 
 
 @pytest.fixture
@@ -110,7 +94,7 @@ def test_it_refuses_while_the_service_runs(backup: Path, sqlite_url: str, tmp_pa
         load.wait_for(20)
     assert load.refused == []
     assert missing(load.acknowledged, sqlite_url) == []
-    assert list(tmp_path.glob(".pixelwise-restore-*")) == []
+    assert list(tmp_path.glob(".pixelwise-restore*")) == []
 
 
 @contextmanager
@@ -133,6 +117,25 @@ def test_it_refuses_while_a_person_has_the_database_open(backup: Path, tmp_path:
     with another_reader(tmp_path / "pixelwise.db"):
         assert "is in use" in refused(Status.NOT_DONE, "restore", str(backup), "--yes")
     done("restore", str(backup), "--yes")
+
+
+def test_two_restores_one_after_the_other_keep_both_databases(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+    before = everything(sqlite_url)
+    kept = [json.loads(done("restore", str(backup), "--yes", "--json"))["kept"] for _ in range(2)]
+    first, second = (names[str(tmp_path / "pixelwise.db")] for names in kept)
+    assert everything(f"sqlite:///{first}") == before
+    assert everything(f"sqlite:///{second}") == everything(sqlite_url)
+
+
+def test_it_refuses_while_another_restore_is_under_way(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+    # It may be one into a place where no database is yet.
+    (tmp_path / "pixelwise.db").unlink()
+    with used_by_nobody(tmp_path / "pixelwise.db"):
+        assert "is in use" in refused(Status.NOT_DONE, "restore", str(backup), "--yes")
+    # What a killed one has left is no obstacle, and does not stay.
+    (tmp_path / ".pixelwise-restore.unfinished").write_bytes(b"half a database")
+    done("restore", str(backup), "--yes")
+    assert list(tmp_path.glob(".pixelwise-restore*")) == []
 
 
 def truncate(backup: Path) -> None:
@@ -237,7 +240,7 @@ def restore_killed_at(call: str, number: int, folder: Path, backup: Path) -> boo
     return ended.returncode != 0
 
 
-@pytest.mark.parametrize(("call", "times"), [("link", 1), ("rename", 2), ("unlink", 3)])
+@pytest.mark.parametrize(("call", "times"), [("link", 1), ("rename", 2), ("unlink", 4)])
 def test_a_restore_that_is_killed_at_any_step_loses_nothing(
     backup: Path, sqlite_url: str, tmp_path: Path, call: str, times: int
 ) -> None:
@@ -264,31 +267,3 @@ def test_a_restore_that_is_killed_at_any_step_loses_nothing(
 
 def ids_in(database: Path) -> list[int]:
     return [row["id"] for row in rows(f"sqlite:///{database}", "SELECT id FROM predictions ORDER BY id")]
-
-
-def test_postgresql_is_restored_into_an_empty_database(
-    configured_postgresql: Path, postgres_url: str, empty_postgres_url: str
-) -> None:
-    done("restore", str(configured_postgresql), "--yes")
-    assert everything(empty_postgres_url) == everything(postgres_url)
-    # Ids go on where they were.
-    execute(
-        empty_postgres_url, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.5, 'v1')"
-    )
-    assert rows(empty_postgres_url, "SELECT max(id) AS id FROM predictions") == [{"id": len(ROWS) + 1}]
-
-
-def test_postgresql_with_tables_is_left_alone(configured_postgresql: Path, empty_postgres_url: str) -> None:
-    execute(empty_postgres_url, "CREATE TABLE somebodys (id INTEGER)")
-    told = refused(Status.NOT_DONE, "restore", str(configured_postgresql), "--yes")
-    assert "has tables (somebodys); restore into an empty one" in told
-    assert rows(empty_postgres_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [
-        {"tablename": "somebodys"}
-    ]
-
-
-def test_a_spoilt_dump_of_postgresql_changes_nothing(configured_postgresql: Path, empty_postgres_url: str) -> None:
-    change_one_bit(configured_postgresql)
-    told = refused(Status.NOT_DONE, "restore", str(configured_postgresql), "--yes")
-    assert "is not the file that its manifest describes" in told
-    assert rows(empty_postgres_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []

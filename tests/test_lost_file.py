@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from predictions import add_prediction
 from process import wait_until
+from service import rows
 from sqlalchemy import make_url
 
-from app import sqlite
+from app import sqlite_file
 from app.db import Database, DatabaseUnavailable
 
 
@@ -63,12 +64,12 @@ LOSSES = [
 @pytest.fixture
 def soon_settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Believe a folder that has been left alone for a twentieth of a second."""
-    monkeypatch.setattr(sqlite, "_SETTLED_NS", 50_000_000)
+    monkeypatch.setattr(sqlite_file, "_SETTLED_NS", 50_000_000)
 
 
 def wait_until_settled(path: Path) -> None:
     folder = path.parent
-    old = 2 * sqlite._SETTLED_NS
+    old = 2 * sqlite_file._SETTLED_NS
     wait_until(lambda: not folder.exists() or time.time_ns() - folder.stat().st_ctime_ns > old, "the folder is settled")
 
 
@@ -122,6 +123,27 @@ def test_loss_is_noticed_through_a_link_and_so_is_another_goal_of_the_link(
     with pytest.raises(DatabaseUnavailable, match="moved, deleted or replaced"):
         asyncio.run(database.write(add_prediction))
     database.close()
+
+
+def test_log_that_is_deleted_before_the_first_write_is_noticed(sqlite_database: Database) -> None:
+    assert sqlite_database.writer_problem() is None
+    path = path_of(sqlite_database)
+    delete_the_log(path)
+    # As whoever opens the file next makes it anew.
+    path.with_name(f"{path.name}-wal").touch()
+    with pytest.raises(DatabaseUnavailable, match="moved, deleted or replaced"):
+        asyncio.run(sqlite_database.write(add_prediction))
+
+
+def test_file_whose_log_was_emptied_is_sound_after_a_stop(sqlite_database: Database, sqlite_url: str) -> None:
+    for _ in range(20):
+        asyncio.run(sqlite_database.write(add_prediction))
+    path = path_of(sqlite_database)
+    os.truncate(path.with_name(f"{path.name}-wal"), 0)
+    # Not noticed yet: it goes on behind what it believes to be there.
+    asyncio.run(sqlite_database.write(add_prediction))
+    sqlite_database.close()
+    assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 
 
 def test_file_that_is_moved_back_is_used_again(sqlite_database: Database) -> None:

@@ -13,12 +13,14 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from conftest import migrate
 from migrating import (
+    assert_one_line_error,
     connected,
     copy_of_project,
     engine_name,
     everything,
     execute,
     make_v0_5,
+    next_release,
     refusal,
     rows,
     run,
@@ -86,7 +88,16 @@ def test_margins_of_older_drawings_are_computed_from_their_scores(empty_database
     url = empty_database_url
     migrate(url, "upgrade", "0003")
     pixels = "zeroblob(784)" if engine_name(url) == "sqlite" else "decode(repeat('00', 784), 'hex')"
-    scores = ["[0.125, 0.0, 0.625, 0.25]", "[1e-7, 1.0, 0]", "[0.5, 0.5]", "[1]", "[]", "null", '{"7": 1}']
+    scores = [
+        "[0.125, 0.0, 0.625, 0.25]",
+        "[1e-7, 1.0, 0]",
+        "[0.5, 0.5]",
+        "[1]",
+        "[]",
+        "null",
+        '{"7": 1}',
+        '["a", null, 0.5, 0.25]',
+    ]
     for number, text in enumerate(scores, start=1):
         execute(url, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 1, 'v1')")
         # A colon would begin the name of a parameter.
@@ -94,7 +105,7 @@ def test_margins_of_older_drawings_are_computed_from_their_scores(empty_database
         execute(url, f"INSERT INTO drawings VALUES ({number}, {pixels}, '{escaped}')")
     migrate(url)
     margins = [margin for (margin,) in rows(url, "SELECT margin FROM drawings ORDER BY prediction_id")]
-    assert margins == [0.375, pytest.approx(1 - 1e-7), 0.0, None, None, None, None]
+    assert margins == [0.375, pytest.approx(1 - 1e-7), 0.0, None, None, None, None, 0.25]
 
 
 def test_downgrade_keeps_what_the_older_table_can_hold(empty_database_url: str) -> None:
@@ -167,12 +178,32 @@ def test_tables_and_views_of_somebody_else_are_left_alone(empty_database_url: st
         assert rows(empty_database_url, "SELECT id FROM sevens") == [(1,)]
 
 
-def test_broken_reference_stops_the_migration(sqlite_url: str) -> None:
-    execute(sqlite_url, "INSERT INTO drawings VALUES (99, zeroblob(784), '[]', NULL)")
+def test_a_migration_that_breaks_references_is_taken_back(sqlite_url: str, tmp_path: Path) -> None:
+    execute(
+        sqlite_url,
+        "INSERT INTO predictions (id, prediction, confidence, model_version) VALUES (1, '7', 0.94, 'v1')",
+        "INSERT INTO drawings VALUES (1, zeroblob(784), '[]', NULL)",
+        # As whoever deletes with `sqlite3` leaves one behind.
+        "INSERT INTO drawings VALUES (99, zeroblob(784), '[]', NULL)",
+    )
+    project = next_release(tmp_path)
+    (revision,) = project.glob("alembic/versions/*_seen_at.py")
+    harmless = revision.read_text()
+    revision.write_text(harmless.replace("def upgrade():", 'def upgrade():\n    op.execute("DELETE FROM predictions")'))
     before = everything(sqlite_url)
-    message = refusal(sqlite_url)
-    assert "refers to no row of predictions" in message
+    told = assert_one_line_error(run(sqlite_url, "alembic upgrade head", project))
+    assert "would leave 1 rows of drawings that refer to no row of predictions" in told
     assert everything(sqlite_url) == before
+    revision.write_text(harmless)
+    assert run(sqlite_url, "alembic upgrade head", project).returncode == 0
+
+
+@pytest.mark.parametrize("left", ["pixelwise.db-wal", "pixelwise.db.before-20261120T101500.000000Z"])
+def test_a_database_that_was_lost_is_not_begun_anew(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).write_bytes(b"rows")
+    told = refusal(f"sqlite:///{tmp_path / 'pixelwise.db'}")
+    assert str(tmp_path / left) in told
+    assert [path.name for path in tmp_path.iterdir()] == [left]
 
 
 def test_revision_of_ones_own_is_numbered_applied_and_taken_back(sqlite_url: str, tmp_path: Path) -> None:

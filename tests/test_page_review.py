@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser import PHONE, open_page
-from browsing import (
-    lose_on_the_way_from_the_database,
-    lose_on_the_way_to_the_page,
-    lose_the_end_of_the_answer,
-    remember,
-)
+from browsing import WAYS_TO_LOSE_AN_ANSWER, remember
 from playwright.sync_api import Browser, Page, Route, expect
 from process import Service, serving, wait_until
 from reviewing import add_drawings, reviews
@@ -58,10 +53,6 @@ def number(page: Page) -> int:
     return int(link.inner_text().removeprefix("Number "))
 
 
-def is_blind(page: Page) -> bool:
-    return page.get_by_text("say what you see", exact=True).is_visible()
-
-
 def press(page: Page, key: str) -> int:
     """Press a key on the drawing that is shown; return its number."""
     shown = number(page)
@@ -93,7 +84,7 @@ PICTURES = "performance.getEntriesByType('resource').filter(({name}) => name.inc
 
 
 def expect_batch(page: Page) -> None:
-    """Wait until ten drawings are there, with both pictures of each."""
+    """Wait until ten drawings are there with both pictures of each."""
     expect(page.get_by_text("10 left in this batch")).to_be_visible()
     wait_until(lambda: page.evaluate(PICTURES) == 20, "the pictures of all ten are there")
 
@@ -226,9 +217,7 @@ def test_labels_wait_while_the_service_is_away_and_are_stored_once(
             expect_labels(url, said)
 
 
-@pytest.mark.parametrize(
-    "lose", [lose_on_the_way_to_the_page, lose_the_end_of_the_answer, lose_on_the_way_from_the_database]
-)
+@pytest.mark.parametrize("lose", WAYS_TO_LOSE_AN_ANSWER)
 def test_a_label_whose_answer_was_lost_is_stored_once(
     review: Page, sqlite_url: str, lose: Callable[[Route], None]
 ) -> None:

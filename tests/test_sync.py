@@ -7,8 +7,9 @@ from random import Random
 
 import psycopg
 from process import Service, drawing, serving, wait_until
+from service import assert_outcome_unknown, rows
 from sqlalchemy import make_url
-from traced import strace
+from traced import failing_syncs, strace
 
 REQUESTS = 50
 CALLS = ("fsync", "fdatasync", "pwrite64", "write", "writev", "sendto", "sendmsg")
@@ -92,3 +93,14 @@ def test_postgresql_has_flushed_its_log_before_each_answer_whatever_its_default(
                 after = database.execute("SELECT pg_current_wal_flush_lsn() > %s", before).fetchone()
                 flushed += after == (True,)
     assert flushed == REQUESTS
+
+
+def test_a_sync_that_fails_leaves_open_whether_the_row_is_stored(sqlite_url: str, tmp_path: Path) -> None:
+    with serving(sqlite_url, tmp_path) as service:
+        with service.client() as client:
+            assert client.classify(drawing(Random(0))).status_code == 200
+            with failing_syncs(service.process.pid):
+                assert_outcome_unknown(client.classify(drawing(Random(1))))
+            assert client.classify(drawing(Random(2))).status_code == 200
+        service.kill()
+    assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]

@@ -7,10 +7,12 @@ from http import HTTPStatus
 
 import pytest
 from pictures import encoded, picture
-from service import DRAWING, assert_storage_problem, stored
+from service import DRAWING, assert_storage_problem, connected, eventually, stored
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from app import turns
+from app.db import get_database
 from app.schemas.drawings import SEVEN
 from app.turns import AT_ONCE, MAX_INSIDE
 
@@ -71,6 +73,19 @@ def test_whoever_finds_too_many_inside_is_told_to_come_back(
     for _ in range(MAX_INSIDE + 1):
         assert sqlite_client.post(path, content=b"").status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     assert sqlite_client.post(path, **request_).status_code == 200
+
+
+def test_nobody_keeps_a_turn_while_waiting_for_the_database(sqlite_client: TestClient, sqlite_url: str) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as callers:
+        with connected(sqlite_url) as other:
+            other.execute(text("BEGIN IMMEDIATE"))
+            waiting = [callers.submit(sqlite_client.post, "/classify/batch", **BATCH) for _ in range(AT_ONCE)]
+            eventually(lambda: len(get_database()._open_lanes().writer._waiting._jobs) == AT_ONCE)
+            # It takes a turn, and no database.
+            refused = sqlite_client.post("/classify/image", files={"file": b"no image"})
+            assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+            assert not any(batch.done() for batch in waiting)
+        assert [batch.result().status_code for batch in waiting] == [200] * AT_ONCE
 
 
 @pytest.mark.parametrize(("path", "request_"), [("/classify/batch", BATCH), ("/classify/image", IMAGE)])

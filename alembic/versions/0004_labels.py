@@ -21,14 +21,15 @@ depends_on: str | Sequence[str] | None = None
 MARGINS = {
     "sqlite": (
         "UPDATE drawings SET margin ="
-        " (SELECT value FROM json_each(drawings.scores) ORDER BY value DESC LIMIT 1)"
-        " - (SELECT value FROM json_each(drawings.scores) ORDER BY value DESC LIMIT 1 OFFSET 1)"
+        " (SELECT value FROM json_each(drawings.scores) WHERE type IN ('integer', 'real') ORDER BY value DESC LIMIT 1)"
+        " - (SELECT value FROM json_each(drawings.scores) WHERE type IN ('integer', 'real') ORDER BY value DESC"
+        " LIMIT 1 OFFSET 1)"
         " WHERE json_type(scores) = 'array' AND prediction_id BETWEEN :first AND :last"
     ),
     "postgresql": (
         "UPDATE drawings SET margin = best[1] - best[2] FROM ("
-        " SELECT prediction_id AS id, ARRAY(SELECT CAST(value AS float) FROM json_array_elements_text(scores)"
-        " ORDER BY 1 DESC LIMIT 2) AS best FROM drawings"
+        " SELECT prediction_id AS id, ARRAY(SELECT CAST(CAST(value AS text) AS float) FROM json_array_elements(scores)"
+        " WHERE json_typeof(value) = 'number' ORDER BY 1 DESC LIMIT 2) AS best FROM drawings"
         " WHERE json_typeof(scores) = 'array' AND prediction_id BETWEEN :first AND :last) AS ranked"
         " WHERE prediction_id = ranked.id"
     ),

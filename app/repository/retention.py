@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy import ColumnElement, String, delete, func, or_, select, text, type_coerce
 from sqlalchemy.orm import Session
 
 from app.models import IdempotencyKey, Prediction
 from app.repository.labels import is_labelled
 from app.repository.search import Position
+
+_BEGINS_WITH_A_DATE: Final = "[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*"
 
 
 class Old(NamedTuple):
@@ -27,8 +29,8 @@ class Room(NamedTuple):
 
 
 def count_old(session: Session, before: datetime) -> Old:
-    """Count what is older than a time. Rows without a time, which version 0.5 wrote, are at no time."""
-    counted = select(func.count()).select_from(Prediction).where(Prediction.created_at < before)
+    """Count what is older than a time."""
+    counted = select(func.count()).select_from(Prediction).where(*_older(session, before))
     return Old(session.scalar(counted) or 0, session.scalar(counted.where(is_labelled())) or 0)
 
 
@@ -36,7 +38,7 @@ def list_old(
     session: Session, before: datetime, after: Position | None, *, labelled: bool, limit: int
 ) -> list[Position]:
     """Return the next of them in the order of time; labelled ones too only on request."""
-    statement = select(Prediction.id, Prediction.created_at).where(Prediction.created_at < before)
+    statement = select(Prediction.id, Prediction.created_at).where(*_older(session, before))
     if not labelled:
         statement = statement.where(~is_labelled())
     if after is not None and after.created_at is not None:
@@ -47,8 +49,21 @@ def list_old(
     return [Position(*row) for row in session.execute(statement)]
 
 
+def _older(session: Session, before: datetime) -> list[ColumnElement[bool]]:
+    """Return the conditions. Rows without a time, which version 0.5 wrote, are at no time.
+
+    Nor are those whose time nobody can read: SQLite lets anybody write anything there, and sorts numbers before texts.
+    """
+    conditions: list[ColumnElement[bool]] = [Prediction.created_at < before]
+    if session.get_bind().dialect.name == "sqlite":
+        conditions.append(type_coerce(Prediction.created_at, String).op("GLOB")(_BEGINS_WITH_A_DATE))
+    return conditions
+
+
 def delete_unless_labelled_since(session: Session, ids: Sequence[int], *, labelled: bool) -> int:
     """Delete these predictions, but no labelled one unless asked to; return how many. What refers to them goes too."""
+    # Apart, so that the next statement sees the label for which somebody had one of them locked, on PostgreSQL.
+    session.execute(select(Prediction.id).where(Prediction.id.in_(ids)).order_by(Prediction.id).with_for_update())
     statement = delete(Prediction).where(Prediction.id.in_(ids))
     if not labelled:
         statement = statement.where(~is_labelled())

@@ -1,6 +1,7 @@
 """Rows as they are moved from one database to another: table by table, in the order of their keys, with their ids."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -96,6 +97,11 @@ def content(session: Session, table: Table, *, first: int | None = None) -> Cont
     for rows in result.partitions():
         found = found.plus(rows)
     return found
+
+
+def count_orphans(session: Session) -> dict[str, int]:
+    """Return in which tables of an SQLite file rows refer to rows that are gone, and how many."""
+    return dict(Counter(row.table for row in session.execute(text("PRAGMA foreign_key_check"))))
 
 
 def find_last_ids(session: Session) -> dict[str, int]:

@@ -94,7 +94,7 @@ async def classify_batch(request: Request, client: Client) -> Response:
             # A thousand drawings take tens of milliseconds, in which others are answered.
             drawings = await asyncio.to_thread(split_batch if media_type(request) == RAW else parse_batch, body)
             await count_drawings(request, len(drawings), counted=1)
-            return await _answer(request, client, drawings, _many)
+        return await _answer(request, client, drawings, _many)
 
 
 @router.post(
@@ -155,8 +155,9 @@ async def _store(
 ) -> T:
     classifier, request_id = get_classifier(), request.state.request_id
     if len(drawings) > 1:
-        # A batch takes tens of milliseconds.
-        new = await asyncio.to_thread(classify.classify, classifier, drawings, request_id=request_id, client=client)
+        # A batch takes tens of milliseconds. Nobody keeps the turn while waiting for the database, which may hang.
+        async with turns.turn():
+            new = await asyncio.to_thread(classify.classify, classifier, drawings, request_id=request_id, client=client)
     else:
         # On the event loop: it takes a tenth of a millisecond. No transaction is open meanwhile.
         new = classify.classify(classifier, drawings, request_id=request_id, client=client)

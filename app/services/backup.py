@@ -49,7 +49,7 @@ def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> 
             sync(folder)
         finally:
             unfinished.unlink(missing_ok=True)
-        _delete_oldest(folder, keep)
+        _delete_oldest(folder, keep, backup)
     return backup, manifest
 
 
@@ -147,9 +147,12 @@ def _keep(content: bytes, path: Path) -> None:
     unfinished.replace(path)
 
 
-def _delete_oldest(folder: Path, keep: int) -> None:
-    """Delete all but the newest backups. What has no manifest, or was given another name, is not one of them."""
-    whole = [path for path in folder.iterdir() if _OURS.fullmatch(path.name) and manifest_of(path).exists()]
-    for backup in sorted(whole, reverse=True, key=lambda path: path.name)[keep:]:
+def _delete_oldest(folder: Path, keep: int, made: Path) -> None:
+    """Delete all but the newest backups. What has no manifest, or was given another name, is not one of them.
+
+    The one that was just made stays, whatever the clock said when the others got their names.
+    """
+    whole = {path for path in folder.iterdir() if _OURS.fullmatch(path.name) and manifest_of(path).exists()}
+    for backup in sorted(whole - {made}, reverse=True, key=lambda path: path.name)[keep - 1 :]:
         backup.unlink()
         manifest_of(backup).unlink()

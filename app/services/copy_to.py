@@ -15,6 +15,7 @@ from app.repository.transfers import (
     add_rows,
     content,
     count,
+    count_orphans,
     find_last_ids,
     iterate_rows,
     set_last_ids,
@@ -36,9 +37,16 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     """Copy every row with its id into a PostgreSQL database with the same tables, compare both, and return both's rows.
 
     Some rows at a time, each time in a transaction: when it is stopped and started again, it goes on where it was. All
-    comes from one state of the source. Raises Different when the target holds rows that the source has not.
+    comes from one state of the source. Raises Different when the target holds rows that the source has not, and Refusal
+    when the source has rows that PostgreSQL cannot take.
     """
     with source.snapshot() as session:
+        for name, orphans in count_orphans(session).items():
+            remedy = f"DELETE FROM {name} WHERE prediction_id NOT IN (SELECT id FROM predictions)"  # noqa: S608  # Told only.
+            raise Refusal(
+                f"{orphans} rows of {name} refer to predictions that are gone, deleted without PRAGMA foreign_keys=ON;"
+                f" delete them first: {remedy}"
+            )
         resumed = {table.name: _prefix(session, target, table) for table in TABLES}
         total = sum(count(session, table) for table in TABLES)
         # What the source holds is known once it was read for copying, so it is read only once.

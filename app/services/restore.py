@@ -2,10 +2,8 @@
 
 import os
 import shutil
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Final
 
 from pydantic import ValidationError
@@ -21,6 +19,8 @@ from app.services.backup import Progress, check_copy, checksum, manifest_of
 from app.sqlite_copies import CopyError, reading, replace, used_by_nobody
 
 _PIECE: Final = 1 << 23
+
+_UNFINISHED: Final = ".pixelwise-restore.unfinished"
 
 
 def restore(database_url: str, backup: Path, progress: Progress) -> Restored:
@@ -52,12 +52,15 @@ def read_manifest(backup: Path) -> BackupManifest:
 
 
 def _replace_file(database: Path, backup: Path, manifest: BackupManifest, progress: Progress) -> Restored:
-    with used_by_nobody(database) if database.exists() else nullcontext():
-        if shutil.disk_usage(database.parent).free < manifest.size:
-            raise CopyError(f"{database.parent} needs {manifest.size:,} bytes free for the copy; nothing was changed")
+    folder = database.parent
+    with used_by_nobody(database):
         # What is checked is what takes the place: a copy in the same folder, so that the name moves in one step.
-        with NamedTemporaryFile(dir=database.parent, prefix=".pixelwise-restore-", delete=False) as copy:
-            new = Path(copy.name)
+        new = folder / _UNFINISHED
+        # What a killed restore has left behind.
+        new.unlink(missing_ok=True)
+        if shutil.disk_usage(folder).free < manifest.size:
+            raise CopyError(f"{folder} needs {manifest.size:,} bytes free for the copy; nothing was changed")
+        os.close(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, mode=0o600))
         try:
             _copy_file(backup, new, progress)
             _compare(new, backup, manifest, progress)
@@ -66,7 +69,7 @@ def _replace_file(database: Path, backup: Path, manifest: BackupManifest, progre
                 problem = schema_problem(session.connection())
             if problem and (manifest.revision or "") > schema_revision():
                 raise CopyError(f"{backup} cannot be used: {problem}")
-            kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+            kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
             renamed = replace(database, new, kept)
         finally:
             new.unlink(missing_ok=True)
@@ -99,12 +102,17 @@ def _fill_empty_database(url: URL, backup: Path, manifest: BackupManifest, progr
             raise CopyError(f"the database has tables ({', '.join(there)}); restore into an empty one")
         _compare(backup, backup, manifest, progress)
         check_dump(backup)
+        if (manifest.revision or "") > schema_revision():
+            raise CopyError(f"{backup} is of a newer PixelWise (revision {manifest.revision}); update this one first")
         progress("Restoring", 0, None)
         restore_postgres(url, backup)
         with database.snapshot() as session:
             found = count_rows(session)
         if found != manifest.rows:
-            raise CopyError(f"the database has {found} rows instead of {manifest.rows}")
+            raise CopyError(
+                f"the backup was put into the database, and has {found} rows instead of {manifest.rows}; make the"
+                " database empty again before the next try"
+            )
         return Restored(manifest=manifest, kept={}, problem=database.schema_problem())
     finally:
         database.close()

@@ -4,11 +4,12 @@
 """
 
 import socket
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -18,6 +19,7 @@ from crowding import BODY, HEAD, Slow, hang_up
 from nginx import calling, https_in_front
 from process import Load, Service, drawing, serving, stored_answers
 from service import DRAWING
+from sqlalchemy import make_url
 
 from benchmarks.faults.databases import ENGINES, database
 from benchmarks.report import table
@@ -125,6 +127,11 @@ def stopped(engine: str, url: str, folder: Path) -> tuple[bool, str]:
         earlier = stored_answers(url).keys()
         stalled = running.enter_context(socket.create_connection(("127.0.0.1", service.port)))
         stalled.sendall(HEAD + BODY[:20])
+        if engine == "sqlite":
+            # Somebody who looks at the database meanwhile, and keeps what they see.
+            reader = running.enter_context(closing(sqlite3.connect(make_url(url).database or "", isolation_level=None)))
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM predictions").fetchone()
         with Load(service.port, 32) as load:
             load.wait_for(200)
             began = time.monotonic()

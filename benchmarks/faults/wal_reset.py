@@ -26,7 +26,8 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import make_url
 
-from app.sqlite import SqliteFile, sqlite_engine
+from app.sqlite import sqlite_engine
+from app.sqlite_file import SqliteFile
 from benchmarks.report import table
 
 MEMORY = Path("/dev/shm")
