@@ -19,6 +19,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 # What a clone does not hold, and what no command of the service needs.
 LEFT_OUT = (".*", "__pycache__", "*.db", "*.db-*", "benchmarks", "tests", "training")
 SECONDS = 60
+_GIVEN: set[int] = set()
 
 
 def clone_into(folder: Path) -> Path:
@@ -42,8 +43,13 @@ def run(folder: Path, *command: str, **extra: str) -> subprocess.CompletedProces
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A port that nobody uses, and each time another one: two that are asked for at once must not be the same."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = int(server.getsockname()[1])
+        if port not in _GIVEN:
+            _GIVEN.add(port)
+            return port
 
 
 def cannot_run(reason: str) -> NoReturn:

@@ -16,7 +16,7 @@ from power import Connection, Disk, Plug, Step
 from predictions import a_prediction
 from sqlalchemy.orm import Session
 
-from app import sqlite
+from app import sqlite, sqlite_file
 from app.db import Database
 
 CLIENTS = 3
@@ -33,7 +33,7 @@ def disk() -> Iterator[Disk]:
 def steps_of_a_service(disk: Disk, database_url: str, patch: pytest.MonkeyPatch) -> list[Step]:
     """Open, let some clients write at once, close; every step, with the words in the order they were acknowledged."""
 
-    def connect(file: sqlite.SqliteFile) -> Connection:
+    def connect(file: sqlite_file.SqliteFile) -> Connection:
         file.refuse_lost()
         return Connection(f"{file.path.as_uri()}?mode=rw")
 
@@ -50,9 +50,11 @@ def steps_of_a_service(disk: Disk, database_url: str, patch: pytest.MonkeyPatch)
     async def all_clients(database: Database) -> None:
         await asyncio.gather(*(client(database, number) for number in range(CLIENTS)))
 
-    patch.setattr(sqlite.SqliteFile, "connect", connect)
+    patch.setattr(sqlite_file.SqliteFile, "connect", connect)
     # So often that every kind of step comes many times.
     patch.setattr(sqlite, "_CHECKPOINTS", "wal_autocheckpoint=10")
+    # A look takes Python's own SQLite, which knows nothing of apsw's locks in this process and would take the log away.
+    patch.setattr(sqlite_file, "LOOK_EVERY_S", 3600.0)
     database = Database(database_url)
     asyncio.run(all_clients(database))
     database.close()

@@ -268,11 +268,13 @@ def test_body_of_a_limited_call_is_not_read(start: Start, sqlite_url: str) -> No
 
 def test_addresses_that_stay_away_are_forgotten(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/second")
+    remembered = limiter.limiter.storage.storage  # type: ignore[attr-defined]
+    most = 0
     for number in range(300):
         scope = scope_of("POST", "/classify")
         exchange(client.app, {**scope, "client": (f"198.51.{number // 256}.{number % 256}", 50000)})
-    remembered = limiter.limiter.storage.storage  # type: ignore[attr-defined]
-    assert len(remembered) >= 50
+        most = max(most, len(remembered))
+    assert most >= 50
 
     def forgotten() -> bool:
         # Counting somebody else's call is what clears the old ones away.

@@ -98,8 +98,14 @@ def test_two_models_keep_an_answer_each(database: Database, database_url: str) -
 
 
 def test_drawings_without_room_are_left_out_and_the_log_says_so_once(
-    sqlite_database: Database, sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    sqlite_database: Database,
+    sqlite_url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Thirty-two transactions in the end.
+    monkeypatch.setattr(shadow, "GRACE_S", 30.0)
     held_up = HeldUp(second_model(tmp_path))
 
     async def run() -> None:

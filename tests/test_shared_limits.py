@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 import redis
-from clone import cannot_run, free_port
+from clone import PROJECT, cannot_run, free_port
 from http_fixtures import Start
 from process import Service, drawing, serving, wait_until
 from service import DRAWING, KEY, client_of, eventually, random_drawings
@@ -27,6 +27,15 @@ PASSWORD = "kept-quiet"
 @pytest.fixture
 def port() -> int:
     return free_port()
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> dict[str, str]:
+    """Settings with which a service and its workers give Redis ten seconds: how they count is tested, not how fast."""
+    folder = tmp_path / "patience"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text("from app import shared_limits\n\nshared_limits.PATIENCE_S = 10\n")
+    return {"PYTHONPATH": f"{folder}:{PROJECT}"}
 
 
 @contextmanager
@@ -76,8 +85,10 @@ def sent_to(services: list[Service], count: int, callers: int) -> list[int]:
 
 # More callers than Redis gets connections.
 @pytest.mark.parametrize("callers", [8, 100])
-def test_two_processes_let_exactly_so_many_through(postgres_url: str, tmp_path: Path, port: int, callers: int) -> None:
-    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port)}
+def test_two_processes_let_exactly_so_many_through(
+    postgres_url: str, tmp_path: Path, port: int, patient: dict[str, str], callers: int
+) -> None:
+    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port), **patient}
     with redis_server(port), ExitStack() as running:
         services = [running.enter_context(serving(postgres_url, tmp_path, **settings)) for _ in range(2)]
         codes = sent_to(services, 200, callers)
@@ -87,8 +98,10 @@ def test_two_processes_let_exactly_so_many_through(postgres_url: str, tmp_path: 
     assert "RATE_LIMIT_STORAGE_URI" not in "".join(logs)
 
 
-def test_the_workers_of_one_service_let_exactly_so_many_through(sqlite_url: str, tmp_path: Path, port: int) -> None:
-    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port)}
+def test_the_workers_of_one_service_let_exactly_so_many_through(
+    sqlite_url: str, tmp_path: Path, port: int, patient: dict[str, str]
+) -> None:
+    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port), **patient}
     with redis_server(port), serving(sqlite_url, tmp_path, workers=2, **settings) as service:
         codes = sent_to([service], 200, 16)
     assert codes == [200] * 20 + [429] * 180
@@ -125,6 +138,7 @@ def test_without_redis_each_process_counts_by_itself_until_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shared_limits, "REST_S", 0.5)
+    monkeypatch.setattr(shared_limits, "PATIENCE_S", 2.0)
     settings = {"DATABASE_URL": sqlite_url, "RATE_LIMIT": "8/day", "RATE_LIMIT_STORAGE_URI": uri(port)}
     with ExitStack() as running:
         server = running.enter_context(redis_server(port))

@@ -20,9 +20,9 @@ TOO_LONG = "does not answer"
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Database]:
-    """An open database, once on each engine, for which nobody waits longer than half a second."""
+    """An open database, once on each engine, for which nobody waits longer than two seconds."""
     for module, name in ((writer, "ANSWER_WITHIN_S"), (db, "ANSWER_WITHIN_S"), (db, "SCAN_WITHIN_S")):
-        monkeypatch.setattr(module, name, 0.5)
+        monkeypatch.setattr(module, name, 2.0)
     opened = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
     yield opened
     opened.close()
@@ -103,7 +103,7 @@ def test_one_that_is_too_late_does_not_take_along_whoever_shares_its_transaction
     async def scenario() -> int:
         waiting = impatient._open_lanes().writer._waiting
         loop = asyncio.get_running_loop()
-        waiting._watch(loop, loop.time() + 0.5)
+        waiting._watch(loop, loop.time() + 2)
 
         async def write(work: Callable[[Session], int], within_s: float) -> int:
             waiting._within_s = within_s
@@ -111,7 +111,7 @@ def test_one_that_is_too_late_does_not_take_along_whoever_shares_its_transaction
 
         # In one round of the loop, so in one transaction.
         tasks = [
-            asyncio.create_task(write(work, 0.5 if number == late_one else 30))
+            asyncio.create_task(write(work, 2 if number == late_one else 30))
             for number, work in enumerate((hanging.work, add_prediction))
         ]
         late, in_time = tasks[late_one], tasks[1 - late_one]
