@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from app.engine import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
@@ -107,7 +108,8 @@ class Waiting:
         for job in jobs:
             by_loop.setdefault(job.loop, []).append(job)
         for loop, theirs in by_loop.items():
-            if not loop.is_closed():
+            # Whoever closed their loop waits no longer.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_deliver, theirs)
 
     def _watch(self, loop: asyncio.AbstractEventLoop, until: float) -> None:

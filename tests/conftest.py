@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -62,7 +63,7 @@ def admin(admin_url: str, statement: str) -> None:
 @contextmanager
 def postgres_database(admin_url: str, purpose: str) -> Iterator[str]:
     """Make an empty database and drop it at the end; the URL as an operator would write it."""
-    name = f"pixelwise_test_{purpose}_{os.getpid()}"
+    name = f"pixelwise_test_{purpose}_{uuid4().hex[:12]}"
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
         # Far from UTC, so that a time stored without its zone does not come back right by chance.

@@ -150,6 +150,8 @@ def serving(
             [
                 *(*tracer, sys.executable, *uvicorn, "app.main:app"),
                 *("--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", str(graceful_s)),
+                # A worker whose start takes long under a tracer is not killed for it.
+                *("--timeout-worker-healthcheck", str(PATIENCE_S)),
             ],
             # In a folder without .env: a developer's own settings are not what is tested.
             cwd=folder,

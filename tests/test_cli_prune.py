@@ -123,12 +123,16 @@ def test_a_row_that_is_labelled_meanwhile_stays(sqlite_url: str, tmp_path: Path)
     many = [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(8000)]
     store(sqlite_url, many)
     arguments = ("prune", "--older-than", "10d", "--yes")
-    with in_terminal(tmp_path, *arguments, settings={"DATABASE_URL": sqlite_url}) as terminal:
-        terminal.wait_for("Deleting")
-        # The last in the order of time, which is not its turn yet.
-        newest = rows(sqlite_url, "SELECT max(id) AS id FROM predictions")[0]["id"]
-        execute(sqlite_url, f"INSERT INTO labels (prediction_id, label) VALUES ({newest}, '7')")
-        assert terminal.end() == 0
+    # The last in the order of time.
+    newest = len(many)
+    with connected(sqlite_url) as other:
+        # It finds what is old, and waits to delete the first of it.
+        other.execute(text("BEGIN IMMEDIATE"))
+        with in_terminal(tmp_path, *arguments, settings={"DATABASE_URL": sqlite_url}) as terminal:
+            terminal.wait_for("Deleting")
+            other.execute(text(f"INSERT INTO labels (prediction_id, label) VALUES ({newest}, '7')"))
+            other.commit()
+            assert terminal.end() == 0
     assert ids(sqlite_url) == [newest]
 
 

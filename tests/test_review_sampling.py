@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 from stored import drawing_of
 
+from app import writer
 from app.db import Database
 from app.models import Label, Review
 from app.repository.reviews import draw
@@ -23,6 +24,12 @@ from app.services.review import offer
 from app.statistics import wilson_interval
 
 FAR = 2**31 - 1
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a work take its time: hundreds of pages are one here."""
+    monkeypatch.setattr(writer, "ANSWER_WITHIN_S", 100.0)
 
 
 def test_one_in_five_is_random_in_the_long_run_whatever_the_length_of_the_page(

@@ -12,7 +12,8 @@ from clone import SECONDS, cannot_run, need, run
 def strace(output: Path, *calls: str) -> Sequence[str]:
     """The command that writes down these system calls of what follows it, and is not its parent."""
     _need_strace()
-    return "strace", "-D", "-f", "-y", "-o", str(output), "-e", f"trace={','.join(calls)}"
+    # Without the filter it would stop at each call of the system, whichever it is.
+    return "strace", "-D", "-f", "--seccomp-bpf", "-y", "-o", str(output), "-e", f"trace={','.join(calls)}"
 
 
 @contextmanager
