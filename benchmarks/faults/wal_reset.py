@@ -1,6 +1,6 @@
 """Several writers, readers and backups on one SQLite file: can the WAL-reset bug of SQLite before 3.51.3 be met?
 
-    python -m benchmarks.faults.wal_reset [--seconds 60] [--patience 240]
+    python -m benchmarks.faults.wal_reset [--seconds 60] [--patience 60]
 
 Four processes write through the service's own engine as fast as they can, one as the command line does, two read, one
 backs up without a pause; `integrity_check` looks at the file every second, and every few milliseconds one process is
@@ -176,9 +176,7 @@ def main() -> int:
     """Try both shapes and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="for the service's shape (default: 60)")
-    parser.add_argument(
-        "--patience", type=float, default=240.0, help="seconds for the bug to show itself (default: 240)"
-    )
+    parser.add_argument("--patience", type=float, default=60.0, help="seconds for the bug to show itself (default: 60)")
     given = parser.parse_args()
     limits = dict(zip(SHAPES, (given.seconds, given.patience), strict=True))
     outcomes = {}
