@@ -97,10 +97,11 @@ def make_engine(url: sa.URL) -> sa.Engine:
 
 def refuse_to_begin_anew(path: Path) -> None:
     """Raise CommandError when there was a database, by what it has left behind: an empty one would hide the loss."""
-    left = sorted(path.parent.glob(f"{path.name}-wal")) + sorted(path.parent.glob(f"{path.name}.before-*"))
+    names = (f"{path.name}-wal", f"{path.name}.before-")
+    left = [other for other in path.parent.iterdir() if other.name.startswith(names)]
     if left:
         raise CommandError(
-            f"there is no {path}, but {left[-1]} lies beside it; put the database back, or a backup in its place"
+            f"there is no {path}, but {max(left)} lies beside it; put the database back, or a backup in its place"
             " (python -m app restore), or move what was left away to begin with an empty one"
         )
 

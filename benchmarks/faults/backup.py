@@ -1,6 +1,6 @@
 """Backups under writers lose nothing, and a database of a million rows is restored while somebody waits for it.
 
-`python -m benchmarks.faults.backup [--backups 20] [--rows 1000000] [--engines sqlite postgresql]`; about five minutes.
+`python -m benchmarks.faults.backup [--backups 20] [--rows 1000000] [--engines sqlite postgresql]`; about four minutes.
 Two workers serve four clients that send one drawing after another. What was acknowledged before a backup began must be
 in it, as it was acknowledged. Then everything is lost, and the time is taken until a service answers again.
 """

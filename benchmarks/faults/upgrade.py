@@ -1,6 +1,6 @@
 """The schema goes from version 0.5's to the newest and on to the next release's, back a step and forth, under clients.
 
-`python -m benchmarks.faults.upgrade [--rows 1000000] [--engines sqlite postgresql]`; some four minutes. A client whose
+`python -m benchmarks.faults.upgrade [--rows 1000000] [--engines sqlite postgresql]`; two minutes. A client whose
 request is refused asks again; its wait is counted until it has its answer. On PostgreSQL no request may be refused. On
 SQLite none may wait longer than the step took. On neither may one fail otherwise, or a row be missing.
 """
