@@ -147,7 +147,10 @@ def serving(
     log = folder / f"service-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*tracer, sys.executable, *uvicorn, "app.main:app", *_options(port, graceful_s)],
+            [
+                *(*tracer, sys.executable, *uvicorn, "app.main:app"),
+                *("--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", str(graceful_s)),
+            ],
             # In a folder without .env: a developer's own settings are not what is tested.
             cwd=folder,
             env=environment(**_settings(database_url, workers) | settings),
@@ -164,14 +167,6 @@ def serving(
     finally:
         if process.poll() is None:
             service.kill()
-
-
-def _options(port: int, graceful_s: int) -> list[str]:
-    return [
-        *("--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", str(graceful_s)),
-        # A worker whose start takes long under a tracer is not killed for it.
-        *("--timeout-worker-healthcheck", str(PATIENCE_S)),
-    ]
 
 
 def _settings(database_url: str, workers: int) -> dict[str, str]:
