@@ -8,12 +8,11 @@ from clone import need
 from command_line import done, refused
 from migrating import everything
 from service import execute, rows
-from stored import random_rows, store
+from stored import store
+from test_cli_restore import ROWS, backed_up, change_one_bit
 
 from app.cli.status import Status
 from app.config import get_settings
-
-ROWS = random_rows(60)
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def configured_postgresql(
     # A sequence does not notice ids that were given.
     execute(postgres_url, f"ALTER SEQUENCE predictions_id_seq RESTART {len(ROWS) + 1}")
     settings_environment.setenv("DATABASE_URL", postgres_url)
-    backup: Path = tmp_path / "backups" / json.loads(done("backup", "--json"))["file"]
+    backup = backed_up(tmp_path)
     settings_environment.setenv("DATABASE_URL", empty_postgres_url)
     get_settings.cache_clear()
     return backup
@@ -62,9 +61,7 @@ def test_a_dump_of_a_newer_version_changes_nothing(configured_postgresql: Path, 
 
 
 def test_a_spoilt_dump_changes_nothing(configured_postgresql: Path, empty_postgres_url: str) -> None:
-    content = bytearray(configured_postgresql.read_bytes())
-    content[len(content) // 2] ^= 1
-    configured_postgresql.write_bytes(content)
+    change_one_bit(configured_postgresql)
     told = refused(Status.NOT_DONE, "restore", str(configured_postgresql), "--yes")
     assert "is not the file that its manifest describes" in told
     assert rows(empty_postgres_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []

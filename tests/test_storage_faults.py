@@ -64,7 +64,8 @@ def test_nothing_is_acknowledged_once_the_file_is_lost(
             wait_until(lambda: len(load.refused) > 50, "the service refuses")
         with service.client() as client:
             assert_storage_problem(client.classify(drawing(Random(0))))
-        assert_not_ready(service, "moved, deleted or replaced; ")
+        remedy = "put it or a backup back, then restart the service" if lose is delete else "restart the service"
+        assert_not_ready(service, f"moved, deleted or replaced; {remedy}")
         service.kill()
     for reply in load.refused:
         assert_storage_problem(reply)

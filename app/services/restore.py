@@ -100,10 +100,10 @@ def _fill_empty_database(url: URL, backup: Path, manifest: BackupManifest, progr
             there = count_rows(session)
         if there:
             raise CopyError(f"the database has tables ({', '.join(there)}); restore into an empty one")
-        _compare(backup, backup, manifest, progress)
-        check_dump(backup)
         if (manifest.revision or "") > schema_revision():
             raise CopyError(f"{backup} is of a newer PixelWise (revision {manifest.revision}); update this one first")
+        _compare(backup, backup, manifest, progress)
+        check_dump(backup)
         progress("Restoring", 0, None)
         restore_postgres(url, backup)
         with database.snapshot() as session:
