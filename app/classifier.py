@@ -24,6 +24,8 @@ PREPROCESSING = "mnist-20x20-centre-of-mass"
 # Enough for a score in a thousandth of a percent, and short enough to be read by people in `sqlite3`.
 DECIMALS = 6
 
+DIGITS = tuple("0123456789")
+
 
 class Classification(TypedDict):
     """One answer: the likeliest class, its probability and the probability of each class by name."""
@@ -90,22 +92,27 @@ class Classifier:
 @cache
 def get_classifier() -> Classifier:
     """Return the classifier that MODEL_PATH names, read on first use; raise ModelError when that fails."""
-    try:
-        return Classifier(get_settings().model_path)
-    except ModelError as error:
-        raise ModelError(
-            f"{error}; set MODEL_PATH to an ONNX file, or remove it from .env to use the model that ships"
-        ) from error
+    remedy = "set MODEL_PATH to an ONNX file, or remove it from .env to use the model that ships"
+    return _service_classifier(get_settings().model_path, remedy)
 
 
 @cache
 def get_shadow_classifier() -> Classifier | None:
     """Return the classifier that SHADOW_MODEL_PATH names, or None; raise ModelError when the file cannot be used."""
     path = get_settings().shadow_model_path
+    remedy = "set SHADOW_MODEL_PATH to an ONNX file, or remove it from .env"
+    return None if path is None else _service_classifier(path, remedy)
+
+
+def _service_classifier(path: Path, remedy: str) -> Classifier:
+    """Read a model whose answers are stored; their scores are stored by digit."""
     try:
-        return None if path is None else Classifier(path)
+        classifier = Classifier(path)
+        if sorted(classifier.classes) != list(DIGITS):
+            raise ModelError(f"{path} cannot be used: its classes are not the ten digits")
     except ModelError as error:
-        raise ModelError(f"{error}; set SHADOW_MODEL_PATH to an ONNX file, or remove it from .env") from error
+        raise ModelError(f"{error}; {remedy}") from error
+    return classifier
 
 
 def classify_batch(images: npt.NDArray[np.uint8]) -> list[Classification]:

@@ -1,6 +1,7 @@
 """The classifier: the shape of its answers, the files it refuses, and what its model can read."""
 
 import inspect
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from http_fixtures import Start
+from second_models import second_model
 from service import DRAWING, random_drawings
 
 from app.classifier import (
@@ -215,3 +217,26 @@ NOTHING_TO_READ = {
 @pytest.mark.parametrize("sheets", NOTHING_TO_READ.values(), ids=NOTHING_TO_READ)
 def test_where_there_is_nothing_to_read_the_confidence_is_low(sheets: npt.NDArray[np.uint8]) -> None:
     assert max(answer["confidence"] for answer in classify_batch(sheets)) < 0.5
+
+
+def test_scores_of_a_model_with_permuted_classes_are_stored_by_digit(
+    fresh_classifier: None, start: Start, sqlite_url: str, tmp_path: Path
+) -> None:
+    path = second_model(tmp_path, classes="9876543210", order=range(9, -1, -1))
+    client = start(DATABASE_URL=sqlite_url, MODEL_PATH=str(path))
+    answer = client.post("/classify", json=DRAWING).json()
+    assert answer["prediction"] == "7"
+    assert max(answer["scores"], key=answer["scores"].__getitem__) == "7"
+    assert client.get(f"/results/{answer['id']}").json()["scores"] == answer["scores"]
+    (item,) = client.get("/review").json()["results"]
+    assert item["scores"] == answer["scores"]
+    (line,) = client.get("/export?format=jsonl&include_unlabelled=true").text.splitlines()
+    assert json.loads(line)["scores"] == answer["scores"]
+
+
+def test_service_refuses_a_model_whose_classes_are_not_the_ten_digits(
+    fresh_classifier: None, settings_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings_environment.setenv("MODEL_PATH", str(second_model(tmp_path, classes=["none", *"123456789"])))
+    with pytest.raises(ModelError, match="classes are not the ten digits"):
+        get_classifier()

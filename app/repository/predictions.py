@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 from app.models import Drawing, Prediction
 from app.repository.labels import current_label
 
+DIGITS = tuple("0123456789")
+
 
 class NewPrediction(NamedTuple):
-    """What is remembered of one classified drawing: 784 bytes of pixels and the ten scores in the classes' order."""
+    """One classified drawing to store: 784 bytes of pixels and the score of each digit."""
 
     prediction: str
     confidence: float
@@ -57,7 +59,8 @@ def _prediction_row(new: NewPrediction, created_at: datetime) -> dict[str, Any]:
 
 
 def _drawing_row(new: NewPrediction, prediction_id: int) -> dict[str, Any]:
-    scores = list(new.scores.values())
+    # By digit: a model file may list its classes in another order.
+    scores = [new.scores[digit] for digit in DIGITS]
     second, first = sorted(scores)[-2:]
     return {"prediction_id": prediction_id, "pixels": new.pixels, "scores": scores, "margin": round(first - second, 6)}
 
