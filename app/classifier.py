@@ -16,15 +16,14 @@ import numpy.typing as npt
 import onnxruntime
 
 from app.config import get_settings
-from app.normalise import SIDE, normalise
+from app.drawings.shape import DIGITS, SIDE
+from app.normalise import normalise
 
 PREPROCESSING = "mnist-20x20-centre-of-mass"
 """The normalisation this code does; a model that was trained behind another one would be fed the wrong thing."""
 
 # Enough for a score in a thousandth of a percent, and short enough to be read by people in `sqlite3`.
 DECIMALS = 6
-
-DIGITS = tuple("0123456789")
 
 
 class Classification(TypedDict):

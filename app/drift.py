@@ -3,72 +3,19 @@
 Knows neither the web nor the database. One rule: what is alarmed about must be both certain and large.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from app.drawings.ink_statistics import INK, Floats
 from app.statistics import holm
-
-INK: Final = ("ink", "peak", "box", "offset_x", "offset_y", "stroke_width")
-"""The statistics of a drawing, in the order of `ink_statistics`."""
 
 _BINS = 10
 _PICTURE_BINS = 20
 _SMOOTHING = 0.5
-
-# Ink is what is darker than a quarter of the darkest pixel, as in `app.normalise`.
-_INK_SHARE = np.float32(0.25)
-
-# Rows and columns together cross a curve that takes every direction this many times for each pixel of its length.
-_CROSSINGS = np.float32(4 / np.pi)
-
-Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
-
-
-def ink_statistics(images: npt.NDArray[np.uint8]) -> Floats:
-    """Measure drawings uint8 (N, 28, 28), 0 = background and 255 = ink; return float32 (N, 6) in the order of `INK`.
-
-    The mean ink and the darkest pixel, 0..255; in pixels the longer side of the box around the ink, how far right and
-    how far below the middle its centre of mass lies, and the strokes' width. A blank drawing has 0 everywhere.
-
-    The width is 2 * area / perimeter, that of a long stroke. The perimeter follows from how often the rows and columns
-    cross an edge (Crofton's formula with two directions), over all grey levels at once, which is the image's total
-    variation (the coarea formula, Fleming and Rishel 1960): no threshold is needed, and faint ink is no thinner. A
-    stroke thinner than two pixels comes out up to a third too wide.
-    """
-    height, width = images.shape[1:]
-    peak = images.max(axis=(1, 2), initial=0).astype(np.float32)
-    grey = images.astype(np.float32)
-    area = grey.sum(axis=(1, 2))
-    mass = np.where(grey > (peak * _INK_SHARE)[:, None, None], grey, 0)
-    rows, columns = mass.sum(axis=2), mass.sum(axis=1)
-    total = np.maximum(rows.sum(axis=1), 1)
-    variation = sum(np.abs(np.diff(grey, axis=axis, prepend=0, append=0)).sum(axis=(1, 2)) for axis in (1, 2))
-    return np.stack(
-        [
-            area / (height * width),
-            peak,
-            np.maximum(_extent(rows), _extent(columns)),
-            columns @ _from_the_middle(width) / total,
-            rows @ _from_the_middle(height) / total,
-            2 * area / np.maximum(variation / _CROSSINGS, 1),
-        ],
-        axis=1,
-    )
-
-
-def _from_the_middle(side: int) -> Floats:
-    return np.arange(side, dtype=np.float32) - np.float32((side - 1) / 2)
-
-
-def _extent(lines: Floats) -> Floats:
-    """How many lines (N, 28) lie from the first with ink to the last: (N,)."""
-    occupied = lines > 0
-    first, behind = occupied.argmax(axis=1), occupied.shape[1] - occupied[:, ::-1].argmax(axis=1)
-    return np.where(occupied.any(axis=1), behind - first, 0).astype(np.float32)
 
 
 class Observations(NamedTuple):

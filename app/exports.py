@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-SIDE: Final = 28
+from app.drawings.shape import rows_of
+
 PIECE: Final = 256 * 1024
 """Bytes. What is sent at once is no longer, so that the slowest of clients gets it through in a minute."""
 
@@ -137,7 +138,7 @@ def _line(row: ExportRow) -> dict[str, Any]:
     pixels = line.pop("pixels")
     line["labelled"] = row.label is not None
     line["sha256"] = _sha256(pixels)
-    line["pixels"] = pixels and np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE).tolist()
+    line["pixels"] = pixels and rows_of(pixels)
     return line
 
 

@@ -7,17 +7,7 @@ centre of mass lies on the centre of pixel (14, 14).
 import numpy as np
 import numpy.typing as npt
 
-SIDE = 28
-BOX = 20
-
-# MNIST puts the centre of mass into pixel 14, whose centre is 14.5 when pixel i covers [i, i + 1).
-CENTRE = np.float32(14.5)
-
-# Ink is what is darker than a quarter of the darkest pixel: noise and the faint rim of a stroke do not move the box.
-INK_SHARE = np.float32(0.25)
-
-# A row or column belongs to the box when its ink adds up to half of the darkest pixel: a lone speck does not.
-LINE_SHARE = np.float32(0.5)
+from app.drawings.shape import BOX, CENTRE, INK_SHARE, LINE_SHARE, SIDE, images_of
 
 # A drawing whose darkest pixel is lighter than this is blank. Scaling it up would make a digit out of noise.
 BLANK_BELOW = 16
@@ -79,7 +69,7 @@ def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def normalise_pixels(pixels: bytes) -> bytes:
     """Do the same to one drawing of 784 bytes, row by row."""
-    return normalise(np.frombuffer(pixels, np.uint8).reshape(1, SIDE, SIDE)).tobytes()
+    return normalise(images_of([pixels])).tobytes()
 
 
 def _resampling(centre: Floats, start: Floats, end: Floats, step: Floats) -> Floats:

@@ -10,12 +10,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final, NamedTuple
 
-import numpy as np
 from starlette.background import BackgroundTask
 
 from app.classifier import Classifier, get_shadow_classifier
 from app.db import Database, get_database
-from app.normalise import SIDE
+from app.drawings.shape import images_of
 from app.repository.shadow import ShadowAnswer, add_shadow_predictions
 
 log = logging.getLogger("pixelwise")
@@ -94,7 +93,7 @@ class Shadow:
         )
 
     def _answers(self, drawings: Sequence[_Drawing]) -> list[ShadowAnswer]:
-        images = np.frombuffer(b"".join(drawing.pixels for drawing in drawings), np.uint8).reshape(-1, SIDE, SIDE)
+        images = images_of([drawing.pixels for drawing in drawings])
         answers = [
             ShadowAnswer(drawing.prediction_id, answer["prediction"], answer["confidence"])
             for drawing, answer in zip(drawings, self._classifier.classify_batch(images), strict=True)

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from app.classifier import classify_batch
 from app.config import Settings
-from app.drift import Observations, Signal, Thresholds, compare, ink_statistics
+from app.drawings.ink_statistics import ink_statistics
+from app.drift import Observations, Signal, Thresholds, compare
 from benchmarks.report import table
 from training.mnist import load
 from training.strokes import draw

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from app.classifier import classify
-from app.images import read_image
+from app.drawings.image_files import read_image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 

@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from app.config import ConfigurationError, get_settings
-from app.drift import INK, Observations, Signal, Thresholds, compare, ink_statistics, population_stability
+from app.drawings.ink_statistics import INK, ink_statistics
+from app.drift import Observations, Signal, Thresholds, compare, population_stability
 from benchmarks.drift import FAULTS, comparisons, observe, shifted
 from training.mnist import Digits
 from training.strokes import draw

@@ -8,7 +8,7 @@ import pytest
 from pictures import FORMATS, digit_in, encoded, picture
 from PIL import Image, PngImagePlugin
 
-from app.images import MAX_PIXELS, MAX_SCANS, ImageError, read_image
+from app.drawings.image_files import MAX_PIXELS, MAX_SCANS, ImageError, read_image
 
 
 def assert_refused(data: bytes, word: str) -> None:

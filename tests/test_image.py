@@ -13,7 +13,7 @@ from PIL import Image
 from service import DRAWING, KEY, assert_problem, assert_storage_problem, exchange, hidden, rows, scope_of, stored
 from starlette.testclient import TestClient
 
-from app.images import read_image
+from app.drawings.image_files import read_image
 from app.main import app
 from app.middleware import MAX_BODIES
 from app.schemas.drawings import SEVEN

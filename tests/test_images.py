@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from service import random_drawings
 
 from app.classifier import classify
-from app.images import read_image
+from app.drawings.image_files import read_image
 from app.schemas.drawings import SEVEN
 
 DRAWN = np.array(SEVEN, np.uint8)

@@ -7,8 +7,8 @@ from pictures import STROKES, encoded, photographed, picture
 from PIL import Image
 
 from app.classifier import classify, classify_batch
-from app.images import read_image
-from app.ink import drawing_of
+from app.drawings.extract import drawing_of
+from app.drawings.image_files import read_image
 from app.normalise import normalise
 from training.mnist import Digits
 

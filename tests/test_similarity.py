@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from app.drawings.similarity import Distinct
 from app.schemas.drawings import SEVEN
-from app.similarity import Distinct
 from training.mnist import Digits
 
 Images = npt.NDArray[np.uint8]

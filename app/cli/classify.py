@@ -77,7 +77,7 @@ def _classified(files: list[Path], *, dry_run: bool) -> list[Classified]:
 
 def _drawing(file: Path) -> bytes:
     """Return the 784 pixels in a file; raise Failure when there is no image in it, OSError when it cannot be read."""
-    from app.images import ImageError, read_image
+    from app.drawings.image_files import ImageError, read_image
 
     try:
         return read_image(file.read_bytes()).tobytes()

@@ -6,8 +6,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from app.cli.terminal import output
-
-SIDE: Final = 28
+from app.drawings.shape import SIDE
 
 # By which of the two pixels is ink: neither, the upper, the lower, both.
 _BLOCKS: Final = " ▀▄█"

@@ -11,9 +11,9 @@ from app.cli.options import takes
 from app.cli.results import CLIENT
 from app.cli.status import Failure
 from app.cli.terminal import Json, is_interactive, plain, print_json, say
+from app.drawings.shape import DIGITS
 from app.schemas.labels import LabelUpdate
 from app.schemas.review import ReviewItem, ReviewQuery
-from app.schemas.stats import DIGITS
 from app.services.refusals import NotFound
 
 if TYPE_CHECKING:

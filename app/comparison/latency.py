@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.classifier import Classifier
-from app.normalise import SIDE
+from app.drawings.shape import SIDE
 from app.schemas.replay import Speed
 
 BATCH: Final = 256

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.comparison.flips import Flip
 from app.comparison.verdict import p_words
-from app.images import write_png
+from app.drawings.image_files import write_png
 from app.schemas.replay import ReplayReport
 
 # The pairs beyond these are in the report's JSON.

@@ -9,16 +9,14 @@ from typing import Any, Final
 from sqlalchemy import LargeBinary, Row, String, cast, select
 from sqlalchemy.orm import Session
 
+from app.drawings.shape import DIGITS, PIXELS
 from app.models import Drawing, Label, Prediction, Review
 from app.repository.labels import is_current
 from app.repository.search import matching
-from app.schemas.drawings import SIDE
 from app.schemas.results import ResultFilters
 
 PIECE: Final = 1000
 """So many rows are fetched at once: 1 MB of drawings, with which the processor's cache can do."""
-
-_DIGITS: Final = tuple("0123456789")
 
 
 def list_judged(session: Session, filters: ResultFilters, *, sampled: bool) -> Iterator[tuple[float, bool]]:
@@ -54,7 +52,7 @@ def list_drawings(
         .join(Drawing, Drawing.prediction_id == Prediction.id)
         .where(*matching(filters, indexed="created_at" if by_time else "model_version"))
         # Cast, so that SQLite does not gather each digit's rows by the index on them and sort all.
-        .where(cast(Prediction.prediction, String).in_(_DIGITS))
+        .where(cast(Prediction.prediction, String).in_(DIGITS))
     )
     if before is not None:
         statement = statement.where(Prediction.id < before)
@@ -62,4 +60,4 @@ def list_drawings(
     statement = statement.order_by(*order).limit(limit)
     for piece in session.execute(statement.execution_options(yield_per=PIECE)).partitions():
         # No condition of the statement: PostgreSQL would take it to hold for few, and read the whole table for those.
-        yield [row for row in piece if len(row.pixels) == SIDE * SIDE]
+        yield [row for row in piece if len(row.pixels) == PIXELS]

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Row, Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.drawings.shape import DIGITS
 from app.models import Drawing, Prediction
 from app.repository.labels import current_label
-
-DIGITS = tuple("0123456789")
 
 
 class NewPrediction(NamedTuple):

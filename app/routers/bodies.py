@@ -10,10 +10,9 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from app.drawings.shape import PIXELS, SIDE
 from app.errors import InvalidInput
-from app.schemas.drawings import MAX_BATCH, SIDE, BatchRequest, ClassifyRequest
-
-PIXELS: Final = SIDE * SIDE
+from app.schemas.drawings import MAX_BATCH, BatchRequest, ClassifyRequest
 
 RAW: Final = "application/octet-stream"
 FORM: Final = "multipart/form-data"

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from app import idempotency, shadow, turns
 from app.classifier import get_classifier
 from app.db import get_database
+from app.drawings.image_files import ImageError, read_image
 from app.errors import InvalidInput, documented
-from app.images import ImageError, read_image
 from app.rate_limit import count_drawings, count_preview
 from app.repository.predictions import NewPrediction
 from app.routers.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, parse_drawing, read_file, split_batch

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
-SIDE = 28
+from app.drawings.shape import SIDE
+
 MAX_BATCH = 1000
 
 

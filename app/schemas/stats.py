@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.drawings.shape import DIGITS
 from app.schemas.inputs import Moment, Text
 
 MAX_LAST = 1_000_000
-DIGITS = tuple("0123456789")
 
 # No example has a null: FastAPI would leave its name out.
 ACCURACY: Any = {"labelled": 40, "correct": 38, "not_a_digit": 1, "accuracy": 0.95, "interval": [0.834961, 0.986179]}

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from app.classifier import Classifier
-from app.normalise import SIDE, normalise_pixels
+from app.drawings.shape import images_of, rows_of
+from app.normalise import normalise_pixels
 from app.repository.predictions import NewPrediction, add_predictions
 from app.schemas.drawings import ClassifyResponse, PreviewResponse
 
@@ -16,7 +16,7 @@ TOGETHER = 100
 
 def classify(classifier: Classifier, drawings: Sequence[bytes], *, request_id: str, client: str) -> list[NewPrediction]:
     """Classify drawings of 784 bytes each, row by row, 0 = background and 255 = ink; no database is needed for it."""
-    images = np.frombuffer(b"".join(drawings), np.uint8).reshape(-1, SIDE, SIDE)
+    images = images_of(drawings)
     answers = [
         answer
         for start in range(0, len(images), TOGETHER)
@@ -38,10 +38,9 @@ def classify(classifier: Classifier, drawings: Sequence[bytes], *, request_id: s
 
 def preview(classifier: Classifier, pixels: bytes) -> PreviewResponse:
     """Classify one drawing of 784 bytes and say what the network saw; nothing is stored."""
-    (answer,) = classifier.classify_batch(np.frombuffer(pixels, np.uint8).reshape(1, SIDE, SIDE))
-    seen = normalise_pixels(pixels)
-    rows = [list(seen[start : start + SIDE]) for start in range(0, len(seen), SIDE)]
-    return PreviewResponse(**answer, model_version=classifier.version, normalised=rows)
+    (answer,) = classifier.classify_batch(images_of([pixels]))
+    normalised = rows_of(normalise_pixels(pixels))
+    return PreviewResponse(**answer, model_version=classifier.version, normalised=normalised)
 
 
 def remember(session: Session, many: Sequence[NewPrediction]) -> list[ClassifyResponse]:

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from app import __version__, exports
 from app.db import schema_revision
-from app.exports import SIDE, Array, ExportRow
+from app.drawings.shape import SIDE
+from app.exports import Array, ExportRow
 from app.repository.exports import iterate_subjects, list_contents, list_pixels
 from app.schemas.export import ExportCounts, ExportFormat, ExportManifest, ExportQuery, ExportSplit
 from app.services.refusals import Invalid

@@ -9,10 +9,11 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.config import get_settings
-from app.drift import INK, Observations, Signal, compare, ink_statistics
+from app.drawings.ink_statistics import INK, ink_statistics
+from app.drawings.shape import images_of
+from app.drift import Observations, Signal, compare
 from app.drift import Thresholds as Limits
 from app.repository.monitoring import list_drawings, list_judged
-from app.schemas.drawings import SIDE
 from app.schemas.monitoring import (
     DRAWINGS_NEEDED,
     LABELS_NEEDED,
@@ -130,11 +131,10 @@ def _read(pieces: Iterable[Sequence[Row[Any]]]) -> _Drawings:
 
 
 def _observe(rows: Sequence[Row[Any]]) -> Observations:
-    pixels = np.frombuffer(b"".join(row.pixels for row in rows), np.uint8)
     return Observations(
         np.array([int(row.prediction) for row in rows]),
         np.array([row.confidence for row in rows], np.float64),
-        ink_statistics(pixels.reshape(-1, SIDE, SIDE)),
+        ink_statistics(images_of([row.pixels for row in rows])),
     )
 
 

@@ -20,8 +20,8 @@ from app.comparison.flips import Flip, FlipsTable, Foremost
 from app.comparison.latency import BATCH, speeds
 from app.comparison.verdict import verdict, verdict_on_part
 from app.db import Database
+from app.drawings.shape import images_of
 from app.exports import is_test
-from app.normalise import SIDE
 from app.repository import replays
 from app.schemas.export import ExportQuery
 from app.schemas.replay import Latency, ModelFile, ReplayReport
@@ -210,7 +210,7 @@ class _Replay:
             pixels = replays.newest_drawings(session, BATCH)
         if not pixels:
             return None
-        new, old = speeds([self._model, loaded], _images(pixels))
+        new, old = speeds([self._model, loaded], images_of(pixels))
         return Latency(batch_size=BATCH, new=new, loaded=old)
 
 
@@ -225,7 +225,7 @@ def database_name(database: Database) -> str:
 def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.void]:
     """Return the model's answers to the drawings as RECORD (N,); raise ModelError when it cannot answer."""
     ids, places = list(drawings), {name: place for place, name in enumerate(model.classes)}
-    images = _images(list(drawings.values()))
+    images = images_of(list(drawings.values()))
     records = np.empty(len(ids), RECORD)
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
@@ -240,7 +240,3 @@ def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.vo
             for id_, answer in zip(batch, answers, strict=True)
         ]
     return records
-
-
-def _images(pixels: list[bytes]) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, SIDE, SIDE)

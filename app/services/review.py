@@ -8,9 +8,9 @@ from typing import Any, Final
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from app.drawings.similarity import Distinct
 from app.repository import reviews
 from app.schemas.review import ReviewItem, ReviewPage, ReviewQuery
-from app.similarity import Distinct
 
 RESERVED_FOR: Final = timedelta(minutes=10)
 """So long an offered drawing is offered to nobody else."""

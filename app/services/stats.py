@@ -7,18 +7,10 @@ from typing import Any, Final
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from app.drawings.shape import DIGITS
 from app.repository import numbers
 from app.repository.numbers import FIRST_MONDAY, Selection
-from app.schemas.stats import (
-    DIGITS,
-    Bucket,
-    BucketSize,
-    ConfidenceBin,
-    Stats,
-    StatsQuery,
-    Timeline,
-    TimelineQuery,
-)
+from app.schemas.stats import Bucket, BucketSize, ConfidenceBin, Stats, StatsQuery, Timeline, TimelineQuery
 from app.services.refusals import Invalid
 from app.services.tally import Tally
 

@@ -6,7 +6,7 @@ Knows neither the web nor the database.
 import numpy as np
 import numpy.typing as npt
 
-SIDE = 28
+from app.drawings.shape import INK_SHARE, PIXELS, SIDE, images_of
 
 NEARLY_IDENTICAL = 0.95
 """Drawings whose cosine is at least this are nearly identical.
@@ -16,12 +16,9 @@ up to three pixels in 99.9 %, one with noise of a standard deviation of 16 of 25
 the pairs by different hands 0.5 % of the ones reach it, and at most 0.005 % of any other digit.
 """
 
-# Ink is what is darker than a quarter of the darkest pixel: noise does not move the centre.
-INK_SHARE = 0.25
-
 # A centre between two pixels is rounded either way, so two copies may lie a pixel apart: where each of the 784 pixels
 # of a drawing comes from when it is moved by at most one, (9, 784).
-_PLACES = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
+_PLACES = np.arange(PIXELS).reshape(SIDE, SIDE)
 _MOVED = np.stack([np.roll(_PLACES, (down, across), (0, 1)).ravel() for down in (-1, 0, 1) for across in (-1, 0, 1)])
 
 _INDEX = np.arange(SIDE, dtype=np.float32)
@@ -35,7 +32,7 @@ class Distinct:
     def __init__(self) -> None:
         self._known: set[bytes] = set()
         # Unit vectors (N, 784).
-        self._centred: Floats = np.empty((0, SIDE * SIDE), np.float32)
+        self._centred: Floats = np.empty((0, PIXELS), np.float32)
 
     def add(self, pixels: bytes) -> bool:
         """Add a drawing (784 bytes), unless it is nearly identical to one of the collection; return whether it was."""
@@ -55,7 +52,7 @@ def _centred(pixels: bytes) -> Floats:
 
     Returns a unit vector, float32 (28, 28). An empty sheet becomes an even one, which is as blank.
     """
-    image: Floats = np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE).astype(np.float32)
+    image: Floats = images_of([pixels])[0].astype(np.float32)
     ink = np.where(image > image.max() * INK_SHARE, image, 0)
     mass = ink.sum()
     if not mass:

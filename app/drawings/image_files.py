@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from app.ink import Picture, drawing_of
-from app.normalise import SIDE
+from app.drawings.extract import Picture, drawing_of
+from app.drawings.shape import SIDE
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 25_000_000
@@ -55,7 +55,7 @@ def read_image(data: bytes) -> npt.NDArray[np.uint8]:
     """Return the digit in an image file as a drawing uint8 (28, 28), ink 255 on 0; raise ImageError.
 
     The file is a PNG, a JPEG, a WebP, a GIF (the first picture counts) or a BMP, whatever its name says. A grey image
-    of 28 x 28 pixels, white on black, comes through as it is; see `app.ink` for what becomes of any other.
+    of 28 x 28 pixels, white on black, comes through as it is; see `app.drawings.extract` for what becomes of any other.
     """
     return drawing_of(_picture(data))
 
