@@ -13,15 +13,8 @@ from http_fixtures import Start
 from second_models import second_model
 from service import DRAWING, random_drawings
 
-from app.classifier import (
-    PREPROCESSING,
-    Classification,
-    Classifier,
-    ModelError,
-    classify,
-    classify_batch,
-    get_classifier,
-)
+from app.classifier import Classification, Classifier, ModelError, classify, classify_batch, get_classifier
+from app.classifier.onnx_model import PREPROCESSING
 from app.config import PROJECT_FOLDER
 from app.schemas.drawings import SEVEN
 from training.mnist import Digits

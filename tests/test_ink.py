@@ -7,9 +7,9 @@ from pictures import STROKES, encoded, photographed, picture
 from PIL import Image
 
 from app.classifier import classify, classify_batch
+from app.classifier.normalise import normalise
 from app.drawings.extract import drawing_of
 from app.drawings.image_files import read_image
-from app.normalise import normalise
 from training.mnist import Digits
 
 Drawing = npt.NDArray[np.uint8]

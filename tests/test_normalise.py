@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from app.classifier.normalise import BLANK_BELOW, normalise
 from app.drawings.shape import SIDE
-from app.normalise import BLANK_BELOW, normalise
 from app.schemas.drawings import SEVEN
 from training.mnist import Digits
 

@@ -9,7 +9,7 @@ from PIL import Image
 from service import DRAWING, assert_problem, random_drawings, stored
 from starlette.testclient import TestClient
 
-from app.normalise import normalise
+from app.classifier.normalise import normalise
 
 SMALL = np.zeros((28, 28), np.uint8)
 SMALL[2:10, 20:23] = 200

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from app.normalise import normalise
+from app.classifier.normalise import normalise
 from training.mnist import NOT_A_DIGIT
 
 

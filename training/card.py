@@ -62,7 +62,7 @@ def write(report: Report, classifier: Classifier, path: Path, size: int) -> None
         "|---|---|",
         f"| file | `{report.file}`, {size:,} bytes |",
         f"| sha256 | `{classifier.sha256}` |",
-        "| input | uint8 (N, 28, 28), 0 = background, 255 = ink, after the normalisation of `app/normalise.py` |",
+        "| input | uint8 (N, 28, 28), 0 = background, 255 = ink, after the normalisation of `app/classifier/normalise.py` |",
         "| output | probabilities float32 (N, 10), for the digits 0 to 9 |",
         f"| network | 4 convolutions 3 x 3 (16, 32, 64, 96 channels) and one linear layer: {report.parameters:,} parameters |",
         f"| temperature | {report.temperature:.2f}, fitted on validation drawings |",

@@ -10,7 +10,7 @@ from onnx import numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from app.classifier import PREPROCESSING
+from app.classifier.onnx_model import PREPROCESSING
 from training.network import DigitNetwork, Served
 
 OPSET = 18

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.classifier import Classifier
-from app.normalise import normalise
+from app.classifier.normalise import normalise
 from training import evaluate, mnist, strokes
 from training.augment import proxies
 from training.card import OnExport, Report

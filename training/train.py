@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.nn import functional as F
 
-from app.normalise import normalise
+from app.classifier.normalise import normalise
 from training.augment import augment
 from training.mnist import NOT_A_DIGIT, Digits
 from training.network import DigitNetwork

@@ -160,7 +160,7 @@ def _find(ink: Floats) -> Box | None:
 
 
 def _extent(ink: Floats) -> Box:
-    """Apply the rule of `app.normalise`: which rows and columns are inked, of a map with some ink."""
+    """Apply the rule of `app.classifier.normalise`: which rows and columns are inked, of a map with some ink."""
     peak = ink.max()
     mass = ink * (ink > peak * INK_SHARE)
     rows = (mass.sum(axis=1) > peak * LINE_SHARE).nonzero()[0]

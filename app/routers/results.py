@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
+from app.classifier.normalise import normalise_pixels
 from app.db import get_database
 from app.drawings.image_files import write_png
 from app.errors import NotFound, documented
-from app.normalise import normalise_pixels
 from app.repository import predictions
 from app.routers.conditions import IfMatch, IfNoneMatch, etag, is_known, tags_of
 from app.schemas.inputs import LAST_ID

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from app.classifier import Classifier
+from app.classifier.normalise import normalise_pixels
 from app.drawings.shape import images_of, rows_of
-from app.normalise import normalise_pixels
 from app.repository.predictions import NewPrediction, add_predictions
 from app.schemas.drawings import ClassifyResponse, PreviewResponse
 

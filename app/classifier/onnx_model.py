@@ -7,7 +7,6 @@ metadata carries `version`, `classes` (a JSON list of ten names, in the order of
 
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
@@ -15,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from app.config import get_settings
-from app.drawings.shape import DIGITS, SIDE
-from app.normalise import normalise
+from app.classifier.normalise import normalise
+from app.drawings.shape import SIDE
 
 PREPROCESSING = "mnist-20x20-centre-of-mass"
 """The normalisation this code does; a model that was trained behind another one would be fed the wrong thing."""
@@ -86,39 +84,3 @@ class Classifier:
     def _probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         result: npt.NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
         return result
-
-
-@cache
-def get_classifier() -> Classifier:
-    """Return the classifier that MODEL_PATH names, read on first use; raise ModelError when that fails."""
-    remedy = "set MODEL_PATH to an ONNX file, or remove it from .env to use the model that ships"
-    return _service_classifier(get_settings().model_path, remedy)
-
-
-@cache
-def get_shadow_classifier() -> Classifier | None:
-    """Return the classifier that SHADOW_MODEL_PATH names, or None; raise ModelError when the file cannot be used."""
-    path = get_settings().shadow_model_path
-    remedy = "set SHADOW_MODEL_PATH to an ONNX file, or remove it from .env"
-    return None if path is None else _service_classifier(path, remedy)
-
-
-def _service_classifier(path: Path, remedy: str) -> Classifier:
-    """Read a model whose answers are stored; their scores are stored by digit."""
-    try:
-        classifier = Classifier(path)
-        if sorted(classifier.classes) != list(DIGITS):
-            raise ModelError(f"{path} cannot be used: its classes are not the ten digits")
-    except ModelError as error:
-        raise ModelError(f"{error}; {remedy}") from error
-    return classifier
-
-
-def classify_batch(images: npt.NDArray[np.uint8]) -> list[Classification]:
-    """Classify drawings uint8 (N, 28, 28), 0 = background and 255 = ink; raise ValueError for another shape."""
-    return get_classifier().classify_batch(images)
-
-
-def classify(image: npt.NDArray[np.uint8]) -> Classification:
-    """Classify one drawing uint8 (28, 28); raise ValueError for another shape."""
-    return classify_batch(image[np.newaxis])[0]
