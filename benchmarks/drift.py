@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from app.analysis.drift import Observations, Signal, Thresholds, compare
 from app.classifier import classify_batch
 from app.config import Settings
 from app.drawings.ink_statistics import ink_statistics
-from app.drift import Observations, Signal, Thresholds, compare
 from benchmarks.report import table
 from training.mnist import load
 from training.strokes import draw

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from starlette.testclient import TestClient
 from stored import Row, drawing_of, random_rows, store
 
-from app.exports import is_test
+from app.analysis.export_files import is_test
 from app.models import Drawing
 
 ROWS = random_rows(300)

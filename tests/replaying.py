@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from second_models import swapping_model
 from service import connected, execute, random_drawings
 
+from app.analysis.replay.answer_store import ANSWERS, RECORD
 from app.classifier import Classifier, get_classifier
-from app.comparison.answers import ANSWERS, RECORD
 from app.db import Database
 from app.models import Drawing, Prediction
 from app.schemas.replay import ReplayReport

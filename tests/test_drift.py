@@ -5,9 +5,9 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
+from app.analysis.drift import Observations, Signal, Thresholds, compare, population_stability
 from app.config import ConfigurationError, get_settings
 from app.drawings.ink_statistics import INK, ink_statistics
-from app.drift import Observations, Signal, Thresholds, compare, population_stability
 from benchmarks.drift import FAULTS, comparisons, observe, shifted
 from training.mnist import Digits
 from training.strokes import draw

@@ -28,7 +28,7 @@ from sqlalchemy import insert
 from starlette.testclient import TestClient
 from stored import BEGIN, drawing_of, store
 
-from app.exports import is_test
+from app.analysis.export_files import is_test
 from app.models import Drawing
 
 

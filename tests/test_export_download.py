@@ -78,7 +78,7 @@ def test_rows_changed_meanwhile_do_not_change_the_export(
     database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch, kind: ExportFormat
 ) -> None:
     monkeypatch.setattr(service, "CHUNK", 7)
-    monkeypatch.setattr("app.exports.PIECE", 2000)
+    monkeypatch.setattr("app.analysis.export_files.PIECE", 2000)
     fill(database_url)
     assert database.writer_problem() is None
     export = work(ExportQuery(format=kind, include_unlabelled=True))

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from service import random_drawings
 
-from app import exports
-from app.exports import CSV_COLUMNS, PIECE, Array, ExportRow, is_test
+from app.analysis import export_files
+from app.analysis.export_files import CSV_COLUMNS, PIECE, Array, ExportRow, is_test
 from app.schemas.drawings import ClassifyRequest
 
 MANIFEST = b'{"format":"npz"}'
@@ -39,7 +39,7 @@ def a_row(**overrides: Any) -> ExportRow:
 
 
 def an_archive(*arrays: Array) -> bytes:
-    return b"".join(exports.npz(MANIFEST, arrays))
+    return b"".join(export_files.npz(MANIFEST, arrays))
 
 
 def images(drawings: np.ndarray) -> Array:
@@ -47,7 +47,7 @@ def images(drawings: np.ndarray) -> Array:
 
 
 def csv_of(*rows: ExportRow) -> list[dict[str, str]]:
-    text = b"".join(exports.table(rows)).decode()
+    text = b"".join(export_files.table(rows)).decode()
     return list(csv.DictReader(StringIO(text, newline=""), strict=True))
 
 
@@ -78,7 +78,7 @@ def test_equal_arrays_give_equal_bytes_and_others_do_not() -> None:
     assert first != other
 
 
-@pytest.mark.parametrize("write", [exports.jsonl, exports.table])
+@pytest.mark.parametrize("write", [export_files.jsonl, export_files.table])
 def test_rows_are_asked_for_only_as_they_are_written(write: Callable[[Iterator[ExportRow]], Iterator[bytes]]) -> None:
     rows = (a_row(id=i) for i in range(10_000))
     pieces = write(rows)
@@ -88,20 +88,20 @@ def test_rows_are_asked_for_only_as_they_are_written(write: Callable[[Iterator[E
 
 def test_no_piece_is_longer_than_the_slowest_client_can_take_in_time() -> None:
     at_once = Array("x_test", np.uint8, (1000, 28, 28), [random_drawings(1000).tobytes()])
-    for pieces in (list(exports.jsonl(a_row() for _ in range(300))), list(exports.npz(MANIFEST, [at_once]))):
+    for pieces in (list(export_files.jsonl(a_row() for _ in range(300))), list(export_files.npz(MANIFEST, [at_once]))):
         assert len(pieces) > 2
         assert {len(piece) for piece in pieces[:-1]} == {PIECE}
         assert 0 < len(pieces[-1]) <= PIECE
 
 
 def test_line_can_be_sent_to_be_classified() -> None:
-    line = json.loads(b"".join(exports.jsonl([a_row()])))
+    line = json.loads(b"".join(export_files.jsonl([a_row()])))
     assert ClassifyRequest.model_validate({"pixels": line["pixels"]}, strict=True)
     np.testing.assert_array_equal(np.array(line["pixels"], np.uint8), DRAWINGS[0])
 
 
 def test_line_tells_everything() -> None:
-    line = json.loads(b"".join(exports.jsonl([a_row(notes="größer\n„7“")])))
+    line = json.loads(b"".join(export_files.jsonl([a_row(notes="größer\n„7“")])))
     del line["pixels"]
     assert line == {
         "id": 12,
@@ -120,13 +120,13 @@ def test_line_tells_everything() -> None:
 
 
 def test_each_row_is_one_line() -> None:
-    lines = b"".join(exports.jsonl(a_row(id=i, notes="a\nb\r\u2028c") for i in range(3))).split(b"\n")
+    lines = b"".join(export_files.jsonl(a_row(id=i, notes="a\nb\r\u2028c") for i in range(3))).split(b"\n")
     assert lines.pop() == b""
     assert [json.loads(line)["id"] for line in lines] == [0, 1, 2]
 
 
 def test_table_has_a_header_and_ends_its_lines_as_rfc_4180_says() -> None:
-    text = b"".join(exports.table([a_row()]))
+    text = b"".join(export_files.table([a_row()]))
     sha256 = hashlib.sha256(DRAWINGS[0].tobytes()).hexdigest()
     assert text.decode() == (
         "id,sha256,label,y,labelled,split,prediction,confidence,model_version,created_at,notes\r\n"
@@ -135,11 +135,11 @@ def test_table_has_a_header_and_ends_its_lines_as_rfc_4180_says() -> None:
 
 
 def test_table_without_rows_is_its_header() -> None:
-    assert b"".join(exports.table([])).decode() == ",".join(CSV_COLUMNS) + "\r\n"
+    assert b"".join(export_files.table([])).decode() == ",".join(CSV_COLUMNS) + "\r\n"
 
 
 def test_lines_without_rows_are_nothing() -> None:
-    assert list(exports.jsonl([])) == []
+    assert list(export_files.jsonl([])) == []
 
 
 def test_what_is_unknown_is_an_empty_cell() -> None:

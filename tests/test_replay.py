@@ -11,10 +11,10 @@ from replaying import Images, flips, label, records, remember, run
 from second_models import model_of_nothing, model_that_breaks, second_model
 from service import connected, execute
 
+from app.analysis.export_files import is_test
+from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION
 from app.classifier import ModelError
-from app.comparison.answers import ANSWERS, DESCRIPTION
 from app.db import Database
-from app.exports import is_test
 
 pytestmark = pytest.mark.usefixtures("settings_environment")
 

@@ -14,8 +14,8 @@ from replaying import Images, flips, label, lasting, records, remember, run
 from second_models import swapping_model
 from service import execute
 
+from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION, RECORD, AnswersFile, Description, folder_name
 from app.classifier import Classifier
-from app.comparison.answers import ANSWERS, DESCRIPTION, RECORD, AnswersFile, Description, folder_name
 from app.db import Database
 from app.services.refusals import Invalid
 from app.services.replay import CHUNK, database_name, replay

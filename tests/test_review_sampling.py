@@ -16,12 +16,12 @@ from starlette.testclient import TestClient
 from stored import drawing_of
 
 from app import writer
+from app.analysis.intervals import wilson_interval
 from app.db import Database
 from app.models import Label, Review
 from app.repository.reviews import draw
 from app.schemas.review import ReviewPage, ReviewQuery
 from app.services.review import offer
-from app.statistics import wilson_interval
 
 FAR = 2**31 - 1
 

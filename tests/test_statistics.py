@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from app.statistics import expected_calibration_error, holm, mcnemar_exact, reliability_bins, wilson_interval
+from app.analysis.calibration import expected_calibration_error, reliability_bins
+from app.analysis.intervals import holm, mcnemar_exact, wilson_interval
 
 
 def test_interval_is_wilson_s() -> None:

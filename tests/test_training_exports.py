@@ -11,9 +11,9 @@ from exporting import DIGITS, NOT_DIGITS, fill, on_side, pixels_of
 from service import random_drawings
 from starlette.testclient import TestClient
 
-from app import exports
+from app.analysis import export_files
+from app.analysis.export_files import Array
 from app.classifier import Classifier
-from app.exports import Array
 from training.exported import Exported, Extra, load, together
 from training.mnist import NOT_A_DIGIT, Digits
 
@@ -35,7 +35,7 @@ ARRAYS = {
 def write(path: Path, manifest: bytes = b'{"sha256":"3b6e"}', **overrides: Any) -> Path:
     """Write an export of three drawings to train on, two to test on and two that are no digit."""
     arrays = {name: array for name, array in {**ARRAYS, **overrides}.items() if array is not None}
-    written = exports.npz(manifest, (Array(n, a.dtype, a.shape, [a.tobytes()]) for n, a in arrays.items()))
+    written = export_files.npz(manifest, (Array(n, a.dtype, a.shape, [a.tobytes()]) for n, a in arrays.items()))
     path.write_bytes(b"".join(written))
     return path
 

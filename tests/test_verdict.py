@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.comparison.verdict import p_words, verdict, verdict_on_part
+from app.analysis.intervals import mcnemar_exact
+from app.analysis.replay.verdict import p_words, verdict, verdict_on_part
 from app.schemas.replay import Agreement, OnLabelled
-from app.statistics import mcnemar_exact
 
 
 def agreed(count: int) -> Agreement:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.analysis.intervals import wilson_interval
 from app.classifier import Classifier
-from app.statistics import wilson_interval
 from training.evaluate import Measured
 
 

@@ -130,7 +130,7 @@ def _on_uneven_ground(light: Floats) -> Floats:
     Strokes are few pixels far from the mean around them, so the sign of the deviations' skewness says whether they are
     dark or pale. The edges of shadows, which have as much on either side, do not count in it.
     """
-    from scipy import ndimage  # Here for the reason that `app.statistics` gives.
+    from scipy import ndimage  # Here for the reason that `app.analysis.intervals` gives.
 
     width = max(3, round(max(light.shape) * WIDEST_STROKE))
     deviation = light - ndimage.uniform_filter(light, width)

@@ -13,10 +13,11 @@ import numpy.typing as npt
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from app import __version__, exports
+from app import __version__
+from app.analysis import export_files
+from app.analysis.export_files import Array, ExportRow
 from app.db import schema_revision
 from app.drawings.shape import SIDE
-from app.exports import Array, ExportRow
 from app.repository.exports import iterate_subjects, list_contents, list_pixels
 from app.schemas.export import ExportCounts, ExportFormat, ExportManifest, ExportQuery, ExportSplit
 from app.services.refusals import Invalid
@@ -66,12 +67,12 @@ class Export:
         """Write the file, piece by piece."""
         match self._query.format:
             case ExportFormat.NPZ:
-                yield from exports.npz(self.manifest.one_line().encode(), self._arrays())
+                yield from export_files.npz(self.manifest.one_line().encode(), self._arrays())
             case ExportFormat.JSONL:
                 usable = (self._sides != _NO_DRAWING) & (self._answers != _UNKNOWN)
-                yield from exports.jsonl(self._rows(_where(usable)))
+                yield from export_files.jsonl(self._rows(_where(usable)))
             case ExportFormat.CSV:
-                yield from exports.table(self._rows(np.arange(len(self._ids), dtype=np.int32)))
+                yield from export_files.table(self._rows(np.arange(len(self._ids), dtype=np.int32)))
         self._progress(2 * len(self._ids), 2 * len(self._ids))
 
     def _read_subjects(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.int8]]:
@@ -101,7 +102,7 @@ class Export:
         return content.hexdigest()
 
     def _side(self, pixels: bytes) -> int:
-        return _TEST if exports.is_test(pixels, self._query.seed, self._query.test_share) else _TRAIN
+        return _TEST if export_files.is_test(pixels, self._query.seed, self._query.test_share) else _TRAIN
 
     def _label(self, i: int) -> str | None:
         code = self._labels[i]
@@ -135,7 +136,7 @@ class Export:
             app_version=__version__,
             schema_revision=schema_revision(),
             query=query.model_dump(mode="json", exclude_none=True),
-            split=ExportSplit(rule=exports.SPLIT_RULE, seed=query.seed, test_share=query.test_share),
+            split=ExportSplit(rule=export_files.SPLIT_RULE, seed=query.seed, test_share=query.test_share),
             counts=counts,
             model_versions=versions,
             rows_of_other_versions=self._versions.total() - sum(versions.values()),

@@ -10,11 +10,11 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from app.analysis.intervals import mcnemar_exact
 from app.repository import numbers
 from app.repository.numbers import Selection
 from app.schemas.model_versions import ModelVersion, ModelVersions, ShadowNumbers
 from app.services.tally import DECIMALS, Tally
-from app.statistics import mcnemar_exact
 
 Role = Literal["live", "shadow"]
 

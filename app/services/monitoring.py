@@ -8,11 +8,12 @@ import numpy as np
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from app.analysis.calibration import expected_calibration_error, reliability_bins
+from app.analysis.drift import Observations, Signal, compare
+from app.analysis.drift import Thresholds as Limits
 from app.config import get_settings
 from app.drawings.ink_statistics import INK, ink_statistics
 from app.drawings.shape import images_of
-from app.drift import Observations, Signal, compare
-from app.drift import Thresholds as Limits
 from app.repository.monitoring import list_drawings, list_judged
 from app.schemas.monitoring import (
     DRAWINGS_NEEDED,
@@ -31,7 +32,6 @@ from app.schemas.monitoring import (
 )
 from app.schemas.results import ResultFilters
 from app.services.refusals import Invalid
-from app.statistics import expected_calibration_error, reliability_bins
 
 LAST: Final = 1000
 REFERENCE_LAST: Final = 10_000

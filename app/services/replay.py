@@ -12,16 +12,24 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Row
 
+from app.analysis.export_files import is_test
+from app.analysis.replay import page
+from app.analysis.replay.answer_store import (
+    RECORD,
+    Answers,
+    AnswersFile,
+    Description,
+    FolderRefused,
+    folder_name,
+    whole_file,
+)
+from app.analysis.replay.counts import Counts, Kind
+from app.analysis.replay.flips import Flip, FlipsTable, Foremost
+from app.analysis.replay.latency import BATCH, speeds
+from app.analysis.replay.verdict import verdict, verdict_on_part
 from app.classifier import Classifier, ModelError
-from app.comparison import page
-from app.comparison.answers import RECORD, Answers, AnswersFile, Description, FolderRefused, folder_name, whole_file
-from app.comparison.counts import Counts, Kind
-from app.comparison.flips import Flip, FlipsTable, Foremost
-from app.comparison.latency import BATCH, speeds
-from app.comparison.verdict import verdict, verdict_on_part
 from app.db import Database
 from app.drawings.shape import images_of
-from app.exports import is_test
 from app.repository import replays
 from app.schemas.export import ExportQuery
 from app.schemas.replay import Latency, ModelFile, ReplayReport
@@ -210,7 +218,7 @@ class _Replay:
             pixels = replays.newest_drawings(session, BATCH)
         if not pixels:
             return None
-        new, old = speeds([self._model, loaded], images_of(pixels))
+        new, old = speeds([self._model.classify_batch, loaded.classify_batch], images_of(pixels))
         return Latency(batch_size=BATCH, new=new, loaded=old)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from app.analysis.intervals import wilson_interval
 from app.schemas.stats import Accuracy, Confidence, VersionNumbers
-from app.statistics import wilson_interval
 
 DECIMALS = 6
 

@@ -4,7 +4,7 @@ import csv
 import heapq
 from typing import Final, NamedTuple, TextIO
 
-from app.exports import formula_safe
+from app.analysis.export_files import formula_safe
 
 COLUMNS: Final = (
     "id",

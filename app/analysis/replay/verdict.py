@@ -1,6 +1,6 @@
 """What the counts of a comparison say, in plain sentences."""
 
-from app.comparison.counts import SIGNIFICANT
+from app.analysis.replay.counts import SIGNIFICANT
 from app.schemas.replay import Agreement, OnLabelled
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from app.analysis.intervals import holm
 from app.drawings.ink_statistics import INK, Floats
-from app.statistics import holm
 
 _BINS = 10
 _PICTURE_BINS = 20
@@ -84,7 +84,7 @@ def compare(window: Observations, reference: Observations, thresholds: Threshold
 
 
 def _compare_digits(window: Integers, reference: Integers) -> Comparison:
-    from scipy import stats  # Here for the reason that `app.statistics` gives.
+    from scipy import stats  # Here for the reason that `app.analysis.intervals` gives.
 
     counts = np.stack([np.bincount(digits, minlength=10) for digits in (window, reference)])
     test = stats.chi2_contingency(counts[:, counts.any(axis=0)])

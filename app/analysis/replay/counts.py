@@ -3,10 +3,10 @@
 from collections import Counter
 from typing import Final, NamedTuple
 
-from app.comparison.flips import Flip
+from app.analysis.intervals import mcnemar_exact, wilson_interval
+from app.analysis.replay.flips import Flip
 from app.schemas.replay import Agreement, OnLabel, OnLabelled, OnVersion, PairOfAnswers
 from app.schemas.stats import Accuracy
-from app.statistics import mcnemar_exact, wilson_interval
 
 NOT_A_DIGIT: Final = "none"
 

@@ -1,6 +1,6 @@
 """How long models take: each over the same drawings, in turns, so that whatever slows one slows the others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from time import perf_counter
 from typing import Final
@@ -8,16 +8,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from app.classifier import Classifier
 from app.drawings.shape import SIDE
 from app.schemas.replay import Speed
+
+ClassifyBatch = Callable[[npt.NDArray[np.uint8]], object]
 
 BATCH: Final = 256
 _BATCHES: Final = 5
 _SINGLES: Final = 200
 
 
-def speeds(models: Sequence[Classifier], drawings: npt.NDArray[np.uint8]) -> list[Speed]:
+def speeds(models: Sequence[ClassifyBatch], drawings: npt.NDArray[np.uint8]) -> list[Speed]:
     """Time each model on at least one drawing, uint8 (N, 28, 28): one by one, and in batches of 256."""
     batch = np.resize(drawings, (BATCH, SIDE, SIDE))
     singles: list[list[float]] = [[] for _ in models]
@@ -34,7 +35,7 @@ def speeds(models: Sequence[Classifier], drawings: npt.NDArray[np.uint8]) -> lis
     ]
 
 
-def _microseconds(model: Classifier, drawings: npt.NDArray[np.uint8]) -> float:
+def _microseconds(model: ClassifyBatch, drawings: npt.NDArray[np.uint8]) -> float:
     began = perf_counter()
-    model.classify_batch(drawings)
+    model(drawings)
     return (perf_counter() - began) * 1e6

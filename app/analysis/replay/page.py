@@ -6,8 +6,8 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from app.comparison.flips import Flip
-from app.comparison.verdict import p_words
+from app.analysis.replay.flips import Flip
+from app.analysis.replay.verdict import p_words
 from app.drawings.image_files import write_png
 from app.schemas.replay import ReplayReport
 
@@ -16,7 +16,7 @@ PAIRS_SHOWN: Final = 60
 
 # A model's version and a stored answer may be any text, so everything is escaped.
 _environment = Environment(
-    loader=PackageLoader("app.comparison", "."),
+    loader=PackageLoader("app.analysis.replay", "."),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

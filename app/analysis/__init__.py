@@ -1,0 +1,1 @@
+"""Statistics, comparisons and export files. Knows neither the web nor the database."""

@@ -1,0 +1,48 @@
+"""Calibration: does confidence match how often answers are right?"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from app.analysis.intervals import Interval, wilson_interval
+
+
+class Bin(NamedTuple):
+    """Answers of about the same confidence: how many, how sure they were and how many were right."""
+
+    size: int
+    lowest: float
+    highest: float
+    mean_confidence: float
+    accuracy: float
+    interval: Interval
+
+
+def reliability_bins(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
+    """Divide answers into bins of equal size by their confidence (N,) and compare it with what was right (N,).
+
+    The bins come in the order of their confidence; there are fewer than `bins` only when there are fewer answers. Each
+    has the 95 % interval of its accuracy.
+    """
+    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
+    return [_bin(confidence[part], right[part]) for part in parts if part.size]
+
+
+def _bin(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Bin:
+    interval = wilson_interval(int(right.sum()), right.size)
+    assert interval is not None
+    lowest, highest = float(confidence[0]), float(confidence[-1])
+    return Bin(right.size, lowest, highest, float(confidence.mean()), float(right.mean()), interval)
+
+
+def expected_calibration_error(bins: Sequence[Bin]) -> float | None:
+    """Return the mean distance, 0..1, between confidence and accuracy, weighted by the bins' sizes; None without any.
+
+    Naeini et al. 2015, in the form of Guo et al. 2017 (arXiv 1706.04599), equation 3, on bins of equal mass.
+    """
+    total = sum(part.size for part in bins)
+    if not total:
+        return None
+    return sum(part.size * abs(part.accuracy - part.mean_confidence) for part in bins) / total
