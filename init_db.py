@@ -6,7 +6,8 @@ from alembic.config import Config
 
 from alembic import command
 from app.config import ConfigurationError
-from app.db import get_database, schema_revision
+from app.database import get_database
+from app.database.schema_version import schema_revision
 
 
 def main() -> None:

@@ -18,8 +18,10 @@ from alembic.util import CommandError
 from alembic import context
 from app import models
 from app.config import ConfigurationError, get_settings
-from app.db import UtcDateTime, schema_revision
-from app.engine import DatabaseError, checked_url, translated_errors
+from app.database.base import UtcDateTime
+from app.database.errors import DatabaseError, translated_errors
+from app.database.schema_version import schema_revision
+from app.database.url import checked_url
 
 # What Alembic's batch mode puts before the name of the table it copies.
 COPY_PREFIX = "_alembic_tmp_"

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from app.db import DatabaseBusy, DatabaseError, DatabaseFull, OutcomeUnknown
+from app.database.errors import DatabaseBusy, DatabaseError, DatabaseFull, OutcomeUnknown
 from app.schemas.problems import EXAMPLE_ID, FieldError, Problem
 from app.services import refusals
 from app.troubles import Troubles

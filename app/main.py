@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import __version__, errors, rate_limit, security, shadow, turns
 from app.classifier import ModelError, get_classifier, get_shadow_classifier
 from app.config import ConfigurationError, get_settings
-from app.db import DatabaseError, get_database
+from app.database import get_database
+from app.database.errors import DatabaseError
 from app.middleware import AllowedOrigins, ApiPrefix, BodyLimit, RequestContext
 from app.routers import classify, export, health, labels, models, monitoring, page, results, review, stats
 from app.schemas.drawings import BatchRequest, ClassifyRequest

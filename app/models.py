@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db import Base, SessionLocal, UtcDateTime
+from app.database import SessionLocal
+from app.database.base import Base, UtcDateTime
 
 __all__ = ["Base", "Drawing", "IdempotencyKey", "Label", "Prediction", "Review", "SessionLocal", "ShadowPrediction"]
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from starlette.background import BackgroundTask
 
 from app.classifier import Classifier, get_shadow_classifier
-from app.db import Database, get_database
+from app.database import Database, get_database
 from app.drawings.shape import images_of
 from app.repository.shadow import ShadowAnswer, add_shadow_predictions
 

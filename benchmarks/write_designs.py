@@ -106,7 +106,7 @@ class Store:
             session.add_all([prediction(pixels) for pixels in drawings])
 
     def write_in_sessions(self, drawings: list[bytes]) -> None:
-        """A session for each drawing, all in one transaction: what `app.writer` does."""
+        """A session for each drawing, all in one transaction: what `app.database.writer` does."""
         with self._write_engine.begin() as connection:
             for pixels in drawings:
                 session = Session(connection, join_transaction_mode="rollback_only", expire_on_commit=False)

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from alembic import command
 from app.config import PROJECT_FOLDER, get_settings
-from app.db import Database, get_database
+from app.database import Database, get_database
 
 pytest_plugins = ["browser", "http_fixtures", "mnist", "nginx", "replaying"]
 

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from conftest import migrate
 
 from app.config import PROJECT_FOLDER
-from app.db import Database, schema_revision
+from app.database import Database
+from app.database.schema_version import schema_revision
 
 V0_5_TABLE = {
     "sqlite": (

@@ -13,7 +13,7 @@ from service import connected, execute, random_drawings
 
 from app.analysis.replay.answer_store import ANSWERS, RECORD
 from app.classifier import Classifier, get_classifier
-from app.db import Database
+from app.database import Database
 from app.models import Drawing, Prediction
 from app.schemas.replay import ReplayReport
 from app.services.replay import CHUNK, Replayed, replay

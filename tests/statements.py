@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from app.db import get_database
+from app.database import get_database
 
 
 class Statement(NamedTuple):

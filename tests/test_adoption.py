@@ -20,7 +20,7 @@ from migrating import (
 )
 
 from app.config import PROJECT_FOLDER
-from app.db import schema_revision
+from app.database.schema_version import schema_revision
 
 
 def test_v0_5_database_is_adopted_with_every_row(empty_database_url: str) -> None:

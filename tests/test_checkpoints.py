@@ -13,8 +13,8 @@ from service import execute, rows
 from sqlalchemy.orm import Session
 from traced import strace
 
-from app.checkpoints import Checkpoints
-from app.db import Database
+from app.database import Database
+from app.database.sqlite.checkpoint_lock import Checkpoints
 
 # A line of strace -f -y, thread, call, file and the rest; or the end of an flock that others' calls came between.
 CALL = re.compile(r"^(\d+) +(?:(flock|close|pwrite64)\(\d+<([^>]+)>|<\.\.\. flock resumed>)(.*)$", re.MULTILINE)
@@ -22,7 +22,7 @@ CALL = re.compile(r"^(\d+) +(?:(flock|close|pwrite64)\(\d+<([^>]+)>|<\.\.\. floc
 HAS_THE_TURN = """
 import sys, time
 from pathlib import Path
-from app.checkpoints import Checkpoints
+from app.database.sqlite.checkpoint_lock import Checkpoints
 print(Checkpoints(Path(sys.argv[1])).take_turn(), flush=True)
 time.sleep(60)
 """

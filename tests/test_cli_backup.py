@@ -22,7 +22,7 @@ from stored import random_rows, store
 
 from app.cli.status import Status
 from app.config import get_settings
-from app.db import schema_revision
+from app.database.schema_version import schema_revision
 from app.services.backup import checksum
 
 FOLDER = "backups"

@@ -10,7 +10,7 @@ from process import Load, drawing, missing, serving
 from service import rows, stored
 
 from app.cli.status import Status
-from app.db import schema_revision
+from app.database.schema_version import schema_revision
 
 
 def test_service_sees_what_the_command_line_writes_and_loses_nothing_meanwhile(

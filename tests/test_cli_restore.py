@@ -22,8 +22,8 @@ from service import execute, rows
 from stored import random_rows, store
 
 from app.cli.status import Status
+from app.database.sqlite.copies import used_by_nobody
 from app.services.backup import checksum
-from app.sqlite_copies import used_by_nobody
 
 ROWS = random_rows(60)
 

@@ -24,7 +24,7 @@ from service import (
 from sqlalchemy import make_url, text
 from starlette.testclient import TestClient
 
-from app.db import get_database
+from app.database import get_database
 
 Fault = Callable[[str], AbstractContextManager[None]]
 

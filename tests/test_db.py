@@ -10,12 +10,9 @@ from predictions import a_prediction, add_prediction, count_predictions
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
-from app.db import (
-    MAX_WAITING,
-    Database,
-    DatabaseBusy,
-    DatabaseError,
-)
+from app.database import Database
+from app.database.errors import DatabaseBusy, DatabaseError
+from app.database.writer import MAX_WAITING
 from app.models import Prediction
 
 

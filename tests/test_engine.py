@@ -14,12 +14,8 @@ from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from app.config import ConfigurationError
-from app.db import (
-    Database,
-    DatabaseBusy,
-    DatabaseFull,
-    DatabaseUnavailable,
-)
+from app.database import Database
+from app.database.errors import DatabaseBusy, DatabaseFull, DatabaseUnavailable
 
 
 def pragma(session: Session, name: str) -> object:

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message
 from stored import drawing_of, store
 
-from app.db import Database, get_database
+from app.database import Database, get_database
 from app.models import Drawing, Label, Prediction
 from app.routers import export as route
 from app.schemas.export import ExportFormat, ExportManifest, ExportQuery

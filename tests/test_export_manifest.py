@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from stored import store
 
 from app import __version__
-from app.db import schema_revision
+from app.database.schema_version import schema_revision
 
 
 @pytest.fixture

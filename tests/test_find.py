@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from statements import executed, sqlite_plan
 from stored import BEGIN, Row, random_rows, store
 
-from app.db import get_database
+from app.database import get_database
 from app.repository import search
 
 ROWS = random_rows(300)

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from app.classifier import get_classifier
-from app.db import schema_revision
+from app.database.schema_version import schema_revision
 
 CHECKS = ("model", "schema", "write")
 

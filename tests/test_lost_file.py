@@ -13,8 +13,9 @@ from process import wait_until
 from service import rows
 from sqlalchemy import make_url
 
-from app import sqlite_file
-from app.db import Database, DatabaseUnavailable
+from app.database import Database
+from app.database.errors import DatabaseUnavailable
+from app.database.sqlite import file_guard
 
 
 def path_of(database: Database) -> Path:
@@ -64,12 +65,12 @@ LOSSES = [
 @pytest.fixture
 def soon_settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Believe a folder that has been left alone for a twentieth of a second."""
-    monkeypatch.setattr(sqlite_file, "_SETTLED_NS", 50_000_000)
+    monkeypatch.setattr(file_guard, "_SETTLED_NS", 50_000_000)
 
 
 def wait_until_settled(path: Path) -> None:
     folder = path.parent
-    old = 2 * sqlite_file._SETTLED_NS
+    old = 2 * file_guard._SETTLED_NS
     wait_until(lambda: not folder.exists() or time.time_ns() - folder.stat().st_ctime_ns > old, "the folder is settled")
 
 

@@ -29,7 +29,7 @@ from migrating import (
 )
 
 from app.config import PROJECT_FOLDER
-from app.db import schema_revision
+from app.database.schema_version import schema_revision
 from app.models import Base
 
 REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
@@ -222,7 +222,7 @@ def test_revision_of_ones_own_is_numbered_applied_and_taken_back(sqlite_url: str
         done = run(sqlite_url, command, project)
         assert done.returncode == 0, done.stderr
     assert "seen_at" in columns(sqlite_url)
-    serves = "from app.db import get_database; print(get_database().schema_problem())"
+    serves = "from app.database import get_database; print(get_database().schema_problem())"
     assert run(sqlite_url, f'python -c "{serves}"', project).stdout == "None\n"
     assert run(sqlite_url, "alembic downgrade -1", project).returncode == 0
     assert "seen_at" not in columns(sqlite_url)

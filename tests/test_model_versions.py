@@ -16,7 +16,7 @@ from statements import executed
 from stored import BEGIN, Row, random_rows, store
 
 from app.classifier import get_classifier
-from app.db import Database
+from app.database import Database
 from app.models import ShadowPrediction
 from app.services.model_versions import LoadedModel, Role, get_model_versions
 

@@ -12,11 +12,8 @@ from predictions import a_prediction, add_prediction, count_predictions
 from sqlalchemy.orm import Session
 
 from app.config import PROJECT_FOLDER
-from app.db import (
-    Database,
-    DatabaseError,
-    get_database,
-)
+from app.database import Database, get_database
+from app.database.errors import DatabaseError
 from app.models import Drawing, Prediction, SessionLocal
 
 

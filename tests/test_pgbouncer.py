@@ -17,7 +17,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session
 from test_openapi import CONTRACT, drawn_as_png
 
-from app.db import Database
+from app.database import Database
 from app.schemas.drawings import SEVEN
 
 # The driver would prepare a statement when it meets it for the sixth time.

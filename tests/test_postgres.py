@@ -31,9 +31,9 @@ from service import (
 from sqlalchemy import make_url
 from test_storage_faults import fill
 
-from app.db import DatabaseUnavailable
+from app.database.errors import DatabaseUnavailable
+from app.database.postgres.engine import refuse_lossy_commits
 from app.main import create_app
-from app.postgres import refuse_lossy_commits
 
 ONCE = {"Idempotency-Key": "the-same-one"}
 

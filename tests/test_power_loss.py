@@ -16,8 +16,8 @@ from power import Connection, Disk, Plug, Step
 from predictions import a_prediction
 from sqlalchemy.orm import Session
 
-from app import sqlite, sqlite_file
-from app.db import Database
+from app.database import Database
+from app.database.sqlite import engine, file_guard
 
 CLIENTS = 3
 ROWS_EACH = 12
@@ -33,7 +33,7 @@ def disk() -> Iterator[Disk]:
 def steps_of_a_service(disk: Disk, database_url: str, patch: pytest.MonkeyPatch) -> list[Step]:
     """Open, let some clients write at once, close; every step, with the words in the order they were acknowledged."""
 
-    def connect(file: sqlite_file.SqliteFile) -> Connection:
+    def connect(file: file_guard.SqliteFile) -> Connection:
         file.refuse_lost()
         return Connection(f"{file.path.as_uri()}?mode=rw")
 
@@ -50,11 +50,11 @@ def steps_of_a_service(disk: Disk, database_url: str, patch: pytest.MonkeyPatch)
     async def all_clients(database: Database) -> None:
         await asyncio.gather(*(client(database, number) for number in range(CLIENTS)))
 
-    patch.setattr(sqlite_file.SqliteFile, "connect", connect)
+    patch.setattr(file_guard.SqliteFile, "connect", connect)
     # So often that every kind of step comes many times.
-    patch.setattr(sqlite, "_CHECKPOINTS", "wal_autocheckpoint=10")
+    patch.setattr(engine, "_CHECKPOINTS", "wal_autocheckpoint=10")
     # A look takes Python's own SQLite, which knows nothing of apsw's locks in this process and would take the log away.
-    patch.setattr(sqlite_file, "LOOK_EVERY_S", 3600.0)
+    patch.setattr(file_guard, "LOOK_EVERY_S", 3600.0)
     database = Database(database_url)
     asyncio.run(all_clients(database))
     database.close()
@@ -108,9 +108,9 @@ def test_nothing_acknowledged_is_lost_at_whichever_step_the_power_fails(
 def test_a_weaker_setting_would_lose_rows(
     disk: Disk, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in sqlite._WRITER_PRAGMAS)
-    assert weaker != sqlite._WRITER_PRAGMAS
-    monkeypatch.setattr(sqlite, "_WRITER_PRAGMAS", weaker)
+    weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in engine._WRITER_PRAGMAS)
+    assert weaker != engine._WRITER_PRAGMAS
+    monkeypatch.setattr(engine, "_WRITER_PRAGMAS", weaker)
     found = outcome(disk, sqlite_url, tmp_path, monkeypatch)
     assert found.lost > 0
     assert found.damaged == 0

@@ -14,7 +14,7 @@ from service import connected, execute
 from app.analysis.export_files import is_test
 from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION
 from app.classifier import ModelError
-from app.db import Database
+from app.database import Database
 
 pytestmark = pytest.mark.usefixtures("settings_environment")
 

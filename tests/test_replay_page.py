@@ -8,7 +8,7 @@ import pytest
 from replaying import Images, flips, label, remember, run
 from second_models import second_model
 
-from app.db import Database
+from app.database import Database
 
 pytestmark = pytest.mark.usefixtures("settings_environment")
 

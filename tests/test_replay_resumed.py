@@ -16,7 +16,7 @@ from service import execute
 
 from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION, RECORD, AnswersFile, Description, folder_name
 from app.classifier import Classifier
-from app.db import Database
+from app.database import Database
 from app.services.refusals import Invalid
 from app.services.replay import CHUNK, database_name, replay
 
@@ -57,7 +57,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from app.classifier import Classifier, get_classifier
-from app.db import Database
+from app.database import Database
 from app.services.replay import replay
 url, model, folder, last = sys.argv[1:]
 def progress(done, total):

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from statements import executed, sqlite_plan
 from stored import drawing_of
 
-from app.db import Database
+from app.database import Database
 from app.repository.reviews import LOOKED_AT
 from app.schemas.review import ReviewQuery
 from app.services.review import offer

@@ -15,9 +15,8 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 from stored import drawing_of
 
-from app import writer
 from app.analysis.intervals import wilson_interval
-from app.db import Database
+from app.database import Database, writer
 from app.models import Label, Review
 from app.repository.reviews import draw
 from app.schemas.review import ReviewPage, ReviewQuery

@@ -8,7 +8,7 @@ from migrating import execute, next_release, rows, run, schema_problem
 from process import Load, missing, serving
 from service import DRAWING
 
-from app.db import schema_revision
+from app.database.schema_version import schema_revision
 
 CLIENTS = 4
 

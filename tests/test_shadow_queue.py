@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app import shadow
 from app.classifier import Classifier
-from app.db import Database
+from app.database import Database
 from app.repository.predictions import NewPrediction, add_predictions
 from app.repository.shadow import ShadowAnswer, add_shadow_predictions
 

@@ -14,11 +14,11 @@ from starlette.testclient import TestClient
 from statements import executed
 from stored import BEGIN, Row, random_rows, store
 
-from app.db import Database, get_database
-from app.engine import SCANNERS
+from app.database import Database, get_database
+from app.database.limits import SCANNERS
+from app.database.sqlite.engine import READERS
 from app.schemas.stats import StatsQuery
 from app.services import stats
-from app.sqlite import READERS
 
 ROWS = random_rows(300)
 MIDDLE = BEGIN + timedelta(minutes=4500)

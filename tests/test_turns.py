@@ -12,7 +12,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from app import turns
-from app.db import get_database
+from app.database import get_database
 from app.schemas.drawings import SEVEN
 from app.turns import AT_ONCE, MAX_INSIDE
 

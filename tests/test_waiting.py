@@ -10,10 +10,10 @@ from service import connected
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from app import db, writer
-from app.db import MAX_WAITING, Database, DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
-from app.postgres import POSTGRES_THREADS
-from app.writer import MAX_TOGETHER
+from app.database import Database, database, writer
+from app.database.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
+from app.database.postgres.engine import POSTGRES_THREADS
+from app.database.writer import MAX_TOGETHER, MAX_WAITING
 
 TOO_LONG = "does not answer"
 
@@ -21,7 +21,7 @@ TOO_LONG = "does not answer"
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Database]:
     """An open database, once on each engine, for which nobody waits longer than two seconds."""
-    for module, name in ((writer, "ANSWER_WITHIN_S"), (db, "ANSWER_WITHIN_S"), (db, "SCAN_WITHIN_S")):
+    for module, name in ((writer, "ANSWER_WITHIN_S"), (database, "ANSWER_WITHIN_S"), (database, "SCAN_WITHIN_S")):
         monkeypatch.setattr(module, name, 2.0)
     opened = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
     yield opened

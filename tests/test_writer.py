@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import event, func, select, text
 from sqlalchemy.orm import Session
 
-from app.db import Database, DatabaseUnavailable
+from app.database import Database
+from app.database.errors import DatabaseUnavailable
 from app.models import Prediction
 
 

@@ -94,7 +94,7 @@ def _held(manifest: BackupManifest) -> str:
 
 @contextmanager
 def _copying() -> Iterator[None]:
-    from app.sqlite_copies import CopyError
+    from app.database.sqlite.copies import CopyError
 
     try:
         yield

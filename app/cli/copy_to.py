@@ -12,7 +12,7 @@ from app.cli.tables import print_table
 from app.cli.terminal import Json, print_json, progress, say
 
 if TYPE_CHECKING:
-    from app.db import Database
+    from app.database import Database
 
 
 def copy_to(
@@ -51,7 +51,7 @@ def copy_to(
 @contextmanager
 def _opened(url: str) -> Iterator["Database"]:
     """Open the database to copy to; raise Failure when it, or that of the settings, is of the wrong kind."""
-    from app.db import Database
+    from app.database import Database
 
     given = resources.checked_url(url)
     if not resources.database_url().startswith("sqlite") or not given.startswith("postgresql"):

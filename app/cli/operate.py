@@ -41,7 +41,7 @@ def upgrade() -> None:
 
     from alembic import command
     from app.config import PROJECT_FOLDER
-    from app.db import schema_revision
+    from app.database.schema_version import schema_revision
 
     try:
         command.upgrade(Config(PROJECT_FOLDER / "alembic.ini"), "head")
@@ -72,7 +72,8 @@ def _checks() -> dict[str, str]:
     """Return `ok` or what is wrong, by name; what cannot be looked at because another check failed is not."""
     from app.classifier import ModelError, get_classifier, get_shadow_classifier
     from app.config import ConfigurationError, get_settings
-    from app.db import Database, DatabaseError
+    from app.database import Database
+    from app.database.errors import DatabaseError
 
     def outcome(look: Callable[[], object]) -> str:
         try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.classifier import Classifier
-    from app.db import Database
+    from app.database import Database
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def opened(*, at_any_revision: bool = False, beside_service: bool = True) -> Ite
     """
     # Imported here because SQLAlchemy alone takes longer to load than `--help` may.
     from app.config import get_settings
-    from app.db import Database
+    from app.database import Database
 
     with database_errors():
         database = Database(get_settings().database_url, beside_service=beside_service)
@@ -41,7 +41,7 @@ def opened(*, at_any_revision: bool = False, beside_service: bool = True) -> Ite
 def database_errors() -> Iterator[None]:
     """Raise Failure for a database, or a setting, that cannot be used."""
     from app.config import ConfigurationError
-    from app.db import DatabaseBusy, DatabaseError
+    from app.database.errors import DatabaseBusy, DatabaseError
 
     try:
         yield

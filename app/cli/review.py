@@ -18,7 +18,7 @@ from app.services.refusals import NotFound
 
 if TYPE_CHECKING:
     from app.cli.keyboard import Keyboard
-    from app.db import Database
+    from app.database import Database
 
 NONE, SKIP, QUIT = "n", "s", "q"
 ENTER: Final = "\n"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app import idempotency, shadow, turns
 from app.classifier import get_classifier
-from app.db import get_database
+from app.database import get_database
 from app.drawings.image_files import ImageError, read_image
 from app.errors import InvalidInput, documented
 from app.rate_limit import count_drawings, count_preview

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 from starlette.types import Message, Receive, Scope, Send
 
-from app.db import get_database
+from app.database import get_database
 from app.errors import documented
 from app.schemas.export import EXAMPLE_MANIFEST, ExportFormat, ExportManifest, ExportQuery
 from app.security import KeyRequired

@@ -6,7 +6,7 @@ import time
 from fastapi import APIRouter
 
 from app.classifier import get_classifier
-from app.db import get_database
+from app.database import get_database
 from app.errors import NotReady, documented
 from app.schemas.health import Health, HealthWithModel, Readiness
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
 
-from app.db import get_database
+from app.database import get_database
 from app.errors import documented
 from app.routers.conditions import IfMatch, tags_of
 from app.routers.results import PredictionId, answer

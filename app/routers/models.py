@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from app.classifier import get_classifier, get_shadow_classifier
-from app.db import get_database
+from app.database import get_database
 from app.errors import documented
 from app.schemas.model_versions import ModelVersions
 from app.security import KeyUnlessPublic

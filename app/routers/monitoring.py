@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.db import get_database
+from app.database import get_database
 from app.errors import documented
 from app.schemas.monitoring import Calibration, CalibrationQuery, Drift, DriftQuery
 from app.security import KeyUnlessPublic

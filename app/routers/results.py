@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.classifier.normalise import normalise_pixels
-from app.db import get_database
+from app.database import get_database
 from app.drawings.image_files import write_png
 from app.errors import NotFound, documented
 from app.repository import predictions

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.db import get_database
+from app.database import get_database
 from app.errors import documented
 from app.schemas.review import ReviewPage, ReviewQuery
 from app.security import KeyRequired

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from app.db import get_database
+from app.database import get_database
 from app.errors import documented
 from app.schemas.stats import Stats, StatsQuery, Timeline, TimelineQuery
 from app.security import KeyUnlessPublic

@@ -16,11 +16,11 @@ from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
 from app import __version__
-from app.db import Database
-from app.postgres_dumps import check_dump, dump_postgres
+from app.database import Database
+from app.database.postgres.dumps import check_dump, dump_postgres
+from app.database.sqlite.copies import CopyError, check_sqlite, copy_sqlite, reading, size_of, sync
 from app.repository.copies import count_rows, export_snapshot, find_revision
 from app.schemas.backups import BackupManifest
-from app.sqlite_copies import CopyError, check_sqlite, copy_sqlite, reading, size_of, sync
 
 # Is told now and then what is being done, how much of it is, and of how much; None where nobody knows.
 Progress = Callable[[str, int, int | None], object]

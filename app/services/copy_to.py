@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from app.db import Database
+from app.database import Database
 from app.repository.transfers import (
     TABLES,
     Content,

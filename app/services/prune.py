@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy.orm import Session
 
-from app.db import Database
+from app.database import Database
 from app.repository.idempotency_keys import delete_answers
 from app.repository.retention import (
     count_answers,

@@ -28,7 +28,7 @@ from app.analysis.replay.flips import Flip, FlipsTable, Foremost
 from app.analysis.replay.latency import BATCH, speeds
 from app.analysis.replay.verdict import verdict, verdict_on_part
 from app.classifier import Classifier, ModelError
-from app.db import Database
+from app.database import Database
 from app.drawings.shape import images_of
 from app.repository import replays
 from app.schemas.export import ExportQuery

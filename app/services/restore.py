@@ -9,14 +9,14 @@ from typing import Final
 from pydantic import ValidationError
 from sqlalchemy import URL
 
-from app.db import Database
-from app.engine import checked_url
-from app.postgres_dumps import check_dump, restore_postgres
+from app.database import Database
+from app.database.postgres.dumps import check_dump, restore_postgres
+from app.database.schema_version import schema_problem, schema_revision
+from app.database.sqlite.copies import CopyError, reading, replace, used_by_nobody
+from app.database.url import checked_url
 from app.repository.copies import count_rows
-from app.revisions import schema_problem, schema_revision
 from app.schemas.backups import BackupManifest, Restored
 from app.services.backup import Progress, check_copy, checksum, manifest_of
-from app.sqlite_copies import CopyError, reading, replace, used_by_nobody
 
 _PIECE: Final = 1 << 23
 

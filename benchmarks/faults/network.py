@@ -14,7 +14,8 @@ from conftest import migrate
 from postgres_cluster import postgres_cluster
 from sqlalchemy import text
 
-from app.db import Database, DatabaseError
+from app.database import Database
+from app.database.errors import DatabaseError
 from benchmarks.report import table
 
 HEADING = ("request", "outcome", "s after the network went or came back")

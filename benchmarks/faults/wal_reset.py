@@ -26,8 +26,8 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import make_url
 
-from app.sqlite import sqlite_engine
-from app.sqlite_file import SqliteFile
+from app.database.sqlite.engine import sqlite_engine
+from app.database.sqlite.file_guard import SqliteFile
 from benchmarks.report import table
 
 MEMORY = Path("/dev/shm")

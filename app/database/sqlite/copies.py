@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
-from app.checkpoints import Checkpoints
+from app.database.sqlite.checkpoint_lock import Checkpoints
 
 # How much was done, and of how much.
 Progress = Callable[[int, int], object]

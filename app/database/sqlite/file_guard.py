@@ -7,8 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from app.checkpoints import Checkpoints
-from app.engine import BUSY_TIMEOUT_S, UPGRADE, DatabaseUnavailable, damaged, is_damage
+from app.database.errors import UPGRADE, DatabaseUnavailable, damaged, is_damage
+from app.database.limits import BUSY_TIMEOUT_S
+from app.database.sqlite.checkpoint_lock import Checkpoints
 
 # How long a file that was overwritten can go on being written to. A look costs a third of a millisecond.
 LOOK_EVERY_S: Final = 1.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from app.engine import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
+from app.database.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 
 T = TypeVar("T")
 

@@ -1,52 +1,28 @@
-"""Sessions and transactions: the one place where a transaction begins, commits and ends."""
+"""Sessions and transactions: the only place where a transaction begins, commits and ends."""
 
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, MetaData, text
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import get_settings
-from app.engine import (
-    ANSWER_WITHIN_S,
-    SCAN_WITHIN_S,
-    SCANNERS,
-    DatabaseBusy,
+from app.database.errors import (
     DatabaseError,
-    DatabaseFull,
-    DatabaseUnavailable,
-    OutcomeUnknown,
-    checked_url,
     translated_errors,
 )
-from app.reader import Reader
-from app.revisions import schema_problem, schema_revision
-from app.sqlite import READERS, sqlite_engine
-from app.sqlite_file import SqliteFile
-from app.writer import MAX_WAITING, Work, Writer
-
-__all__ = [
-    "MAX_WAITING",
-    "Base",
-    "Database",
-    "DatabaseBusy",
-    "DatabaseError",
-    "DatabaseFull",
-    "DatabaseUnavailable",
-    "OutcomeUnknown",
-    "SessionLocal",
-    "UtcDateTime",
-    "get_database",
-    "schema_revision",
-]
+from app.database.limits import ANSWER_WITHIN_S, SCAN_WITHIN_S, SCANNERS
+from app.database.reader import Reader
+from app.database.schema_version import schema_problem
+from app.database.sqlite.engine import READERS, sqlite_engine
+from app.database.sqlite.file_guard import SqliteFile
+from app.database.url import checked_url
+from app.database.writer import Work, Writer
 
 T = TypeVar("T")
 
@@ -55,69 +31,6 @@ PATIENCE = 20
 
 # Of the two seconds that a stop takes after the requests under way.
 CLOSE_WITHIN_S = 1.5
-
-
-class Base(DeclarativeBase):
-    """The tables' common base."""
-
-    # A constraint without a name cannot be changed by a later migration. Primary keys keep the name
-    # the database itself gives them, as the first version's have.
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        }
-    )
-
-
-class _ReadableOrNothing(sqlite.DATETIME):
-    """SQLite's date and time, where a text that is none is read as NULL.
-
-    Whoever writes rows with `sqlite3` may write anything; one such row must not hide the page it is on.
-    """
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        parse = super().result_processor(dialect, coltype)
-
-        def read(value: Any) -> datetime | None:
-            try:
-                return parse(value) if parse else value
-            except (TypeError, ValueError):
-                return None
-
-        return read
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time: `YYYY-MM-DD HH:MM:SS.ffffff` text in SQLite, timestamptz in PostgreSQL."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def __init__(self) -> None:
-        super().__init__(timezone=True)
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return how the engine stores it."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(_ReadableOrNothing())  # type: ignore[no-untyped-call]  # SQLAlchemy's own.
-        return dialect.type_descriptor(self.impl_instance)
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware time into UTC; raise ValueError for a naive one, whose zone is a guess."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time needs a time zone")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the stored time as aware UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class _LazySession(Session):
@@ -152,7 +65,12 @@ class _Lanes:
             scan = sqlite_engine(url, file, "reader")
         else:
             # Here, since a service on SQLite need not load the driver.
-            from app.postgres import POSTGRES_THREADS, postgres_engine, postgres_scan_engine, refuse_lossy_commits
+            from app.database.postgres.engine import (
+                POSTGRES_THREADS,
+                postgres_engine,
+                postgres_scan_engine,
+                refuse_lossy_commits,
+            )
 
             engine = postgres_engine(url)
             self._end_turn = lambda: None
@@ -217,13 +135,12 @@ class Database:
         return self._open_lanes().writer.engine
 
     async def write(self, work: Work[T]) -> T:
-        """Run the work through a session of its own and return its result after the commit, which is on disk by then.
+        """Run the work in a session of its own; return its result once the commit is on disk.
 
-        Works that wait together share a transaction (see `app.writer`). When the work raises, what it wrote is rolled
-        back and its exception passes through; the database's own errors are raised as DatabaseUnavailable, DatabaseFull
-        or DatabaseBusy, or as OutcomeUnknown, which alone leaves open whether it was stored. After an error of the
-        database the work may be run again, on nothing of the first time, so it must change nothing but the session.
-        Whoever is cancelled while waiting may still have been stored.
+        Works that wait together share a transaction (see `app.database.writer`). If the work raises, its changes are
+        rolled back and the exception passes through. Errors of the database are raised as DatabaseError; only
+        OutcomeUnknown leaves open whether the row was stored. The work may run twice, so it must change nothing but
+        the session. A cancelled caller's work may still be stored.
         """
         return await self._open_lanes().writer.run(work)
 

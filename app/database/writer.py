@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.engine import ANSWER_WITHIN_S, DatabaseError, DatabaseUnavailable, translated_errors
-from app.waiting import Job, Waiting, claim_all, have_ended
+from app.database.errors import DatabaseError, DatabaseUnavailable, translated_errors
+from app.database.limits import ANSWER_WITHIN_S
+from app.database.pending_jobs import Job, Waiting, claim_all, have_ended
 
 T = TypeVar("T")
 Work = Callable[[Session], T]

@@ -1,31 +1,17 @@
-"""What SQLite and PostgreSQL have in common: the URL that names one, its limits, and what its errors are called."""
+"""The errors of a database, the same for SQLite and PostgreSQL."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-
-from app.config import ConfigurationError
-
-# Statistics over everything and exports: few at once, so that they leave a core to the requests.
-SCANNERS: Final = 2
-
-BUSY_TIMEOUT_S: Final = 5.0
-
-# Whoever waits longer for the database is told that it does not answer. Longer than a lock, a statement and a new
-# connection may take, since what the database itself has to say is more precise; and a scan may take longer.
-ANSWER_WITHIN_S: Final = 10.0
-SCAN_WITHIN_S: Final = 130.0
 
 # Too many connections, a lock or a statement that took too long, a deadlock, a serialisation failure.
 _POSTGRES_BUSY: Final = ("53300", "55P03", "57014", "40P01", "40001")
 _POSTGRES_FULL: Final = "53100"
-# The standard's own code for it; `app.postgres` and `app.sqlite` give it to a commit that may have been made or not.
+# SQL's code for a commit that may or may not have been made.
 OUTCOME_UNKNOWN: Final = "08007"
 
 UPGRADE: Final = "run: alembic upgrade head"
@@ -52,26 +38,6 @@ class DatabaseFull(DatabaseError):
 
 class DatabaseBusy(DatabaseError):
     """Too many others are waiting, or a lock was not given in time."""
-
-
-def checked_url(database_url: str) -> URL:
-    """Parse the URL; raise ConfigurationError when it is malformed or its SQLite folder does not exist."""
-    try:
-        url = make_url(database_url)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError("DATABASE_URL is not a valid URL") from None
-    if url.get_backend_name() != "sqlite":
-        return url
-    if url.host or url.query or not url.database or url.database == ":memory:":
-        raise ConfigurationError("DATABASE_URL: SQLite takes sqlite:/// and the path of a file, nothing else")
-    folder = Path(url.database).absolute().parent
-    if not folder.is_dir():
-        problem = f"DATABASE_URL: the folder {folder} does not exist"
-        from_root = Path("/", url.database)
-        if from_root.parent.is_dir():
-            problem += f"; an absolute path takes four slashes: sqlite:///{from_root}"
-        raise ConfigurationError(problem)
-    return url
 
 
 def sqlite_code(error: BaseException) -> int:

@@ -6,7 +6,8 @@ import psycopg
 from psycopg.errors import TransactionResolutionUnknown
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
-from app.engine import BUSY_TIMEOUT_S, SCANNERS, DatabaseUnavailable
+from app.database.errors import DatabaseUnavailable
+from app.database.limits import BUSY_TIMEOUT_S, SCANNERS
 
 # Five connections for writes and five for reads: a thread never waits for a connection, and slow
 # reads never keep a write from having one.

@@ -8,7 +8,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL
 
 from app.config import environment_with
-from app.sqlite_copies import CopyError
+from app.database.sqlite.copies import CopyError
 
 
 def dump_postgres(url: URL, target: Path, snapshot: str) -> None:

@@ -11,9 +11,9 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.engine import DatabaseBusy, translated_errors
-from app.waiting import Job, Waiting, have_ended
-from app.writer import MAX_WAITING, Work
+from app.database.errors import DatabaseBusy, translated_errors
+from app.database.pending_jobs import Job, Waiting, have_ended
+from app.database.writer import MAX_WAITING, Work
 
 T = TypeVar("T")
 

@@ -9,8 +9,9 @@ from typing import Final, Literal
 from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.engine import BUSY_TIMEOUT_S, OUTCOME_UNKNOWN, DatabaseUnavailable, sqlite_code
-from app.sqlite_file import SqliteFile
+from app.database.errors import OUTCOME_UNKNOWN, DatabaseUnavailable, sqlite_code
+from app.database.limits import BUSY_TIMEOUT_S
+from app.database.sqlite.file_guard import SqliteFile
 
 # A reader waits for the disk and for Python's interpreter lock; more threads than this gain nothing.
 READERS: Final = 8
@@ -28,7 +29,7 @@ _WRITER_PRAGMAS: Final = (
 # Readers change nothing: a start that is refused leaves the file and its journal as they were.
 _READER_PRAGMAS: Final = ("query_only=ON",)
 
-# Nobody moves the log into the file but the writer whose turn it is; see `app.checkpoints`.
+# Nobody moves the log into the file but the writer whose turn it is; see `app.database.sqlite.checkpoint_lock`.
 _NO_CHECKPOINTS: Final = "wal_autocheckpoint=0"
 # A checkpoint every so many pages of 4 KiB, which is SQLite's own default.
 _CHECKPOINTS: Final = "wal_autocheckpoint=1000"
@@ -111,7 +112,7 @@ def _turn_log_on(connection: sqlite3.Connection) -> None:
 
 
 class _CommitUnknown(sqlite3.OperationalError):
-    """What a commit ends with whose row may be found in the log after a crash; `app.engine` knows the code."""
+    """What a commit ends with whose row may be found in the log after a crash; `app.database.errors` knows the code."""
 
     sqlstate = OUTCOME_UNKNOWN
 

@@ -5,7 +5,7 @@ from functools import cache
 from sqlalchemy import Connection, inspect, text
 
 from app.config import PROJECT_FOLDER
-from app.engine import UPGRADE
+from app.database.errors import UPGRADE
 
 
 @cache

@@ -1,0 +1,5 @@
+"""The database: engines, sessions and transactions on SQLite or PostgreSQL."""
+
+from app.database.database import Database, SessionLocal, get_database
+
+__all__ = ["Database", "SessionLocal", "get_database"]

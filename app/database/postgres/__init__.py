@@ -1,0 +1,1 @@
+"""PostgreSQL: its engines and its dumps."""

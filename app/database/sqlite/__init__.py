@@ -1,0 +1,1 @@
+"""SQLite: its engines, and the safety of its files."""
