@@ -19,7 +19,7 @@ from app.database import get_database
 from app.database.errors import DatabaseError
 from app.middleware import AllowedOrigins, ApiPrefix, BodyLimit, RequestContext
 from app.routers import classify, export, health, labels, models, monitoring, page, results, review, stats
-from app.schemas.drawings import BatchRequest, ClassifyRequest
+from app.schemas.classify import BatchRequest, ClassifyRequest
 from app.schemas.problems import Problem
 
 log = logging.getLogger("pixelwise")

@@ -17,7 +17,7 @@ from PIL import Image
 from process import PATIENCE_S, Answer, Reply, classify_body, drawing, serving, stored_answers, wait_until
 from service import KEY
 
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 
 FORM = "a-line-that-is-in-no-image"
 # Whoever is told to come back does so, and so does whoever finds nobody there.

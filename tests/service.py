@@ -14,7 +14,7 @@ import uvicorn
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Scope
 
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 
 KEY = "a-key-that-opens-nothing-outside-of-the-tests"
 ADDRESS = "203.0.113.1"

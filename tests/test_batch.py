@@ -23,7 +23,7 @@ from statements import Statement, before_each
 
 from app.middleware import MAX_BODIES
 from app.routers.bodies import parse_batch, parse_drawing
-from app.schemas.drawings import SEVEN, BatchRequest
+from app.schemas.classify import SEVEN, BatchRequest
 
 RAW = {"Content-Type": "application/octet-stream"}
 SEVENS = [SEVEN, SEVEN]

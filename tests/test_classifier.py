@@ -16,7 +16,7 @@ from service import DRAWING, random_drawings
 from app.classifier import Classification, Classifier, ModelError, classify, classify_batch, get_classifier
 from app.classifier.onnx_model import PREPROCESSING
 from app.config import PROJECT_FOLDER
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 from training.mnist import Digits
 
 MODEL = PROJECT_FOLDER / "models/digits.onnx"

@@ -12,7 +12,7 @@ from service import rows, stored
 from starlette.testclient import TestClient
 
 from app.cli.status import Status
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from service import random_drawings
 
 from app.analysis import export_files
 from app.analysis.export_files import CSV_COLUMNS, PIECE, Array, ExportRow, is_test
-from app.schemas.drawings import ClassifyRequest
+from app.schemas.classify import ClassifyRequest
 
 MANIFEST = b'{"format":"npz"}'
 DRAWINGS = random_drawings(7)

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from app.errors import InvalidInput
 from app.middleware import MAX_BODY
 from app.routers.bodies import parse_drawing
-from app.schemas.drawings import ClassifyRequest
+from app.schemas.classify import ClassifyRequest
 
 # Stands in every body that has room for it, and in no answer.
 MARKER = "hostile-marker"

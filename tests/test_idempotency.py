@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from app import idempotency
 from app.main import app
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 
 OTHER = {"pixels": random_drawings(1)[0].tolist()}
 KEY = {"Idempotency-Key": "once"}

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from app.drawings.image_files import read_image
 from app.main import app
 from app.middleware import MAX_BODIES
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 
 URL = "/classify/image"
 FOUR = encoded(picture("4"))

@@ -11,7 +11,7 @@ from service import random_drawings
 
 from app.classifier import classify
 from app.drawings.image_files import read_image
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 
 DRAWN = np.array(SEVEN, np.uint8)
 

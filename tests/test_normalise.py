@@ -6,7 +6,7 @@ import pytest
 
 from app.classifier.normalise import BLANK_BELOW, normalise
 from app.drawings.shape import SIDE
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 from training.mnist import Digits
 
 # MNIST's own numbers: the box that the ink fills, and where its centre of mass lies.

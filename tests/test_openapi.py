@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from app import __version__
 from app.main import app
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 from app.schemas.problems import Problem
 
 SCHEMA: dict[str, Any] = app.openapi()

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from test_openapi import CONTRACT, drawn_as_png
 
 from app.database import Database
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 
 # The driver would prepare a statement when it meets it for the sixth time.
 TIMES = 8

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from app import shadow
 from app.classifier import Classifier, get_shadow_classifier
 from app.main import create_app
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from app.drawings.similarity import Distinct
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 from training.mnist import Digits
 
 Images = npt.NDArray[np.uint8]

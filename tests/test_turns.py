@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from app import turns
 from app.database import get_database
-from app.schemas.drawings import SEVEN
+from app.schemas.classify import SEVEN
 from app.turns import AT_ONCE, MAX_INSIDE
 
 BATCH = {"json": {"images": [SEVEN] * 3}}

@@ -14,7 +14,7 @@ from app.cli.results import CLIENT
 from app.cli.status import Failure
 from app.cli.tables import print_table
 from app.cli.terminal import Json, print_json, progress
-from app.schemas.drawings import ClassifyResponse
+from app.schemas.classify import ClassifyResponse
 
 
 class Classified(BaseModel):

@@ -9,7 +9,8 @@ from app.cli.options import takes
 from app.cli.status import Status
 from app.cli.tables import print_facts, print_table, written
 from app.cli.terminal import Json, print_json, say
-from app.schemas.monitoring import Calibration, CalibrationQuery, Drift, DriftQuery, Window
+from app.schemas.calibration import Calibration, CalibrationQuery
+from app.schemas.drift import Drift, DriftQuery, Window
 
 
 @takes(CalibrationQuery)

@@ -9,7 +9,7 @@ import typer
 from app.cli import resources
 from app.cli.tables import print_facts
 from app.cli.terminal import Json, print_json, progress, say
-from app.schemas.retention import Pruned
+from app.schemas.prune import Pruned
 
 _AGE: Final = re.compile(r"([1-9]\d{0,3})([hdw])")
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}

@@ -12,9 +12,9 @@ from app.cli.options import checked, takes
 from app.cli.status import Failure
 from app.cli.tables import print_facts, print_table, written
 from app.cli.terminal import Json, is_interactive, print_json, say
-from app.schemas.inputs import LAST_ID
 from app.schemas.labels import LabelRead, LabelUpdate
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery, ResultSummary
+from app.schemas.types import LAST_ID
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.models import Label, Prediction
 from app.repository.labels import current_label, is_current, is_labelled
-from app.schemas.inputs import LAST_ID
 from app.schemas.results import ResultFilters
+from app.schemas.types import LAST_ID
 
 FEW: Final = 2000
 """So many rows are gathered and sorted in a few milliseconds."""

@@ -12,7 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.drawings.shape import PIXELS, SIDE
 from app.errors import InvalidInput
-from app.schemas.drawings import MAX_BATCH, BatchRequest, ClassifyRequest
+from app.schemas.classify import MAX_BATCH, BatchRequest, ClassifyRequest
 
 RAW: Final = "application/octet-stream"
 FORM: Final = "multipart/form-data"

@@ -15,7 +15,7 @@ from app.errors import InvalidInput, documented
 from app.rate_limit import count_drawings, count_preview
 from app.repository.predictions import NewPrediction
 from app.routers.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, parse_drawing, read_file, split_batch
-from app.schemas.drawings import BatchResponse, ClassifyResponse, PreviewResponse
+from app.schemas.classify import BatchResponse, ClassifyResponse, PreviewResponse
 from app.security import Client
 from app.services import classify, once
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query
 
 from app.database import get_database
 from app.errors import documented
-from app.schemas.monitoring import Calibration, CalibrationQuery, Drift, DriftQuery
+from app.schemas.calibration import Calibration, CalibrationQuery
+from app.schemas.drift import Drift, DriftQuery
 from app.security import KeyUnlessPublic
 from app.services import monitoring
 

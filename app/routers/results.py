@@ -12,8 +12,8 @@ from app.drawings.image_files import write_png
 from app.errors import NotFound, documented
 from app.repository import predictions
 from app.routers.conditions import IfMatch, IfNoneMatch, etag, is_known, tags_of
-from app.schemas.inputs import LAST_ID
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
+from app.schemas.types import LAST_ID
 from app.security import KeyRequired, KeyUnlessPublic
 from app.services import results
 from app.services.results import Record

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.inputs import Text
 from app.schemas.results import ResultFilters
+from app.schemas.types import Text
 
 MAX_TEST_SHARE = 0.5
 

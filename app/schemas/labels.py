@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.inputs import Label, Name
+from app.schemas.types import Label, Name
 
 _LABEL: Any = {"label": "1", "source": "anna", "created_at": "2026-11-20T09:31:00.5Z"}
 

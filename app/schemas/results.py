@@ -4,9 +4,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.drawings import SCORES, SUMMARY
-from app.schemas.inputs import Label, Moment, Text
+from app.schemas.classify import SCORES, SUMMARY
 from app.schemas.problems import EXAMPLE_ID
+from app.schemas.types import Label, Moment, Text
 
 MAX_NOTES = 2000
 

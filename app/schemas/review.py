@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.drawings import SCORES, SUMMARY
-from app.schemas.inputs import Name
+from app.schemas.classify import SCORES, SUMMARY
+from app.schemas.types import Name
 
 Reason = Literal["random", "smallest margin"]
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.drawings.shape import DIGITS
-from app.schemas.inputs import Moment, Text
+from app.schemas.types import Moment, Text
 
 MAX_LAST = 1_000_000
 

@@ -8,7 +8,7 @@ from app.classifier import Classifier
 from app.classifier.normalise import normalise_pixels
 from app.drawings.shape import images_of, rows_of
 from app.repository.predictions import NewPrediction, add_predictions
-from app.schemas.drawings import ClassifyResponse, PreviewResponse
+from app.schemas.classify import ClassifyResponse, PreviewResponse
 
 # Drawings a run of the network: what it needs for a hundred is ten megabytes, which the processor's cache still serves.
 TOGETHER = 100

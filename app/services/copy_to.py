@@ -20,7 +20,7 @@ from app.repository.transfers import (
     iterate_rows,
     set_last_ids,
 )
-from app.schemas.transfers import Copied, CopiedTable
+from app.schemas.copy_to import Copied, CopiedTable
 from app.services.refusals import Refusal
 
 # Is told now and then what is being done, how much of it is, and of how much.

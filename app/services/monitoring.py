@@ -15,14 +15,11 @@ from app.config import get_settings
 from app.drawings.ink_statistics import INK, ink_statistics
 from app.drawings.shape import images_of
 from app.repository.monitoring import list_drawings, list_judged
-from app.schemas.monitoring import (
+from app.schemas.calibration import LABELS_NEEDED, Calibration, CalibrationBin, CalibrationQuery
+from app.schemas.drift import (
     DRAWINGS_NEEDED,
-    LABELS_NEEDED,
     MAX_REFERENCE,
     MAX_WINDOW,
-    Calibration,
-    CalibrationBin,
-    CalibrationQuery,
     Drift,
     DriftHistogram,
     DriftQuery,

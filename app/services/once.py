@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.repository.idempotency_keys import AnsweredRequest, add_answer, delete_answers, find_answer
 from app.repository.predictions import NewPrediction
-from app.schemas.drawings import ClassifyResponse
+from app.schemas.classify import ClassifyResponse
 from app.services.classify import remember
 from app.services.refusals import Reused, UnderWay
 

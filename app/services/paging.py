@@ -5,7 +5,7 @@ import json
 from datetime import datetime
 
 from app.repository.search import Position
-from app.schemas.inputs import LAST_ID
+from app.schemas.types import LAST_ID
 from app.services.refusals import Invalid
 
 

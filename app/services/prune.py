@@ -19,7 +19,7 @@ from app.repository.retention import (
     release_room,
 )
 from app.repository.search import Position
-from app.schemas.retention import Pruned
+from app.schemas.prune import Pruned
 from app.services.once import KEPT
 
 T = TypeVar("T")

@@ -20,11 +20,3 @@ class BackupManifest(BaseModel):
     orphans: int = Field(description="Rows that refer to rows which are gone, as somebody left them by hand.")
     size: int = Field(description="Bytes.")
     sha256: str
-
-
-class Restored(BaseModel):
-    """What a restore did."""
-
-    manifest: BackupManifest
-    kept: dict[str, str] = Field(description="The files that were there before: their names then, and now.")
-    problem: str | None = Field(description="What has to be done before the service works on these tables.")
