@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode, urlsplit
 
-from app.repository.search import Position
+from app.repository.results import Position
 from app.services.paging import cursor_of
 from benchmarks.machine import description, resident_mib
 from benchmarks.past import fill, time_of

@@ -13,7 +13,7 @@ from statements import executed, sqlite_plan
 from stored import BEGIN, Row, random_rows, store
 
 from app.database import get_database
-from app.repository import search
+from app.repository import results
 
 ROWS = random_rows(300)
 MIDDLE = BEGIN + timedelta(minutes=4500)
@@ -92,7 +92,7 @@ def test_rare_confidences_are_found_in_the_same_order_as_common_ones(
     parameters, condition = FILTERS["between"]
     store(database_url, ROWS)
     for few in (0, 10**6):
-        monkeypatch.setattr(search, "FEW", few)
+        monkeypatch.setattr(results, "FEW", few)
         found = [row["id"] for page in pages(client, 3, **parameters) for row in page]
         assert found == expected(condition, by_time=False)
 

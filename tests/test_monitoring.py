@@ -15,7 +15,7 @@ from stored import BEGIN
 
 from app.main import app
 from app.models import Drawing, Prediction
-from app.repository.monitoring import PIECE
+from app.repository.drift import PIECE
 from training.strokes import draw
 
 SIGNALS = ["digits", "confidence", "ink", "peak", "box", "offset_x", "offset_y", "stroke_width"]

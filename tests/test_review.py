@@ -15,7 +15,7 @@ from statements import executed, sqlite_plan
 from stored import drawing_of
 
 from app.database import Database
-from app.repository.reviews import LOOKED_AT
+from app.repository.review import LOOKED_AT
 from app.schemas.review import ReviewQuery
 from app.services.review import offer
 

@@ -18,7 +18,7 @@ from stored import drawing_of
 from app.analysis.intervals import wilson_interval
 from app.database import Database, writer
 from app.models import Label, Review
-from app.repository.reviews import draw
+from app.repository.review import draw
 from app.schemas.review import ReviewPage, ReviewQuery
 from app.services.review import offer
 

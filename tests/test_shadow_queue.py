@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app import shadow
 from app.classifier import Classifier
 from app.database import Database
-from app.repository.predictions import NewPrediction, add_predictions
+from app.repository.classify import NewPrediction, add_predictions
 from app.repository.shadow import ShadowAnswer, add_shadow_predictions
 
 

@@ -11,7 +11,8 @@ from rich.progress import Progress
 from app.cli import resources
 from app.cli.status import Failure, Status
 from app.cli.terminal import Json, is_interactive, print_json, progress, say
-from app.schemas.backup import BackupManifest, Restored
+from app.schemas.backup import BackupManifest
+from app.schemas.restore import Restored
 
 FOLDER: Final = Path("backups")
 KEPT: Final = 7

@@ -80,7 +80,7 @@ def show(prediction_id: Id, as_json: Json = False) -> None:
 
     Example: python -m app show 12
     """
-    from app.repository.predictions import find_pixels
+    from app.repository.results import find_pixels
     from app.services.results import get, list_labels
 
     result, said, pixels = resources.read(

@@ -68,7 +68,7 @@ def _go_through(database: "Database", items: list[ReviewItem], reviewer: str) ->
 
 
 def _show(database: "Database", item: ReviewItem, place: str) -> None:
-    from app.repository.predictions import find_pixels
+    from app.repository.results import find_pixels
 
     with database.snapshot() as session:
         pixels = find_pixels(session, item.id)

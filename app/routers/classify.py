@@ -13,7 +13,7 @@ from app.database import get_database
 from app.drawings.image_files import ImageError, read_image
 from app.errors import InvalidInput, documented
 from app.rate_limit import count_drawings, count_preview
-from app.repository.predictions import NewPrediction
+from app.repository.classify import NewPrediction
 from app.routers.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, parse_drawing, read_file, split_batch
 from app.schemas.classify import BatchResponse, ClassifyResponse, PreviewResponse
 from app.security import Client

@@ -10,7 +10,7 @@ from app.classifier.normalise import normalise_pixels
 from app.database import get_database
 from app.drawings.image_files import write_png
 from app.errors import NotFound, documented
-from app.repository import predictions
+from app.repository.results import find_pixels
 from app.routers.conditions import IfMatch, IfNoneMatch, etag, is_known, tags_of
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
 from app.schemas.types import LAST_ID
@@ -108,7 +108,7 @@ async def get_drawing(
     normalised: Annotated[bool, Query(description="true: as the network sees it, fitted and centred.")] = False,
 ) -> Response:
     """Return the 28 x 28 pixels as they were received, as a PNG."""
-    pixels = await get_database().read(lambda session: predictions.find_pixels(session, prediction_id))
+    pixels = await get_database().read(lambda session: find_pixels(session, prediction_id))
     if pixels is None:
         raise NotFound(f"There is no drawing for a prediction {prediction_id}.")
     picture = write_png(normalise_pixels(pixels) if normalised else pixels)

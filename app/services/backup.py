@@ -19,7 +19,7 @@ from app import __version__
 from app.database import Database
 from app.database.postgres.dumps import check_dump, dump_postgres
 from app.database.sqlite.copies import CopyError, check_sqlite, copy_sqlite, reading, size_of, sync
-from app.repository.copies import count_rows, export_snapshot, find_revision
+from app.repository.backup import count_rows, export_snapshot, find_revision
 from app.schemas.backup import BackupManifest
 
 # Is told now and then what is being done, how much of it is, and of how much; None where nobody knows.

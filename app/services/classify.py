@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.classifier import Classifier
 from app.classifier.normalise import normalise_pixels
 from app.drawings.shape import images_of, rows_of
-from app.repository.predictions import NewPrediction, add_predictions
+from app.repository.classify import NewPrediction, add_predictions
 from app.schemas.classify import ClassifyResponse, PreviewResponse
 
 # Drawings a run of the network: what it needs for a hundred is ten megabytes, which the processor's cache still serves.

@@ -8,7 +8,7 @@ from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from app.database import Database
-from app.repository.transfers import (
+from app.repository.copy_to import (
     TABLES,
     Content,
     Values,

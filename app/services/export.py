@@ -18,7 +18,7 @@ from app.analysis import export_files
 from app.analysis.export_files import Array, ExportRow
 from app.database.schema_version import schema_revision
 from app.drawings.shape import SIDE
-from app.repository.exports import iterate_subjects, list_contents, list_pixels
+from app.repository.export import iterate_subjects, list_contents, list_pixels
 from app.schemas.export import ExportCounts, ExportFormat, ExportManifest, ExportQuery, ExportSplit
 from app.services.refusals import Invalid
 

@@ -11,8 +11,9 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.analysis.intervals import mcnemar_exact
-from app.repository import numbers
-from app.repository.numbers import Selection
+from app.repository import model_versions as repository
+from app.repository import stats
+from app.repository.stats import Selection
 from app.schemas.model_versions import ModelVersion, ModelVersions, ShadowNumbers
 from app.services.tally import DECIMALS, Tally
 
@@ -97,14 +98,14 @@ def get_model_versions(session: Session, loaded: Mapping[Role, LoadedModel]) -> 
     roles = {_Name(loaded[role].version, loaded[role].sha256): role for role in reversed(_ORDER) if role in loaded}
     live = {name.version: name for name, role in roles.items() if role == "live"}
     traces = defaultdict[_Name, _Trace](_Trace, {name: _Trace() for name in roles})
-    for row in numbers.count_versions(session):
+    for row in repository.count_versions(session):
         traces[live.get(row.model_version, _Name(row.model_version, None))].add_answers(row)
-    for row in numbers.count_labels(session, Selection()):
+    for row in stats.count_labels(session, Selection()):
         trace = traces[live.get(row.model_version, _Name(row.model_version, None))]
         trace.answers.add_labels(row, correct=row.correct)
-    for row in numbers.count_shadow(session):
+    for row in repository.count_shadow(session):
         traces[_Name(row.model_version, row.model_sha256)].add_shadow(row)
-    for row in numbers.count_shadow_labels(session):
+    for row in repository.count_shadow_labels(session):
         traces[_Name(row.model_version, row.model_sha256)].add_shadow_labels(row)
     models = []
     for name, trace in sorted(traces.items(), key=lambda item: (item[0].version, item[0].sha256 or "")):

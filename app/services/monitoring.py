@@ -14,7 +14,8 @@ from app.analysis.drift import Thresholds as Limits
 from app.config import get_settings
 from app.drawings.ink_statistics import INK, ink_statistics
 from app.drawings.shape import images_of
-from app.repository.monitoring import list_drawings, list_judged
+from app.repository.calibration import list_judged
+from app.repository.drift import list_drawings
 from app.schemas.calibration import LABELS_NEEDED, Calibration, CalibrationBin, CalibrationQuery
 from app.schemas.drift import (
     DRAWINGS_NEEDED,

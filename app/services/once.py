@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.repository.idempotency_keys import AnsweredRequest, add_answer, delete_answers, find_answer
-from app.repository.predictions import NewPrediction
+from app.repository.classify import NewPrediction
+from app.repository.idempotency import AnsweredRequest, add_answer, delete_answers, find_answer
 from app.schemas.classify import ClassifyResponse
 from app.services.classify import remember
 from app.services.refusals import Reused, UnderWay

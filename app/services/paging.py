@@ -4,7 +4,7 @@ import base64
 import json
 from datetime import datetime
 
-from app.repository.search import Position
+from app.repository.results import Position
 from app.schemas.types import LAST_ID
 from app.services.refusals import Invalid
 

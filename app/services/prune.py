@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 from sqlalchemy.orm import Session
 
 from app.database import Database
-from app.repository.idempotency_keys import delete_answers
-from app.repository.retention import (
+from app.repository.idempotency import delete_answers
+from app.repository.prune import (
     count_answers,
     count_old,
     delete_unless_labelled_since,
@@ -18,7 +18,7 @@ from app.repository.retention import (
     list_old,
     release_room,
 )
-from app.repository.search import Position
+from app.repository.results import Position
 from app.schemas.prune import Pruned
 from app.services.once import KEPT
 

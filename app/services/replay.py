@@ -30,7 +30,7 @@ from app.analysis.replay.verdict import verdict, verdict_on_part
 from app.classifier import Classifier, ModelError
 from app.database import Database
 from app.drawings.shape import images_of
-from app.repository import replays
+from app.repository import replay as repository
 from app.schemas.export import ExportQuery
 from app.schemas.replay import Latency, ModelFile, ReplayReport
 from app.services.refusals import Invalid
@@ -92,7 +92,7 @@ class _Replay:
         self._model = model
         self._progress = progress
         with database.snapshot() as session:
-            self._stretch = replays.stretch(session, model_version)
+            self._stretch = repository.stretch(session, model_version)
         self._without_drawing = 0
         self._done = 0
 
@@ -116,9 +116,9 @@ class _Replay:
         self._advance(0)
         while True:
             with self._database.snapshot() as session:
-                ids = np.array(replays.list_ids(session, self._stretch, after, CHUNK), np.int64)
+                ids = np.array(repository.list_ids(session, self._stretch, after, CHUNK), np.int64)
                 lacking = set(ids[known.places(ids) < 0].tolist())
-                drawings = replays.find_drawings(session, ids.tolist()) if lacking else {}
+                drawings = repository.find_drawings(session, ids.tolist()) if lacking else {}
             if not ids.size:
                 return
             self._without_drawing += len(lacking - drawings.keys())
@@ -144,7 +144,7 @@ class _Replay:
         report = self._report(counts, loaded)
         shown = foremost.in_order()
         with self._database.snapshot() as session:
-            drawings = replays.find_drawings(session, [flip.id for flip in shown])
+            drawings = repository.find_drawings(session, [flip.id for flip in shown])
         with whole_file(page_file) as file:
             file.write(page.render(report, shown, drawings))
         with whole_file(report_file) as file:
@@ -173,8 +173,8 @@ class _Replay:
     def _next_rows(self, after: int | None) -> tuple[list[Row[Any]], set[int]]:
         """Return the next stored answers, and the ids of those labelled ones that exports keep for testing."""
         with self._database.snapshot() as session:
-            rows = replays.list_answers(session, self._stretch, after, CHUNK)
-            drawings = replays.find_drawings(session, [row.id for row in rows if row.label is not None])
+            rows = repository.list_answers(session, self._stretch, after, CHUNK)
+            drawings = repository.find_drawings(session, [row.id for row in rows if row.label is not None])
         return rows, {id_ for id_, pixels in drawings.items() if is_test(pixels, _SPLIT.seed, _SPLIT.test_share)}
 
     def _side_by_side(self, row: Row[Any], answers: Answers, place: int) -> Flip:
@@ -215,7 +215,7 @@ class _Replay:
 
     def _latency(self, loaded: Classifier) -> Latency | None:
         with self._database.snapshot() as session:
-            pixels = replays.newest_drawings(session, BATCH)
+            pixels = repository.newest_drawings(session, BATCH)
         if not pixels:
             return None
         new, old = speeds([self._model.classify_batch, loaded.classify_batch], images_of(pixels))

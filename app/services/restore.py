@@ -14,8 +14,9 @@ from app.database.postgres.dumps import check_dump, restore_postgres
 from app.database.schema_version import schema_problem, schema_revision
 from app.database.sqlite.copies import CopyError, reading, replace, used_by_nobody
 from app.database.url import checked_url
-from app.repository.copies import count_rows
-from app.schemas.backup import BackupManifest, Restored
+from app.repository.backup import count_rows
+from app.schemas.backup import BackupManifest
+from app.schemas.restore import Restored
 from app.services.backup import Progress, check_copy, checksum, manifest_of
 
 _PIECE: Final = 1 << 23

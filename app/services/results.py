@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.repository import labels, predictions, search
-from app.repository.search import Position
+from app.repository import labels
+from app.repository import results as repository
+from app.repository.results import Position
 from app.schemas.labels import LabelHistory, LabelRead, LabelUpdate
 from app.schemas.results import Result, ResultsPage, ResultsQuery, ResultSummary
 from app.services.paging import cursor_of, position_of
@@ -24,7 +25,7 @@ def list_page(session: Session, query: ResultsQuery) -> ResultsPage:
     """Return one page of the predictions that match; raise Invalid for a cursor that is none."""
     after = None if query.cursor is None else position_of(query.cursor)
     # One more than asked for tells whether there is another page.
-    rows = search.list_results(session, query, query.limit + 1, after)
+    rows = repository.list_results(session, query, query.limit + 1, after)
     page = [ResultSummary.model_validate(row, from_attributes=True) for row in rows[: query.limit]]
     last = Position(page[-1].id, page[-1].created_at) if len(rows) > query.limit else None
     return ResultsPage(results=page, next=None if last is None else cursor_of(last))
@@ -32,7 +33,7 @@ def list_page(session: Session, query: ResultsQuery) -> ResultsPage:
 
 def get(session: Session, prediction_id: int) -> Record:
     """Return one prediction with all that is known of it; raise NotFound."""
-    row = predictions.find_result(session, prediction_id)
+    row = repository.find_result(session, prediction_id)
     if row is None:
         raise _unknown(prediction_id)
     known = dict(row._mapping)
@@ -61,19 +62,19 @@ def set_label(session: Session, prediction_id: int, update: LabelUpdate, client:
 def set_notes(session: Session, prediction_id: int, notes: str | None, tags: set[str] | None) -> Record:
     """Replace the notes of a prediction; raise NotFound or Changed."""
     _keep_unchanged(session, prediction_id, tags)
-    predictions.set_notes(session, prediction_id, notes)
+    repository.set_notes(session, prediction_id, notes)
     return get(session, prediction_id)
 
 
 def delete(session: Session, prediction_id: int, tags: set[str] | None) -> None:
     """Delete a prediction with its drawing and its labels; raise NotFound or Changed."""
     _keep_unchanged(session, prediction_id, tags)
-    predictions.delete_prediction(session, prediction_id)
+    repository.delete_prediction(session, prediction_id)
 
 
 def _keep_unchanged(session: Session, prediction_id: int, tags: set[str] | None) -> None:
     """Lock the prediction, so that what is compared with the tags is what the change will be made to."""
-    if not predictions.lock_prediction(session, prediction_id):
+    if not repository.lock_prediction(session, prediction_id):
         raise _unknown(prediction_id)
     if tags is not None and get(session, prediction_id).tag not in tags:
         raise Changed(f"Prediction {prediction_id} was changed since you read it; read it again.")

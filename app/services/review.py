@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.drawings.similarity import Distinct
-from app.repository import reviews
+from app.repository import review as repository
 from app.schemas.review import ReviewItem, ReviewPage, ReviewQuery
 
 RESERVED_FOR: Final = timedelta(minutes=10)
@@ -54,20 +54,20 @@ def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Rev
     random from all drawings, the others those of the smallest margin. A page is shorter when there are no more, or
     none but what is nearly identical to one on it.
     """
-    reviews.take_turn(session)
+    repository.take_turn(session)
     now = datetime.now(UTC)
     since = now - RESERVED_FOR
     page = _Page(query.limit)
     if query.reviewer is not None:
-        page.fill(reviews.reserved_by(session, query.reviewer, since))
+        page.fill(repository.reserved_by(session, query.reviewer, since))
     drawn = _add_random(session, page, since, random)
-    page.fill(reviews.by_margin(session, since))
+    page.fill(repository.by_margin(session, since))
 
-    there = reviews.keep(session, {*page.rows, *drawn})
+    there = repository.keep(session, {*page.rows, *drawn})
     offered = [row for id_, row in page.rows.items() if id_ in there]
     sampled = {row.id for row in offered if row.sampled} | drawn.keys()
     kept_back = [row for id_, row in drawn.items() if id_ in there and id_ not in page.rows]
-    reviews.save(
+    repository.save(
         session,
         [_review(row.id, row.id in sampled, query.reviewer, now) for row in offered]
         + [_review(row.id, True, row.reviewer, row.offered_at) for row in kept_back],
@@ -85,9 +85,9 @@ def _add_random(session: Session, page: _Page, since: datetime, random: Random) 
     """
     whole, rest = divmod(page.room, RANDOM_ONE_IN)
     leaving = page.room - whole - (random.randrange(RANDOM_ONE_IN) < rest)
-    put_off = page.fill(reviews.drawn_and_waiting(session, since), leaving)
+    put_off = page.fill(repository.drawn_and_waiting(session, since), leaving)
     drawn: dict[int, Row[Any]] = {}
-    draws = reviews.draw(session, random)
+    draws = repository.draw(session, random)
     while page.room > leaving + put_off and (row := next(draws, None)) is not None:
         drawn[row.id] = row
         if not row.labelled and (row.offered_at is None or row.offered_at <= since):

@@ -8,8 +8,8 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.drawings.shape import DIGITS
-from app.repository import numbers
-from app.repository.numbers import FIRST_MONDAY, Selection
+from app.repository import stats as repository
+from app.repository.stats import FIRST_MONDAY, Selection
 from app.schemas.stats import Bucket, BucketSize, ConfidenceBin, Stats, StatsQuery, Timeline, TimelineQuery
 from app.services.refusals import Invalid
 from app.services.tally import Tally
@@ -66,15 +66,15 @@ def get_stats(session: Session, query: StatsQuery) -> Stats:
     if query.last is None:
         selection = Selection(query.model_version, query.since, query.until)
     elif query.since is None and query.until is None:
-        selection = numbers.newest(session, query.last, query.model_version)
+        selection = repository.newest(session, query.last, query.model_version)
     else:
         raise Invalid("last", "cannot be combined with since or until; leave one of them out")
-    answers = numbers.count_by_confidence(session, selection)
+    answers = repository.count_by_confidence(session, selection)
     groups, bins, drawn_at_random, rest = _Groups(), [0] * BINS, Tally(), Tally()
     for row in answers:
         groups.add_answers(row)
         bins[row.bin] += row.size
-    for row in numbers.count_labels(session, selection):
+    for row in repository.count_labels(session, selection):
         groups.add_labels(row)
         (drawn_at_random if row.sampled else rest).add_labels(row, correct=row.correct)
     return Stats(
@@ -103,10 +103,10 @@ def get_timeline(session: Session, query: TimelineQuery) -> Timeline:
     buckets = {place: _Groups() for place in places}
     selection, seconds = Selection(query.model_version, since, until), int(length.total_seconds())
     # A date that no calendar has, which only a person can have written, may count as one outside of the selection.
-    for row in numbers.count_by_time(session, selection, seconds):
+    for row in repository.count_by_time(session, selection, seconds):
         if row.bucket in buckets:
             buckets[row.bucket].add_answers(row)
-    for row in numbers.count_labels_by_time(session, selection, seconds):
+    for row in repository.count_labels_by_time(session, selection, seconds):
         if row.bucket in buckets:
             buckets[row.bucket].add_labels(row)
     return Timeline(

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.models import IdempotencyKey, Prediction
 from app.repository.labels import is_labelled
-from app.repository.search import Position
+from app.repository.results import Position
 
 _BEGINS_WITH_A_DATE: Final = "[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*"
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Drawing, Label, Prediction
 from app.repository.labels import current_label, is_current
-from app.repository.search import matching
+from app.repository.results import matching
 from app.schemas.results import ResultFilters
 
 Subject = Row[tuple[int, str, str, str | None]]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.models import Label, Prediction, Review, ShadowPrediction
+from app.models import Label, Prediction, Review
 from app.repository.labels import is_current
 
 FIRST_MONDAY: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ def count_by_confidence(session: Session, selection: Selection) -> list[Row[Any]
     columns = (Prediction.model_version, Prediction.prediction, tenth.label("bin"))
     rows = _select(selection, *columns, Prediction.confidence, Prediction.created_at).subquery()
     oldest, latest = func.min(rows.c.created_at), func.max(rows.c.created_at)
-    return _count(session, rows, 3, _confidence(rows), oldest.label("oldest"), latest.label("newest"))
+    return count_groups(session, rows, 3, confidence_sum(rows), oldest.label("oldest"), latest.label("newest"))
 
 
 def count_by_time(session: Session, selection: Selection, seconds: int) -> list[Row[Any]]:
@@ -63,7 +63,7 @@ def count_by_time(session: Session, selection: Selection, seconds: int) -> list[
     """
     columns = (Prediction.model_version, Prediction.prediction, _bucket(seconds))
     rows = _select(selection, *columns, Prediction.confidence).subquery()
-    return _count(session, rows, 3, _confidence(rows))
+    return count_groups(session, rows, 3, confidence_sum(rows))
 
 
 def count_labels(session: Session, selection: Selection) -> list[Row[Any]]:
@@ -73,46 +73,12 @@ def count_labels(session: Session, selection: Selection) -> list[Row[Any]]:
     """
     sampled = func.coalesce(Review.sampled, False).label("sampled")
     labelled = _labelled(selection, sampled).outerjoin(Review, Review.prediction_id == Prediction.id)
-    return _count(session, labelled.subquery(), 4)
+    return count_groups(session, labelled.subquery(), 4)
 
 
 def count_labels_by_time(session: Session, selection: Selection, seconds: int) -> list[Row[Any]]:
     """Count the labels that count by model_version, correct, not_a_digit and bucket; return these and `size`."""
-    return _count(session, _labelled(selection, _bucket(seconds)).subquery(), 4)
-
-
-def count_versions(session: Session) -> list[Row[Any]]:
-    """Count by model_version; return it, `size`, `confidence`, the sum, and `oldest` and `newest`, times or None."""
-    rows = select(Prediction.model_version, Prediction.confidence, Prediction.created_at).subquery()
-    oldest, latest = func.min(rows.c.created_at), func.max(rows.c.created_at)
-    return _count(session, rows, 1, _confidence(rows), oldest.label("oldest"), latest.label("newest"))
-
-
-def count_shadow(session: Session) -> list[Row[Any]]:
-    """Count what shadow models said by model_version, model_sha256 and agreed; return these and four more.
-
-    `agreed` says that it is what was answered. `size`; `confidence`, the sum; `oldest` and `newest`, of the drawings.
-    """
-    agreed = (ShadowPrediction.prediction == Prediction.prediction).label("agreed")
-    columns = (ShadowPrediction.model_version, ShadowPrediction.model_sha256, agreed)
-    statement = select(*columns, ShadowPrediction.confidence, Prediction.created_at)
-    rows = statement.join(Prediction, Prediction.id == ShadowPrediction.prediction_id).subquery()
-    oldest, latest = func.min(rows.c.created_at), func.max(rows.c.created_at)
-    return _count(session, rows, 3, _confidence(rows), oldest.label("oldest"), latest.label("newest"))
-
-
-def count_shadow_labels(session: Session) -> list[Row[Any]]:
-    """Count the labels that count on drawings that shadow models saw; return five columns and `size`.
-
-    By model_version and model_sha256, correct, answered_correct (what was answered, that is) and not_a_digit.
-    """
-    columns = (ShadowPrediction.model_version, ShadowPrediction.model_sha256)
-    correct = (Label.label == ShadowPrediction.prediction).label("correct")
-    answered = (Label.label == Prediction.prediction).label("answered_correct")
-    statement = select(*columns, correct, answered, (Label.label == "none").label("not_a_digit")).select_from(Label)
-    statement = statement.join(ShadowPrediction, ShadowPrediction.prediction_id == Label.prediction_id)
-    statement = statement.join(Prediction, Prediction.id == Label.prediction_id).where(is_current())
-    return _count(session, statement.subquery(), 5)
+    return count_groups(session, _labelled(selection, _bucket(seconds)).subquery(), 4)
 
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
@@ -140,7 +106,7 @@ def _labelled(selection: Selection, *columns: Any) -> Select[Any]:
     return statement.select_from(Label).join(Prediction, Prediction.id == Label.prediction_id).where(is_current())
 
 
-def _count(session: Session, rows: Subquery, keys: int, *more: ColumnElement[Any]) -> list[Row[Any]]:
+def count_groups(session: Session, rows: Subquery, keys: int, *more: ColumnElement[Any]) -> list[Row[Any]]:
     """Group the rows by their first columns, so many; count each group and add what else is to be known of it."""
     # Grouped by columns of a subquery: PostgreSQL does not see that two expressions with parameters are the same.
     groups = list(rows.c)[:keys]
@@ -148,7 +114,7 @@ def _count(session: Session, rows: Subquery, keys: int, *more: ColumnElement[Any
     return list(session.execute(statement))
 
 
-def _confidence(rows: Subquery) -> ColumnElement[float]:
+def confidence_sum(rows: Subquery) -> ColumnElement[float]:
     return func.sum(rows.c.confidence).label("confidence")
 
 

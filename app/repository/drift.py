@@ -1,7 +1,4 @@
-"""What calibration and drift are measured on: answers that people judged, and drawings window by window.
-
-Rows come piece by piece and as plain tuples, since there may be a million of the one and 60,000 drawings of the other.
-"""
+"""Drawings to compare, window by window."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -10,28 +7,12 @@ from sqlalchemy import LargeBinary, Row, String, cast, select
 from sqlalchemy.orm import Session
 
 from app.drawings.shape import DIGITS, PIXELS
-from app.models import Drawing, Label, Prediction, Review
-from app.repository.labels import is_current
-from app.repository.search import matching
+from app.models import Drawing, Prediction
+from app.repository.results import matching
 from app.schemas.results import ResultFilters
 
 PIECE: Final = 1000
 """So many rows are fetched at once: 1 MB of drawings, with which the processor's cache can do."""
-
-
-def list_judged(session: Session, filters: ResultFilters, *, sampled: bool) -> Iterator[tuple[float, bool]]:
-    """Yield confidence and whether it was right of every prediction with a label; the last label counts.
-
-    With `sampled` only those that `/review` drew at random. What is no digit was answered wrongly, whatever was said.
-    """
-    right = Label.label == Prediction.prediction
-    statement = select(Prediction.confidence, right).select_from(Label)
-    statement = statement.join(Prediction, Prediction.id == Label.prediction_id)
-    if sampled:
-        statement = statement.join(Review, Review.prediction_id == Prediction.id).where(Review.sampled)
-    statement = statement.where(is_current(), *matching(filters, indexed="id"))
-    for row in session.execute(statement.execution_options(yield_per=PIECE)):
-        yield row[0], row[1]
 
 
 def list_drawings(

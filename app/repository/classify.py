@@ -1,15 +1,14 @@
-"""Predictions and their drawings: stored, read one by one, changed, deleted."""
+"""Predictions and their drawings, as they are stored."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Row, Table, delete, insert, select, update
+from sqlalchemy import Row, Table, insert
 from sqlalchemy.orm import Session
 
 from app.drawings.shape import DIGITS
 from app.models import Drawing, Prediction
-from app.repository.labels import current_label
 
 
 class NewPrediction(NamedTuple):
@@ -62,47 +61,3 @@ def _drawing_row(new: NewPrediction, prediction_id: int) -> dict[str, Any]:
     scores = [new.scores[digit] for digit in DIGITS]
     second, first = sorted(scores)[-2:]
     return {"prediction_id": prediction_id, "pixels": new.pixels, "scores": scores, "margin": round(first - second, 6)}
-
-
-def find_result(session: Session, prediction_id: int) -> Row[Any] | None:
-    """Return all that is known of a prediction (its columns, `label`, `scores`), or None when there is none.
-
-    `scores` is None for a prediction without a drawing, `label` for one that nobody labelled.
-    """
-    columns = (
-        Prediction.id,
-        Prediction.prediction,
-        Prediction.confidence,
-        Prediction.model_version,
-        Prediction.created_at,
-        Prediction.notes,
-        Prediction.request_id,
-        Drawing.scores,
-        current_label().label("label"),
-    )
-    statement = select(*columns).outerjoin(Drawing, Drawing.prediction_id == Prediction.id)
-    return session.execute(statement.where(Prediction.id == prediction_id)).one_or_none()
-
-
-def find_pixels(session: Session, prediction_id: int) -> bytes | None:
-    """Return the 784 bytes that were classified, or None when there is no such drawing."""
-    return session.scalar(select(Drawing.pixels).where(Drawing.prediction_id == prediction_id))
-
-
-def lock_prediction(session: Session, prediction_id: int) -> bool:
-    """Keep others from changing the prediction until this transaction ends; return whether there is one.
-
-    SQLite has one writer at a time, and leaves the clause out.
-    """
-    statement = select(Prediction.id).where(Prediction.id == prediction_id).with_for_update()
-    return session.scalar(statement) is not None
-
-
-def set_notes(session: Session, prediction_id: int, notes: str | None) -> None:
-    """Replace the notes of a prediction; None takes them away."""
-    session.execute(update(Prediction).where(Prediction.id == prediction_id).values(notes=notes))
-
-
-def delete_prediction(session: Session, prediction_id: int) -> None:
-    """Delete a prediction; the database deletes its drawing, its labels and whatever else refers to it."""
-    session.execute(delete(Prediction).where(Prediction.id == prediction_id))

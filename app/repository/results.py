@@ -8,10 +8,23 @@ one: rows that match are walked in an index that has the page's order, or, where
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, false, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    SQLColumnExpression,
+    delete,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from app.models import Label, Prediction
+from app.models import Drawing, Label, Prediction
 from app.repository.labels import current_label, is_current, is_labelled
 from app.schemas.results import ResultFilters
 from app.schemas.types import LAST_ID
@@ -159,3 +172,47 @@ def _few_of_this_confidence(session: Session, filters: ResultFilters) -> bool:
         return False
     some = select(Prediction.id).where(*matching(confidences)).limit(FEW + 1).subquery()
     return (session.scalar(select(func.count()).select_from(some)) or 0) <= FEW
+
+
+def find_result(session: Session, prediction_id: int) -> Row[Any] | None:
+    """Return all that is known of a prediction (its columns, `label`, `scores`), or None when there is none.
+
+    `scores` is None for a prediction without a drawing, `label` for one that nobody labelled.
+    """
+    columns = (
+        Prediction.id,
+        Prediction.prediction,
+        Prediction.confidence,
+        Prediction.model_version,
+        Prediction.created_at,
+        Prediction.notes,
+        Prediction.request_id,
+        Drawing.scores,
+        current_label().label("label"),
+    )
+    statement = select(*columns).outerjoin(Drawing, Drawing.prediction_id == Prediction.id)
+    return session.execute(statement.where(Prediction.id == prediction_id)).one_or_none()
+
+
+def find_pixels(session: Session, prediction_id: int) -> bytes | None:
+    """Return the 784 bytes that were classified, or None when there is no such drawing."""
+    return session.scalar(select(Drawing.pixels).where(Drawing.prediction_id == prediction_id))
+
+
+def lock_prediction(session: Session, prediction_id: int) -> bool:
+    """Keep others from changing the prediction until this transaction ends; return whether there is one.
+
+    SQLite has one writer at a time, and leaves the clause out.
+    """
+    statement = select(Prediction.id).where(Prediction.id == prediction_id).with_for_update()
+    return session.scalar(statement) is not None
+
+
+def set_notes(session: Session, prediction_id: int, notes: str | None) -> None:
+    """Replace the notes of a prediction; None takes them away."""
+    session.execute(update(Prediction).where(Prediction.id == prediction_id).values(notes=notes))
+
+
+def delete_prediction(session: Session, prediction_id: int) -> None:
+    """Delete a prediction; the database deletes its drawing, its labels and whatever else refers to it."""
+    session.execute(delete(Prediction).where(Prediction.id == prediction_id))
