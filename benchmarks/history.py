@@ -14,7 +14,7 @@ from statistics import median
 from urllib.parse import urlencode, urlsplit
 
 from app.repository.results import Position
-from app.services.paging import cursor_of
+from app.services.cursors import cursor_of
 from benchmarks.machine import description, resident_mib
 from benchmarks.past import fill, time_of
 from benchmarks.report import table

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, Route
 from process import PATIENCE_S, Service
 from service import KEY, random_drawings, rows
 
-from app.errors import CommitInterrupted, problem_response
+from app.http.problems import CommitInterrupted, problem_response
 
 
 def send(service: Service, method: str, path: str, body: Any) -> Any:

@@ -21,8 +21,8 @@ from service import (
 from starlette.testclient import TestClient
 from statements import Statement, before_each
 
-from app.middleware import MAX_BODIES
-from app.routers.bodies import parse_batch, parse_drawing
+from app.http.bodies import parse_batch, parse_drawing
+from app.http.middleware import MAX_BODIES
 from app.schemas.classify import SEVEN, BatchRequest
 
 RAW = {"Content-Type": "application/octet-stream"}

@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Message
 from stored import drawing_of, store
 
 from app.database import Database, get_database
+from app.http.routes import export as route
 from app.models import Drawing, Label, Prediction
-from app.routers import export as route
 from app.schemas.export import ExportFormat, ExportManifest, ExportQuery
 from app.services import export as service
 from app.services.export import Export

@@ -23,7 +23,7 @@ from service import (
     stored,
 )
 
-from app.routers.health import PATIENCE_S
+from app.http.routes.health import PATIENCE_S
 
 CLIENTS = 16
 ONCE = {"Idempotency-Key": "the-same-one"}

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from service import DRAWING, assert_problem, stored
 from starlette.testclient import TestClient
 
-from app.errors import InvalidInput
-from app.middleware import MAX_BODY
-from app.routers.bodies import parse_drawing
+from app.http.bodies import parse_drawing
+from app.http.middleware import MAX_BODY
+from app.http.problems import InvalidInput
 from app.schemas.classify import ClassifyRequest
 
 # Stands in every body that has room for it, and in no answer.

@@ -12,7 +12,7 @@ from PIL import Image
 from service import DRAWING, assert_problem, execute, random_drawings, rows, stored
 from starlette.testclient import TestClient
 
-from app import idempotency
+from app.http import idempotency
 from app.main import app
 from app.schemas.classify import SEVEN
 

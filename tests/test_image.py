@@ -14,8 +14,8 @@ from service import DRAWING, KEY, assert_problem, assert_storage_problem, exchan
 from starlette.testclient import TestClient
 
 from app.drawings.image_files import read_image
+from app.http.middleware import MAX_BODIES
 from app.main import app
-from app.middleware import MAX_BODIES
 from app.schemas.classify import SEVEN
 
 URL = "/classify/image"

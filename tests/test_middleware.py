@@ -11,8 +11,8 @@ from http_fixtures import Start
 from service import DRAWING, KEY, assert_problem, exchange, hidden, scope_of, served, stored
 from starlette.testclient import TestClient
 
+from app.http.middleware import MAX_BODIES, MAX_BODY
 from app.main import create_app
-from app.middleware import MAX_BODIES, MAX_BODY
 
 AUTHORISED = (b"x-api-key", KEY.encode())
 

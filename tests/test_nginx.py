@@ -13,8 +13,8 @@ from nginx import HSTS, Deployed, Front, assert_problem_of_nginx, calling, conne
 from process import serving, wait_until
 from service import DRAWING, KEY
 
-from app.middleware import MAX_BODY
-from app.routers.page import HEADERS
+from app.http.middleware import MAX_BODY
+from app.http.static_page import HEADERS
 
 
 def test_everything_on_port_80_is_sent_to_https_with_its_method_and_path(deployed: Deployed) -> None:

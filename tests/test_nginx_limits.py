@@ -11,7 +11,7 @@ from nginx import Deployed, Front, assert_problem_of_nginx, calling, connected, 
 from process import serving, wait_until
 from service import DRAWING
 
-from app.middleware import MAX_BODIES, MAX_BODY
+from app.http.middleware import MAX_BODIES, MAX_BODY
 
 
 @pytest.mark.parametrize(("path", "limit"), [("/classify", MAX_BODY), *MAX_BODIES.items()])

@@ -8,7 +8,7 @@ from clone import PROJECT
 from service import DRAWING, assert_problem, rows
 from starlette.testclient import TestClient
 
-from app.routers.page import HEADERS
+from app.http.static_page import HEADERS
 
 STATIC = PROJECT / "app/static"
 NAMES = sorted(path.name for path in STATIC.iterdir())

@@ -12,7 +12,7 @@ from service import ADDRESS, DRAWING, KEY, assert_problem, client_of, eventually
 from starlette.testclient import TestClient
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.rate_limit import CLASSIFY, limiter
+from app.http.rate_limit import CLASSIFY, limiter
 
 DAY_S = 24 * 60 * 60
 

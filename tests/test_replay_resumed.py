@@ -17,7 +17,7 @@ from service import execute
 from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION, RECORD, AnswersFile, Description, folder_name
 from app.classifier import Classifier
 from app.database import Database
-from app.services.refusals import Invalid
+from app.services.errors import Invalid
 from app.services.replay import CHUNK, database_name, replay
 
 pytestmark = pytest.mark.usefixtures("settings_environment")

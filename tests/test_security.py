@@ -10,8 +10,6 @@ from http_fixtures import Start
 from service import DRAWING, KEY, assert_problem, hidden, stored
 from starlette.testclient import TestClient
 
-from app import security
-
 NON_ASCII_KEY = "schlüssel-鍵-of-the-operator"
 
 WRONG_KEYS = [
@@ -69,7 +67,7 @@ def test_key_is_checked_before_the_drawing_is_looked_at(sqlite_client: TestClien
 
 
 def test_key_is_compared_in_constant_time() -> None:
-    source = inspect.getsource(security)
+    source = inspect.getsource(authentication)
     assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Compare)]
     assert source.count("hmac.compare_digest(") == 1
 

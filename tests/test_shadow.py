@@ -13,10 +13,10 @@ from service import DRAWING, KEY, eventually, hidden, start_problem, stored
 from shadowing import HeldUp, shadow_rows
 from starlette.testclient import TestClient
 
-from app import shadow
 from app.classifier import Classifier, get_shadow_classifier
 from app.main import create_app
 from app.schemas.classify import SEVEN
+from app.services import shadow
 
 
 @pytest.fixture

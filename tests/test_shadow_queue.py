@@ -11,11 +11,11 @@ from service import eventually, execute, random_drawings
 from shadowing import HeldUp, shadow_rows
 from sqlalchemy.orm import Session
 
-from app import shadow
 from app.classifier import Classifier
 from app.database import Database
 from app.repository.classify import NewPrediction, add_predictions
 from app.repository.shadow import ShadowAnswer, add_shadow_predictions
+from app.services import shadow
 
 
 @pytest.fixture

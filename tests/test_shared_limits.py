@@ -17,8 +17,8 @@ from process import Service, drawing, serving, wait_until
 from service import DRAWING, KEY, client_of, eventually, random_drawings
 from starlette.testclient import TestClient
 
-from app import shared_limits
 from app.config import get_settings
+from app.http import shared_limits
 from app.main import create_app
 
 PASSWORD = "kept-quiet"

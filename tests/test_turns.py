@@ -11,10 +11,10 @@ from service import DRAWING, assert_storage_problem, connected, eventually, stor
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from app import turns
 from app.database import get_database
+from app.http import large_bodies
+from app.http.large_bodies import AT_ONCE, MAX_INSIDE
 from app.schemas.classify import SEVEN
-from app.turns import AT_ONCE, MAX_INSIDE
 
 BATCH = {"json": {"images": [SEVEN] * 3}}
 IMAGE = {"files": {"file": encoded(picture("4"))}}
@@ -25,9 +25,9 @@ def in_service(client: TestClient, stack: AsyncExitStack, *, inside: int = 0, tu
 
     async def enter() -> None:
         for _ in range(inside):
-            await stack.enter_async_context(turns.inside())
+            await stack.enter_async_context(large_bodies.inside())
         for _ in range(turns_taken):
-            await stack.enter_async_context(turns.turn())
+            await stack.enter_async_context(large_bodies.turn())
 
     assert client.portal is not None
     client.portal.call(enter)
@@ -43,14 +43,14 @@ def test_no_more_than_two_have_a_turn_at_once() -> None:
 
     async def work() -> None:
         nonlocal most, now
-        async with turns.turn():
+        async with large_bodies.turn():
             now += 1
             most = max(most, now)
             await asyncio.sleep(0)
             now -= 1
 
     async def run() -> None:
-        turns.configure()
+        large_bodies.configure()
         await asyncio.gather(*(work() for _ in range(10)))
 
     asyncio.run(run())

@@ -20,7 +20,7 @@ def calibration(query: CalibrationQuery, as_json: Json = False) -> None:
     Example: python -m app calibration --sample random
     """
     # Imported in the commands because what lies behind it, SciPy above all, takes longer to load than `--help` may.
-    from app.services.monitoring import calibration as judge
+    from app.services.calibration import calibration as judge
 
     found = resources.read(lambda session: judge(session, query))
     if as_json:
@@ -70,7 +70,7 @@ def drift(
 
     Every night: python -m app drift --exit-code || echo "It has changed."
     """
-    from app.services.monitoring import drift as compare
+    from app.services.drift import drift as compare
 
     found = resources.read(lambda session: compare(session, query))
     if as_json:

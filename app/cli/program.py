@@ -17,7 +17,7 @@ from app.cli.replay import replay
 from app.cli.review import review
 from app.cli.status import MEANING, Failure, Status
 from app.cli.terminal import say
-from app.services.refusals import Invalid, Refusal
+from app.services.errors import Invalid, Refusal
 
 NAME = "python -m app"
 STATUSES = "Exit status: " + "; ".join(f"{status.value} {meaning}" for status, meaning in MEANING.items()) + "."

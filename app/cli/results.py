@@ -81,7 +81,8 @@ def show(prediction_id: Id, as_json: Json = False) -> None:
     Example: python -m app show 12
     """
     from app.repository.results import find_pixels
-    from app.services.results import get, list_labels
+    from app.services.labels import list_labels
+    from app.services.results import get
 
     result, said, pixels = resources.read(
         lambda session: (
@@ -125,7 +126,7 @@ def label(
 
     Example: python -m app label 12 7 --source anna
     """
-    from app.services.results import set_label
+    from app.services.labels import set_label
 
     update = checked(LabelUpdate, {"label": word, "source": source}, label="LABEL")
     record = resources.write(lambda session: set_label(session, prediction_id, update, CLIENT, None))
@@ -141,7 +142,7 @@ def labels(prediction_id: Id, as_json: Json = False) -> None:
 
     Example: python -m app labels 12
     """
-    from app.services.results import list_labels
+    from app.services.labels import list_labels
 
     history = resources.read(lambda session: list_labels(session, prediction_id))
     if as_json:

@@ -14,7 +14,7 @@ from app.cli.terminal import Json, is_interactive, plain, print_json, say
 from app.drawings.shape import DIGITS
 from app.schemas.labels import LabelUpdate
 from app.schemas.review import ReviewItem, ReviewQuery
-from app.services.refusals import NotFound
+from app.services.errors import NotFound
 
 if TYPE_CHECKING:
     from app.cli.keyboard import Keyboard
@@ -91,7 +91,7 @@ def _answer(keys: "Keyboard", item: ReviewItem) -> str:
 
 def _label(database: "Database", item: ReviewItem, key: str, reviewer: str) -> bool:
     """Store what a key says about a drawing; return whether the drawing was still there."""
-    from app.services.results import set_label
+    from app.services.labels import set_label
 
     word = "none" if key == NONE else item.prediction if key == ENTER else key
     update = LabelUpdate(label=word, source=reviewer)

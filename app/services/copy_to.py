@@ -21,7 +21,7 @@ from app.repository.copy_to import (
     set_last_ids,
 )
 from app.schemas.copy_to import Copied, CopiedTable
-from app.services.refusals import Refusal
+from app.services.errors import Refusal
 
 # Is told now and then what is being done, how much of it is, and of how much.
 Progress = Callable[[str, int, int], object]

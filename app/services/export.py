@@ -20,7 +20,7 @@ from app.database.schema_version import schema_revision
 from app.drawings.shape import SIDE
 from app.repository.export import iterate_subjects, list_contents, list_pixels
 from app.schemas.export import ExportCounts, ExportFormat, ExportManifest, ExportQuery, ExportSplit
-from app.services.refusals import Invalid
+from app.services.errors import Invalid
 
 Progress = Callable[[int, int], None]
 """Is told now and then how much is done, and of how much."""

@@ -20,7 +20,7 @@ from app.repository.prune import (
 )
 from app.repository.results import Position
 from app.schemas.prune import Pruned
-from app.services.once import KEPT
+from app.services.idempotency import KEPT
 
 T = TypeVar("T")
 # Is told now and then what is being done, how much of it is, and of how much.

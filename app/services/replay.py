@@ -33,7 +33,7 @@ from app.drawings.shape import images_of
 from app.repository import replay as repository
 from app.schemas.export import ExportQuery
 from app.schemas.replay import Latency, ModelFile, ReplayReport
-from app.services.refusals import Invalid
+from app.services.errors import Invalid
 
 # So much is lost when a replay is interrupted, a twentieth of a second's work.
 CHUNK: Final = 1000

@@ -5,13 +5,11 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.repository import labels
 from app.repository import results as repository
 from app.repository.results import Position
-from app.schemas.labels import LabelHistory, LabelRead, LabelUpdate
 from app.schemas.results import Result, ResultsPage, ResultsQuery, ResultSummary
-from app.services.paging import cursor_of, position_of
-from app.services.refusals import Changed, NotFound
+from app.services.cursors import cursor_of, position_of
+from app.services.errors import Changed, NotFound
 
 
 class Record(NamedTuple):
@@ -42,37 +40,20 @@ def get(session: Session, prediction_id: int) -> Record:
     return Record(result, hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:32])
 
 
-def list_labels(session: Session, prediction_id: int) -> LabelHistory:
-    """Return every label of a prediction, the newest first; raise NotFound."""
-    get(session, prediction_id)
-    said = labels.list_labels(session, prediction_id)
-    return LabelHistory(labels=[LabelRead.model_validate(row, from_attributes=True) for row in said])
-
-
-def set_label(session: Session, prediction_id: int, update: LabelUpdate, client: str, tags: set[str] | None) -> Record:
-    """Append a person's word, said by the client unless it names a source; raise NotFound or Changed.
-
-    `tags` are those of the states the caller has seen; None means any.
-    """
-    _keep_unchanged(session, prediction_id, tags)
-    labels.add_label(session, prediction_id, update.label, update.source or client)
-    return get(session, prediction_id)
-
-
 def set_notes(session: Session, prediction_id: int, notes: str | None, tags: set[str] | None) -> Record:
     """Replace the notes of a prediction; raise NotFound or Changed."""
-    _keep_unchanged(session, prediction_id, tags)
+    lock_unchanged(session, prediction_id, tags)
     repository.set_notes(session, prediction_id, notes)
     return get(session, prediction_id)
 
 
 def delete(session: Session, prediction_id: int, tags: set[str] | None) -> None:
     """Delete a prediction with its drawing and its labels; raise NotFound or Changed."""
-    _keep_unchanged(session, prediction_id, tags)
+    lock_unchanged(session, prediction_id, tags)
     repository.delete_prediction(session, prediction_id)
 
 
-def _keep_unchanged(session: Session, prediction_id: int, tags: set[str] | None) -> None:
+def lock_unchanged(session: Session, prediction_id: int, tags: set[str] | None) -> None:
     """Lock the prediction, so that what is compared with the tags is what the change will be made to."""
     if not repository.lock_prediction(session, prediction_id):
         raise _unknown(prediction_id)

@@ -11,7 +11,7 @@ from app.drawings.shape import DIGITS
 from app.repository import stats as repository
 from app.repository.stats import FIRST_MONDAY, Selection
 from app.schemas.stats import Bucket, BucketSize, ConfidenceBin, Stats, StatsQuery, Timeline, TimelineQuery
-from app.services.refusals import Invalid
+from app.services.errors import Invalid
 from app.services.tally import Tally
 
 MAX_BUCKETS: Final = 1000

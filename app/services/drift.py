@@ -1,4 +1,4 @@
-"""Monitoring: is confidence honest, and are the drawings and answers still like those before?"""
+"""Compare a window of drawings and answers with a reference."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -8,15 +8,12 @@ import numpy as np
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from app.analysis.calibration import expected_calibration_error, reliability_bins
 from app.analysis.drift import Observations, Signal, compare
 from app.analysis.drift import Thresholds as Limits
 from app.config import get_settings
 from app.drawings.ink_statistics import INK, ink_statistics
 from app.drawings.shape import images_of
-from app.repository.calibration import list_judged
 from app.repository.drift import list_drawings
-from app.schemas.calibration import LABELS_NEEDED, Calibration, CalibrationBin, CalibrationQuery
 from app.schemas.drift import (
     DRAWINGS_NEEDED,
     MAX_REFERENCE,
@@ -29,31 +26,10 @@ from app.schemas.drift import (
     Window,
 )
 from app.schemas.results import ResultFilters
-from app.services.refusals import Invalid
+from app.services.errors import Invalid
 
 LAST: Final = 1000
 REFERENCE_LAST: Final = 10_000
-
-
-def calibration(session: Session, query: CalibrationQuery) -> Calibration:
-    """Compare how sure answers were with how often people found them right."""
-    filters = ResultFilters(model_version=query.model_version, since=query.since, until=query.until)
-    judged = np.fromiter(
-        list_judged(session, filters, sampled=query.sample == "random"),
-        dtype=[("confidence", np.float64), ("right", np.bool_)],
-    )
-    confidence, right = judged["confidence"], judged["right"]
-    enough = judged.size >= LABELS_NEEDED
-    bins = reliability_bins(confidence, right) if enough else []
-    return Calibration(
-        status="ok" if enough else "not enough data",
-        labelled=judged.size,
-        needed=LABELS_NEEDED,
-        mean_confidence=float(confidence.mean()) if judged.size else None,
-        accuracy=float(right.mean()) if judged.size else None,
-        expected_calibration_error=expected_calibration_error(bins),
-        bins=[CalibrationBin(count=one.size, **one._asdict()) for one in bins],
-    )
 
 
 def drift(session: Session, query: DriftQuery) -> Drift:

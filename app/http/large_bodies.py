@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from app.errors import Busy
+from app.http.problems import Busy
 
 AT_ONCE: Final = 2
 

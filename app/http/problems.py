@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app.database.errors import DatabaseBusy, DatabaseError, DatabaseFull, OutcomeUnknown
-from app.schemas.problems import EXAMPLE_ID, FieldError, Problem
-from app.services import refusals
-from app.troubles import Troubles
+from app.schemas.problems import FieldError, Problem
+from app.services import errors
+from app.throttled_log import Troubles
 
 # Seconds after which trying again makes sense: a lock is free soon, a full disk takes a person.
 RETRY_BUSY = 1
@@ -189,16 +189,16 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
     """Answer what a service did not do."""
     problem: ProblemError
     match error:
-        case refusals.NotFound():
+        case errors.NotFound():
             problem = NotFound(str(error))
-        case refusals.Changed():
+        case errors.Changed():
             problem = PreconditionFailed(str(error))
-        case refusals.UnderWay():
+        case errors.UnderWay():
             problem = Conflict(str(error))
-        case refusals.Reused():
+        case errors.Reused():
             place = {"loc": [IDEMPOTENCY_KEY], "msg": str(error), "type": "value_error"}
             problem = InvalidInput([place], under=["header"])
-        case refusals.Invalid():
+        case errors.Invalid():
             place = {"loc": [error.place], "msg": str(error), "type": "value_error"}
             problem = InvalidInput([place], under=["query"])
         case _:
@@ -246,50 +246,7 @@ def install(app: FastAPI) -> None:
     """Answer every exception of a route as a problem."""
     app.state.troubles = Troubles()
     app.add_exception_handler(ProblemError, _on_problem)
-    app.add_exception_handler(refusals.Refusal, _on_refusal)
+    app.add_exception_handler(errors.Refusal, _on_refusal)
     app.add_exception_handler(DatabaseError, _on_database_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-
-
-_MEANING = {
-    HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` is missing or wrong.",
-    HTTPStatus.NOT_FOUND: "There is no such prediction, or it has no drawing.",
-    HTTPStatus.CONFLICT: "The request with this `Idempotency-Key` is under way; try again after `Retry-After`.",
-    HTTPStatus.PRECONDITION_FAILED: "The record no longer has the `ETag` of If-Match; nothing was changed.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this route takes; it was not read.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "The request does not have the documented shape; `errors` says where.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests from this address; `Retry-After` says when to come back.",
-    HTTPStatus.SERVICE_UNAVAILABLE: (
-        "The database cannot be used; nothing was stored, unless `stored` is `unknown`. Try again after `Retry-After`."
-    ),
-    HTTPStatus.INSUFFICIENT_STORAGE: "The disk is full; nothing was stored. Try again after `Retry-After`.",
-}
-
-
-# What the example of an error has besides the members of every one.
-_MEMBERS: dict[HTTPStatus, dict[str, Any]] = {
-    HTTPStatus.UNAUTHORIZED: {"detail": "Invalid API key"},
-    HTTPStatus.UNPROCESSABLE_ENTITY: {
-        "detail": "query.limit: Input should be greater than or equal to 1",
-        "errors": [
-            FieldError(
-                loc=["query", "limit"], msg="Input should be greater than or equal to 1", type="greater_than_equal"
-            )
-        ],
-    },
-}
-
-
-def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route for OpenAPI: each error it can give, with an example that has these members."""
-    documentation: dict[int | str, dict[str, Any]] = {}
-    for status in map(HTTPStatus, statuses):
-        plain = {"title": status.phrase, "status": status, "detail": _MEANING[status], "request_id": EXAMPLE_ID}
-        example = Problem(type="about:blank", **{**plain, **_MEMBERS.get(status, {}), **members})
-        content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example.model_dump(exclude_none=True)}
-        documentation[int(status)] = {
-            "description": _MEANING[status],
-            "content": {"application/problem+json": content},
-        }
-    return documentation

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import get_settings
-from app.errors import BodyTooLarge, ProblemError, problem_response
+from app.http.problems import BodyTooLarge, ProblemError, problem_response
 
 log = logging.getLogger("pixelwise")
 

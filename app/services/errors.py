@@ -1,4 +1,4 @@
-"""Why something was not done. Each text is for people; `app.errors` and `app.cli` say it in their ways."""
+"""Why something was not done. Each text is for people; `app.http.problems` and `app.cli` say it in their ways."""
 
 
 class Refusal(Exception):

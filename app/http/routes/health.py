@@ -7,7 +7,8 @@ from fastapi import APIRouter
 
 from app.classifier import get_classifier
 from app.database import get_database
-from app.errors import NotReady, documented
+from app.http.openapi import documented
+from app.http.problems import NotReady
 from app.schemas.health import Health, HealthWithModel, Readiness
 
 router = APIRouter(prefix="/health", tags=["health"])

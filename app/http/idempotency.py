@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from app.errors import IDEMPOTENCY_KEY, Conflict, InvalidInput
+from app.http.problems import IDEMPOTENCY_KEY, Conflict, InvalidInput
 
 MAX_LENGTH: Final = 255
 _KEY: Final = re.compile(rf"[ -~]{{1,{MAX_LENGTH}}}")

@@ -5,9 +5,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 
 from app.database import get_database
-from app.errors import documented
+from app.http.authentication import KeyUnlessPublic
+from app.http.openapi import documented
 from app.schemas.stats import Stats, StatsQuery, Timeline, TimelineQuery
-from app.security import KeyUnlessPublic
 from app.services import stats
 
 router = APIRouter(prefix="/stats", tags=["numbers"])

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 from app.classifier.normalise import normalise_pixels
 from app.database import get_database
 from app.drawings.image_files import write_png
-from app.errors import NotFound, documented
+from app.http.authentication import KeyRequired, KeyUnlessPublic
+from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known, tags_of
+from app.http.openapi import documented
+from app.http.problems import NotFound
 from app.repository.results import find_pixels
-from app.routers.conditions import IfMatch, IfNoneMatch, etag, is_known, tags_of
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
 from app.schemas.types import LAST_ID
-from app.security import KeyRequired, KeyUnlessPublic
 from app.services import results
 from app.services.results import Record
 

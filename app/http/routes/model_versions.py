@@ -4,9 +4,9 @@ from fastapi import APIRouter
 
 from app.classifier import get_classifier, get_shadow_classifier
 from app.database import get_database
-from app.errors import documented
+from app.http.authentication import KeyUnlessPublic
+from app.http.openapi import documented
 from app.schemas.model_versions import ModelVersions
-from app.security import KeyUnlessPublic
 from app.services import model_versions
 
 router = APIRouter(tags=["numbers"])

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.database import get_database
-from app.errors import documented
+from app.http.authentication import KeyRequired
+from app.http.openapi import documented
 from app.schemas.review import ReviewPage, ReviewQuery
-from app.security import KeyRequired
 from app.services import review
 
 router = APIRouter(tags=["labels"])

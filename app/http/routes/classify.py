@@ -7,17 +7,19 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
-from app import idempotency, shadow, turns
 from app.classifier import get_classifier
 from app.database import get_database
 from app.drawings.image_files import ImageError, read_image
-from app.errors import InvalidInput, documented
-from app.rate_limit import count_drawings, count_preview
+from app.http import idempotency as idempotency_keys
+from app.http import large_bodies
+from app.http.authentication import Client
+from app.http.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, parse_drawing, read_file, split_batch
+from app.http.openapi import documented
+from app.http.problems import InvalidInput
+from app.http.rate_limit import count_drawings, count_preview
 from app.repository.classify import NewPrediction
-from app.routers.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, parse_drawing, read_file, split_batch
 from app.schemas.classify import BatchResponse, ClassifyResponse, PreviewResponse
-from app.security import Client
-from app.services import classify, once
+from app.services import classify, idempotency, shadow
 
 T = TypeVar("T")
 
@@ -29,7 +31,7 @@ def _body(**content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored_body(**content: dict[str, Any]) -> dict[str, Any]:
-    return {**_body(**content), "parameters": [idempotency.PARAMETER]}
+    return {**_body(**content), "parameters": [idempotency_keys.PARAMETER]}
 
 
 def _shape(name: str) -> dict[str, Any]:
@@ -88,9 +90,9 @@ async def classify_batch(request: Request, client: Client) -> Response:
     order of the drawings, and are stored in one transaction. Each drawing counts towards the limit.
     """
     await count_drawings(request)
-    async with turns.inside():
+    async with large_bodies.inside():
         body = await request.body()
-        async with turns.turn():
+        async with large_bodies.turn():
             # A thousand drawings take tens of milliseconds, in which others are answered.
             drawings = await asyncio.to_thread(split_batch if media_type(request) == RAW else parse_batch, body)
             await count_drawings(request, len(drawings), counted=1)
@@ -123,10 +125,10 @@ async def classify_image(request: Request, client: Client) -> Response:
     8 MiB; 28 x 28 pixels, white on black, are taken as they are.
     """
     await count_drawings(request)
-    async with turns.inside():
+    async with large_bodies.inside():
         data = await read_file(request)
         # A large photograph takes up to four hundred megabytes while it is decoded.
-        async with turns.turn():
+        async with large_bodies.turn():
             try:
                 pixels = (await asyncio.to_thread(read_image, data)).tobytes()
             except ImageError as error:
@@ -138,14 +140,14 @@ async def _answer(
     request: Request, client: str, drawings: list[bytes], render: Callable[[list[ClassifyResponse]], str]
 ) -> Response:
     """Classify the drawings, store the answers and return them; with an Idempotency-Key only once."""
-    key = idempotency.key_of(request)
+    key = idempotency_keys.key_of(request)
     if key is None:
         remembered = await _store(request, client, drawings, classify.remember)
         return _response(render(remembered), [answer.id for answer in remembered], drawings)
-    call = once.Call.of(client, key, request.scope["route"].path, drawings)
-    with idempotency.alone(client, key):
+    call = idempotency.Call.of(client, key, request.scope["route"].path, drawings)
+    with idempotency_keys.alone(client, key):
         answer = await _store(
-            request, client, drawings, lambda session, new: once.remember_once(session, call, new, render)
+            request, client, drawings, lambda session, new: idempotency.remember_once(session, call, new, render)
         )
     return _response(answer.body, answer.ids, drawings)
 
@@ -156,7 +158,7 @@ async def _store(
     classifier, request_id = get_classifier(), request.state.request_id
     if len(drawings) > 1:
         # A batch takes tens of milliseconds. Nobody keeps the turn while waiting for the database, which may hang.
-        async with turns.turn():
+        async with large_bodies.turn():
             new = await asyncio.to_thread(classify.classify, classifier, drawings, request_id=request_id, client=client)
     else:
         # On the event loop: it takes a tenth of a millisecond. No transaction is open meanwhile.

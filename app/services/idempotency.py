@@ -11,7 +11,7 @@ from app.repository.classify import NewPrediction
 from app.repository.idempotency import AnsweredRequest, add_answer, delete_answers, find_answer
 from app.schemas.classify import ClassifyResponse
 from app.services.classify import remember
-from app.services.refusals import Reused, UnderWay
+from app.services.errors import Reused, UnderWay
 
 KEPT: Final = timedelta(hours=24)
 

@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.drawings.shape import PIXELS, SIDE
-from app.errors import InvalidInput
+from app.http.problems import InvalidInput
 from app.schemas.classify import MAX_BATCH, BatchRequest, ClassifyRequest
 
 RAW: Final = "application/octet-stream"

@@ -1,7 +1,7 @@
 """How many drawings one client may send: `RATE_LIMIT` for each address, whatever becomes of the call.
 
 Previews, which store nothing and come several times a second while a person draws, have `PREVIEW_LIMIT` of their own.
-Several processes share their counts through RATE_LIMIT_STORAGE_URI; see `app.shared_limits`.
+Several processes share their counts through RATE_LIMIT_STORAGE_URI; see `app.http.shared_limits`.
 """
 
 from collections.abc import AsyncIterator
@@ -14,9 +14,9 @@ from limits.storage.base import SlidingWindowCounterSupport
 from slowapi import Limiter
 from starlette.requests import HTTPConnection
 
-from app import shared_limits
 from app.config import RATE_LIMIT_OFF, get_settings
-from app.errors import TooManyRequests
+from app.http import shared_limits
+from app.http.problems import TooManyRequests
 
 CLASSIFY = "classify"
 """The bucket that calls with and without a valid key share, so that guessing keys is as limited as using one."""

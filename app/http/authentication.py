@@ -10,8 +10,8 @@ from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
 from app.config import get_settings
-from app.errors import InvalidApiKey
-from app.rate_limit import count_drawings
+from app.http.problems import InvalidApiKey
+from app.http.rate_limit import count_drawings
 
 BUILT_IN = "built-in"
 """The name under which calls with SECRET_API_KEY are remembered."""

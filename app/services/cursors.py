@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.repository.results import Position
 from app.schemas.types import LAST_ID
-from app.services.refusals import Invalid
+from app.services.errors import Invalid
 
 
 def cursor_of(position: Position) -> str:

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from starlette.types import Message, Receive, Scope, Send
 
 from app.database import get_database
-from app.errors import documented
+from app.http.authentication import KeyRequired
+from app.http.openapi import documented
 from app.schemas.export import EXAMPLE_MANIFEST, ExportFormat, ExportManifest, ExportQuery
-from app.security import KeyRequired
 from app.services.export import Export
 
 log = logging.getLogger("pixelwise")

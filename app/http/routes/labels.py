@@ -4,13 +4,13 @@ from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
 
 from app.database import get_database
-from app.errors import documented
-from app.routers.conditions import IfMatch, tags_of
-from app.routers.results import PredictionId, answer
+from app.http.authentication import Client, KeyUnlessPublic
+from app.http.conditional import IfMatch, tags_of
+from app.http.openapi import documented
+from app.http.routes.results import PredictionId, answer
 from app.schemas.labels import LabelHistory, LabelUpdate
 from app.schemas.results import Result
-from app.security import Client, KeyUnlessPublic
-from app.services import results
+from app.services import labels
 from app.services.results import Record
 
 router = APIRouter(tags=["labels"])
@@ -31,7 +31,7 @@ async def set_label(
     """
 
     def write(session: Session) -> Record:
-        return results.set_label(session, prediction_id, body, client, tags_of(if_match))
+        return labels.set_label(session, prediction_id, body, client, tags_of(if_match))
 
     return answer(await get_database().write(write))
 
@@ -44,4 +44,4 @@ async def set_label(
 )
 async def list_labels(prediction_id: PredictionId) -> LabelHistory:
     """List every label of a prediction, the newest first: who said it, and when."""
-    return await get_database().read(lambda session: results.list_labels(session, prediction_id))
+    return await get_database().read(lambda session: labels.list_labels(session, prediction_id))
