@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from clone import PROJECT, SECONDS, environment
 
-from app.cli.program import main
+from app.cli.main import main
 
 
 class Outcome(NamedTuple):

@@ -18,8 +18,8 @@ from starlette.testclient import TestClient
 from stored import random_rows, store
 from typer.main import get_command
 
-from app.cli.program import program
-from app.cli.status import Status
+from app.cli.exit_codes import Status
+from app.cli.main import program
 from app.schemas.export import ExportQuery
 from app.schemas.results import ResultFilters, ResultsQuery
 
@@ -71,7 +71,7 @@ def test_documentation_names_every_command_and_every_exit_status() -> None:
 
 
 def test_help_loads_nothing_that_takes_long(tmp_path: Path) -> None:
-    script = "import sys; from app.cli.program import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    script = "import sys; from app.cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
     ended = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,

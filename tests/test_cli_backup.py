@@ -20,7 +20,7 @@ from service import execute, rows
 from sqlalchemy import make_url
 from stored import random_rows, store
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 from app.config import get_settings
 from app.database.schema_version import schema_revision
 from app.services.backup import checksum

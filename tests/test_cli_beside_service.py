@@ -9,7 +9,7 @@ from command_line import done, refused, run, run_process
 from process import Load, drawing, missing, serving
 from service import rows, stored
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 from app.database.schema_version import schema_revision
 
 

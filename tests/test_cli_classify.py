@@ -11,7 +11,7 @@ from PIL import Image
 from service import rows, stored
 from starlette.testclient import TestClient
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 from app.schemas.classify import SEVEN
 
 

@@ -17,7 +17,7 @@ from process import drawing, serving, wait_until
 from service import connected, execute, rows
 from stored import random_rows, store
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 
 ROWS = random_rows(300)
 TABLES = ("predictions", "drawings", "labels", "reviews")

@@ -12,7 +12,7 @@ from service import hidden
 from starlette.testclient import TestClient
 from stored import random_rows, store
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 
 FORMATS = ("npz", "jsonl", "csv")
 

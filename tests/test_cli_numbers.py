@@ -15,7 +15,7 @@ from sqlalchemy import update
 from starlette.testclient import TestClient
 from stored import random_rows, store
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 from app.models import Drawing
 
 ROWS = random_rows(700)

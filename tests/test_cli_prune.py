@@ -15,7 +15,7 @@ from service import connected, execute, rows, stored
 from sqlalchemy import text
 from stored import Row, random_rows, store
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 
 NOW = datetime.now(UTC)
 

@@ -9,7 +9,7 @@ from second_models import model_of_nothing, swapping_model
 from service import DRAWING
 from starlette.testclient import TestClient
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 from app.config import SHIPPED_MODEL
 
 

@@ -21,7 +21,7 @@ from process import Load, missing, serving
 from service import execute, rows
 from stored import random_rows, store
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 from app.database.sqlite.copies import used_by_nobody
 from app.services.backup import checksum
 

@@ -11,7 +11,7 @@ from service import execute, rows
 from stored import store
 from test_cli_restore import ROWS, backed_up, change_one_bit
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 from app.config import get_settings
 
 

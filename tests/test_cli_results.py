@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from stored import random_rows, store
 
 from app.cli.drawing import blocks
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 
 ROWS = random_rows(40)
 EMPTY_LINE = " " * 28

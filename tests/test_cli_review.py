@@ -15,8 +15,8 @@ from reviewing import add_drawings, reviews
 from service import execute, rows
 from starlette.testclient import TestClient
 
+from app.cli.exit_codes import Status
 from app.cli.keyboard import Keyboard
-from app.cli.status import Status
 
 # All of them noise, so that none is left out for being like another one.
 MARGINS = {id_: id_ / 100 for id_ in range(1, 6)}

@@ -15,7 +15,7 @@ import pytest
 from clone import PROJECT, cannot_run, changed, clone_into, need, run, settings_of, state_of
 from typer.main import get_command
 
-from app.cli.program import program
+from app.cli.main import program
 
 UNIT = PROJECT / "deploy/pixelwise.service"
 SERVICES = sorted((PROJECT / "deploy").glob("*.service"))

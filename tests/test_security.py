@@ -10,6 +10,8 @@ from http_fixtures import Start
 from service import DRAWING, KEY, assert_problem, hidden, stored
 from starlette.testclient import TestClient
 
+from app.http import authentication
+
 NON_ASCII_KEY = "schlüssel-鍵-of-the-operator"
 
 WRONG_KEYS = [

@@ -20,7 +20,7 @@ from process import Load, Reply, Service, drawing, missing, serving, stored_answ
 from service import KEY, assert_problem, assert_storage_problem, connected, rows
 from sqlalchemy import text
 
-from app.cli.status import Status
+from app.cli.exit_codes import Status
 
 
 def delete(database: Path) -> None:

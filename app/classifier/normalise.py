@@ -7,7 +7,8 @@ centre of mass lies on the centre of pixel (14, 14).
 import numpy as np
 import numpy.typing as npt
 
-from app.drawings.shape import BOX, CENTRE, INK_SHARE, LINE_SHARE, SIDE, images_of
+from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE, images_of
+from app.drawings.shape import SIDE
 
 # A drawing whose darkest pixel is lighter than this is blank. Scaling it up would make a digit out of noise.
 BLANK_BELOW = 16

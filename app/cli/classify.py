@@ -9,9 +9,9 @@ from uuid import uuid4
 import typer
 from pydantic import BaseModel
 
-from app.cli import resources
+from app.cli import context
+from app.cli.exit_codes import Failure
 from app.cli.results import CLIENT
-from app.cli.status import Failure
 from app.cli.tables import print_table
 from app.cli.terminal import Json, print_json, progress
 from app.schemas.classify import ClassifyResponse
@@ -57,10 +57,10 @@ def _classified(files: list[Path], *, dry_run: bool) -> list[Classified]:
     with progress() as bars:
         drawings = [_drawing(file) for file in bars.track(files, description="Reading")]
     # One run is one request.
-    answers = answer(resources.loaded_model(), drawings, request_id=uuid4().hex, client=CLIENT)
+    answers = answer(context.loaded_model(), drawings, request_id=uuid4().hex, client=CLIENT)
     kept: Sequence[ClassifyResponse | None] = [None] * len(answers)
     if not dry_run:
-        kept = resources.write(lambda session: remember(session, answers))
+        kept = context.write(lambda session: remember(session, answers))
     return [
         Classified(
             file=_name(file),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import resources
-from app.cli.status import Failure, Status
+from app.cli import context
+from app.cli.exit_codes import Failure, Status
 from app.cli.tables import print_table
 from app.cli.terminal import Json, print_json, progress, say
 
@@ -33,7 +33,7 @@ def copy_to(
     # Imported here because what lies behind it takes longer to load than `--help` may.
     from app.services.copy_to import copy_to as copy
 
-    with progress() as bars, resources.opened() as source, _opened(url) as target:
+    with progress() as bars, context.opened() as source, _opened(url) as target:
         task = bars.add_task("Reading", total=None)
         copied = copy(
             source,
@@ -53,8 +53,8 @@ def _opened(url: str) -> Iterator["Database"]:
     """Open the database to copy to; raise Failure when it, or that of the settings, is of the wrong kind."""
     from app.database import Database
 
-    given = resources.checked_url(url)
-    if not resources.database_url().startswith("sqlite") or not given.startswith("postgresql"):
+    given = context.checked_url(url)
+    if not context.database_url().startswith("sqlite") or not given.startswith("postgresql"):
         raise Failure("DATABASE_URL must name an SQLite file, and URL begin with postgresql://", Status.WRONG_USAGE)
     target = Database(given)
     try:

@@ -9,9 +9,9 @@ from typing import IO, Annotated
 
 import typer
 
-from app.cli import resources
+from app.cli import context
+from app.cli.exit_codes import Failure
 from app.cli.options import takes
-from app.cli.status import Failure
 from app.cli.terminal import Json, print_json, progress, say
 from app.schemas.export import ExportFormat, ExportQuery
 
@@ -34,7 +34,7 @@ def export(
     query = query.model_copy(update={"format": _format_of(file, query)})
     described = file.with_name(f"{file.name}.manifest.json")
     with whole_file(file) as data, whole_file(described) as manifest:
-        with progress() as bars, resources.opened() as database, database.snapshot() as session:
+        with progress() as bars, context.opened() as database, database.snapshot() as session:
             task = bars.add_task("Exporting", total=None)
             prepared = Export(session, query, lambda done, total: bars.update(task, completed=done, total=total))
             for piece in prepared.content():

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from app.cli import resources
+from app.cli import context
 from app.cli.tables import print_facts
 from app.cli.terminal import Json, print_json, progress, say
 from app.schemas.prune import Pruned
@@ -36,7 +36,7 @@ def prune(
     from app.services.prune import prune as delete
 
     # It writes as much as a service, so where no service runs it has to move SQLite's log into the file itself.
-    with progress() as bars, resources.opened(beside_service=False) as database:
+    with progress() as bars, context.opened(beside_service=False) as database:
         task = bars.add_task("Counting", total=None)
         pruned = delete(
             database,

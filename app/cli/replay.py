@@ -5,8 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
-from app.cli import resources
-from app.cli.numbers import accuracy
+from app.cli import context
+from app.cli.stats import accuracy
 from app.cli.tables import print_facts, print_table
 from app.cli.terminal import Json, print_json, progress, say
 from app.schemas.replay import OnLabelled, ReplayReport
@@ -34,12 +34,12 @@ def replay(
     # Imported here because what lies behind it takes longer to load than `--help` may.
     from app.services.replay import replay as compare
 
-    with resources.model_errors(), progress() as bars, resources.opened() as database:
+    with context.model_errors(), progress() as bars, context.opened() as database:
         task = bars.add_task("Scoring", total=None)
         found = compare(
             database,
-            resources.model_of(model),
-            resources.loaded_model(),
+            context.model_of(model),
+            context.loaded_model(),
             folder=output,
             model_version=model_version,
             progress=lambda done, total: bars.update(task, completed=done, total=total),

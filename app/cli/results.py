@@ -1,4 +1,4 @@
-"""Commands on remembered predictions: found, looked at, given labels and notes, deleted."""
+"""`results`, `show`, `notes` and `delete`."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from app.cli import resources
+from app.cli import context
 from app.cli.drawing import print_drawing
+from app.cli.exit_codes import Failure
 from app.cli.options import checked, takes
-from app.cli.status import Failure
 from app.cli.tables import print_facts, print_table, written
 from app.cli.terminal import Json, is_interactive, print_json, say
-from app.schemas.labels import LabelRead, LabelUpdate
+from app.schemas.labels import LabelRead
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery, ResultSummary
 from app.schemas.types import LAST_ID
 
@@ -56,7 +56,7 @@ def _pages(query: ResultsQuery, *, every: bool) -> Iterator[ResultsPage]:
     # Imported in the commands because what lies behind it, SQLAlchemy first, takes longer to load than `--help` may.
     from app.services.results import list_page
 
-    with resources.opened() as database:
+    with context.opened() as database:
         following: str | None = query.cursor
         while True:
             with database.snapshot() as session:
@@ -84,7 +84,7 @@ def show(prediction_id: Id, as_json: Json = False) -> None:
     from app.services.labels import list_labels
     from app.services.results import get
 
-    result, said, pixels = resources.read(
+    result, said, pixels = context.read(
         lambda session: (
             get(session, prediction_id).result,
             list_labels(session, prediction_id).labels,
@@ -116,43 +116,6 @@ def _known(result: Result, said: list[LabelRead]) -> dict[str, object]:
     }
 
 
-def label(
-    prediction_id: Id,
-    word: Annotated[str, typer.Argument(metavar="LABEL", help="0 to 9, or none for not a digit.")],
-    source: Annotated[str | None, typer.Option(metavar="<name>", help=f"Who says so; {CLIENT} if not given.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Say what a drawing shows. The last label counts; saying what the model said confirms it.
-
-    Example: python -m app label 12 7 --source anna
-    """
-    from app.services.labels import set_label
-
-    update = checked(LabelUpdate, {"label": word, "source": source}, label="LABEL")
-    record = resources.write(lambda session: set_label(session, prediction_id, update, CLIENT, None))
-    if as_json:
-        print_json(record.result)
-    else:
-        said = "no digit" if update.label == "none" else update.label
-        say(f"Prediction {prediction_id} ({record.result.prediction}) is labelled {said} by {update.source or CLIENT}.")
-
-
-def labels(prediction_id: Id, as_json: Json = False) -> None:
-    """List what was said about a drawing. The newest, which counts, comes first.
-
-    Example: python -m app labels 12
-    """
-    from app.services.labels import list_labels
-
-    history = resources.read(lambda session: list_labels(session, prediction_id))
-    if as_json:
-        print_json(history)
-    else:
-        print_table(
-            ("label", "source", "time (UTC)"), [(said.label, said.source, said.created_at) for said in history.labels]
-        )
-
-
 def notes(
     prediction_id: Id,
     text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The new notes; they replace the old.")] = None,
@@ -168,7 +131,7 @@ def notes(
     if (text is None) != clear:
         raise typer.BadParameter("give either a text or --clear", param_hint="TEXT")
     update = NotesUpdate(notes=None) if text is None else checked(NotesUpdate, {"notes": text}, notes="TEXT")
-    record = resources.write(lambda session: set_notes(session, prediction_id, update.notes, None))
+    record = context.write(lambda session: set_notes(session, prediction_id, update.notes, None))
     if as_json:
         print_json(record.result)
     else:
@@ -198,5 +161,5 @@ def delete(
         for prediction_id in wanted:
             service.delete(session, prediction_id, None)
 
-    resources.write(remove)
+    context.write(remove)
     say(f"Deleted {many}.")

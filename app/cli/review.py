@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from app.cli import resources
+from app.cli import context
 from app.cli.drawing import print_drawing
+from app.cli.exit_codes import Failure
 from app.cli.options import takes
 from app.cli.results import CLIENT
-from app.cli.status import Failure
 from app.cli.terminal import Json, is_interactive, plain, print_json, say
 from app.drawings.shape import DIGITS
 from app.schemas.labels import LabelUpdate
@@ -39,7 +39,7 @@ def review(query: ReviewQuery, as_json: Json = False) -> None:
 
     if not as_json and not is_interactive():
         raise Failure("a person is asked, and there is no terminal here; --json lists what would be shown")
-    with resources.opened() as database:
+    with context.opened() as database:
         page = asyncio.run(database.write(lambda session: offer(session, query)))
         if as_json:
             print_json(page)

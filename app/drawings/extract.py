@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.drawings.shape import BOX, CENTRE, INK_SHARE, LINE_SHARE, SIDE
+from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE
+from app.drawings.shape import SIDE
 
 Picture = npt.NDArray[np.uint8 | np.uint16]
 Floats = npt.NDArray[np.float32]

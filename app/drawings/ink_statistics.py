@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from app.drawings.shape import INK_SHARE
+from app.drawings.arrays import INK_SHARE
 
 INK: Final = ("ink", "peak", "box", "offset_x", "offset_y", "stroke_width")
 """The statistics of a drawing, in the order of `ink_statistics`."""

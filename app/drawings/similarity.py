@@ -6,7 +6,8 @@ Knows neither the web nor the database.
 import numpy as np
 import numpy.typing as npt
 
-from app.drawings.shape import INK_SHARE, PIXELS, SIDE, images_of
+from app.drawings.arrays import INK_SHARE, images_of
+from app.drawings.shape import PIXELS, SIDE
 
 NEARLY_IDENTICAL = 0.95
 """Drawings whose cosine is at least this are nearly identical.

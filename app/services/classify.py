@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session
 
 from app.classifier import Classifier
 from app.classifier.normalise import normalise_pixels
-from app.drawings.shape import images_of, rows_of
+from app.drawings.arrays import images_of
+from app.drawings.shape import rows_of
 from app.repository.classify import NewPrediction, add_predictions
 from app.schemas.classify import ClassifyResponse, PreviewResponse
 

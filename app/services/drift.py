@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from app.analysis.drift import Observations, Signal, compare
 from app.analysis.drift import Thresholds as Limits
 from app.config import get_settings
+from app.drawings.arrays import images_of
 from app.drawings.ink_statistics import INK, ink_statistics
-from app.drawings.shape import images_of
 from app.repository.drift import list_drawings
 from app.schemas.drift import (
     DRAWINGS_NEEDED,

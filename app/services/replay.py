@@ -29,7 +29,7 @@ from app.analysis.replay.latency import BATCH, speeds
 from app.analysis.replay.verdict import verdict, verdict_on_part
 from app.classifier import Classifier, ModelError
 from app.database import Database
-from app.drawings.shape import images_of
+from app.drawings.arrays import images_of
 from app.repository import replay as repository
 from app.schemas.export import ExportQuery
 from app.schemas.replay import Latency, ModelFile, ReplayReport

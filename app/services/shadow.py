@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 
 from app.classifier import Classifier, get_shadow_classifier
 from app.database import Database, get_database
-from app.drawings.shape import images_of
+from app.drawings.arrays import images_of
 from app.repository.shadow import ShadowAnswer, add_shadow_predictions
 
 log = logging.getLogger("pixelwise")

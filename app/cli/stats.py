@@ -1,10 +1,9 @@
 """Commands that put the service into numbers: how many, how sure, how right; over all, over time, model by model."""
 
-from app.cli import resources
+from app.cli import context
 from app.cli.options import takes
 from app.cli.tables import bar, print_facts, print_table
 from app.cli.terminal import Json, print_json
-from app.schemas.model_versions import ModelVersions
 from app.schemas.stats import Accuracy, Stats, StatsQuery, Timeline, TimelineQuery
 
 
@@ -17,7 +16,7 @@ def stats(query: StatsQuery, as_json: Json = False) -> None:
     # Imported in the commands because what lies behind it, SciPy above all, takes longer to load than `--help` may.
     from app.services.stats import get_stats
 
-    found = resources.read(lambda session: get_stats(session, query))
+    found = context.read(lambda session: get_stats(session, query))
     if as_json:
         print_json(found)
     else:
@@ -77,7 +76,7 @@ def timeline(query: TimelineQuery, as_json: Json = False) -> None:
     """
     from app.services.stats import get_timeline
 
-    found: Timeline = resources.read(lambda session: get_timeline(session, query))
+    found: Timeline = context.read(lambda session: get_timeline(session, query))
     if as_json:
         print_json(found)
         return
@@ -95,55 +94,3 @@ def timeline(query: TimelineQuery, as_json: Json = False) -> None:
             for bucket in found.buckets
         ],
     )
-
-
-def models(as_json: Json = False) -> None:
-    """List the models that answer, answered, or only listen.
-
-    Example: python -m app models
-    """
-    from app.services.model_versions import LoadedModel, Role, get_model_versions
-
-    loaded: dict[Role, LoadedModel] = {"live": resources.loaded_model()}
-    if (listening := resources.shadow_model()) is not None:
-        loaded["shadow"] = listening
-    found = resources.read(lambda session: get_model_versions(session, loaded))
-    if as_json:
-        print_json(found)
-    else:
-        _print_models(found)
-
-
-def _print_models(found: ModelVersions) -> None:
-    print_table(
-        ("model version", "loaded", "file", "predictions", "mean confidence", "accuracy", "last seen (UTC)"),
-        [
-            (
-                model.version,
-                model.loaded,
-                model.sha256 and model.sha256[:8],
-                model.predictions,
-                model.mean_confidence,
-                accuracy(model.accuracy),
-                model.last_seen,
-            )
-            for model in found.models
-        ],
-    )
-    listening = [(model.version, model.shadow) for model in found.models if model.shadow is not None]
-    if listening:
-        print_table(
-            ("in the shadow", "drawings", "same answer", "accuracy", "accuracy of what was answered", "p"),
-            [
-                (
-                    version,
-                    shadow.predictions,
-                    shadow.agreement,
-                    accuracy(shadow.accuracy),
-                    accuracy(shadow.accuracy_answered),
-                    shadow.p_value,
-                )
-                for version, shadow in listening
-            ],
-            below=True,
-        )

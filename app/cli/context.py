@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from app.cli.status import Failure, Status
+from app.cli.exit_codes import Failure, Status
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -6,17 +6,24 @@ from typing import TextIO
 
 import typer
 
-from app.cli import monitoring, numbers, operate, results
-from app.cli.backup import backup, restore
+from app.cli import labels, results, stats
+from app.cli.backup import backup
+from app.cli.calibration import calibration
+from app.cli.check import check
 from app.cli.classify import classify
 from app.cli.copy_to import copy_to
+from app.cli.drift import drift
+from app.cli.exit_codes import MEANING, Failure, Status
 from app.cli.export import export
+from app.cli.model_versions import models
 from app.cli.options import option_of
 from app.cli.prune import prune
 from app.cli.replay import replay
+from app.cli.restore import restore
 from app.cli.review import review
-from app.cli.status import MEANING, Failure, Status
+from app.cli.serve import serve
 from app.cli.terminal import say
+from app.cli.upgrade import upgrade
 from app.services.errors import Invalid, Refusal
 
 NAME = "python -m app"
@@ -37,26 +44,26 @@ program = typer.Typer(
 for command in (
     results.results,
     results.show,
-    results.label,
-    results.labels,
+    labels.label,
+    labels.labels,
     results.notes,
     results.delete,
     review,
     classify,
-    numbers.stats,
-    numbers.timeline,
-    monitoring.calibration,
-    monitoring.drift,
-    numbers.models,
+    stats.stats,
+    stats.timeline,
+    calibration,
+    drift,
+    models,
     replay,
     export,
     backup,
     restore,
     prune,
     copy_to,
-    operate.serve,
-    operate.upgrade,
-    operate.check,
+    serve,
+    upgrade,
+    check,
 ):
     program.command()(command)
 
