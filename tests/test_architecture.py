@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clone import PROJECT, environment
+
+from tests.support.project_copy import PROJECT, environment
 
 APP = PROJECT / "app"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from predictions import a_prediction, add_prediction, count_predictions
 from sqlalchemy.orm import Session
 
 from app.config import PROJECT_FOLDER
 from app.database import Database, get_database
 from app.database.errors import DatabaseError
 from app.models import Drawing, Prediction, SessionLocal
+from tests.support.predictions import a_prediction, add_prediction, count_predictions
 
 
 def test_drawing_is_stored_with_its_prediction_and_deleted_with_it(database: Database) -> None:

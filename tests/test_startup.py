@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from clone import PROJECT, environment, free_port
-from http_fixtures import Start
-from service import DRAWING, KEY, execute, start_problem
 
 from app.config import EXAMPLE_KEY
 from app.main import create_app
+from tests.support.http_fixtures import Start
+from tests.support.project_copy import PROJECT, environment, free_port
+from tests.support.service import DRAWING, KEY, execute, start_problem
 
 V05_TABLE = (
     "CREATE TABLE predictions (id INTEGER NOT NULL, prediction VARCHAR NOT NULL, confidence FLOAT NOT NULL,"
@@ -79,7 +79,7 @@ def test_setting_that_cannot_work_is_refused_in_one_line(
 
 STARTED = """
 import sys
-from service import start_problem
+from tests.support.service import start_problem
 from app.main import create_app
 print(start_problem(create_app()), sorted({"limits", "psycopg", "redis", "scipy", "sqlalchemy"} & set(sys.modules)))
 """

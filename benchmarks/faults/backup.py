@@ -17,14 +17,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from clone import PROJECT, environment
-from conftest import postgres_database
-from process import Answer, Load, drawing, missing, serving
-from service import execute, rows
-
 from benchmarks.faults.databases import DEFAULT_SERVER, ENGINES, database
 from benchmarks.past import fill
 from benchmarks.report import table, with_range
+from tests.support.databases import postgres_database
+from tests.support.project_copy import PROJECT, environment
+from tests.support.service import execute, rows
+from tests.support.service_process import Answer, Load, drawing, missing, serving
 
 CLIENTS, WORKERS = 4, 2
 UNDER_WRITERS = ("engine", "backups", "answers before the last", "missing in a backup", "refused", "s a backup")

@@ -15,14 +15,14 @@ from pathlib import Path
 from random import Random
 
 import psutil
-from crowding import BODY, HEAD, Slow, hang_up
-from nginx import calling, https_in_front
-from process import Load, Service, drawing, serving, stored_answers
-from service import DRAWING
 from sqlalchemy import make_url
 
 from benchmarks.faults.databases import ENGINES, database
 from benchmarks.report import table
+from tests.support.nginx import calling, https_in_front
+from tests.support.service import DRAWING
+from tests.support.service_process import Load, Service, drawing, serving, stored_answers
+from tests.support.slow_clients import BODY, HEAD, Slow, hang_up
 
 CLIENTS, HANG_UPS, SLOW = 200, 500, 300
 SECONDS = 8

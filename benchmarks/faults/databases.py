@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from conftest import migrate, postgres_database
+from tests.support.databases import migrate, postgres_database
 
 ENGINES = ("sqlite", "postgresql")
 DEFAULT_SERVER = "postgresql://postgres@127.0.0.1:5432/postgres"

@@ -8,10 +8,9 @@ import argparse
 import sys
 from itertools import product
 
-from retrying import outcome, survive_kills
-
 from benchmarks.faults.databases import ENGINES, database
 from benchmarks.report import table
+from tests.support.retrying_clients import outcome, survive_kills
 
 HEADING = (
     "engine", "workers", "kills", "drawings answered", "rows", "answers not waited for", "connections broken",

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from callers import Callers
-from process import Service, drawing, free_port, serving
-from test_shared_limits import redis_server, sent_to, uri
-
 from benchmarks.faults.databases import database
 from benchmarks.report import table
+from tests.http.test_shared_limits import redis_server, sent_to, uri
+from tests.support.callers import Callers
+from tests.support.service_process import Service, drawing, free_port, serving
 
 CLIENTS = 8
 LONGEST_S = 0.5

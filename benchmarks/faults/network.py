@@ -10,13 +10,13 @@ import sys
 import time
 from collections.abc import Awaitable
 
-from conftest import migrate
-from postgres_cluster import postgres_cluster
 from sqlalchemy import text
 
 from app.database import Database
 from app.database.errors import DatabaseError
 from benchmarks.report import table
+from tests.support.databases import migrate
+from tests.support.postgres_cluster import postgres_cluster
 
 HEADING = ("request", "outcome", "s after the network went or came back")
 # Half as long again as the connection is given to notice it.

@@ -13,11 +13,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
-from conftest import migrate
-from postgres_cluster import Cluster, pgbouncer, postgres_cluster
-from process import Load, missing, serving, wait_until
 
 from benchmarks.report import table
+from tests.support.databases import migrate
+from tests.support.postgres_cluster import Cluster, pgbouncer, postgres_cluster
+from tests.support.service_process import Load, missing, serving, wait_until
 
 HEADING = (
     "by way of", "stopped at once", "connections ended", "answers of 200", "503, nothing stored", "503, not known",

@@ -15,14 +15,13 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from callers import Callers
-from process import Answer, Client, classify_body, drawing, missing, serving
-from service import KEY, rows
-
 from benchmarks.faults.backup import command
 from benchmarks.faults.databases import ENGINES, database
 from benchmarks.past import fill, time_of
 from benchmarks.report import table
+from tests.support.callers import Callers
+from tests.support.service import KEY, rows
+from tests.support.service_process import Answer, Client, classify_body, drawing, missing, serving
 
 HEADING = ("engine", "deleted", "took s", "file MB", "log MB", "answers, labels", "refused", "longest wait ms", "wrong")
 CLIENTS = 4

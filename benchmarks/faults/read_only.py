@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from process import Load, missing, serving, wait_until
-from service import rows
-
 from benchmarks.faults.databases import database
 from benchmarks.report import table
+from tests.support.service import rows
+from tests.support.service_process import Load, missing, serving, wait_until
 
 
 def run(*command: str) -> str:

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import sqlalchemy as sa
-from callers import Callers
-from conftest import migrate
-from migrating import engine_name, execute, make_v0_5, next_release, rows
-from process import Client, drawing, serving
 
 from benchmarks.faults.databases import ENGINES, database
 from benchmarks.report import table
+from tests.support.callers import Callers
+from tests.support.databases import migrate
+from tests.support.old_databases import engine_name, execute, make_v0_5, next_release, rows
+from tests.support.service_process import Client, drawing, serving
 
 HEADING = ("engine", "step", "took s", "answered", "refused, asked again", "longest wait s", "failed", "rows missing")
 CLIENTS = 8

@@ -1,0 +1,80 @@
+"""`python -m app classify`: pictures in files, with an answer to each."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from app.cli.exit_codes import Status
+from app.schemas.classify import SEVEN
+from tests.support.command_line import done, refused
+from tests.support.service import rows, stored
+
+
+@pytest.fixture
+def seven(tmp_path: Path) -> Path:
+    """A picture of a seven, dark on light and larger than a drawing, in a folder of its own."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    drawing = Image.fromarray(255 - np.array(SEVEN, np.uint8))
+    drawing.resize((280, 280)).save(folder / "seven.png")
+    return folder / "seven.png"
+
+
+def test_each_picture_is_answered_and_remembered(client: TestClient, database_url: str, seven: Path) -> None:
+    other = seven.with_name("again.bmp")
+    with Image.open(seven) as picture:
+        picture.save(other)
+    lines = [json.loads(line) for line in done("classify", str(seven), str(other), "--json").splitlines()]
+    assert [(line.pop("file"), line["prediction"]) for line in lines] == [(str(seven), "7"), (str(other), "7")]
+    assert stored(database_url) == (2, 2)
+    for line in lines:
+        record = client.get(f"/results/{line['id']}").json()
+        assert {name: record[name] for name in line} == line
+    assert [row["client"] for row in rows(database_url, "SELECT client FROM predictions")] == ["command line"] * 2
+
+
+def test_dry_run_answers_the_same_and_needs_no_database(
+    settings_environment: pytest.MonkeyPatch, tmp_path: Path, seven: Path
+) -> None:
+    settings_environment.setenv("DATABASE_URL", "sqlite:///missing.db")
+    (line,) = done("classify", str(seven), "--dry-run", "--json").splitlines()
+    answer = json.loads(line)
+    assert (answer["prediction"], answer["id"], answer["created_at"]) == ("7", None, None)
+    assert not (tmp_path / "missing.db").exists()
+
+
+def test_nothing_is_remembered_when_one_file_is_no_picture(configured_sqlite: str, seven: Path) -> None:
+    text = seven.with_name("text.png")
+    text.write_text("no picture")
+    assert str(text) in refused(Status.NOT_DONE, "classify", str(seven), str(text))
+    assert "No such file" in refused(Status.NOT_DONE, "classify", str(seven), str(seven.with_name("missing.png")))
+    assert stored(configured_sqlite) == (0, 0)
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+def test_answers_are_a_table_with_the_files_names(seven: Path) -> None:
+    long = seven.with_name(f"{'scan ' * 40}.png")
+    seven.rename(long)
+    header, line = done("classify", str(long)).splitlines()
+    assert header.split() == ["file", "prediction", "confidence", "id"]
+    assert line.startswith(f"{long}  7 ")
+    assert line.split()[-1] == "1"
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+def test_name_that_is_no_text_is_shown_by_its_numbers(seven: Path) -> None:
+    odd = os.fsdecode(os.fsencode(seven.parent) + b"/\xff\x1b[2J.png")
+    seven.rename(odd)
+    assert "\\udcff\\x1b[2J.png" in done("classify", odd)
+    assert json.loads(done("classify", odd, "--json"))["file"].endswith("/\\udcff\x1b[2J.png")
+
+
+@pytest.mark.usefixtures("fresh_classifier")
+def test_model_that_cannot_be_used_is_one_line(settings_environment: pytest.MonkeyPatch, seven: Path) -> None:
+    settings_environment.setenv("MODEL_PATH", "/nowhere/model.onnx")
+    assert "/nowhere/model.onnx" in refused(Status.CANNOT_WORK, "classify", str(seven), "--dry-run")

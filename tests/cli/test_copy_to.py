@@ -1,0 +1,166 @@
+"""`python -m app copy-to`: everything moves from SQLite to PostgreSQL, and both are compared."""
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC
+from pathlib import Path
+from random import Random
+
+import pytest
+import sqlalchemy as sa
+
+from app.cli.exit_codes import Status
+from tests.support.command_line import done, in_terminal, refused, run_process
+from tests.support.service import connected, execute, rows
+from tests.support.service_process import drawing, serving, wait_until
+from tests.support.stored_rows import random_rows, store
+
+ROWS = random_rows(300)
+TABLES = ("predictions", "drawings", "labels", "reviews")
+
+
+def counted(url: str) -> dict[str, int]:
+    return {name: int(rows(url, f"SELECT count(*) AS n FROM {name}")[0]["n"]) for name in TABLES}
+
+
+@pytest.fixture
+def filled(configured_sqlite: str) -> str:
+    """An SQLite database of every kind of row, the newest of which was deleted."""
+    store(configured_sqlite, ROWS, drawings=True)
+    execute(
+        configured_sqlite,
+        "DELETE FROM drawings WHERE prediction_id = 300",
+        "DELETE FROM labels WHERE prediction_id = 300",
+        "DELETE FROM reviews WHERE prediction_id = 300",
+        "DELETE FROM predictions WHERE id = 300",
+        "INSERT INTO idempotency_keys VALUES ('Änne', 'key', 'x', '[]', '2026-11-20 10:00:00.000000')",
+    )
+    return configured_sqlite
+
+
+def test_everything_is_there_and_the_service_goes_on_with_the_next_id(
+    filled: str, postgres_url: str, tmp_path: Path
+) -> None:
+    copied = json.loads(done("copy-to", postgres_url, "--json"))["tables"]
+    assert counted(postgres_url) == counted(filled) == {name: copied[name]["rows"] for name in TABLES}
+    query = "SELECT id, prediction, confidence, model_version, notes, request_id FROM predictions ORDER BY id"
+    assert rows(postgres_url, query) == rows(filled, query)
+    query = "SELECT id, prediction_id, label, source FROM labels ORDER BY id"
+    assert rows(postgres_url, query) == rows(filled, query)
+    query = "SELECT prediction_id, pixels FROM drawings ORDER BY prediction_id"
+    assert rows(postgres_url, query) == rows(filled, query)
+    query = "SELECT max(created_at) AS last FROM predictions"
+    (last,) = rows(postgres_url, query)
+    assert rows(filled, query)[0]["last"] == f"{last['last'].astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+    with serving(postgres_url, tmp_path) as service, service.client() as client:
+        # The id of the row that was deleted is not given again.
+        assert client.classify(drawing(Random(1))).json()["id"] == 301
+
+
+@contextmanager
+def halted_at(postgres_url: str, prediction_id: int) -> Iterator[None]:
+    """Let nobody get past this prediction: its id is another's, who has not committed and never does."""
+    with connected(postgres_url) as other:
+        transaction = other.get_transaction()
+        assert transaction is not None
+        other.execute(
+            sa.text("INSERT INTO predictions (id, prediction, confidence, model_version) VALUES (:id, '7', 0.5, 'v1')"),
+            {"id": prediction_id},
+        )
+        try:
+            yield
+        finally:
+            transaction.rollback()
+
+
+def test_interrupted_it_goes_on_where_it_was(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
+    store(sqlite_url, random_rows(10_000))
+    settings = {"DATABASE_URL": sqlite_url}
+    with (
+        halted_at(postgres_url, 5500),
+        in_terminal(tmp_path, "copy-to", postgres_url, settings=settings) as terminal,
+    ):
+        wait_until(lambda: counted(postgres_url)["predictions"] > 0, "some rows are copied")
+        # It may have ended before: PostgreSQL lets nobody wait for a row for longer than two seconds.
+        assert terminal.interrupt() in (Status.INTERRUPTED, -signal.SIGINT, Status.CANNOT_WORK)
+    before = counted(postgres_url)
+    assert 0 < before["predictions"] < 5500
+    with in_terminal(tmp_path, "copy-to", postgres_url, "--json", settings=settings) as terminal:
+        assert terminal.end() == 0
+    tables = json.loads(terminal.shown[terminal.shown.index('{"tables"') :].partition("\n")[0])["tables"]
+    assert {name: tables[name]["resumed"] for name in TABLES} == before
+    assert counted(postgres_url) == counted(sqlite_url)
+
+
+def test_a_lost_connection_is_told_in_one_line(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
+    store(sqlite_url, random_rows(100))
+    copying = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY %'"
+    with halted_at(postgres_url, 50), ThreadPoolExecutor(1) as beside:
+        outcome = beside.submit(run_process, tmp_path, "copy-to", postgres_url, DATABASE_URL=sqlite_url)
+        wait_until(lambda: rows(postgres_url, f"SELECT pg_terminate_backend(pid) {copying}"), "it copies")
+        ended = outcome.result()
+    assert ended.status == Status.CANNOT_WORK
+    assert ended.err.startswith("pixelwise: ")
+    assert ended.err.count("\n") == 1
+    assert counted(postgres_url)["predictions"] == 0
+
+
+@pytest.mark.parametrize(("column", "kind"), [("scores", "json"), ("margin", "double precision")])
+def test_a_value_that_postgresql_refuses_is_not_quoted(filled: str, postgres_url: str, column: str, kind: str) -> None:
+    execute(filled, f"UPDATE drawings SET {column} = 'a secret' WHERE prediction_id = 7")
+    told = refused(Status.CANNOT_WORK, "copy-to", postgres_url)
+    assert told == f"drawings: invalid input syntax for type {kind}"
+
+
+def test_text_is_copied_as_it_is_written(filled: str, postgres_url: str) -> None:
+    """What COPY itself would take for a sign, and numbers as a person wrote them."""
+    scores = "[1, 1e-3,0.1000, 0,0,0,0,0,0,0 ]"
+    execute(filled, f"UPDATE drawings SET scores = '{scores}' WHERE prediction_id = 7")
+    notes = "\\N \\. \t tab\n\\\\x41 line\r end \\"
+    with connected(filled) as connection:
+        connection.execute(sa.text("UPDATE predictions SET notes = :notes WHERE id = 7"), {"notes": notes})
+        connection.execute(sa.text("UPDATE predictions SET notes = '' WHERE id = 8"))
+    done("copy-to", postgres_url)
+    query = "SELECT notes FROM predictions WHERE id IN (7, 8) ORDER BY id"
+    assert rows(postgres_url, query) == [{"notes": notes}, {"notes": ""}]
+    query = "SELECT CAST(scores AS text) AS scores FROM drawings WHERE prediction_id = 7"
+    assert rows(postgres_url, query) == [{"scores": scores}]
+
+
+def test_rows_of_what_is_gone_are_told_with_what_to_do(filled: str, postgres_url: str) -> None:
+    # As `sqlite3` deletes, where foreign keys are off unless they are asked for.
+    execute(filled, "PRAGMA foreign_keys=OFF", "DELETE FROM predictions WHERE id = 7")
+    told = refused(Status.NOT_DONE, "copy-to", postgres_url)
+    found = re.fullmatch(r"\d+ rows of (\w+) refer to predictions .* first: (DELETE .*)", told)
+    assert found
+    table, remedy = found.groups()
+    assert set(counted(postgres_url).values()) == {0}
+    for name in TABLES:
+        if name != "predictions":
+            execute(filled, remedy.replace(table, name))
+    done("copy-to", postgres_url)
+
+
+def test_a_database_that_holds_something_else_is_left_alone(filled: str, postgres_url: str) -> None:
+    execute(postgres_url, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.5, 'v1')")
+    assert "predictions holds rows of something else" in refused(Status.NOT_DONE, "copy-to", postgres_url)
+    assert counted(postgres_url) == {"predictions": 1, "drawings": 0, "labels": 0, "reviews": 0}
+
+
+def test_a_row_that_was_changed_there_is_found(filled: str, postgres_url: str) -> None:
+    done("copy-to", postgres_url)
+    done("copy-to", postgres_url)
+    execute(postgres_url, "UPDATE drawings SET margin = margin + 0.000001 WHERE prediction_id = 7")
+    assert "drawings holds rows of something else" in refused(Status.NOT_DONE, "copy-to", postgres_url)
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+def test_a_place_that_cannot_be_copied_to_is_refused(empty_postgres_url: str, tmp_path: Path) -> None:
+    assert "run: alembic upgrade head" in refused(Status.CANNOT_WORK, "copy-to", empty_postgres_url)
+    assert "begin with postgresql://" in refused(Status.WRONG_USAGE, "copy-to", f"sqlite:///{tmp_path}/other.db")
+    told = refused(Status.CANNOT_WORK, "copy-to", "postgresql://anna:${NO_SUCH_NAME}@localhost/x")
+    assert "NO_SUCH_NAME" in told

@@ -1,0 +1,102 @@
+"""`python -m app export`: a file, and beside it what it holds; both whole, or neither."""
+
+import json
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from app.cli.exit_codes import Status
+from tests.support.command_line import done, in_terminal, refused
+from tests.support.export_files import fill
+from tests.support.service import hidden
+from tests.support.stored_rows import random_rows, store
+
+FORMATS = ("npz", "jsonl", "csv")
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith("pixelwise.db")}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_file_is_what_http_sends_and_the_manifest_lies_beside_it(
+    client: TestClient, database_url: str, tmp_path: Path, kind: str
+) -> None:
+    fill(database_url)
+    file = tmp_path / f"drawings.{kind}"
+    printed = json.loads(done("export", str(file), "--include-unlabelled", "--test-share", "0.3", "--json"))
+    query = {"format": kind, "include_unlabelled": True, "test_share": 0.3}
+    response = client.get("/export", params=query)
+    over_http = json.loads(response.headers["x-export-manifest"])
+    del printed["created_at"], over_http["created_at"]
+    assert printed == over_http
+    manifest = json.loads((tmp_path / f"drawings.{kind}.manifest.json").read_text())
+    assert {**printed, "created_at": manifest["created_at"]} == manifest
+    if kind == "npz":
+        with np.load(file, allow_pickle=False) as arrays:
+            assert len(arrays["y_train"]) == manifest["counts"]["train"] > 0
+    else:
+        assert file.read_bytes() == response.content
+
+
+def test_filters_narrow_the_export(configured_sqlite: str, tmp_path: Path) -> None:
+    rows = random_rows(200)
+    store(configured_sqlite, rows, drawings=True)
+    done("export", "sevens.jsonl", "--label", "7", "--model-version", "v1")
+    exported = [json.loads(line)["id"] for line in (tmp_path / "sevens.jsonl").read_text().splitlines()]
+    assert exported == [row.id for row in rows if row.label == "7" and row.model_version == "v1"]
+
+
+def test_format_may_be_another_than_the_name_says(configured_sqlite: str, tmp_path: Path) -> None:
+    store(configured_sqlite, random_rows(20), drawings=True)
+    done("export", "drawings.txt", "--format", "csv")
+    done("export", "drawings.NPZ")
+    assert (tmp_path / "drawings.txt").read_text().startswith("id,")
+    assert np.load(tmp_path / "drawings.NPZ", allow_pickle=False)
+
+
+def test_only_the_owner_can_read_what_people_drew(configured_sqlite: str, tmp_path: Path) -> None:
+    store(configured_sqlite, random_rows(20), drawings=True)
+    done("export", "drawings.csv")
+    for name in ("drawings.csv", "drawings.csv.manifest.json"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+def test_an_export_that_fails_leaves_what_was_there(configured_sqlite: str, tmp_path: Path) -> None:
+    store(configured_sqlite, random_rows(20), drawings=True)
+    done("export", "drawings.csv")
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    with hidden(configured_sqlite, "drawings"):
+        refused(Status.CANNOT_WORK, "export", "drawings.csv")
+        refused(Status.CANNOT_WORK, "export", "others.csv")
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    assert "folder.csv" in refused(Status.NOT_DONE, "export", "folder.csv")
+    assert "nowhere" in refused(Status.NOT_DONE, "export", "nowhere/drawings.csv")
+    assert "File name too long" in refused(Status.NOT_DONE, "export", f"{'x' * 300}.csv")
+    assert "is no file" in refused(Status.NOT_DONE, "export", "/dev/null", "--format", "csv")
+    assert files(tmp_path) == {"folder.csv"}
+
+
+def test_a_link_goes_on_leading_to_the_file(configured_sqlite: str, tmp_path: Path) -> None:
+    store(configured_sqlite, random_rows(20), drawings=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "latest.csv").symlink_to(tmp_path / "elsewhere" / "drawings.csv")
+    done("export", "latest.csv")
+    assert (tmp_path / "latest.csv").is_symlink()
+    assert (tmp_path / "elsewhere" / "drawings.csv").read_text().startswith("id,")
+
+
+def test_on_a_terminal_the_progress_is_shown_and_in_a_pipe_it_is_not(sqlite_url: str, tmp_path: Path) -> None:
+    store(sqlite_url, random_rows(20), drawings=True)
+    with in_terminal(tmp_path, "export", "drawings.csv", settings={"DATABASE_URL": sqlite_url}) as terminal:
+        assert terminal.end() == 0
+    assert "Exporting" in terminal.shown
+    assert "Wrote drawings.csv" in terminal.shown

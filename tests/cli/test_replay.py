@@ -1,0 +1,68 @@
+"""`python -m app replay`: every stored drawing is scored with another model, and the two are compared."""
+
+import json
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.cli.exit_codes import Status
+from app.config import SHIPPED_MODEL
+from tests.support.command_line import done, refused, run
+from tests.support.model_files import model_of_nothing, swapping_model
+from tests.support.service import DRAWING
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for models and reports, apart from the database."""
+    made = tmp_path / "replays"
+    made.mkdir()
+    return made
+
+
+def test_report_is_printed_and_written(client: TestClient, folder: Path) -> None:
+    ids = [client.post("/classify", json=DRAWING).json()["id"] for _ in range(3)]
+    for id_ in ids[:2]:
+        done("label", str(id_), "9")
+    model = swapping_model(folder, 7, 9)
+    outcome = run("replay", str(model), "--output", str(folder / "report"))
+    assert outcome.status == 0, outcome.err
+    assert "better" in outcome.out or "no difference can be shown" in outcome.out
+    for name in ("report.json", "flips.html", "flips.csv"):
+        assert (folder / "report" / name).exists()
+        assert f"report/{name}" in outcome.err
+    flips = [line.split() for line in outcome.out.splitlines()]
+    assert ["7", "9", "3"] in flips
+
+
+def test_json_is_the_report_and_nothing_else(client: TestClient, folder: Path) -> None:
+    client.post("/classify", json=DRAWING)
+    printed = json.loads(done("replay", str(SHIPPED_MODEL), "--output", str(folder / "report"), "--json"))
+    assert printed == json.loads((folder / "report/report.json").read_text())
+    assert (printed["drawings"], printed["agreement"]["agreed"]) == (1, 1)
+
+
+def test_one_version_may_be_chosen(sqlite_client: TestClient, folder: Path) -> None:
+    sqlite_client.post("/classify", json=DRAWING)
+    arguments = ("replay", str(SHIPPED_MODEL), "--output", str(folder / "report"), "--model-version", "v0", "--json")
+    assert json.loads(done(*arguments))["drawings"] == 0
+
+
+def test_model_that_cannot_be_used_is_one_line(sqlite_client: TestClient, folder: Path) -> None:
+    sqlite_client.post("/classify", json=DRAWING)
+    (folder / "text.onnx").write_text("no model")
+    for name in ("text.onnx", "missing.onnx"):
+        line = refused(Status.CANNOT_WORK, "replay", str(folder / name))
+        assert name in line
+        assert "MODEL_PATH" not in line
+    refused(Status.CANNOT_WORK, "replay", str(model_of_nothing(folder)), "--output", str(folder / "report"))
+
+
+def test_folder_of_another_replay_is_refused_by_the_option_s_name(sqlite_client: TestClient, folder: Path) -> None:
+    sqlite_client.post("/classify", json=DRAWING)
+    done("replay", str(SHIPPED_MODEL), "--output", str(folder / "report"))
+    other = swapping_model(folder)
+    assert refused(Status.WRONG_USAGE, "replay", str(other), "--output", str(folder / "report")).startswith(
+        "--output: "
+    )

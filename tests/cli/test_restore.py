@@ -1,0 +1,269 @@
+"""`python -m app restore`: checked first, refused while anybody uses the database, and there is a way back."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.cli.exit_codes import Status
+from app.database.sqlite.copies import used_by_nobody
+from app.services.backup import checksum
+from tests.support.command_line import done, in_terminal, refused, run_process
+from tests.support.databases import migrate
+from tests.support.old_databases import everything
+from tests.support.project_copy import PROJECT, need, run
+from tests.support.service import execute, rows
+from tests.support.service_process import Load, missing, serving
+from tests.support.stored_rows import random_rows, store
+
+ROWS = random_rows(60)
+
+
+def backed_up(tmp_path: Path) -> Path:
+    """Back the database up, which has rows by then; return the file."""
+    name: str = json.loads(done("backup", "--json"))["file"]
+    return tmp_path / "backups" / name
+
+
+@pytest.fixture
+def backup(configured_sqlite: str, tmp_path: Path) -> Path:
+    """A backup of an SQLite database with rows, which has got more of them since."""
+    store(configured_sqlite, ROWS, drawings=True)
+    copied = backed_up(tmp_path)
+    execute(configured_sqlite, "DELETE FROM predictions WHERE id > 10")
+    return copied
+
+
+def test_everything_is_as_it_was_and_the_old_file_is_kept(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+    database = tmp_path / "pixelwise.db"
+    database.chmod(0o640)
+    os.chown(database, os.geteuid(), os.getegid())
+    before = everything(sqlite_url)
+    restored = json.loads(done("restore", str(backup), "--yes", "--json"))
+    with closing(sqlite3.connect(backup)) as copy, closing(sqlite3.connect(database)) as there:
+        assert list(there.iterdump()) == list(copy.iterdump())
+    assert stat.S_IMODE(database.stat().st_mode) == 0o640
+    assert list(restored["kept"]) == [str(database)]
+    kept = restored["kept"][str(database)]
+    assert everything(f"sqlite:///{kept}") == before
+    assert sorted(path.name for path in tmp_path.glob("*pixelwise*")) == ["pixelwise.db", Path(kept).name]
+
+
+def test_the_service_goes_on_with_what_was_restored(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+    done("restore", str(backup), "--yes")
+    with serving(sqlite_url, tmp_path) as service:
+        with Load(service.port, 2) as load:
+            load.wait_for(20)
+        service.stop()
+    assert load.refused == []
+    assert missing(load.acknowledged, sqlite_url) == []
+    assert min(load.acknowledged) == len(ROWS) + 1
+    assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
+def test_rows_that_a_killed_service_left_in_its_log_are_kept_with_the_old_file(
+    backup: Path, sqlite_url: str, tmp_path: Path
+) -> None:
+    with serving(sqlite_url, tmp_path) as service:
+        with Load(service.port, 2) as load:
+            load.wait_for(20)
+        service.kill()
+    restored = json.loads(done("restore", str(backup), "--yes", "--json"))
+    names = [str(tmp_path / "pixelwise.db"), str(tmp_path / "pixelwise.db-wal")]
+    assert list(restored["kept"]) == names
+    # No log lies beside the new file, and the old one still belongs to the old.
+    assert not (tmp_path / "pixelwise.db-wal").exists()
+    assert not (tmp_path / "pixelwise.db-shm").exists()
+    assert rows(sqlite_url, "SELECT count(*) AS n FROM predictions") == [{"n": len(ROWS)}]
+    assert missing(load.acknowledged, f"sqlite:///{restored['kept'][names[0]]}") == []
+
+
+def test_it_refuses_while_the_service_runs(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+    with serving(sqlite_url, tmp_path) as service, Load(service.port, 2) as load:
+        load.wait_for(20)
+        assert "is in use; stop the service" in refused(Status.NOT_DONE, "restore", str(backup), "--yes")
+        load.wait_for(20)
+    assert load.refused == []
+    assert missing(load.acknowledged, sqlite_url) == []
+    assert list(tmp_path.glob(".pixelwise-restore*")) == []
+
+
+@contextmanager
+def another_reader(database: Path) -> Iterator[None]:
+    """Another process, such as a person's `sqlite3`, that has read the database and does nothing now."""
+    program = (
+        "import sqlite3, sys; reader = sqlite3.connect(sys.argv[1]);"
+        " reader.execute('PRAGMA journal_mode=WAL'); reader.execute('SELECT count(*) FROM predictions').fetchone();"
+        " print('open', flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", program, str(database)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield
+        process.communicate("", timeout=10)
+
+
+def test_it_refuses_while_a_person_has_the_database_open(backup: Path, tmp_path: Path) -> None:
+    with another_reader(tmp_path / "pixelwise.db"):
+        assert "is in use" in refused(Status.NOT_DONE, "restore", str(backup), "--yes")
+    done("restore", str(backup), "--yes")
+
+
+def test_two_restores_one_after_the_other_keep_both_databases(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+    before = everything(sqlite_url)
+    kept = [json.loads(done("restore", str(backup), "--yes", "--json"))["kept"] for _ in range(2)]
+    first, second = (names[str(tmp_path / "pixelwise.db")] for names in kept)
+    assert everything(f"sqlite:///{first}") == before
+    assert everything(f"sqlite:///{second}") == everything(sqlite_url)
+
+
+def test_it_refuses_while_another_restore_is_under_way(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+    # It may be one into a place where no database is yet.
+    (tmp_path / "pixelwise.db").unlink()
+    with used_by_nobody(tmp_path / "pixelwise.db"):
+        assert "is in use" in refused(Status.NOT_DONE, "restore", str(backup), "--yes")
+    # What a killed one has left is no obstacle, and does not stay.
+    (tmp_path / ".pixelwise-restore.unfinished").write_bytes(b"half a database")
+    done("restore", str(backup), "--yes")
+    assert list(tmp_path.glob(".pixelwise-restore*")) == []
+
+
+def truncate(backup: Path) -> None:
+    os.truncate(backup, backup.stat().st_size - 4096)
+
+
+def change_one_bit(backup: Path) -> None:
+    with backup.open("r+b") as file:
+        file.seek(backup.stat().st_size // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+
+
+def lose_the_manifest(backup: Path) -> None:
+    backup.with_name(f"{backup.name}.manifest.json").unlink()
+
+
+def spoil_the_manifest(backup: Path) -> None:
+    backup.with_name(f"{backup.name}.manifest.json").write_text("{}")
+
+
+def come_from_the_future(backup: Path) -> None:
+    execute(f"sqlite:///{backup}", "UPDATE alembic_version SET version_num = '9999'")
+    size, sha256 = backup.stat().st_size, checksum(backup)
+    change_manifest(backup, revision="9999", size=size, sha256=sha256)
+
+
+def change_manifest(backup: Path, **changes: object) -> None:
+    manifest = backup.with_name(f"{backup.name}.manifest.json")
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (Path.unlink, "there is no backup"),
+        (truncate, "is not the file that its manifest describes"),
+        (change_one_bit, "is not the file that its manifest describes"),
+        (lose_the_manifest, "is missing, so nobody can tell"),
+        (spoil_the_manifest, "is no manifest"),
+        (come_from_the_future, "newer than this PixelWise"),
+        (lambda backup: change_manifest(backup, database="postgresql"), "DATABASE_URL names sqlite"),
+        (lambda backup: change_manifest(backup, rows={"predictions": 61}), "has other rows than it should"),
+    ],
+)
+def test_a_backup_that_is_not_what_it_was_changes_nothing(
+    backup: Path, tmp_path: Path, spoil: Callable[[Path], None], told: str
+) -> None:
+    database = tmp_path / "pixelwise.db"
+    before = database.read_bytes()
+    spoil(backup)
+    assert told in refused(Status.NOT_DONE, "restore", str(backup), "--yes")
+    assert database.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.glob("*pixelwise*")) == ["pixelwise.db"]
+
+
+@pytest.mark.parametrize("state", ["deleted", "no database", "empty"])
+def test_a_database_that_is_lost_or_spoilt_is_replaced_all_the_same(backup: Path, tmp_path: Path, state: str) -> None:
+    database = tmp_path / "pixelwise.db"
+    if state == "deleted":
+        database.unlink()
+    else:
+        database.write_bytes(b"no database" * 1000 if state == "no database" else b"")
+    done("restore", str(backup), "--yes")
+    assert rows(f"sqlite:///{database}", "SELECT count(*) AS n FROM predictions") == [{"n": len(ROWS)}]
+
+
+def test_tables_of_an_older_version_are_restored_and_then_brought_up_to_date(
+    settings_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'pixelwise.db'}"
+    settings_environment.setenv("DATABASE_URL", url)
+    migrate(url, "upgrade", "0002")
+    execute(url, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.94, 'v1')")
+    copied = backed_up(tmp_path)
+    migrate(url)
+    problem = json.loads(done("restore", str(copied), "--yes", "--json"))["problem"]
+    assert problem.endswith("run: alembic upgrade head")
+    assert "alembic upgrade head" in refused(Status.CANNOT_WORK, "results")
+    done("upgrade")
+    assert rows(url, "SELECT prediction FROM predictions") == [{"prediction": "7"}]
+
+
+def test_a_person_is_asked_first(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+    before = (tmp_path / "pixelwise.db").read_bytes()
+    assert "add --yes" in refused(Status.NOT_DONE, "restore", str(backup))
+    with in_terminal(tmp_path, "restore", str(backup), settings={"DATABASE_URL": sqlite_url}) as terminal:
+        assert f"{len(ROWS)} predictions" in terminal.wait_for("[y/N]")
+        terminal.press("n\n")
+        assert terminal.end() == Status.NOT_DONE
+    assert (tmp_path / "pixelwise.db").read_bytes() == before
+
+
+def restore_killed_at(call: str, number: int, folder: Path, backup: Path) -> bool:
+    """Restore, and be killed when this system call is made this often; return whether it was."""
+    words = [sys.executable, "-m", "app", "restore", str(backup), "--yes"]
+    killer = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"]
+    settings = {"PYTHONPATH": str(PROJECT), "DATABASE_URL": f"sqlite:///{folder / 'pixelwise.db'}"}
+    ended = run(folder, *killer, *words, **settings)
+    assert ended.returncode in (0, -signal.SIGKILL, 128 + signal.SIGKILL), ended.stderr
+    return ended.returncode != 0
+
+
+@pytest.mark.parametrize(("call", "times"), [("link", 1), ("rename", 2), ("unlink", 4)])
+def test_a_restore_that_is_killed_at_any_step_loses_nothing(
+    backup: Path, sqlite_url: str, tmp_path: Path, call: str, times: int
+) -> None:
+    need("strace", "strace")
+    with serving(sqlite_url, tmp_path) as service:
+        with Load(service.port, 2) as load:
+            load.wait_for(20)
+        service.kill()
+    for number in range(1, times + 2):
+        folder = tmp_path / f"{call} {number}"
+        folder.mkdir()
+        for path in tmp_path.glob("pixelwise.db*"):
+            shutil.copy(path, folder)
+        database = folder / "pixelwise.db"
+        assert restore_killed_at(call, number, folder, backup) == (number <= times)
+        # What the old database and its log held is together under one of two names.
+        olds = [path for path in folder.glob("pixelwise.db.before-*") if path.name.endswith("Z")]
+        for old in olds or [database]:
+            assert missing(load.acknowledged, f"sqlite:///{old}") == []
+        again = run_process(folder, "restore", str(backup), "--yes", DATABASE_URL=f"sqlite:///{database}")
+        assert again.status == Status.DONE, again.err
+        assert ids_in(database) == [row.id for row in ROWS]
+
+
+def ids_in(database: Path) -> list[int]:
+    return [row["id"] for row in rows(f"sqlite:///{database}", "SELECT id FROM predictions ORDER BY id")]

@@ -1,0 +1,200 @@
+"""`python -m app results`, `show`, `label`, `labels`, `notes`, `delete`: what HTTP does, on the database itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.cli.drawing import blocks
+from app.cli.exit_codes import Status
+from tests.support.command_line import done, in_terminal, refused, run
+from tests.support.service import DRAWING, execute, rows, stored
+from tests.support.stored_rows import random_rows, store
+
+ROWS = random_rows(40)
+EMPTY_LINE = " " * 28
+
+
+@pytest.fixture
+def filled(configured_database_url: str) -> str:
+    """A database of forty predictions, which the settings name."""
+    store(configured_database_url, ROWS, drawings=True)
+    return configured_database_url
+
+
+@pytest.fixture
+def filled_sqlite(configured_sqlite: str) -> str:
+    """The same on SQLite, for what has nothing to do with the database."""
+    store(configured_sqlite, ROWS, drawings=True)
+    return configured_sqlite
+
+
+def ids(text: str) -> list[int]:
+    return [int(line.split()[0]) for line in text.splitlines()[1:]]
+
+
+@pytest.mark.usefixtures("filled")
+def test_results_are_listed_newest_first_with_their_labels() -> None:
+    header, *lines = done("results", "--limit", "3").splitlines()
+    assert header.split() == ["id", "prediction", "confidence", "label", "time", "(UTC)", "model", "version", "notes"]
+    for line, row in zip(lines, reversed(ROWS), strict=False):
+        time = f"{row.created_at:%Y-%m-%d %H:%M:%S}" if row.created_at else "-"
+        begin = [str(row.id), row.prediction, f"{row.confidence:.3f}", row.label or "-", *time.split()]
+        assert line.split()[: len(begin)] == begin
+
+
+@pytest.mark.usefixtures("filled")
+def test_filters_are_combined() -> None:
+    wanted = [row.id for row in reversed(ROWS) if row.prediction == "7" and row.label is not None and row.notes]
+    assert wanted
+    found = done("results", "--prediction", "7", "--labelled", "--notes-contains", "Über", "--limit", "100")
+    assert ids(found) == wanted
+    unlabelled = [row.id for row in reversed(ROWS) if row.label is None]
+    assert ids(done("results", "--unlabelled", "--limit", "100")) == unlabelled
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_overridden_label_does_not_count() -> None:
+    done("label", "5", "3")
+    done("label", "5", "none", "--source", "anna")
+    assert 5 not in ids(done("results", "--label", "3", "--limit", "100"))
+    assert 5 in ids(done("results", "--label", "none", "--limit", "100"))
+    assert json.loads(done("show", "5", "--json"))["label"] == "none"
+
+
+@pytest.mark.usefixtures("filled_sqlite")
+def test_pages_follow_each_other_by_the_cursor_that_is_told() -> None:
+    first = run("results", "--limit", "25")
+    cursor = first.err.split("--cursor ")[1].split(",")[0]
+    second = run("results", "--limit", "25", "--cursor", cursor)
+    assert ids(first.out) + ids(second.out) == list(range(40, 0, -1))
+    assert second.err == ""
+
+
+def test_all_pages_are_one_table_or_a_line_of_json_each(configured_sqlite: str) -> None:
+    store(configured_sqlite, random_rows(1500))
+    everything = list(range(1500, 0, -1))
+    assert ids(done("results", "--all")) == everything
+    listed = [json.loads(line) for line in done("results", "--all", "--json").splitlines()]
+    assert [row["id"] for row in listed] == everything
+    assert listed[:20] == json.loads(done("results", "--json"))["results"]
+
+
+@pytest.mark.usefixtures("filled_sqlite")
+def test_show_has_the_drawing_and_all_that_is_known() -> None:
+    done("notes", "7", "with a bar")
+    done("label", "7", "1", "--source", "anna")
+    text = done("show", "7")
+    lines = text.splitlines()
+    assert [len(line) for line in lines[:16]] == [30] * 16
+    known = {line[:14].strip(): line[14:].strip() for line in lines[16:]}
+    assert (known["id"], known["notes"], known["label"]) == ("7", "with a bar", "1")
+    assert known["labels"].startswith("1 by anna, 20")
+
+
+def test_show_of_a_row_without_a_drawing_has_none(configured_sqlite: str) -> None:
+    execute(configured_sqlite, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 1, 'v1')")
+    text = done("show", "1")
+    assert text.split()[:2] == ["id", "1"]
+
+
+def test_drawing_is_shown_as_it_lies_however_faint() -> None:
+    # The upper left pixel, the one below it, and both of the lower right corner.
+    pixels = bytearray(784)
+    pixels[0] = pixels[29] = pixels[-1] = pixels[-29] = 9
+    lines = blocks(bytes(pixels))
+    assert lines[0] == "▀▄" + " " * 26
+    assert lines[1:13] == [EMPTY_LINE] * 12
+    assert lines[13] == " " * 27 + "█"
+    assert blocks(bytes(784)) == [EMPTY_LINE] * 14
+
+
+@pytest.mark.usefixtures("filled")
+def test_labels_are_listed_with_who_said_them_the_newest_first() -> None:
+    for word, source in (("3", "anna"), ("none", "a very long name " * 3)):
+        done("label", "40", word, "--source", source)
+    done("label", "40", "8")
+    lines = [line.split("  ") for line in done("labels", "40").splitlines()[1:4]]
+    assert [(line[0], [part for part in line if part][1].strip()) for line in lines] == [
+        ("8", "command line"),
+        ("none", ("a very long name " * 3).strip()),
+        ("3", "anna"),
+    ]
+
+
+@pytest.mark.usefixtures("filled")
+def test_notes_are_written_replaced_and_taken_away() -> None:
+    for text in ("first", "second: Ünlike"):
+        assert json.loads(done("notes", "3", text, "--json"))["notes"] == text
+        assert json.loads(done("show", "3", "--json"))["notes"] == text
+    assert json.loads(done("notes", "3", "--clear", "--json"))["notes"] is None
+
+
+@pytest.mark.parametrize("arguments", ["show 41", "labels 41", "label 41 7", "notes 41 text", "delete 41 --yes"])
+def test_prediction_that_is_not_there_is_one_line_and_status_one(filled: str, arguments: str) -> None:
+    assert refused(Status.NOT_DONE, *arguments.split()) == "There is no prediction 41."
+    assert stored(filled) == (40, 40)
+
+
+def test_delete_takes_the_drawing_and_the_labels_along(filled: str) -> None:
+    labelled = next(row.id for row in ROWS if row.labels)
+    done("delete", str(labelled), "1", "1", "--yes")
+    gone = {labelled, 1}
+    assert stored(filled) == (40 - len(gone), 40 - len(gone))
+    assert not rows(filled, f"SELECT id FROM labels WHERE prediction_id = {labelled}")
+    assert refused(Status.NOT_DONE, "show", str(labelled))
+
+
+def test_delete_deletes_all_or_none(filled: str) -> None:
+    refused(Status.NOT_DONE, "delete", "1", "2", "41", "--yes")
+    assert stored(filled) == (40, 40)
+
+
+def test_delete_is_refused_where_nobody_can_be_asked(filled_sqlite: str) -> None:
+    assert "--yes" in refused(Status.NOT_DONE, "delete", "1")
+    assert stored(filled_sqlite) == (40, 40)
+
+
+def test_delete_asks_on_a_terminal_and_takes_no_for_an_answer(filled_sqlite: str, tmp_path: Path) -> None:
+    for answer, status, left in (("\n", 1, 40), ("n\n", 1, 40), ("y\n", 0, 38)):
+        with in_terminal(tmp_path, "delete", "1", "2", settings={"DATABASE_URL": filled_sqlite}) as terminal:
+            terminal.wait_for("[y/N]: ")
+            terminal.press(answer)
+            assert terminal.end() == status
+        assert stored(filled_sqlite) == (left, left)
+
+
+def test_ctrl_c_at_a_question_ends_with_130_and_deletes_nothing(filled_sqlite: str, tmp_path: Path) -> None:
+    with in_terminal(tmp_path, "delete", "1", settings={"DATABASE_URL": filled_sqlite}) as terminal:
+        terminal.wait_for("[y/N]: ")
+        assert terminal.interrupt() == Status.INTERRUPTED
+    assert "Traceback" not in terminal.shown
+    assert stored(filled_sqlite) == (40, 40)
+
+
+JSON = (
+    ("results", "/results"),
+    ("results --limit 7 --prediction 7 --min-confidence 0.5", "/results?limit=7&prediction=7&min_confidence=0.5"),
+    ("results --since 2026-03-01T12:00:00 --unlabelled", "/results?since=2026-03-01T12:00:00&labelled=false"),
+    ("show 12", "/results/12"),
+    ("labels 12", "/results/12/labels"),
+)
+
+
+@pytest.mark.parametrize(("command", "path"), JSON)
+def test_json_is_what_http_answers(client: TestClient, database_url: str, command: str, path: str) -> None:
+    store(database_url, ROWS, drawings=True)
+    response = client.get(path)
+    assert response.status_code == 200
+    assert done(*command.split(), "--json") == response.text + "\n"
+
+
+def test_what_is_written_here_is_seen_over_http_and_the_reverse(client: TestClient) -> None:
+    prediction = client.post("/classify", json=DRAWING).json()["id"]
+    record = json.loads(done("label", str(prediction), "1", "--json"))
+    assert record == client.get(f"/results/{prediction}").json()
+    assert record["label"] == "1"
+    client.patch(f"/results/{prediction}", json={"notes": "over HTTP"})
+    assert json.loads(done("show", str(prediction), "--json"))["notes"] == "over HTTP"
+    assert client.get(f"/results/{prediction}/labels").json()["labels"][0]["source"] == "command line"

@@ -1,0 +1,136 @@
+"""`python -m app review`: a person in front of a terminal, one key for each drawing."""
+
+import json
+import os
+import pty
+import select
+import tty
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.cli.exit_codes import Status
+from app.cli.keyboard import Keyboard
+from tests.support.command_line import Terminal, done, in_terminal, refused
+from tests.support.review_rows import add_drawings, reviews
+from tests.support.service import execute, rows
+
+# All of them noise, so that none is left out for being like another one.
+MARGINS = {id_: id_ / 100 for id_ in range(1, 6)}
+
+Review = Callable[..., AbstractContextManager[Terminal]]
+
+
+@pytest.fixture
+def review(sqlite_url: str, tmp_path: Path) -> Review:
+    """A function that starts the review of five drawings in a terminal."""
+    add_drawings(sqlite_url, MARGINS)
+
+    def start(*arguments: str) -> AbstractContextManager[Terminal]:
+        return in_terminal(tmp_path, "review", *arguments, settings={"DATABASE_URL": sqlite_url})
+
+    return start
+
+
+def labels(database_url: str) -> list[tuple[int, str, str]]:
+    said = rows(database_url, "SELECT prediction_id, label, source FROM labels ORDER BY id")
+    return [(row["prediction_id"], row["label"], row["source"]) for row in said]
+
+
+def shown(terminal: Terminal, place: str) -> int:
+    """Wait for the drawing at this place; return its id."""
+    before = terminal.wait_for(f"{place}: prediction ")
+    assert any(block in before for block in "▀▄█")
+    return int(terminal.wait_for(" (").removesuffix(" ("))
+
+
+def test_each_key_is_on_disk_before_the_next_drawing_is_shown(review: Review, sqlite_url: str) -> None:
+    expected: list[tuple[int, str, str]] = []
+    with review("--reviewer", "anna") as terminal:
+        for number, (key, word) in enumerate((("3", "3"), ("n", "none"), ("\r", "7"), ("s", None)), 1):
+            prediction = shown(terminal, f"{number} of 5")
+            assert labels(sqlite_url) == expected
+            terminal.press(key)
+            expected += [(prediction, word, "anna")] if word else []
+        shown(terminal, "5 of 5")
+        terminal.press("q")
+        assert terminal.end() == 0
+    assert "Labelled 3 of 5 drawings." in terminal.shown
+    assert labels(sqlite_url) == expected
+
+
+def test_keys_without_a_meaning_do_nothing_but_explain_the_others(review: Review, sqlite_url: str) -> None:
+    with review("--limit", "1") as terminal:
+        shown(terminal, "1 of 1")
+        for key in ("x", "\x1b[A", "ß", " "):
+            terminal.press(key)
+            terminal.wait_for("q: quit.")
+        assert labels(sqlite_url) == []
+        terminal.press("0")
+        assert terminal.end() == 0
+    assert [label for _, *label in labels(sqlite_url)] == [["0", "command line"]]
+
+
+def test_ctrl_c_keeps_what_was_said_before(review: Review, sqlite_url: str) -> None:
+    with review() as terminal:
+        first = shown(terminal, "1 of 5")
+        terminal.press("4")
+        shown(terminal, "2 of 5")
+        assert terminal.interrupt() == Status.INTERRUPTED
+    assert "Traceback" not in terminal.shown
+    assert labels(sqlite_url) == [(first, "4", "command line")]
+
+
+def test_drawing_that_is_gone_meanwhile_is_said_to_be_gone(review: Review, sqlite_url: str) -> None:
+    with review() as terminal:
+        first = shown(terminal, "1 of 5")
+        execute(sqlite_url, "PRAGMA foreign_keys=ON", f"DELETE FROM predictions WHERE id = {first}")
+        terminal.press("4")
+        terminal.wait_for(f"There is no prediction {first}.")
+        second = shown(terminal, "2 of 5")
+        terminal.press("5")
+        shown(terminal, "3 of 5")
+        terminal.press("q")
+        assert terminal.end() == 0
+    assert "Labelled 1 of 5 drawings." in terminal.shown
+    assert labels(sqlite_url) == [(second, "5", "command line")]
+
+
+def test_nothing_to_review_is_said(sqlite_url: str, tmp_path: Path) -> None:
+    with in_terminal(tmp_path, "review", settings={"DATABASE_URL": sqlite_url}) as terminal:
+        assert terminal.end() == 0
+    assert terminal.shown == "There is nothing to review.\n"
+
+
+def test_without_a_terminal_nothing_is_offered(configured_sqlite: str) -> None:
+    add_drawings(configured_sqlite, MARGINS)
+    assert "--json" in refused(Status.NOT_DONE, "review")
+    assert reviews(configured_sqlite) == {}
+
+
+def test_json_is_the_page_that_http_offers_to_the_same_person(client: TestClient, database_url: str) -> None:
+    add_drawings(database_url, MARGINS)
+    over_http = client.get("/review", params={"reviewer": "anna", "limit": 3}).json()
+    page = json.loads(done("review", "--reviewer", "anna", "--limit", "3", "--json"))
+    assert page.keys() == over_http.keys()
+    assert sorted(item["id"] for item in page["results"]) == sorted(item["id"] for item in over_http["results"])
+    others = json.loads(done("review", "--reviewer", "ben", "--limit", "3", "--json"))
+    assert {item["id"] for item in others["results"]}.isdisjoint(item["id"] for item in page["results"])
+
+
+def test_keys_pressed_before_a_drawing_is_shown_are_forgotten() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        tty.setcbreak(theirs)
+        os.write(ours, b"3")
+        assert select.select([theirs], [], [], 10)[0]
+        keys = Keyboard(theirs)
+        keys.forget()
+        os.write(ours, b"4")
+        assert keys.wait() == "4"
+    finally:
+        os.close(ours)
+        os.close(theirs)

@@ -1,0 +1,133 @@
+"""`python -m app stats`, `timeline`, `calibration`, `drift`, `models`: the numbers of HTTP, as tables or as JSON."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import update
+from starlette.testclient import TestClient
+
+from app.cli.exit_codes import Status
+from app.models import Drawing
+from tests.support.command_line import done, run
+from tests.support.http_fixtures import Start
+from tests.support.model_files import swapping_model
+from tests.support.service import DRAWING, connected, eventually
+from tests.support.shadow_model import shadow_rows
+from tests.support.stored_rows import random_rows, store
+
+ROWS = random_rows(700)
+JSON = (
+    ("stats", "/stats"),
+    ("stats --last 100 --model-version v1", "/stats?last=100&model_version=v1"),
+    (
+        "timeline --bucket day --since 2026-03-01 --until 2026-03-15T00:00:00Z",
+        "/stats/timeline?bucket=day&since=2026-03-01&until=2026-03-15T00:00:00Z",
+    ),
+    ("calibration", "/stats/calibration"),
+    ("calibration --sample random", "/stats/calibration?sample=random"),
+    ("drift", "/stats/drift"),
+    ("drift --last 350 --reference-last 300", "/stats/drift?last=350&reference_last=300"),
+    ("models", "/models"),
+)
+
+
+@pytest.fixture
+def filled(client: TestClient, database_url: str) -> TestClient:
+    """The service on a database of seven hundred predictions, which the settings name."""
+    store(database_url, ROWS, drawings=True)
+    return client
+
+
+@pytest.fixture
+def filled_sqlite(configured_sqlite: str) -> str:
+    """The same rows on SQLite, without a service."""
+    store(configured_sqlite, ROWS, drawings=True)
+    return configured_sqlite
+
+
+def test_json_is_what_http_answers(filled: TestClient) -> None:
+    for command, path in JSON:
+        response = filled.get(path)
+        assert response.status_code == 200, response.text
+        assert done(*command.split(), "--json") == response.text + "\n"
+
+
+@pytest.mark.usefixtures("filled_sqlite")
+def test_stats_says_how_many_how_sure_and_how_right() -> None:
+    known = json.loads(done("stats", "--json"))
+    text = done("stats")
+    assert re.search(rf"^predictions +{len(ROWS)}\b", text)
+    accuracy = known["accuracy"]
+    low, high = accuracy["interval"]
+    said = f"{accuracy['accuracy']:.3f} ({low:.3f} to {high:.3f}; {accuracy['correct']} of {accuracy['labelled']})"
+    assert re.search(rf"^accuracy +{re.escape(said)}", text, re.MULTILINE)
+    for version, numbers in known["model_versions"].items():
+        assert re.search(rf"^{version} +{numbers['count']} +{numbers['mean_confidence']:.3f} ", text, re.MULTILINE)
+    for digit, numbers in known["digits"].items():
+        assert re.search(rf"^{digit} +{numbers['count']}\b", text, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+@pytest.mark.parametrize("command", ["stats", "timeline", "calibration", "drift", "models"])
+def test_a_database_without_rows_has_numbers_too(command: str) -> None:
+    assert done(command)
+    assert json.loads(done(command, "--json"))
+
+
+@pytest.mark.usefixtures("filled_sqlite")
+def test_timeline_has_a_line_for_each_bucket() -> None:
+    _, *lines = done("timeline", "--bucket", "day", "--since", "2026-02-27", "--until", "2026-03-03").splitlines()
+    assert [line.split()[0] for line in lines] == ["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"]
+    assert [line.split()[2] == "0" for line in lines] == [True, True, False, False]
+
+
+@pytest.mark.usefixtures("filled_sqlite")
+def test_calibration_shows_its_bins_and_says_when_labels_are_too_few() -> None:
+    known = json.loads(done("calibration", "--json"))
+    text = done("calibration")
+    assert re.search(r"^status +ok *$", text, re.MULTILINE)
+    assert len(text.partition("95 % interval")[2].strip().splitlines()) == len(known["bins"]) == 10
+    few = done("calibration", "--until", "2026-03-02")
+    assert re.search(r"^status +not enough data *$", few, re.MULTILINE)
+    assert re.search(r"^labelled +\d+ \(it takes 200\)", few, re.MULTILINE)
+
+
+def blanken_the_newest(database_url: str) -> None:
+    """Replace the newest drawings by faint ones, which no drawing before was."""
+    faint = np.full(784, 20, np.uint8).tobytes()
+    with connected(database_url) as connection:
+        connection.execute(update(Drawing).where(Drawing.prediction_id > 350).values(pixels=faint))
+
+
+def test_drift_fails_only_when_asked_to_and_only_for_drift(filled_sqlite: str) -> None:
+    windows = ("drift", "--last", "350", "--reference-last", "350")
+    assert re.match(r"status +no drift\b", done(*windows, "--exit-code"))
+    assert re.match(r"status +not enough data\b", done("drift", "--exit-code"))
+    blanken_the_newest(filled_sqlite)
+    outcome = run(*windows, "--exit-code")
+    assert outcome.status == Status.NOT_DONE
+    assert re.match(r"status +drift\b", outcome.out)
+    assert re.search(r"^ink .* yes *$", outcome.out, re.MULTILINE)
+    assert done(*windows) == outcome.out
+    as_json = run(*windows, "--exit-code", "--json")
+    assert (as_json.status, json.loads(as_json.out)["status"]) == (Status.NOT_DONE, "drift")
+
+
+@pytest.mark.usefixtures("filled_sqlite")
+def test_models_lists_the_loaded_one_first() -> None:
+    known = json.loads(done("models", "--json"))["models"]
+    _, *lines = done("models").splitlines()
+    assert [line.split()[0] for line in lines] == [model["version"] for model in known]
+    assert lines[0].split()[1:3] == ["live", known[0]["sha256"][:8]]
+
+
+def test_models_has_the_shadow_beside_what_was_answered(start: Start, database_url: str, tmp_path: Path) -> None:
+    client = start(DATABASE_URL=database_url, SHADOW_MODEL_PATH=str(swapping_model(tmp_path, 7, 9)))
+    client.post("/classify", json=DRAWING)
+    eventually(lambda: bool(shadow_rows(database_url)))
+    assert done("models", "--json") == client.get("/models").text + "\n"
+    listening = done("models").partition("in the shadow")[2].splitlines()[1]
+    assert listening.split()[:3] == ["v2", "1", "0.000"]

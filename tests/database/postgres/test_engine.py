@@ -1,0 +1,229 @@
+"""PostgreSQL: what is in force in each transaction, and what happens when the server or a connection goes away."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import Self
+
+import pytest
+from sqlalchemy import make_url
+
+from app.database.errors import DatabaseUnavailable
+from app.database.postgres.engine import refuse_lossy_commits
+from app.main import create_app
+from tests.faults.test_storage_faults import fill
+from tests.support.databases import migrate
+from tests.support.http_fixtures import Start
+from tests.support.postgres_cluster import Cluster, folder_of_postgres, postgres_cluster
+from tests.support.project_copy import cannot_run, run
+from tests.support.service import (
+    DRAWING,
+    assert_outcome_unknown,
+    assert_storage_problem,
+    assert_told,
+    connected,
+    eventually,
+    execute,
+    rows,
+    start_problem,
+    stored,
+)
+from tests.support.service_process import Load, missing, serving, wait_until
+
+ONCE = {"Idempotency-Key": "the-same-one"}
+
+
+class LossyNetwork:
+    """A network between service and server, which can lose the server's answer to a COMMIT."""
+
+    def __init__(self, server_port: int) -> None:
+        self._server_port = server_port
+        self._losing = threading.Event()
+        self._ends: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._accepting = threading.Thread(target=self._accept)
+
+    def __enter__(self) -> Self:
+        self._accepting.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
+        for end in (self._listener, *self._ends):
+            end.close()
+
+    @property
+    def port(self) -> int:
+        """Where the service finds the server."""
+        return int(self._listener.getsockname()[1])
+
+    def lose_the_next_answer_to_a_commit(self) -> None:
+        """Let the next COMMIT through, and cut its connection when the answer comes."""
+        self._losing.set()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                self._connect(self._listener.accept()[0])
+
+    def _connect(self, near: socket.socket) -> None:
+        far = socket.create_connection(("127.0.0.1", self._server_port))
+        self._ends += near, far
+        lost = threading.Event()
+
+        def passes_to_the_server(data: bytes) -> bool:
+            if self._losing.is_set() and b"COMMIT\0" in data:
+                self._losing.clear()
+                lost.set()
+            return True
+
+        def passes_to_the_service(_data: bytes) -> bool:
+            return not lost.is_set()
+
+        for way in ((near, far, passes_to_the_server), (far, near, passes_to_the_service)):
+            threading.Thread(target=forward, args=way, daemon=True).start()
+
+
+def forward(source: socket.socket, target: socket.socket, passes: Callable[[bytes], bool]) -> None:
+    """Hand on what comes until the connection ends, or until something must not pass, which ends it."""
+    with suppress(OSError):
+        while (data := source.recv(65536)) and passes(data):
+            target.sendall(data)
+    for end in (source, target):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with postgres_cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def private_url(cluster: Cluster) -> str:
+    """A migrated database without rows, on a server that the test may stop."""
+    url = cluster.new_database()
+    migrate(url)
+    return url
+
+
+def test_server_that_does_not_sync_is_refused_at_the_start_and_named_while_it_runs(
+    start: Start, cluster: Cluster, private_url: str
+) -> None:
+    client = start(DATABASE_URL=private_url)
+    assert client.get("/health/ready").status_code == 200
+    cluster.set("fsync", "off")
+    try:
+        eventually(lambda: client.get("/health/ready").status_code == 503)
+        write = client.get("/health/ready").json()["checks"]["write"]
+        assert "fsync = off" in write
+        problem = start_problem(create_app())
+        assert problem is not None
+        assert "fsync = off" in problem
+    finally:
+        cluster.set("fsync", "on")
+    eventually(lambda: client.get("/health/ready").status_code == 200)
+
+
+def test_default_that_does_not_wait_for_the_disk_changes_nothing(start: Start, private_url: str) -> None:
+    execute(private_url, f"ALTER DATABASE {make_url(private_url).database} SET synchronous_commit = off")
+    with connected(private_url) as connection, pytest.raises(DatabaseUnavailable, match="synchronous_commit = off"):
+        refuse_lossy_commits(connection)
+    assert start(DATABASE_URL=private_url).get("/health/ready").status_code == 200
+
+
+def test_server_that_is_stopped_at_once_three_times_loses_nothing_it_acknowledged(
+    cluster: Cluster, private_url: str, tmp_path: Path
+) -> None:
+    with serving(private_url, tmp_path) as service, Load(service.port, 16) as load:
+        for _ in range(3):
+            load.wait_for(50)
+            cluster.stop("immediate")
+            before = len(load.refused)
+            wait_until(lambda before=before: len(load.refused) > before + 20, "the service refuses")
+            cluster.start()
+        load.wait_for(50)
+        with service.client() as client:
+            assert client.get("/health/ready").status_code == 200
+    assert load.broken == []
+    for reply in load.refused:
+        assert_told(reply)
+    assert missing(load.acknowledged, private_url) == []
+    assert "Traceback" not in service.log.read_text()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A disk of 32 MiB in memory, of which an empty database takes a quarter."""
+    if os.geteuid() != 0:
+        cannot_run("only root can make a small disk; to run this test: sudo scripts/test")
+    with folder_of_postgres() as disk:
+        mounted = run(disk, "mount", "-t", "tmpfs", "-o", "size=32m,uid=postgres", "pixelwise-test", str(disk))
+        if mounted.returncode != 0:
+            cannot_run(f"no small disk can be made here: {mounted.stderr.strip()}")
+        yield disk
+        run(disk.parent, "umount", str(disk)).check_returncode()
+
+
+def test_disk_that_is_full_is_told_and_service_returns_when_there_is_room(small_disk: Path, tmp_path: Path) -> None:
+    # A cluster of its own, for none starts without a disk it had.
+    with postgres_cluster() as cluster, ExitStack() as running:
+        url = cluster.new_database(disk=small_disk)
+        migrate(url)
+        service = running.enter_context(serving(url, tmp_path))
+        with Load(service.port, 8) as load:
+            load.wait_for(50)
+            filler = fill(small_disk)
+            wait_until(lambda: len(load.refused) > 50, "the service refuses")
+            filler.unlink()
+            load.wait_for(50)
+        with service.client() as client:
+            assert client.get("/health/ready").status_code == 200
+        assert missing(load.acknowledged, url) == []
+    assert load.broken == []
+    for reply in load.refused:
+        assert_storage_problem(reply, HTTPStatus.INSUFFICIENT_STORAGE)
+
+
+def test_connection_that_ends_during_the_commit_is_not_called_nothing_stored(start: Start, private_url: str) -> None:
+    client = start(DATABASE_URL=private_url)
+    execute(
+        private_url,
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END'",
+        "CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON predictions DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION dawdle()",
+    )
+    with ThreadPoolExecutor(1) as caller:
+        waiting = caller.submit(client.post, "/classify", json=DRAWING, headers=ONCE)
+        end_commits = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query = 'COMMIT' AND state = 'active'"
+        )
+        eventually(lambda: bool(rows(private_url, end_commits)))
+        assert_outcome_unknown(waiting.result())
+    execute(private_url, "DROP TRIGGER dawdle ON predictions")
+    # In this case nothing was; sent again, it is.
+    assert stored(private_url) == (0, 0)
+    assert client.post("/classify", json=DRAWING, headers=ONCE).status_code == 200
+    assert stored(private_url) == (1, 1)
+
+
+def test_commit_whose_answer_is_lost_is_found_when_the_request_is_sent_again(start: Start, private_url: str) -> None:
+    with LossyNetwork(make_url(private_url).port or 0) as network:
+        client = start(DATABASE_URL=make_url(private_url).set(port=network.port).render_as_string(hide_password=False))
+        assert client.post("/classify", json=DRAWING).status_code == 200
+        network.lose_the_next_answer_to_a_commit()
+        assert_outcome_unknown(client.post("/classify", json=DRAWING, headers=ONCE))
+        # In this case the row is there; sent again, it is not stored a second time.
+        assert stored(private_url) == (2, 2)
+        again = client.post("/classify", json=DRAWING, headers=ONCE)
+    assert again.status_code == 200
+    assert rows(private_url, "SELECT max(id) AS id FROM predictions") == [{"id": again.json()["id"]}]
+    assert stored(private_url) == (2, 2)

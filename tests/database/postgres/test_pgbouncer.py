@@ -1,0 +1,137 @@
+"""PgBouncer in transaction mode: each transaction gets another connection of the server, which remembers nothing."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import httpx2
+import psycopg
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.orm import Session
+
+from app.database import Database
+from app.schemas.classify import SEVEN
+from tests.http.test_openapi import CONTRACT, drawn_as_png
+from tests.support.databases import migrate
+from tests.support.postgres_cluster import pgbouncer
+from tests.support.service import DRAWING, KEY, rows, stored
+from tests.support.service_process import Load, drawing, missing, serving
+
+# The driver would prepare a statement when it meets it for the sixth time.
+TIMES = 8
+
+IN_FORCE = """
+    SELECT current_setting('synchronous_commit') AS synchronous_commit,
+        current_setting('statement_timeout') AS statement_timeout, current_setting('lock_timeout') AS lock_timeout,
+        current_setting('idle_in_transaction_session_timeout') AS idle_timeout,
+        current_setting('transaction_isolation') AS isolation, current_setting('transaction_read_only') AS read_only
+"""
+
+
+@pytest.fixture
+def pooled_url(postgres_url: str) -> Iterator[str]:
+    """The migrated database without rows, by way of PgBouncer."""
+    with pgbouncer(postgres_url) as url:
+        yield url
+
+
+def in_force(session: Session) -> dict[str, str]:
+    return dict(session.execute(text(IN_FORCE)).mappings().one())
+
+
+@pytest.mark.parametrize("url", ["postgres_url", "pooled_url"])
+def test_each_transaction_has_its_settings(request: pytest.FixtureRequest, url: str) -> None:
+    database = Database(request.getfixturevalue(url).replace("postgresql://", "postgresql+psycopg://"))
+    before = rows(request.getfixturevalue(url), IN_FORCE)
+    try:
+        writing, scanning = asyncio.run(database.write(in_force)), asyncio.run(database.scan(in_force))
+    finally:
+        database.close()
+    assert writing == {
+        "synchronous_commit": "on",
+        "statement_timeout": "5s",
+        "lock_timeout": "2s",
+        "idle_timeout": "10s",
+        "isolation": "read committed",
+        "read_only": "off",
+    }
+    assert (scanning["isolation"], scanning["read_only"]) == ("repeatable read", "on")
+    assert (scanning["statement_timeout"], scanning["idle_timeout"]) == ("2min", "2min")
+    # Nobody else who shares the server's connections finds them changed.
+    assert rows(request.getfixturevalue(url), IN_FORCE) == before
+
+
+def test_migrations_go_through_it_and_back(empty_postgres_url: str) -> None:
+    with pgbouncer(empty_postgres_url) as url:
+        migrate(url)
+        migrate(url, "downgrade", "base")
+        migrate(url)
+        assert stored(url) == (0, 0)
+
+
+def call_every_route(client: httpx2.Client) -> Counter[tuple[str, str]]:
+    """Call each route of the API once and check that it succeeds; return how often each was called."""
+    called: Counter[tuple[str, str]] = Counter()
+
+    def call(method: str, path: str, **options: object) -> httpx2.Response:
+        response = client.request(method, path.format(id=prediction_id), **options)  # type: ignore[arg-type]
+        assert response.is_success, (method, path, response.text)
+        called[method, path] += 1
+        return response
+
+    prediction_id = None
+    for headers in ({}, {"Idempotency-Key": Random().randbytes(8).hex()}):
+        prediction_id = call("post", "/classify", json=DRAWING, headers=headers).json()["id"]
+    call("post", "/classify/batch", json={"images": [SEVEN, SEVEN]})
+    call("post", "/classify/image", files={"file": ("seven.png", drawn_as_png(SEVEN), "image/png")})
+    call("post", "/classify/preview", json=DRAWING)
+    call("patch", "/results/{id}", json={"notes": "seven"})
+    call("put", "/results/{id}/label", json={"label": "7"})
+    for _, path in sorted(CONTRACT):
+        if ("get", path) in CONTRACT:
+            call("get", path)
+    call("delete", "/results/{id}")
+    return called
+
+
+def test_two_workers_behind_it_serve_every_route_again_and_again(
+    postgres_url: str, pooled_url: str, tmp_path: Path
+) -> None:
+    called: Counter[tuple[str, str]] = Counter()
+    with serving(pooled_url, tmp_path, workers=2, PREVIEW_LIMIT="off") as service:
+        with Load(service.port, 8) as load:
+            for _ in range(TIMES):
+                # A connection for each round, so that both workers have their share.
+                base = f"http://127.0.0.1:{service.port}"
+                with httpx2.Client(base_url=base, headers={"X-API-Key": KEY}, timeout=30) as client:
+                    called += call_every_route(client)
+            load.wait_for(100)
+        service.stop()
+        log = service.log.read_text()
+    assert set(called) == CONTRACT
+    assert (load.refused, load.broken) == ([], [])
+    assert missing(load.acknowledged, postgres_url) == []
+    # Of each round's five drawings one was deleted.
+    assert stored(postgres_url) == (len(load.acknowledged) + 4 * TIMES,) * 2
+    assert "Traceback" not in log
+
+
+def test_each_answer_behind_it_is_on_disk_whatever_the_server_s_default(
+    postgres_url: str, pooled_url: str, tmp_path: Path
+) -> None:
+    random = Random(0)
+    with psycopg.connect(postgres_url, autocommit=True) as database:
+        name = make_url(postgres_url).database
+        database.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")  # type: ignore[call-overload]
+        try:
+            with serving(pooled_url, tmp_path) as service, service.client() as client:
+                for _ in range(50):
+                    before = database.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+                    assert client.classify(drawing(random)).status_code == 200
+                    flushed = database.execute("SELECT pg_current_wal_flush_lsn() > %s", before).fetchone()
+                    assert flushed == (True,)
+        finally:
+            database.execute(f"ALTER DATABASE {name} RESET synchronous_commit")  # type: ignore[call-overload]

@@ -1,0 +1,107 @@
+"""A row is synced to the disk before its answer begins: watched from outside, by strace and by PostgreSQL itself."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import psycopg
+from sqlalchemy import make_url
+
+from tests.support.service import assert_outcome_unknown, rows
+from tests.support.service_process import Service, drawing, serving, wait_until
+from tests.support.strace import failing_syncs, strace
+
+REQUESTS = 50
+CALLS = ("fsync", "fdatasync", "pwrite64", "write", "writev", "sendto", "sendmsg")
+
+# uvicorn with the service as it is, but for the setting that loses the last rows when the power fails.
+WITH_SYNCHRONOUS_NORMAL = """
+import uvicorn
+from app import sqlite
+weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in sqlite._WRITER_PRAGMAS)
+assert weaker != sqlite._WRITER_PRAGMAS
+sqlite._WRITER_PRAGMAS = weaker
+uvicorn.main()
+"""
+
+# A line of strace -f -y: a call of a thread that begins, and may end in the same line, or the end of one begun earlier.
+CALL = re.compile(r"^(\d+) +(?:(\w+)\(\d+<([^>]+)>|<\.\.\. \w+ resumed>)(.*)$", re.MULTILINE)
+
+
+def classify_one_after_another(service: Service) -> None:
+    random = Random(0)
+    with service.client() as client:
+        for _ in range(REQUESTS):
+            assert client.classify(drawing(random)).status_code == 200
+
+
+def synced_answers(trace: str, log: Path) -> list[bool]:
+    """For each 200 that was sent: whether the log was synced since the one before, and not written to after that."""
+    answers = []
+    synced = False
+    under_way: dict[str, tuple[str, str]] = {}
+    for thread, call, file, rest in CALL.findall(trace):
+        begins, ends = bool(call), not rest.endswith("<unfinished ...>")
+        if not ends:
+            under_way[thread] = call, file
+        elif not begins:
+            call, file = under_way.pop(thread)
+        if begins and '"HTTP/1.1 200' in rest:
+            answers.append(synced)
+            synced = False
+        if file == str(log):
+            if begins and call == "pwrite64":
+                synced = False
+            elif ends and call in ("fsync", "fdatasync"):
+                synced = rest.endswith("= 0")
+    return answers
+
+
+def answers_under_strace(database_url: str, folder: Path, uvicorn: Sequence[str]) -> list[bool]:
+    trace = folder / "trace"
+    with serving(database_url, folder, tracer=strace(trace, *CALLS), uvicorn=uvicorn) as service:
+        classify_one_after_another(service)
+        service.stop()
+    last_line = re.compile(rf"^{service.process.pid} +\+\+\+ killed", re.MULTILINE)
+    wait_until(lambda: last_line.search(trace.read_text()), "strace has written everything down")
+    answers = synced_answers(trace.read_text(), folder.resolve() / "pixelwise.db-wal")
+    assert len(answers) == REQUESTS
+    return answers
+
+
+def test_sqlite_has_synced_its_log_before_each_answer(sqlite_url: str, tmp_path: Path) -> None:
+    assert all(answers_under_strace(sqlite_url, tmp_path, ["-m", "uvicorn"]))
+
+
+def test_a_weaker_setting_would_be_seen(sqlite_url: str, tmp_path: Path) -> None:
+    answers = answers_under_strace(sqlite_url, tmp_path, ["-c", WITH_SYNCHRONOUS_NORMAL])
+    # The header of an empty log is synced whatever the setting.
+    assert not any(answers[1:])
+
+
+def test_postgresql_has_flushed_its_log_before_each_answer_whatever_its_default(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    random = Random(0)
+    flushed = 0
+    with psycopg.connect(postgres_url, autocommit=True) as database:
+        database.execute(f"ALTER DATABASE {make_url(postgres_url).database} SET synchronous_commit = off")
+        with serving(postgres_url, tmp_path) as service, service.client() as client:
+            for _ in range(REQUESTS):
+                before = database.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+                assert client.classify(drawing(random)).status_code == 200
+                after = database.execute("SELECT pg_current_wal_flush_lsn() > %s", before).fetchone()
+                flushed += after == (True,)
+    assert flushed == REQUESTS
+
+
+def test_a_sync_that_fails_leaves_open_whether_the_row_is_stored(sqlite_url: str, tmp_path: Path) -> None:
+    with serving(sqlite_url, tmp_path) as service:
+        with service.client() as client:
+            assert client.classify(drawing(Random(0))).status_code == 200
+            with failing_syncs(service.process.pid):
+                assert_outcome_unknown(client.classify(drawing(Random(1))))
+            assert client.classify(drawing(Random(2))).status_code == 200
+        service.kill()
+    assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]

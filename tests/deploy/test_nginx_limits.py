@@ -1,0 +1,130 @@
+"""What nginx refuses or waits no longer for: too long, too slow, too many, and a service that does not answer."""
+
+import signal
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.http.middleware import MAX_BODIES, MAX_BODY
+from tests.support.nginx import Deployed, Front, assert_problem_of_nginx, calling, connected, fetch, https_in_front
+from tests.support.project_copy import free_port
+from tests.support.service import DRAWING
+from tests.support.service_process import serving, wait_until
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/classify", MAX_BODY), *MAX_BODIES.items()])
+def test_body_may_be_as_long_as_the_service_takes_and_no_longer(deployed: Deployed, path: str, limit: int) -> None:
+    fits = deployed.client.post("/api" + path, content=bytes(limit))
+    assert fits.status_code == HTTPStatus.UNPROCESSABLE_ENTITY, fits.text
+    assert deployed.client.post("/api" + path, content=bytes(limit + 1)).status_code == 413
+
+
+def test_body_that_is_too_long_is_refused_by_nginx_however_it_is_sent(
+    nginx_alone: tuple[Front, httpx2.Client], tmp_path: Path
+) -> None:
+    front, client = nginx_alone
+    pieces = (bytes(MAX_BODY) for _ in range(2))
+    assert_problem_of_nginx(client.post("/api/classify", content=bytes(MAX_BODY + 1)), HTTPStatus(413))
+    assert_problem_of_nginx(client.post("/api/classify", content=pieces), HTTPStatus(413))
+    assert_problem_of_nginx(client.post("/api/classify/image", content=bytes(10 * 1024 * 1024)), HTTPStatus(413))
+    (tmp_path / "body").write_bytes(bytes(MAX_BODY + 1))
+    over_http_2 = fetch(front, "/api/classify", "--http2", "--data-binary", f"@{tmp_path / 'body'}")
+    assert over_http_2.startswith('413 2\n{"type":"about:blank"'), over_http_2
+
+
+def test_headers_and_addresses_that_are_too_long_are_refused(nginx_alone: tuple[Front, httpx2.Client]) -> None:
+    _, client = nginx_alone
+    assert_problem_of_nginx(client.get("/api/results", headers={"X-Long": "x" * 40_000}), HTTPStatus(431))
+    assert_problem_of_nginx(client.get("/api/results?" + "x" * 40_000), HTTPStatus(414))
+
+
+def test_what_is_no_request_is_refused_in_the_same_form(nginx_alone: tuple[Front, httpx2.Client]) -> None:
+    front, _ = nginx_alone
+    with connected(front) as secure:
+        secure.sendall(b"NONSENSE\r\n\r\n")
+        answer = b"".join(iter(lambda: secure.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+    plain = httpx2.get(f"http://127.0.0.1:{front.https_port}/")
+    assert_problem_of_nginx(plain, HTTPStatus.BAD_REQUEST)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /api/health HTTP/1.1\r\nHost: slow\r\n",
+        b"POST /api/classify HTTP/1.1\r\nHost: slow\r\nContent-Length: 9\r\n\r\n1",
+    ],
+    ids=["header", "body"],
+)
+def test_whoever_sends_too_slowly_is_cut_off(tmp_path: Path, begun: bytes) -> None:
+    limits = {"client_header_timeout": "1s", "client_body_timeout": "1s"}
+    with https_in_front(tmp_path, free_port(), **limits) as front, connected(front) as secure:
+        secure.sendall(begun)
+        # Not a timeout of the test's own, which would be raised: the other side ends it.
+        answer = b"".join(iter(lambda: secure.recv(65536), b""))
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 408 "), answer
+
+
+def test_requests_are_counted_by_address_before_anybody_looks_at_the_key(sqlite_url: str, tmp_path: Path) -> None:
+    limits = {"limit_req": "zone=pixelwise_requests burst=5 nodelay"}
+    with serving(sqlite_url, tmp_path) as service, https_in_front(tmp_path, service.port, **limits) as front:
+        guesses = {"headers": {"X-API-Key": "guessed"}, "json": DRAWING}
+        with calling(front, "127.0.0.2") as guesser, calling(front, "127.0.0.3") as other:
+            answers = [guesser.post("/api/classify", **guesses) for _ in range(100)]
+            refused = [answer for answer in answers if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS]
+            assert {answer.status_code for answer in answers} == {401, 429}
+            assert_problem_of_nginx(refused[0], HTTPStatus.TOO_MANY_REQUESTS)
+            assert int(refused[0].headers["retry-after"]) > 0
+            assert other.post("/api/classify", json=DRAWING).status_code == 200
+        assert service.log.read_text().count('" 401 ') == len(answers) - len(refused)
+
+
+def test_a_page_of_history_and_a_minute_s_drawing_are_not_too_many(deployed: Deployed) -> None:
+    codes = {deployed.client.get("/api/health").status_code for _ in range(200)}
+    assert codes == {200}
+
+
+def test_address_may_have_only_so_many_requests_under_way(tmp_path: Path) -> None:
+    limits = {"limit_conn": "pixelwise_connections 2"}
+    unfinished = b"POST /api/classify HTTP/1.1\r\nHost: slow\r\nContent-Length: 9\r\n\r\n1"
+    with https_in_front(tmp_path, free_port(), **limits) as front, calling(front) as client:
+        with connected(front) as first, connected(front) as second:
+            for begun in (first, second):
+                begun.sendall(unfinished)
+            wait_until(lambda: client.get("/api/health").status_code == 429, "a third request is refused")
+            assert_problem_of_nginx(client.get("/api/health"), HTTPStatus.TOO_MANY_REQUESTS)
+        with calling(front, "127.0.0.2") as other:
+            assert other.get("/api/health").status_code == HTTPStatus.BAD_GATEWAY
+
+
+def test_while_the_service_is_down_the_page_is_there_and_the_api_says_when_to_come_back(
+    nginx_alone: tuple[Front, httpx2.Client],
+) -> None:
+    _, client = nginx_alone
+    assert client.get("/").status_code == 200
+    for answer in (client.get("/api/results"), client.post("/api/classify", json=DRAWING)):
+        assert_problem_of_nginx(answer, HTTPStatus.BAD_GATEWAY)
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def test_service_is_found_again_as_soon_as_it_runs(sqlite_url: str, tmp_path: Path) -> None:
+    with https_in_front(tmp_path, port := free_port()) as front, calling(front) as client:
+        for _ in range(2):
+            with serving(sqlite_url, tmp_path, port=port):
+                assert client.post("/api/classify", json=DRAWING).status_code == 200
+            assert client.get("/api/health").status_code == HTTPStatus.BAD_GATEWAY
+
+
+def test_service_that_hangs_is_not_waited_for_without_end(sqlite_url: str, tmp_path: Path) -> None:
+    with (
+        serving(sqlite_url, tmp_path) as service,
+        https_in_front(tmp_path, service.port, proxy_read_timeout="1s") as front,
+        calling(front) as client,
+    ):
+        service.process.send_signal(signal.SIGSTOP)
+        answer = client.get("/api/results")
+        assert_problem_of_nginx(answer, HTTPStatus.GATEWAY_TIMEOUT)
+        assert int(answer.headers["retry-after"]) > 0

@@ -1,0 +1,172 @@
+"""scripts/nginx and scripts/certificate: how nginx is put in front, and what an operator has done is left as it is."""
+
+import os
+import shutil
+import ssl
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.project_copy import PROJECT, cannot_run, need, run
+
+DEBIAN_S = Path("/etc/nginx")
+
+
+@dataclass
+class Machine:
+    """Debian's configuration of nginx in a folder, with PixelWise's parts beside it."""
+
+    nginx: Path
+    certificates: Path
+
+    @property
+    def site(self) -> Path:
+        return self.nginx / "sites-available/pixelwise"
+
+    @property
+    def enabled(self) -> set[str]:
+        return {path.name for path in (self.nginx / "sites-enabled").iterdir()}
+
+    def set_up(self) -> subprocess.CompletedProcess[str]:
+        paths = {"PIXELWISE_NGINX": str(self.nginx), "PIXELWISE_CERTIFICATE": str(self.certificates)}
+        return run(PROJECT, str(PROJECT / "scripts/nginx"), **paths, PIXELWISE_ROOT=str(PROJECT))
+
+    def state(self) -> dict[str, bytes]:
+        """Every file, by its path."""
+        folders = (self.nginx, self.certificates)
+        return {str(path): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    if os.geteuid() != 0:
+        cannot_run("nginx checks its configuration as root only; to run this test: sudo scripts/test")
+    need("nginx", "nginx")
+    need("openssl", "openssl")
+    if not (DEBIAN_S / "sites-available/default").exists():
+        cannot_run("this nginx is not Debian's; to run this test: apt install nginx")
+    copy = tmp_path / "etc/nginx"
+    shutil.copytree(DEBIAN_S, copy, symlinks=True, ignore=shutil.ignore_patterns("pixelwise*", "modules-enabled"))
+    configuration = (copy / "nginx.conf").read_text()
+    for place in ("/etc/nginx", "/var/log/nginx", "/run"):
+        configuration = configuration.replace(f"{place}/", f"{copy}/")
+    (copy / "nginx.conf").write_text(configuration)
+    shutil.rmtree(copy / "sites-enabled")
+    (copy / "sites-enabled").mkdir()
+    (copy / "sites-enabled/default").symlink_to(copy / "sites-available/default")
+    return Machine(copy, tmp_path / "etc/ssl/pixelwise")
+
+
+def test_setting_up_nginx_takes_the_place_of_the_welcome_page_and_changes_nothing_again(machine: Machine) -> None:
+    first = machine.set_up()
+    assert first.returncode == 0, first.stderr
+    assert machine.enabled == {"pixelwise"}
+    assert f"root {PROJECT}/app;" in machine.site.read_text()
+    assert f"{machine.certificates}/key.pem" in machine.site.read_text()
+    state = machine.state()
+
+    second = machine.set_up()
+    assert (second.returncode, "Nothing has changed for nginx." in second.stdout) == (0, True), second.stderr
+    assert machine.state() == state
+
+
+def test_site_changed_by_hand_stays_and_the_new_one_lies_beside_it(machine: Machine) -> None:
+    machine.set_up()
+    mine = machine.site.read_text().replace("rate=50r/s", "rate=500r/s")
+    machine.site.write_text(mine)
+    for _ in range(2):
+        again = machine.set_up()
+        assert (again.returncode, "was changed by hand" in again.stdout) == (0, True), again.stderr
+        assert machine.site.read_text() == mine
+    shutil.copy(f"{machine.site}.shipped", machine.site)
+    assert "was changed by hand" not in machine.set_up().stdout
+
+
+def test_site_that_is_as_it_was_installed_gives_way_to_the_next_version(machine: Machine) -> None:
+    machine.set_up()
+    wanted = machine.site.read_text()
+    for path in (machine.site, Path(f"{machine.site}.shipped")):
+        path.write_text("# An older version.\n")
+    assert "Installing" in machine.set_up().stdout
+    assert machine.site.read_text() == wanted
+
+
+def test_welcome_page_that_an_operator_has_changed_is_not_disabled(machine: Machine) -> None:
+    default = machine.nginx / "sites-available/default"
+    default.write_text(default.read_text().replace("default_server", ""))
+    assert machine.set_up().returncode == 0
+    assert machine.enabled == {"default", "pixelwise"}
+
+
+def test_configuration_that_nginx_refuses_is_taken_back_with_its_reason(machine: Machine) -> None:
+    (machine.nginx / "sites-enabled/other").write_text("server { listen 80 default_server; }\n")
+    before = machine.state()
+    refused = machine.set_up()
+    assert refused.returncode == 1
+    assert "a duplicate default server" in refused.stderr
+    assert refused.stderr.splitlines()[-1].startswith("pixelwise: nginx refuses the configuration")
+    assert machine.enabled == {"default", "other"}
+    assert {path: content for path, content in machine.state().items() if "/ssl/" not in path} == before
+    # Once the other site is gone, the same command does what it could not do before.
+    (machine.nginx / "sites-enabled/other").unlink()
+    assert machine.set_up().returncode == 0
+    assert machine.enabled == {"pixelwise"}
+
+
+def make_certificate(folder: Path, *arguments: str) -> str:
+    need("openssl", "openssl")
+    made = run(PROJECT, str(PROJECT / "scripts/certificate"), *arguments, PIXELWISE_CERTIFICATE=str(folder))
+    assert made.returncode == 0, made.stderr
+    return made.stdout
+
+
+def replace_certificate(folder: Path, subject: str, days: int) -> bytes:
+    """Put a certificate with this subject for the same key there; return it."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    days_left = ("-days", str(days), "-subj", subject)
+    made = run(folder, "openssl", "req", "-x509", "-new", "-key", str(key), *days_left, "-out", str(certificate))
+    assert made.returncode == 0, made.stderr
+    return certificate.read_bytes()
+
+
+def test_certificate_is_for_this_machine_and_its_key_for_root_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "ssl"
+    assert "self-signed" in make_certificate(folder)
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    names = (("-checkip", "127.0.0.1"), ("-checkhost", "localhost"), ("-checkhost", os.uname().nodename))
+    for kind, name in names:
+        said = run(folder, "openssl", "x509", "-noout", "-in", str(certificate), kind, name).stdout
+        assert "does match" in said, said
+    before = (certificate.read_bytes(), key.read_bytes())
+    assert make_certificate(folder) == make_certificate(folder, "--renew") == ""
+    assert (certificate.read_bytes(), key.read_bytes()) == before
+
+
+def test_self_signed_certificate_is_renewed_before_it_ends_and_keeps_its_key(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    key = (tmp_path / "key.pem").read_bytes()
+    ending = replace_certificate(tmp_path, "/O=PixelWise, self-signed/CN=PixelWise", days=20)
+    assert make_certificate(tmp_path) == ""
+    assert "Renewed" in make_certificate(tmp_path, "--renew")
+    assert (tmp_path / "certificate.pem").read_bytes() != ending
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    assert (tmp_path / "key.pem").read_bytes() == key
+
+
+def test_operator_s_own_certificate_is_never_touched(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    own = replace_certificate(tmp_path, "/CN=digits.example", days=2)
+    # certbot's are links.
+    (tmp_path / "live.pem").write_bytes(own)
+    for linked in (False, True):
+        if linked:
+            (tmp_path / "certificate.pem").unlink()
+            (tmp_path / "certificate.pem").symlink_to("live.pem")
+        assert make_certificate(tmp_path) == make_certificate(tmp_path, "--renew") == ""
+        assert (tmp_path / "certificate.pem").read_bytes() == own
+        assert (tmp_path / "certificate.pem").is_symlink() is linked

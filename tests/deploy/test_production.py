@@ -1,0 +1,223 @@
+"""setup-server.sh on a production machine: root sets it up in a folder, another user runs the service."""
+
+import os
+import pwd
+import re
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.project_copy import (
+    PROJECT,
+    SECONDS,
+    cannot_run,
+    changed,
+    clone_into,
+    environment,
+    free_port,
+    need,
+    run,
+    settings_of,
+    state_of,
+)
+
+# An account that every Debian machine has, in the place of produser.
+SERVICE_USER = "www-data"
+
+
+@dataclass
+class Production:
+    """A production machine of version 0.5 in a folder, and how to upgrade it."""
+
+    root: Path
+    units: Path
+    nginx: Path
+    certificates: Path
+    clone: Path
+
+    def set_up(self, **environment: str) -> str:
+        places = {
+            "PIXELWISE_ROOT": str(self.root),
+            "PIXELWISE_UNITS": str(self.units),
+            "PIXELWISE_NGINX": str(self.nginx),
+            "PIXELWISE_CERTIFICATE": str(self.certificates),
+        }
+        settings = {"PIXELWISE_USER": SERVICE_USER, **places, **environment}
+        done = run(self.clone, "bash", "setup-server.sh", **settings)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def run_as_service(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return run(self.root, "runuser", "-u", SERVICE_USER, "--", *command)
+
+
+def python_for_everyone() -> Path:
+    """A Python of this version that the service's user can reach, too."""
+    version = f"python3.{sys.version_info.minor}"
+    candidates = [Path(sys.base_prefix) / "bin" / version, Path("/usr/bin") / version]
+    for python in candidates:
+        if run(Path("/"), "runuser", "-u", SERVICE_USER, "--", str(python), "-c", "").returncode == 0:
+            return python
+    return cannot_run(f"{SERVICE_USER} can run no {version}; to run this test: apt install python3")
+
+
+def leave_version_05_in(root: Path) -> None:
+    """Code that is gone since, an operator's own model, and a database with one row."""
+    (root / "app").mkdir(parents=True)
+    (root / "app/of_version_05.py").write_text("")
+    (root / "models").mkdir()
+    (root / "models/mine.onnx").write_bytes(b"an operator's own")
+    with closing(sqlite3.connect(root / "pixelwise.db")) as database:
+        database.execute(
+            "CREATE TABLE predictions (id INTEGER NOT NULL, prediction VARCHAR NOT NULL,"
+            " confidence FLOAT NOT NULL, model_version VARCHAR NOT NULL, created_at DATETIME,"
+            " PRIMARY KEY (id))"
+        )
+        database.execute("INSERT INTO predictions VALUES (5, '7', 0.94, 'v1', NULL)")
+        database.commit()
+
+
+def configure_nginx_in(folder: Path) -> None:
+    """A configuration that has no site yet."""
+    for name in ("sites-available", "sites-enabled"):
+        (folder / name).mkdir(parents=True)
+    (folder / "nginx.conf").write_text(
+        f"pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}\n"
+        f"http {{ access_log off; include {folder}/sites-enabled/*; }}\n"
+    )
+
+
+def make_venv_in(root: Path) -> None:
+    """The packages of this test run, in a virtual environment that the service's user can read."""
+    command = [python_for_everyone(), "-m", "venv", "--without-pip", root / ".venv"]
+    subprocess.run(command, check=True, timeout=SECONDS)
+    packages = root / f".venv/lib/python3.{sys.version_info.minor}/site-packages"
+    shutil.copytree(sysconfig.get_path("purelib"), packages, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def production() -> Iterator[Production]:
+    if os.geteuid() != 0:
+        cannot_run("only root can set up a production machine; to run this test: sudo scripts/test")
+    need("nginx", "nginx")
+    need("openssl", "openssl")
+    # pytest's own folders are closed to the service's user.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        root, units, nginx = folder / "opt/pixelwise", folder / "units", folder / "nginx"
+        configure_nginx_in(nginx)
+        leave_version_05_in(root)
+        make_venv_in(root)
+        machine = Production(root, units, nginx, folder / "ssl", clone_into(folder / "clone"))
+        machine.set_up()
+        yield machine
+
+
+def test_prod_upgrades_a_version_05_in_place(production: Production) -> None:
+    root = production.root
+    assert not (root / "app/of_version_05.py").exists()
+    assert (root / "models/mine.onnx").read_bytes() == b"an operator's own"
+    with closing(sqlite3.connect(root / "pixelwise.db")) as database:
+        assert database.execute("SELECT id, prediction FROM predictions").fetchall() == [(5, "7")]
+        assert database.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+    assert f"DATABASE_URL=sqlite:///{root}/pixelwise.db" in (root / ".env").read_text().splitlines()
+
+
+def test_prod_gives_the_service_its_data_and_nothing_else(production: Production) -> None:
+    service = pwd.getpwnam(SERVICE_USER)
+    root = production.root
+    assert (root / "pixelwise.db").stat().st_uid == service.pw_uid
+    secrets = (root / ".env").stat()
+    assert (secrets.st_uid, secrets.st_gid, stat.S_IMODE(secrets.st_mode)) == (0, service.pw_gid, 0o640)
+    for target in (".env", ".venv/pyvenv.cfg", "app/main.py", "init_db.py", "models/digits.onnx"):
+        assert production.run_as_service("test", "-r", target).returncode == 0, target
+        assert production.run_as_service("test", "-w", target).returncode == 1, target
+    for attempt in ("mv app gone", "rm -f .env", "rm -f init_db.py", "touch app/new.py", "touch .venv/new"):
+        assert production.run_as_service("sh", "-c", attempt).returncode != 0, attempt
+    production.run_as_service("sh", "-c", "touch pixelwise.db-x && rm pixelwise.db-x").check_returncode()
+
+
+def test_prod_lets_the_service_user_run_alembic_by_hand(production: Production) -> None:
+    current = production.run_as_service(".venv/bin/python", "-m", "alembic", "current")
+    assert "(head)" in current.stdout, current.stderr
+
+
+def test_systemd_accepts_every_installed_unit(production: Production) -> None:
+    need("systemd-analyze", "systemd")
+    units = sorted(production.units.iterdir())
+    assert [unit.name for unit in units] == sorted(
+        path.name for path in (PROJECT / "deploy").iterdir() if path.suffix in (".service", ".timer")
+    )
+    verified = run(Path("/"), "systemd-analyze", "verify", *map(str, units))
+    assert (verified.returncode, verified.stderr) == (0, "")
+
+
+def test_every_path_in_the_installed_units_exists(production: Production) -> None:
+    services = sorted(production.units.glob("*.service"))
+    values = "\n".join(value.removeprefix("file://") for unit in services for _, value in settings_of(unit))
+    paths = re.findall(r"(?<![\w.])/[\w./-]+", values)
+    assert len(paths) >= 10
+    for path in paths:
+        assert path.startswith((str(production.root), str(production.certificates))), path
+        assert Path(path).exists(), path
+
+
+def test_prod_puts_nginx_in_front_unless_it_is_told_to_leave_it_alone(production: Production) -> None:
+    enabled = production.nginx / "sites-enabled/pixelwise"
+    assert f"root {production.root}/app;" in enabled.read_text()
+    assert f"ssl_certificate {production.certificates}/certificate.pem;" in enabled.read_text()
+    enabled.unlink()
+    production.set_up(PIXELWISE_NGINX="off")
+    assert not enabled.is_symlink()
+    production.set_up()
+    assert enabled.is_symlink()
+
+
+def test_page_s_files_can_be_read_by_nginx_which_is_nobody_there(production: Production) -> None:
+    for path in (production.root / "app/static").iterdir():
+        run(Path("/"), "runuser", "-u", "nobody", "--", "cat", str(path)).check_returncode()
+
+
+def test_the_installed_unit_s_own_commands_start_the_service(production: Production) -> None:
+    unit = dict(settings_of(production.units / "pixelwise.service"))
+    production.run_as_service(*unit["ExecStartPre"].split()).check_returncode()
+    port = str(free_port())
+    command = unit["ExecStart"].replace("--host ${UVICORN_HOST} --port 8000", f"--host 127.0.0.1 --port {port}")
+    with subprocess.Popen(
+        ["setpriv", f"--reuid={SERVICE_USER}", f"--regid={SERVICE_USER}", "--init-groups", *command.split()],
+        cwd=unit["WorkingDirectory"],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as server:
+        try:
+            url = f"http://127.0.0.1:{port}/health/ready"
+            patience = ("--retry", "40", "--retry-connrefused", "--retry-delay", "1")
+            ready = run(Path("/"), "curl", "--silent", "--fail", *patience, url)
+            assert ready.returncode == 0, ready.stdout
+        finally:
+            server.terminate()
+            server.communicate(timeout=30)
+
+
+def test_setting_up_prod_again_changes_nothing(production: Production) -> None:
+    folders = (production.units, production.nginx / "sites-available", production.certificates)
+
+    def outside() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for folder in folders for path in folder.iterdir()}
+
+    before, before_outside = state_of(production.root), outside()
+    assert "Nothing has changed for nginx." in production.set_up()
+    assert changed(before, state_of(production.root)) == set()
+    assert outside() == before_outside

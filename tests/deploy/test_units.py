@@ -1,0 +1,187 @@
+"""The systemd units, and setup-server.sh on a development machine; production is in test_production.py."""
+
+import hashlib
+import os
+import re
+import shlex
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from app.cli.main import program
+from tests.support.project_copy import PROJECT, cannot_run, changed, clone_into, need, run, settings_of, state_of
+
+UNIT = PROJECT / "deploy/pixelwise.service"
+SERVICES = sorted((PROJECT / "deploy").glob("*.service"))
+
+
+def shell_scripts() -> list[Path]:
+    candidates = [*PROJECT.glob("*.sh"), *(PROJECT / "scripts").iterdir(), *(PROJECT / ".ci").iterdir()]
+    return [path for path in candidates if path.is_file() and b"bash" in path.read_bytes().splitlines()[0]]
+
+
+def test_every_shell_script_passes_shellcheck() -> None:
+    need("shellcheck", "shellcheck")
+    assert {path.name for path in shell_scripts()} >= {"serve", "test", "install", "nginx", "setup-server.sh", "run"}
+    checked = run(PROJECT, "shellcheck", *map(str, shell_scripts()))
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_every_shell_script_may_be_executed_and_stops_at_the_first_error() -> None:
+    for script in shell_scripts():
+        assert os.access(script, os.X_OK), script
+        assert "set -euo pipefail" in script.read_text(), script
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+def test_every_service_is_hardened(unit: Path) -> None:
+    need("systemd-analyze", "systemd")
+    report = run(PROJECT, "systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)).stdout
+    exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", report)
+    assert exposure, report
+    assert float(exposure[1]) <= 2.0
+
+
+def test_the_unit_keeps_what_the_course_tells_of_it() -> None:
+    unit = dict(settings_of(UNIT))
+    assert (unit["User"], unit["WorkingDirectory"]) == ("produser", "/opt/pixelwise")
+    assert (unit["Restart"], unit["RestartSec"]) == ("always", "3")
+    assert "uvicorn app.main:app --host ${UVICORN_HOST} --port 8000" in unit["ExecStart"]
+    assert ("Environment", "UVICORN_HOST=0.0.0.0") in settings_of(UNIT)
+
+
+def test_only_this_machine_s_nginx_may_say_where_a_request_came_from() -> None:
+    assert "--forwarded-allow-ips 127.0.0.1 " in dict(settings_of(UNIT))["ExecStart"]
+
+
+def test_every_timer_has_a_service_and_can_be_enabled() -> None:
+    timers = sorted((PROJECT / "deploy").glob("*.timer"))
+    assert timers
+    for timer in timers:
+        assert timer.with_suffix(".service") in SERVICES
+        assert ("WantedBy", "timers.target") in settings_of(timer)
+
+
+@pytest.mark.parametrize("name", ["backup", "prune"])
+def test_what_a_timer_runs_is_a_command_that_there_is(name: str) -> None:
+    unit = PROJECT / f"deploy/pixelwise-{name}.service"
+    given = dict(re.findall(r"(PIXELWISE_\w+)=(\S+)", unit.read_text()))
+    words = shlex.split(dict(settings_of(unit))["ExecStart"])
+    assert words[:3] == ["/opt/pixelwise/.venv/bin/python", "-m", "app"]
+    arguments = [re.sub(r"\$\{(\w+)\}", lambda found: given[found[1]], word) for word in words[3:]]
+    get_command(program).commands[arguments[0]].make_context(arguments[0], arguments[1:])
+
+
+def test_nothing_is_deleted_unless_an_operator_turns_that_on() -> None:
+    assert "*-prune.timer) continue ;;" in (PROJECT / "setup-server.sh").read_text()
+
+
+def test_the_unit_leaves_the_server_more_time_to_stop_than_the_server_takes() -> None:
+    unit = dict(settings_of(UNIT))
+    graceful = re.search(r"--timeout-graceful-shutdown (\d+)", unit["ExecStart"])
+    assert graceful
+    assert int(unit["TimeoutStopSec"]) > int(graceful[1])
+
+
+def test_the_model_runs_where_no_memory_is_both_written_and_executed() -> None:
+    # What MemoryDenyWriteExecute= asks of the service, asked here of the kernel itself: PR_SET_MDWE is 65.
+    program = (
+        "import ctypes, sys\n"
+        "if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0): sys.exit(3)\n"
+        "import numpy, app.main\n"
+        "from app.classifier import classify\n"
+        "print(len(classify(numpy.zeros((28, 28), 'uint8'))['scores']))\n"
+    )
+    ran = run(PROJECT, sys.executable, "-c", program)
+    if ran.returncode == 3:
+        cannot_run("this kernel cannot deny memory that is both written and executed; Linux 6.3 or newer can")
+    assert (ran.returncode, ran.stdout) == (0, "10\n"), ran.stderr
+
+
+def test_classifying_tells_nobody_and_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
+    # ONNX Runtime keeps a queue of usage reports there, from its import on, unless it is told not to.
+    program = "import numpy; from app.classifier import classify; classify(numpy.zeros((28, 28), 'uint8'))"
+    ran = run(PROJECT, sys.executable, "-c", program, HOME=str(tmp_path))
+    assert ran.returncode == 0, ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def as_dev(folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run setup-server.sh as on a machine without a service user."""
+    return run(folder, "bash", "setup-server.sh", PIXELWISE_USER="nobody-of-this-name", **extra)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return clone_into(tmp_path / "pixel wise")
+
+
+def test_setting_up_dev_twice_changes_nothing_the_second_time(project: Path) -> None:
+    first = as_dev(project)
+    assert first.returncode == 0, first.stderr
+    assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
+    with closing(sqlite3.connect(project / "pixelwise.db")) as database:
+        row = "('7', 0.94, 'v1')"
+        database.execute(f"INSERT INTO predictions (prediction, confidence, model_version) VALUES {row}")
+        database.commit()
+    before = state_of(project)
+
+    second = as_dev(project)
+    assert second.returncode == 0, second.stderr
+    assert changed(before, state_of(project)) == set()
+
+
+def other_model(project: Path) -> tuple[Path, dict[str, str]]:
+    """Where an operator's own model is to go, and the settings that name it; it is ours, renamed."""
+    source = project / "models/digits.onnx"
+    target = project / "models/other.onnx"
+    checksum = hashlib.sha256(source.read_bytes()).hexdigest()
+    settings = {"MODEL_PATH": str(target), "MODEL_URL": source.as_uri(), "MODEL_SHA256": checksum}
+    return target, settings
+
+
+def test_a_model_is_fetched_once_when_its_checksum_matches(project: Path) -> None:
+    need("curl", "curl")
+    target, settings = other_model(project)
+    assert "Fetching the model" in as_dev(project, **settings).stdout
+    assert target.read_bytes() == (project / "models/digits.onnx").read_bytes()
+    again = as_dev(project, **settings)
+    assert (again.returncode, "Fetching" in again.stdout) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"MODEL_SHA256": ""}, "MODEL_URL is set and MODEL_SHA256 is not"),
+        ({"MODEL_SHA256": "0" * 64}, "does not have the checksum MODEL_SHA256"),
+        ({"MODEL_SHA256": "no checksum at all"}, "does not have the checksum MODEL_SHA256"),
+        ({"MODEL_URL": "file:///there/is/no/model"}, "could not be fetched from MODEL_URL"),
+        ({"MODEL_URL": "http://127.0.0.1:9/digits.onnx"}, "could not be fetched from MODEL_URL"),
+    ],
+)
+def test_any_other_model_is_refused_and_leaves_nothing_behind(project: Path, change: dict[str, str], said: str) -> None:
+    need("curl", "curl")
+    models = sorted(path.name for path in (project / "models").iterdir())
+    _, settings = other_model(project)
+    refused = as_dev(project, **{**settings, **change})
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith("pixelwise: ")
+    assert said in refused.stderr
+    assert sorted(path.name for path in (project / "models").iterdir()) == models
+    assert not (project / "pixelwise.db").exists()
+
+
+def test_a_model_that_does_not_classify_is_named_before_the_database_is_touched(project: Path) -> None:
+    (project / "models/digits.onnx").write_bytes(b"no model")
+    refused = as_dev(project)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("pixelwise: ")
+    assert str(project / "models/digits.onnx") in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert not (project / "pixelwise.db").exists()

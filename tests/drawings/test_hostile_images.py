@@ -1,0 +1,148 @@
+"""Files that are no images, or dangerous ones: each is refused with a clear word, and none does any harm."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from app.drawings.image_files import MAX_PIXELS, MAX_SCANS, ImageError, read_image
+from tests.support.digit_images import FORMATS, digit_in, encoded, picture
+
+
+def assert_refused(data: bytes, word: str) -> None:
+    with pytest.raises(ImageError, match=word) as refusal:
+        read_image(data)
+    assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"no image",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"%PDF-1.7",
+        bytes(1000),
+        b"\x89PNG\r\n",
+        b"\xff\xd8\xff",
+        b"GIF89a",
+        b"BM",
+    ],
+    ids=["text", "SVG", "PDF", "zeros", "PNG's name", "JPEG's name", "GIF's name", "BMP's name"],
+)
+def test_what_is_no_image_is_refused(data: bytes) -> None:
+    assert_refused(data, "no PNG, JPEG, WebP, GIF or BMP|cut off")
+
+
+@pytest.mark.parametrize("name", ["TIFF", "ICO", "PPM", "TGA", "PCX", "SGI", "ICNS", "JPEG2000", "AVIF"])
+def test_other_formats_are_refused_by_what_they_are(name: str) -> None:
+    assert_refused(encoded(picture("4", 64, mode="RGB", paper="white"), name), "no PNG, JPEG, WebP, GIF or BMP")
+
+
+def test_empty_file_is_refused() -> None:
+    assert_refused(b"", "empty")
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("name", FORMATS)
+def test_file_that_is_cut_off_is_refused(name: str, part: float) -> None:
+    colours = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 80, 3), np.uint8))
+    data = encoded(colours, name)
+    assert_refused(data[: int(part * len(data))], "cut off|no PNG")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", FORMATS)
+def test_damaged_file_gives_a_drawing_or_a_refusal(name: str) -> None:
+    random = np.random.default_rng(7)
+    whole = np.frombuffer(encoded(picture("4", 40, mode="RGB", paper="white"), name), np.uint8)
+    outcomes = set()
+    for _ in range(300):
+        data = whole.copy()
+        # The head, where formats keep what they are about, is hit as often as all the rest.
+        reach = len(data) if random.random() < 0.5 else min(80, len(data))
+        data[random.integers(0, reach, random.integers(1, 6))] = random.integers(0, 256)
+        try:
+            drawing = read_image(data.tobytes())
+        except ImageError:
+            outcomes.add("refused")
+        else:
+            assert (drawing.shape, drawing.dtype) == ((28, 28), np.uint8)
+            outcomes.add("read")
+    assert outcomes == {"read", "refused"}
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png_of(width: int, height: int, *, pixels: bytes = b"") -> bytes:
+    """A grey PNG that says that it has so many pixels."""
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + png_chunk(b"IDAT", zlib.compress(pixels)) + png_chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(5001, 5000), (10_000, 10_000), (65_535, 65_535), (2**31 - 1, 2**31 - 1), (2**31 - 1, 1)]
+)
+def test_image_of_too_many_pixels_is_refused_before_they_are_decoded(width: int, height: int) -> None:
+    # There are no pixels in it, so decoding would end in another refusal.
+    assert_refused(png_of(width, height), "25 megapixels")
+
+
+def test_real_image_of_too_many_pixels_is_refused_and_one_of_as_many_as_allowed_is_read() -> None:
+    assert MAX_PIXELS == 5000 * 5000
+    drawn = Image.new("1", (5000, 5000), 1)
+    drawn.paste(picture("4", 1000, mode="1", paper=1), (3000, 1000))
+    assert digit_in(encoded(drawn)) == "4"
+    assert_refused(encoded(Image.new("1", (5000, 5001))), "25 megapixels")
+
+
+# Where each format says how large the image is, and how it says something enormous.
+ENORMOUS = {
+    "GIF": (b"GIF8", 6, struct.pack("<HH", 65_535, 65_535)),
+    "WEBP": (b"RIFF", 26, struct.pack("<HH", 16_383, 16_383)),
+    "BMP": (b"BM", 18, struct.pack("<ii", 60_000, 60_000)),
+    "JPEG": (b"\xff\xc0", 5, struct.pack(">HH", 65_500, 65_500)),
+}
+
+
+@pytest.mark.parametrize("name", ENORMOUS)
+def test_head_that_lies_about_the_size_is_refused(name: str) -> None:
+    data = bytearray(encoded(picture("4", 40, mode="RGB", paper="white"), name))
+    mark, distance, size = ENORMOUS[name]
+    at = data.index(mark) + distance
+    data[at : at + len(size)] = size
+    assert_refused(bytes(data), "25 megapixels")
+
+
+def test_png_without_pixels_is_refused() -> None:
+    for width, height in ((0, 0), (0, 10), (10, 0)):
+        assert_refused(png_of(width, height), "cut off|no PNG")
+
+
+@pytest.mark.parametrize("kind", ["zTXt", "iTXt", "iCCP", "many"])
+def test_text_that_explodes_is_refused(kind: str) -> None:
+    bomb = zlib.compress(bytes(50_000_000), 9)
+    chunk = {
+        "zTXt": png_chunk(b"zTXt", b"k\0\0" + bomb),
+        "iTXt": png_chunk(b"iTXt", b"k\0\1\0\0\0" + bomb),
+        "iCCP": png_chunk(b"iCCP", b"k\0\0" + bomb),
+        "many": png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1_000_000), 9)) * 100,
+    }[kind]
+    plain = encoded(picture("4"))
+    assert_refused(plain[:33] + chunk + plain[33:], "too much besides its pixels")
+
+
+def test_text_of_a_usual_length_is_no_reason_to_refuse() -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "drawn by hand " * 1000, zip=True)
+    assert digit_in(encoded(picture("4"), pnginfo=text)) == "4"
+
+
+def test_jpeg_of_very_many_scans_is_refused() -> None:
+    data = encoded(picture("4"), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    assert digit_in(data) == "4"
+    assert_refused(data[:last] + data[last:-2] * MAX_SCANS + data[-2:], "scans")

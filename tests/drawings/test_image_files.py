@@ -1,0 +1,186 @@
+"""Files become drawings: real files, of every format and kind that people have."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from app.classifier import classify
+from app.drawings.image_files import read_image
+from app.schemas.classify import SEVEN
+from tests.support.digit_images import FORMATS, digit_in, encoded, picture
+from tests.support.service import random_drawings
+
+DRAWN = np.array(SEVEN, np.uint8)
+
+
+@pytest.mark.parametrize("side", [28, 100, 280, 1000, 3000])
+@pytest.mark.parametrize("name", FORMATS)
+def test_digit_is_read_in_every_format_and_size(name: str, side: int) -> None:
+    assert digit_in(encoded(picture("4", side), name)) == "4"
+
+
+@pytest.mark.parametrize("digit", ["2", "4", "7"])
+@pytest.mark.parametrize("quality", [30, 75])
+@pytest.mark.parametrize("side", [60, 280])
+def test_poor_jpeg_is_read(digit: str, quality: int, side: int) -> None:
+    assert digit_in(encoded(picture(digit, side), "JPEG", quality=quality)) == digit
+
+
+MODES: dict[str, Callable[[Image.Image], bytes]] = {
+    "one bit": lambda image: encoded(image.convert("1")),
+    "one bit BMP": lambda image: encoded(image.convert("1"), "BMP"),
+    "palette": lambda image: encoded(image.convert("RGB").quantize(4)),
+    "palette BMP": lambda image: encoded(image.convert("P"), "BMP"),
+    "sixteen bits": lambda image: encoded(Image.fromarray(np.asarray(image).astype(np.uint16) * 257)),
+    "faint sixteen bits": lambda image: encoded(Image.fromarray(np.asarray(image).astype(np.uint16) * 20 + 30000)),
+    "colour": lambda image: encoded(image.convert("RGB")),
+    "CMYK": lambda image: encoded(image.convert("CMYK"), "JPEG"),
+    "progressive": lambda image: encoded(image.convert("RGB"), "JPEG", progressive=True),
+    "lossless WebP": lambda image: encoded(image.convert("RGB"), "WEBP", lossless=True),
+}
+
+
+@pytest.mark.parametrize("kind", MODES)
+@pytest.mark.parametrize(("ink", "paper"), [(0, 255), (255, 0)], ids=["dark on light", "light on dark"])
+def test_every_way_to_store_pixels_is_understood(kind: str, ink: int, paper: int) -> None:
+    assert digit_in(MODES[kind](picture("4", ink=ink, paper=paper))) == "4"
+
+
+@pytest.mark.parametrize("name", ["GIF", "WEBP", "PNG"])
+def test_first_picture_of_an_animation_counts(name: str) -> None:
+    frames = [picture(digit, mode="RGB", paper="white") for digit in ("4", "7", "2")]
+    data = encoded(frames[0], name, save_all=True, append_images=frames[1:], duration=100)
+    with Image.open(BytesIO(data)) as animation:
+        assert animation.n_frames == 3
+    assert digit_in(data) == "4"
+
+
+def test_photograph_with_a_second_picture_inside_is_read() -> None:
+    data = encoded(picture("4"), "MPO", save_all=True, append_images=[picture("7")])
+    assert digit_in(data) == "4"
+
+
+# The orientation, and what must be done to an upright picture before it is stored with it.
+ORIENTATIONS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
+def test_picture_is_turned_upright_as_exif_says(name: str, orientation: int) -> None:
+    upright = picture("4", 300, place=(0.4, 0.45))
+    turn = ORIENTATIONS[orientation]
+    stored = upright if turn is None else upright.transpose(turn)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    read = read_image(encoded(stored, name, exif=exif))
+    assert classify(read)["prediction"] == "4"
+    # What a viewer sees is what is read, but for what the edges of squares that are averaged lose.
+    assert abs(read.astype(int) - read_image(encoded(upright))).mean() < 3
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_orientation_that_means_nothing_is_ignored(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    assert digit_in(encoded(picture("4"), "JPEG", exif=exif)) == "4"
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
+@pytest.mark.parametrize("damaged", [b"", b"no TIFF", b"MM\0*\0\0\0\x08\xff\xff", b"II*\0\xff\xff\xff\xff"])
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
+def test_damaged_exif_does_not_matter(name: str, damaged: bytes) -> None:
+    assert digit_in(encoded(picture("4"), name, exif=b"Exif\0\0" + damaged)) == "4"
+
+
+def test_white_on_black_of_28_pixels_comes_through_byte_for_byte() -> None:
+    noise = random_drawings(1)[0]
+    noise[[0, -1]] = noise[:, [0, -1]] = 0
+    faint = DRAWN // 50
+    for drawing in (DRAWN, noise, faint):
+        grey = Image.fromarray(drawing)
+        alpha = Image.merge("LA", (grey, Image.new("L", grey.size, 255)))
+        files = [
+            encoded(grey),
+            encoded(grey.convert("RGB")),
+            encoded(alpha),
+            encoded(grey, "BMP"),
+            encoded(grey, "GIF"),
+        ]
+        files.append(encoded(grey.convert("RGB"), "WEBP", lossless=True))
+        for data in files:
+            assert (read_image(data) == drawing).all()
+
+
+def test_black_on_white_of_28_pixels_is_the_same_drawing() -> None:
+    assert (read_image(encoded(Image.fromarray(255 - DRAWN))) == DRAWN).all()
+
+
+@pytest.mark.parametrize("colour", ["black", "white", "#808080", "#c81e1e"])
+@pytest.mark.parametrize("side", [28, 280, 1000])
+def test_strokes_on_nothing_are_read_whatever_their_colour(colour: str, side: int) -> None:
+    drawn = picture("4", side, mode="RGBA", paper=(0, 0, 0, 0), ink=colour)
+    assert digit_in(encoded(drawn)) == "4"
+    assert digit_in(encoded(drawn, "WEBP")) == "4"
+    # What is hidden behind full transparency does not matter.
+    assert digit_in(encoded(picture("4", side, mode="RGBA", paper=(255, 0, 255, 0), ink=colour))) == "4"
+
+
+@pytest.mark.parametrize("colour", ["black", "white"])
+def test_bar_on_nothing_that_fills_its_box_is_a_stroke_and_no_sheet(colour: str) -> None:
+    bar = Image.new("RGBA", (280, 280), (0, 0, 0, 0))
+    bar.paste(colour, (125, 40, 155, 240))
+    drawing = read_image(encoded(bar))
+    assert drawing[14, 14] == 255
+    assert classify(drawing)["prediction"] == "1"
+
+
+def test_strokes_of_several_colours_on_nothing_are_read() -> None:
+    drawn = picture("4", mode="RGBA", paper=(0, 0, 0, 0), ink="white")
+    drawn.paste(Image.new("RGB", (280, 140), "black"), (0, 0), drawn.crop((0, 0, 280, 140)).getchannel("A"))
+    assert digit_in(encoded(drawn)) == "4"
+
+
+@pytest.mark.parametrize(("ink", "paper"), [("black", "white"), ("white", "#102040")])
+def test_sheet_with_transparent_corners_is_read(ink: str, paper: str) -> None:
+    drawn = picture("4", mode="RGBA", paper=paper, ink=ink)
+    corners = Image.new("L", drawn.size, 0)
+    corners.paste(255, (20, 0, 260, 280))
+    corners.paste(255, (0, 20, 280, 260))
+    drawn.putalpha(corners)
+    assert digit_in(encoded(drawn)) == "4"
+
+
+def test_transparent_colour_of_a_palette_is_nothing() -> None:
+    drawn = picture("4", mode="P", paper=0, ink=1)
+    drawn.putpalette([255, 0, 0, 250, 10, 10])
+    for name in ("PNG", "GIF"):
+        assert digit_in(encoded(drawn, name, transparency=0)) == "4"
+
+
+def test_picture_without_a_transparent_pixel_is_read_as_if_it_had_no_transparency() -> None:
+    plain = picture("4", mode="RGB", paper="white")
+    assert (read_image(encoded(plain.convert("RGBA"))) == read_image(encoded(plain))).all()
+
+
+@pytest.mark.parametrize("colour", [0, 7, 128, 255])
+@pytest.mark.parametrize("name", FORMATS)
+def test_blank_image_is_a_blank_drawing(colour: int, name: str) -> None:
+    for size in ((28, 28), (1, 1), (1, 500), (300, 2), (640, 480)):
+        assert not read_image(encoded(Image.new("L", size, colour), name)).any()
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0, 0), (255, 255, 255, 0), (9, 9, 9, 100), (9, 9, 9, 255)])
+def test_blank_canvas_is_a_blank_drawing(colour: tuple[int, ...]) -> None:
+    assert not read_image(encoded(Image.new("RGBA", (280, 280), colour))).any()

@@ -1,0 +1,18 @@
+"""Whoever tries again with the same Idempotency-Key until there is an answer has stored it once, whatever happens."""
+
+from pathlib import Path
+
+from tests.support.retrying_clients import RetryingLoad, outcome, survive_kills
+
+
+def assert_stored_once(load: RetryingLoad, database_url: str) -> None:
+    found = outcome(load, database_url)
+    assert (found.lost, found.twice, found.wrong) == ([], [], [])
+    assert found.rows == found.answers
+    # The clients met what they were to meet.
+    assert min(load.events["hung up"], load.events["connection broken"], load.events["asked for again"]) > 0
+
+
+def test_every_drawing_is_stored_once_although_the_service_is_killed(database_url: str, tmp_path: Path) -> None:
+    load = survive_kills(database_url, tmp_path, rounds=3, clients=8)
+    assert_stored_once(load, database_url)

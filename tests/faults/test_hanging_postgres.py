@@ -1,0 +1,128 @@
+"""A PostgreSQL server that is there and does not answer: everybody is told so, and service returns by itself."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from app.http.routes.health import PATIENCE_S
+from tests.support.databases import migrate
+from tests.support.http_fixtures import Start
+from tests.support.postgres_cluster import Cluster, postgres_cluster
+from tests.support.retrying_clients import RetryingLoad, outcome
+from tests.support.service import (
+    DRAWING,
+    KEY,
+    assert_outcome_unknown,
+    assert_storage_problem,
+    assert_told,
+    eventually,
+    execute,
+    rows,
+    stored,
+)
+from tests.support.service_process import Load, Service, missing, serving, stored_answers, wait_until
+
+CLIENTS = 16
+ONCE = {"Idempotency-Key": "the-same-one"}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with postgres_cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def private_url(cluster: Cluster) -> str:
+    """A migrated database without rows, on a server that the test may stop."""
+    url = cluster.new_database()
+    migrate(url)
+    return url
+
+
+def check_readers(service: Service) -> None:
+    """Check that whoever reads is told, too, and that the service knows and says that it is not ready."""
+    with service.client() as client:
+        assert client.get("/health").status_code == 200
+        not_ready = client.get("/health/ready")
+        assert not_ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        # Each check is given half of the time.
+        assert f"no answer within {PATIENCE_S / 2:g} s" in not_ready.json()["checks"]["write"]
+        client.connection.request("GET", "/results", headers={"X-API-Key": KEY})
+        assert_storage_problem(client.receive())
+
+
+def test_server_that_hangs_keeps_nobody_waiting_and_what_was_told_is_true(
+    cluster: Cluster, private_url: str, tmp_path: Path
+) -> None:
+    with serving(private_url, tmp_path) as service, Load(service.port, CLIENTS) as load:
+        load.wait_for(50)
+        with cluster.hanging():
+            check_readers(service)
+            wait_until(lambda: len(load.refused) >= CLIENTS, "the service refuses")
+        load.wait_for(50)
+        with service.client() as client:
+            assert client.get("/health/ready").status_code == 200
+    assert load.broken == []
+    for reply in load.refused:
+        assert_told(reply)
+    assert missing(load.acknowledged, private_url) == []
+    assert load.not_stored
+    assert load.not_stored.isdisjoint(answer.pixels for answer in stored_answers(private_url).values())
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_whoever_asks_again_with_the_same_key_has_stored_it_once_although_the_server_hung(
+    cluster: Cluster, private_url: str, tmp_path: Path
+) -> None:
+    with serving(private_url, tmp_path) as service, RetryingLoad(service.port, CLIENTS) as load:
+        load.wait_for(50)
+        with cluster.hanging():
+            # Not all of them: some have hung up and find their own request under way.
+            wait_until(lambda: load.events["told 503"] >= CLIENTS // 4, "the service refuses")
+        load.wait_for(50)
+    found = outcome(load, private_url)
+    assert (found.lost, found.twice, found.wrong) == ([], [], [])
+    assert found.rows == found.answers
+
+
+def test_commit_that_hangs_is_not_called_nothing_stored(start: Start, cluster: Cluster, private_url: str) -> None:
+    client = start(DATABASE_URL=private_url)
+    execute(
+        private_url,
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(12); RETURN NULL; END'",
+        "CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON predictions DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION dawdle()",
+    )
+    committing = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT' AND state = 'active'"
+    )
+    with ThreadPoolExecutor(1) as caller:
+        waiting = caller.submit(client.post, "/classify", json=DRAWING, headers=ONCE)
+        eventually(lambda: bool(rows(private_url, committing)))
+        with cluster.hanging():
+            assert_outcome_unknown(waiting.result())
+    # Which waits until the commit has been made after all.
+    execute(private_url, "DROP TRIGGER dawdle ON predictions")
+    assert stored(private_url) == (1, 1)
+    again = client.post("/classify", json=DRAWING, headers=ONCE)
+    assert again.status_code == 200
+    assert rows(private_url, "SELECT id FROM predictions") == [{"id": again.json()["id"]}]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_service_ends_although_the_server_hangs(
+    cluster: Cluster, private_url: str, tmp_path: Path, workers: int
+) -> None:
+    with serving(private_url, tmp_path, workers=workers) as service, Load(service.port, CLIENTS) as load:
+        load.wait_for(50)
+        with cluster.hanging():
+            with service.client() as client:
+                assert client.get("/health/ready").status_code == HTTPStatus.SERVICE_UNAVAILABLE
+            service.stop()
+            load.wait_for_breaks()
+    assert missing(load.acknowledged, private_url) == []
+    assert "Traceback" not in service.log.read_text()

@@ -1,0 +1,116 @@
+"""The power is cut at every step: the service's own transactions, on a disk that forgets what was not synced.
+
+A killed process leaves the system's cache as it is, so only a disk of our own can show what a power cut leaves behind.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.database import Database
+from app.database.sqlite import engine, file_guard
+from tests.support.predictions import a_prediction
+from tests.support.unsynced_disk import Connection, Disk, Plug, Step
+
+CLIENTS = 3
+ROWS_EACH = 12
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    disk = Disk()
+    yield disk
+    disk.unregister()
+
+
+def steps_of_a_service(disk: Disk, database_url: str, patch: pytest.MonkeyPatch) -> list[Step]:
+    """Open, let some clients write at once, close; every step, with the words in the order they were acknowledged."""
+
+    def connect(file: file_guard.SqliteFile) -> Connection:
+        file.refuse_lost()
+        return Connection(f"{file.path.as_uri()}?mode=rw")
+
+    async def client(database: Database, number: int) -> None:
+        for row in range(ROWS_EACH):
+            word = f"{number} {row} {'w' * 500}"
+
+            def add(session: Session, word: str = word) -> None:
+                session.add(a_prediction(notes=word))
+
+            await database.write(add)
+            disk.acknowledge(word)
+
+    async def all_clients(database: Database) -> None:
+        await asyncio.gather(*(client(database, number) for number in range(CLIENTS)))
+
+    patch.setattr(file_guard.SqliteFile, "connect", connect)
+    # So often that every kind of step comes many times.
+    patch.setattr(engine, "_CHECKPOINTS", "wal_autocheckpoint=10")
+    # A look takes Python's own SQLite, which knows nothing of apsw's locks in this process and would take the log away.
+    patch.setattr(file_guard, "LOOK_EVERY_S", 3600.0)
+    database = Database(database_url)
+    asyncio.run(all_clients(database))
+    database.close()
+    return disk.steps
+
+
+class Outcome(NamedTuple):
+    """What cutting the power at every step came to."""
+
+    cuts: int
+    lost: int
+    damaged: int
+
+
+def cut_at_every_step(steps: list[Step], before: Path, folder: Path) -> Outcome:
+    """Cut the power after each step, twice: nothing is left of what was not synced, or some of it is."""
+    plug, random = Plug([before]), Random(0)
+    acknowledged: set[str] = set()
+    folder.mkdir()
+    cuts = lost = damaged = 0
+    for step in steps:
+        plug.do(step)
+        if step.call == "acknowledge":
+            acknowledged.add(step.file)
+        for chance in (None, random):
+            plug.cut(folder, chance)
+            with closing(sqlite3.connect(folder / before.name)) as found:
+                damaged += found.execute("PRAGMA integrity_check").fetchall() != [("ok",)]
+                lost += not acknowledged <= {word for (word,) in found.execute("SELECT notes FROM predictions")}
+            cuts += 1
+    assert len(acknowledged) == CLIENTS * ROWS_EACH
+    return Outcome(cuts, lost, damaged)
+
+
+def outcome(disk: Disk, database_url: str, folder: Path, patch: pytest.MonkeyPatch) -> Outcome:
+    before = folder / "before" / "pixelwise.db"
+    before.parent.mkdir()
+    before.write_bytes((folder / "pixelwise.db").read_bytes())
+    steps = steps_of_a_service(disk, database_url, patch)
+    return cut_at_every_step(steps, before, folder / "after")
+
+
+def test_nothing_acknowledged_is_lost_at_whichever_step_the_power_fails(
+    disk: Disk, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = outcome(disk, sqlite_url, tmp_path, monkeypatch)
+    assert found.cuts > 100
+    assert (found.lost, found.damaged) == (0, 0)
+
+
+def test_a_weaker_setting_would_lose_rows(
+    disk: Disk, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in engine._WRITER_PRAGMAS)
+    assert weaker != engine._WRITER_PRAGMAS
+    monkeypatch.setattr(engine, "_WRITER_PRAGMAS", weaker)
+    found = outcome(disk, sqlite_url, tmp_path, monkeypatch)
+    assert found.lost > 0
+    assert found.damaged == 0

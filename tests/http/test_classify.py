@@ -1,0 +1,144 @@
+"""POST /classify: the answer, and the row that it promises."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from app.classifier import classify, get_classifier
+from app.config import PROJECT_FOLDER
+from app.models import Drawing, Prediction
+from tests.support.service import DRAWING, KEY, connected, exchange, execute, random_drawings, rows, scope_of, stored
+
+FIELDS = {"id", "prediction", "confidence", "scores", "model_version", "created_at"}
+DIGITS = [str(digit) for digit in range(10)]
+
+
+def test_answer_has_exactly_the_documented_fields(client: TestClient) -> None:
+    response = client.post("/classify", json=DRAWING)
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    answer = response.json()
+    assert set(answer) == FIELDS
+    assert answer["prediction"] in DIGITS
+    assert list(answer["scores"]) == DIGITS
+    assert answer["confidence"] == answer["scores"][answer["prediction"]] == max(answer["scores"].values())
+    assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-5)
+    assert answer["model_version"] == get_classifier().version
+
+
+def test_answer_is_what_the_classifier_says(sqlite_client: TestClient) -> None:
+    for drawing in random_drawings(3):
+        answer = sqlite_client.post("/classify", json={"pixels": drawing.tolist()}).json()
+        assert {name: answer[name] for name in ("prediction", "confidence", "scores")} == classify(drawing)
+
+
+def test_created_at_is_the_time_of_the_request_in_utc(client: TestClient) -> None:
+    before = datetime.now(UTC)
+    text = client.post("/classify", json=DRAWING).json()["created_at"]
+    created_at = datetime.fromisoformat(text)
+    assert created_at.utcoffset() == timedelta(0)
+    assert before <= created_at <= datetime.now(UTC)
+
+
+def test_answered_row_is_stored_with_its_drawing_and_scores(client: TestClient, database_url: str) -> None:
+    drawing = random_drawings(1)[0]
+    response = client.post("/classify", json={"pixels": drawing.tolist()})
+    answer = response.json()
+    with connected(database_url) as connection:
+        (prediction,) = connection.execute(Prediction.__table__.select()).mappings().all()
+        (remembered,) = connection.execute(Drawing.__table__.select()).mappings().all()
+    assert dict(prediction) == {
+        "id": answer["id"],
+        "prediction": answer["prediction"],
+        "confidence": answer["confidence"],
+        "model_version": answer["model_version"],
+        "created_at": datetime.fromisoformat(answer["created_at"]),
+        "notes": None,
+        "request_id": response.headers["x-request-id"],
+        "client": "built-in",
+    }
+    assert remembered["prediction_id"] == answer["id"]
+    assert bytes(remembered["pixels"]) == drawing.tobytes()
+    assert remembered["scores"] == list(answer["scores"].values())
+
+
+def test_blank_drawing_is_classified_and_stored(client: TestClient, database_url: str) -> None:
+    response = client.post("/classify", json={"pixels": np.zeros((28, 28), int).tolist()})
+    assert response.status_code == 200
+    assert set(response.json()) == FIELDS
+    assert stored(database_url) == (1, 1)
+
+
+def test_each_request_gets_a_row_of_its_own_with_the_next_id(client: TestClient, database_url: str) -> None:
+    ids = [client.post("/classify", json=DRAWING).json()["id"] for _ in range(3)]
+    assert ids == [1, 2, 3]
+    assert stored(database_url) == (3, 3)
+
+
+def test_id_of_a_deleted_prediction_is_not_given_again(client: TestClient, database_url: str) -> None:
+    deleted = client.post("/classify", json=DRAWING).json()["id"]
+    execute(database_url, "DELETE FROM drawings", "DELETE FROM predictions")
+    assert client.post("/classify", json=DRAWING).json()["id"] > deleted
+
+
+def test_many_at_once_are_all_stored_under_ids_of_their_own(client: TestClient, database_url: str) -> None:
+    drawings = random_drawings(60)
+    with ThreadPoolExecutor(20) as callers:
+        responses = list(
+            callers.map(lambda drawing: client.post("/classify", json={"pixels": drawing.tolist()}), drawings)
+        )
+    assert {response.status_code for response in responses} == {200}
+    pixels = {
+        row["prediction_id"]: bytes(row["pixels"])
+        for row in rows(database_url, "SELECT prediction_id, pixels FROM drawings")
+    }
+    assert pixels == {
+        response.json()["id"]: drawing.tobytes() for response, drawing in zip(responses, drawings, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(DRAWING, indent=4),
+        json.dumps(DRAWING, separators=(",", ":")),
+        f"\r\n\t {json.dumps(DRAWING)} \n",
+        json.dumps(DRAWING).replace("pixels", r"\u0070i\u0078els"),
+        json.dumps(DRAWING).replace(" 0,", " -0,", 1),
+    ],
+    ids=["indented", "compact", "white space around", "escaped key", "minus zero"],
+)
+def test_every_spelling_of_the_same_json_is_accepted(sqlite_client: TestClient, sqlite_url: str, body: str) -> None:
+    assert sqlite_client.post("/classify", content=body).status_code == 200
+    (row,) = rows(sqlite_url, "SELECT pixels FROM drawings")
+    assert row["pixels"] == np.array(DRAWING["pixels"], np.uint8).tobytes()
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded", "text/plain", None])
+def test_content_type_does_not_matter_so_that_a_bare_curl_works(
+    sqlite_client: TestClient, content_type: str | None
+) -> None:
+    headers = {} if content_type is None else {"content-type": content_type}
+    assert sqlite_client.post("/classify", content=json.dumps(DRAWING), headers=headers).status_code == 200
+
+
+def test_drawing_of_the_documentation_is_accepted(sqlite_client: TestClient) -> None:
+    body = (PROJECT_FOLDER / "docs/examples/seven.json").read_bytes()
+    assert sqlite_client.post("/classify", content=body).status_code == 200
+
+
+def test_client_that_hangs_up_leaves_nothing_behind(
+    sqlite_client: TestClient, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = exchange(
+        sqlite_client.app,
+        scope_of("POST", "/classify", (b"x-api-key", KEY.encode())),
+        {"type": "http.request", "body": b'{"pixels": [[', "more_body": True},
+        {"type": "http.disconnect"},
+    )
+    assert sent == []
+    assert stored(sqlite_url) == (0, 0)
+    assert caplog.text == ""

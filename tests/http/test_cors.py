@@ -1,0 +1,76 @@
+"""`CORS_ORIGINS`: pages from elsewhere are kept out of the API by the browser, unless an operator lets them in."""
+
+from http import HTTPStatus
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.support.http_fixtures import Start
+from tests.support.service import DRAWING, assert_problem
+
+FRIEND = "https://friend.example"
+STRANGER = "https://stranger.example"
+ASKING = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-api-key"}
+
+
+@pytest.fixture
+def friendly(start: Start, sqlite_url: str) -> TestClient:
+    """The service with one page allowed."""
+    return start(DATABASE_URL=sqlite_url, CORS_ORIGINS=FRIEND)
+
+
+def cors_headers(headers: object) -> list[str]:
+    return [name for name in dict(headers) if name.startswith("access-control-")]  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("path", ["/classify", "/api/classify"])
+def test_no_other_page_is_let_in_unless_somebody_says_so(sqlite_client: TestClient, path: str) -> None:
+    asked = sqlite_client.options(path, headers={"Origin": FRIEND, **ASKING})
+    answered = sqlite_client.post(path, json=DRAWING, headers={"Origin": FRIEND})
+
+    assert asked.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+    assert cors_headers(asked.headers) == cors_headers(answered.headers) == []
+
+
+@pytest.mark.parametrize("path", ["/classify", "/api/classify"])
+def test_a_page_that_is_let_in_may_ask_and_call(friendly: TestClient, path: str) -> None:
+    asked = friendly.options(path, headers={"Origin": FRIEND, **ASKING})
+    answered = friendly.post(path, json=DRAWING, headers={"Origin": FRIEND})
+
+    assert asked.status_code == HTTPStatus.OK
+    assert asked.headers["access-control-allow-origin"] == FRIEND
+    assert "POST" in asked.headers["access-control-allow-methods"]
+    allowed = asked.headers["access-control-allow-headers"].lower().split(", ")
+    assert {"x-api-key", "idempotency-key"} <= set(allowed)
+    assert answered.status_code == HTTPStatus.OK
+    assert answered.headers["access-control-allow-origin"] == FRIEND
+    assert "X-Request-ID" in answered.headers["access-control-expose-headers"]
+    # No cookie and no password of the browser's ever goes along.
+    assert "access-control-allow-credentials" not in answered.headers
+
+
+def test_another_page_is_still_kept_out(friendly: TestClient) -> None:
+    asked = friendly.options("/classify", headers={"Origin": STRANGER, **ASKING})
+    answered = friendly.get("/results", headers={"Origin": STRANGER})
+
+    assert asked.status_code == HTTPStatus.BAD_REQUEST
+    assert "access-control-allow-origin" not in asked.headers
+    assert "access-control-allow-origin" not in answered.headers
+
+
+def test_a_page_that_is_let_in_can_read_errors_too(friendly: TestClient) -> None:
+    refused = friendly.post("/classify", json=DRAWING, headers={"Origin": FRIEND, "X-API-Key": "wrong"})
+    too_large = friendly.post("/classify", content=b" " * 70_000, headers={"Origin": FRIEND})
+
+    assert_problem(refused, HTTPStatus.UNAUTHORIZED)
+    assert_problem(too_large, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    for response in (refused, too_large):
+        assert response.headers["access-control-allow-origin"] == FRIEND
+
+
+def test_a_star_lets_every_page_in(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, CORS_ORIGINS="*")
+
+    assert client.get("/results", headers={"Origin": STRANGER}).headers["access-control-allow-origin"] == "*"
+    # The page itself and programs send no Origin and get nothing of it.
+    assert "access-control-allow-origin" not in client.get("/results").headers

@@ -1,0 +1,284 @@
+"""How an export is sent: from one state of the database, as fast as it is read, and never a part for the whole."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPResponse, IncompleteRead
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from sqlalchemy import delete, insert, update
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Message
+
+from app.database import Database, get_database
+from app.http.routes import export as route
+from app.models import Drawing, Label, Prediction
+from app.schemas.export import ExportFormat, ExportManifest, ExportQuery
+from app.services import export as service
+from app.services.export import Export
+from tests.support.databases import DISCONNECT_OTHERS
+from tests.support.export_files import DIGITS, ROWS, fill
+from tests.support.service import KEY, SECONDS, eventually, execute, scope_of, served
+from tests.support.stored_rows import drawing_of, store
+
+# Enough drawings for several pieces of lines.
+MANY = [ROWS[0]._replace(id=id_, labels=("7",)) for id_ in range(1, 401)]
+
+
+def work(query: ExportQuery) -> Callable[[Session], Iterator[ExportManifest | bytes]]:
+    def export(session: Session) -> Iterator[ExportManifest | bytes]:
+        made = Export(session, query)
+        yield made.manifest
+        yield from made.content()
+
+    return export
+
+
+def relabel_and_add(session: Session) -> None:
+    session.execute(update(Prediction).values(notes="changed"))
+    for row in DIGITS:
+        session.execute(insert(Label).values(prediction_id=row.id, label="none", source="anna"))
+    session.execute(insert(Prediction).values(id=9000, prediction="1", confidence=1, model_version="v3"))
+    session.execute(insert(Drawing).values(**{**drawing_of(1), "prediction_id": 9000}))
+
+
+def delete_all(session: Session) -> None:
+    session.execute(delete(Prediction))
+
+
+async def exported(pieces: AsyncIterator[Any], *between: Awaitable[None]) -> tuple[ExportManifest, bytes]:
+    """Read an export to its end; do something after each of the first pieces, the manifest being one."""
+    found = []
+    to_do = [*between]
+    async for piece in pieces:
+        found.append(piece)
+        if to_do:
+            await to_do.pop(0)
+    assert len(found) > len(between)
+    return found[0], b"".join(found[1:])
+
+
+def without_manifest(kind: ExportFormat, content: bytes) -> Any:
+    """What two exports of the same rows have in common: all but the time in the manifest."""
+    if kind is not ExportFormat.NPZ:
+        return content
+    with np.load(BytesIO(content), allow_pickle=False) as read:
+        return {name: read[name].tobytes() for name in read.files if name != "manifest.json"}
+
+
+@pytest.mark.parametrize("kind", ExportFormat)
+def test_rows_changed_meanwhile_do_not_change_the_export(
+    database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch, kind: ExportFormat
+) -> None:
+    monkeypatch.setattr(service, "CHUNK", 7)
+    monkeypatch.setattr("app.analysis.export_files.PIECE", 2000)
+    fill(database_url)
+    assert database.writer_problem() is None
+    export = work(ExportQuery(format=kind, include_unlabelled=True))
+
+    async def compare() -> None:
+        before, expected = await exported(database.stream(export))
+        changes = (database.write(relabel_and_add), database.write(delete_all))
+        manifest, content = await exported(database.stream(export), *changes)
+        after, changed = await exported(database.stream(export))
+        assert (before.sha256, before.counts) == (manifest.sha256, manifest.counts)
+        assert without_manifest(kind, content) == without_manifest(kind, expected)
+        assert (after.counts.rows, before.counts.rows) == (0, len(ROWS))
+        assert without_manifest(kind, changed) != without_manifest(kind, expected)
+
+    asyncio.run(compare())
+
+
+class Caller:
+    """Somebody who downloads an export from the application, and does something after the first piece."""
+
+    def __init__(self, app: ASGIApp, query: bytes, then: Callable[[], Awaitable[object]]) -> None:
+        self.sent: list[Message] = []
+        self.hung_up = asyncio.Event()
+        self.has_a_piece = asyncio.Event()
+        self._app, self._query, self._then = app, query, then
+
+    async def download(self) -> None:
+        scope = {**scope_of("GET", "/export", (b"x-api-key", KEY.encode())), "query_string": self._query}
+        async with asyncio.timeout(SECONDS):
+            await self._app(scope, self._receive, self._send)
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def pieces(self) -> list[bytes]:
+        return [message["body"] for message in self.sent[1:] if message["body"]]
+
+    @property
+    def has_all(self) -> bool:
+        return not self.sent[-1].get("more_body", False)
+
+    async def _receive(self) -> Message:
+        await self.hung_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+        if len(self.pieces) == 1 and not self.has_a_piece.is_set():
+            self.has_a_piece.set()
+            await self._then()
+
+
+def open_connections() -> int:
+    """How many connections exports hold."""
+    return int(get_database()._open_lanes().scanner.engine.pool.checkedout())  # type: ignore[attr-defined]
+
+
+LINES = b"format=jsonl"
+
+
+async def nothing() -> None:
+    pass
+
+
+def test_export_ends_with_its_last_piece_and_holds_nothing_any_more(client: TestClient, database_url: str) -> None:
+    store(database_url, MANY, drawings=True)
+    caller = Caller(client.app, LINES, nothing)
+    asyncio.run(caller.download())
+    assert (caller.status, caller.has_all, open_connections()) == (200, True, 0)
+    assert len(caller.pieces) > 2
+    assert b"".join(caller.pieces) == client.get("/export?format=jsonl").content
+
+
+def test_third_export_at_once_is_told_to_come_back(client: TestClient, database_url: str) -> None:
+    store(database_url, MANY, drawings=True)
+
+    async def crowd() -> Caller:
+        go_on = asyncio.Event()
+        first, second = (Caller(client.app, LINES, go_on.wait) for _ in range(2))
+        downloads = [asyncio.create_task(caller.download()) for caller in (first, second)]
+        for caller in (first, second):
+            await caller.has_a_piece.wait()
+        third = Caller(client.app, LINES, nothing)
+        await third.download()
+        go_on.set()
+        await asyncio.gather(*downloads)
+        assert first.has_all
+        assert b"".join(first.pieces) == b"".join(second.pieces)
+        return third
+
+    third = asyncio.run(crowd())
+    assert third.status == HTTPStatus.SERVICE_UNAVAILABLE
+    headers = dict(third.sent[0]["headers"])
+    assert headers[b"content-type"] == b"application/problem+json"
+    assert int(headers[b"retry-after"]) > 0
+    assert b"x-export-manifest" not in headers
+    assert client.get("/export").status_code == 200
+
+
+def test_client_that_hangs_up_holds_nothing_any_more(client: TestClient, database_url: str) -> None:
+    store(database_url, MANY, drawings=True)
+
+    async def run() -> Caller:
+        async def hang_up() -> None:
+            caller.hung_up.set()
+            await asyncio.sleep(0)
+
+        caller = Caller(client.app, LINES, hang_up)
+        await caller.download()
+        return caller
+
+    caller = asyncio.run(run())
+    assert (len(caller.pieces), caller.has_all, open_connections()) == (1, False, 0)
+
+
+def test_client_that_reads_nothing_is_given_up(
+    client: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route, "STALLED_S", 0.01)
+    store(database_url, MANY, drawings=True)
+
+    async def run() -> Caller:
+        caller = Caller(client.app, LINES, asyncio.Event().wait)
+        await caller.download()
+        return caller
+
+    caller = asyncio.run(run())
+    assert (len(caller.pieces), caller.has_all, open_connections()) == (1, False, 0)
+
+
+# A text that is none, in a column that is first read when the file is on its way.
+UNREADABLE = "UPDATE drawings SET scores = x'ff' WHERE prediction_id = 400"
+
+
+def test_error_on_the_way_leaves_the_file_without_its_end(
+    client: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "CHUNK", 50)
+    store(database_url, MANY, drawings=True)
+    sqlite = database_url.startswith("sqlite")
+    if sqlite:
+        execute(database_url, UNREADABLE)
+
+    async def disconnect() -> None:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(DISCONNECT_OTHERS)
+
+    async def run() -> Caller:
+        caller = Caller(client.app, LINES, nothing if sqlite else disconnect)
+        with pytest.raises(RuntimeError, match="response already started"):
+            await caller.download()
+        return caller
+
+    caller = asyncio.run(run())
+    assert (caller.status, caller.has_all, open_connections()) == (200, False, 0)
+    assert 1 <= len(caller.pieces) < 5
+    assert client.get("/export?format=csv&label=1").status_code == 200
+
+
+def test_error_before_the_first_piece_is_a_problem(sqlite_client: TestClient, sqlite_url: str) -> None:
+    execute(sqlite_url, "ALTER TABLE drawings RENAME TO hidden")
+    store(sqlite_url, MANY[:1])
+    response = sqlite_client.get("/export")
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert response.headers["content-type"] == "application/problem+json"
+    assert open_connections() == 0
+
+
+@contextmanager
+def requested(port: int, query: str) -> Iterator[HTTPResponse]:
+    """Ask a server for an export; hang up at the end."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection:
+        connection.request("GET", f"/export?{query}", headers={"X-API-Key": KEY})
+        with connection.getresponse() as response:
+            yield response
+
+
+def test_nobody_takes_a_part_for_the_whole(
+    sqlite_client: TestClient, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "CHUNK", 50)
+    store(sqlite_url, MANY, drawings=True)
+    execute(sqlite_url, UNREADABLE)
+    with served(sqlite_client.app) as port:
+        with requested(port, "format=jsonl") as part:
+            assert json.loads(part.headers["x-export-manifest"])["counts"]["rows"] == len(MANY)
+            with pytest.raises(IncompleteRead):
+                part.read()
+        # The same rows without the column that cannot be read.
+        with requested(port, "format=npz") as whole:
+            assert len(whole.read()) > 100_000
+
+
+def test_server_notices_that_a_client_hung_up(sqlite_client: TestClient, sqlite_url: str) -> None:
+    # More than the buffers between the two hold.
+    store(sqlite_url, [ROWS[0]._replace(id=id_, labels=("7",)) for id_ in range(1, 5001)], drawings=True)
+    with served(sqlite_client.app) as port:
+        with requested(port, "format=jsonl") as response:
+            assert response.read(100).startswith(b'{"id":1,')
+            assert open_connections() == 1
+        eventually(lambda: open_connections() == 0)

@@ -1,0 +1,84 @@
+"""GET /health…: whether the process answers, and whether it could remember a drawing now."""
+
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from pathlib import Path
+
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from app.classifier import get_classifier
+from app.database.schema_version import schema_revision
+from tests.support.service import DRAWING, assert_problem, connected, eventually, execute, hidden, stored
+
+CHECKS = ("model", "schema", "write")
+
+
+def assert_not_ready(client: TestClient, failed: str) -> str:
+    """Check that exactly this check failed and is named; return what it says."""
+    response = client.get("/health/ready")
+    problem = assert_problem(response, HTTPStatus.SERVICE_UNAVAILABLE, "checks")
+    assert int(response.headers["retry-after"]) > 0
+    assert list(problem["checks"]) == list(CHECKS)
+    assert [name for name, state in problem["checks"].items() if state != "ok"] == [failed]
+    assert problem["detail"] == f"{failed}: {problem['checks'][failed]}"
+    return str(problem["checks"][failed])
+
+
+def test_health_says_ok_and_which_model_without_a_key(client: TestClient) -> None:
+    del client.headers["X-API-Key"]
+    response = client.get("/health")
+    assert (response.status_code, response.json()) == (200, {"status": "ok", "model_version": get_classifier().version})
+
+
+def test_live_says_ok_without_a_key(client: TestClient) -> None:
+    del client.headers["X-API-Key"]
+    response = client.get("/health/live")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+def test_ready_names_every_check_without_a_key(client: TestClient) -> None:
+    del client.headers["X-API-Key"]
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "checks": dict.fromkeys(CHECKS, "ok")}
+
+
+def test_ready_leaves_no_row_behind(client: TestClient, database_url: str) -> None:
+    assert client.get("/health/ready").status_code == 200
+    assert stored(database_url) == (0, 0)
+
+
+def test_ready_names_a_schema_that_is_not_this_version_s(client: TestClient, database_url: str) -> None:
+    execute(database_url, "UPDATE alembic_version SET version_num = '0002'")
+    try:
+        assert "alembic upgrade head" in assert_not_ready(client, "schema")
+    finally:
+        execute(database_url, f"UPDATE alembic_version SET version_num = '{schema_revision()}'")
+    eventually(lambda: client.get("/health/ready").status_code == 200)
+
+
+def test_ready_notices_that_the_file_was_moved_and_that_it_is_back(sqlite_client: TestClient, tmp_path: Path) -> None:
+    assert sqlite_client.get("/health/ready").status_code == 200
+    (tmp_path / "pixelwise.db").rename(tmp_path / "moved.db")
+    eventually(lambda: sqlite_client.get("/health/ready").status_code == 503)
+    assert "moved, deleted or replaced" in assert_not_ready(sqlite_client, "write")
+    (tmp_path / "moved.db").rename(tmp_path / "pixelwise.db")
+    eventually(lambda: sqlite_client.get("/health/ready").status_code == 200)
+
+
+def test_ready_answers_in_time_when_a_write_does_not_end(sqlite_client: TestClient, sqlite_url: str) -> None:
+    with connected(sqlite_url) as other:
+        other.execute(text("BEGIN IMMEDIATE"))
+        with ThreadPoolExecutor(10) as callers:
+            answers = list(callers.map(lambda _: sqlite_client.get("/health/ready").status_code, range(10)))
+        assert set(answers) == {503}
+        assert "no answer" in assert_not_ready(sqlite_client, "write")
+        assert sqlite_client.get("/health").json()["status"] == "ok"
+
+
+def test_health_stays_ok_while_the_database_cannot_be_used(client: TestClient, database_url: str) -> None:
+    with hidden(database_url, "predictions"):
+        assert client.post("/classify", json=DRAWING).status_code == 503
+        assert client.get("/health").json()["status"] == "ok"
+        assert client.get("/health/live").json() == {"status": "ok"}

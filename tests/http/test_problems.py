@@ -1,0 +1,103 @@
+"""Errors have one form, `application/problem+json`, whoever refuses the request and why."""
+
+from http import HTTPStatus
+
+import pytest
+from fastapi import HTTPException
+from starlette.responses import StreamingResponse
+from starlette.testclient import TestClient
+
+from app.main import create_app
+from tests.support.http_fixtures import Start
+from tests.support.service import DRAWING, KEY, assert_problem
+
+
+@pytest.mark.parametrize("folder", ["", "/api", "/results/1", "/static", "/static-offline-docs"])
+def test_unknown_path_is_a_problem_that_does_not_repeat_it(sqlite_client: TestClient, folder: str) -> None:
+    problem = assert_problem(sqlite_client.get(f"{folder}/nothing-here"), HTTPStatus.NOT_FOUND)
+    assert "nothing-here" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/classify", "POST"),
+        ("PUT", "/classify", "POST"),
+        ("POST", "/results", "GET"),
+        ("POST", "/results/1", "GET, PATCH, DELETE"),
+        ("OPTIONS", "/classify", "POST"),
+        ("TRACE", "/health", "GET"),
+        ("NONSENSE", "/health/ready", "GET"),
+    ],
+)
+def test_method_that_a_path_does_not_have_is_a_problem_that_names_the_right_one(
+    sqlite_client: TestClient, method: str, path: str, allowed: str
+) -> None:
+    response = sqlite_client.request(method, path)
+    assert_problem(response, HTTPStatus.METHOD_NOT_ALLOWED)
+    assert response.headers["allow"] == allowed
+
+
+def test_unexpected_exception_is_a_problem_without_its_text_and_is_in_the_log(
+    start: Start, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app()
+
+    @app.get("/fails")
+    async def fail() -> None:
+        raise RuntimeError("the inner workings")
+
+    client = start(app, DATABASE_URL=sqlite_url)
+    problem = assert_problem(client.get("/fails"), HTTPStatus.INTERNAL_SERVER_ERROR)
+    assert "inner workings" not in str(problem)
+    assert problem["request_id"] in caplog.text
+    assert "RuntimeError: the inner workings" in caplog.text
+    assert client.post("/classify", json=DRAWING).status_code == 200
+
+
+def test_answer_that_breaks_off_is_not_taken_for_a_whole_one(
+    start: Start, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app()
+
+    @app.get("/breaks")
+    async def break_off() -> StreamingResponse:
+        def pieces():  # type: ignore[no-untyped-def]
+            yield b"the first half"
+            raise RuntimeError("the inner workings")
+
+        return StreamingResponse(pieces())
+
+    client = start(app, DATABASE_URL=sqlite_url)
+    # The server closes the connection on this exception, so that the caller notices.
+    with pytest.raises(RuntimeError, match="inner workings"):
+        client.get("/breaks")
+    assert "RuntimeError" in caplog.text
+
+
+def test_refusal_of_the_framework_keeps_its_status_word_and_headers(start: Start, sqlite_url: str) -> None:
+    app = create_app()
+
+    @app.get("/teapot")
+    async def brew() -> None:
+        raise HTTPException(HTTPStatus.IM_A_TEAPOT, "Short and stout", {"X-Spout": "here"})
+
+    response = start(app, DATABASE_URL=sqlite_url).get("/teapot")
+    assert assert_problem(response, HTTPStatus.IM_A_TEAPOT)["detail"] == "Short and stout"
+    assert response.headers["x-spout"] == "here"
+
+
+def test_first_wrong_place_is_named_in_words_and_all_in_errors(sqlite_client: TestClient) -> None:
+    response = sqlite_client.post("/classify", json={"pixels": [[0] * 28] * 27, "colour": 1})
+    problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
+    assert problem["detail"].startswith("body.pixels: ")
+    assert [(error["loc"], error["type"]) for error in problem["errors"]] == [
+        (["body", "pixels"], "too_short"),
+        (["body"], "extra_forbidden"),
+    ]
+
+
+def test_errors_outside_of_a_route_do_not_need_the_key(sqlite_client: TestClient) -> None:
+    del sqlite_client.headers["X-API-Key"]
+    assert_problem(sqlite_client.get("/nothing-here"), HTTPStatus.NOT_FOUND)
+    assert KEY not in sqlite_client.get("/nothing-here").text

@@ -1,0 +1,294 @@
+"""RATE_LIMIT: so many calls from one address, whatever becomes of them."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
+
+import limits
+import pytest
+from starlette.testclient import TestClient
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from app.http.rate_limit import CLASSIFY, limiter
+from tests.support.http_fixtures import Start
+from tests.support.service import (
+    ADDRESS,
+    DRAWING,
+    KEY,
+    assert_problem,
+    client_of,
+    eventually,
+    exchange,
+    scope_of,
+    stored,
+)
+
+DAY_S = 24 * 60 * 60
+
+
+def statuses(client: TestClient, count: int, **request: Any) -> list[int]:
+    return [client.post("/classify", **(request or {"json": DRAWING})).status_code for _ in range(count)]
+
+
+def assert_limited(client: TestClient) -> int:
+    """Check that the client has no call left; return the seconds after which it is told to come back."""
+    response = client.post("/classify", json=DRAWING)
+    assert_problem(response, HTTPStatus.TOO_MANY_REQUESTS)
+    return int(response.headers["retry-after"])
+
+
+def exhaust(client: TestClient) -> Any:
+    """Call until the limit is reached, by calls that are refused for their body; return the answer then."""
+    for _ in range(200):
+        response = client.post("/classify", content=b"")
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            return response
+    raise AssertionError("the limit was never reached")
+
+
+def test_exactly_as_many_pass_as_allowed_and_the_rest_is_not_stored(start: Start, database_url: str) -> None:
+    client = start(DATABASE_URL=database_url, RATE_LIMIT="5/day")
+    assert statuses(client, 7) == [200] * 5 + [429] * 2
+    assert stored(database_url) == (5, 5)
+    assert 1 <= assert_limited(client) <= DAY_S + 1
+
+
+def test_default_is_thirty_a_minute(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="")
+    assert "30 per 1 minute" in exhaust(client).json()["detail"]
+
+
+def test_exactly_as_many_pass_when_all_come_at_once(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/day")
+    with ThreadPoolExecutor(16) as callers:
+        codes = list(callers.map(lambda _: client.post("/classify", json=DRAWING).status_code, range(32)))
+    assert sorted(codes) == [200] * 10 + [429] * 22
+
+
+def test_waiting_as_long_as_told_is_enough(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="4/second")
+    # Three times, because what came before the window counts too.
+    for _ in range(3):
+        wait = int(exhaust(client).headers["retry-after"])
+        assert 1 <= wait <= 2
+        time.sleep(wait)
+        assert client.post("/classify", json=DRAWING).status_code == 200
+
+
+def test_time_to_wait_is_never_too_short_by_a_fraction(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
+    wait = int(exhaust(client).headers["retry-after"])
+    stats = limiter.limiter.get_window_stats(limits.parse("3/day"), ADDRESS, CLASSIFY)
+    assert stats.reset_time - time.time() <= wait <= DAY_S + 1
+
+
+def test_turn_of_a_window_does_not_let_twice_as_many_through(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/second")
+    # One call opens a window of a second; its other nine come at the window's end, and the next ten right after it.
+    statuses(client, 1, content=b"")
+    time.sleep(0.85)
+    begun = time.monotonic()
+    passed = statuses(client, 9, content=b"").count(422)
+    time.sleep(0.2)
+    passed += statuses(client, 10, content=b"").count(422)
+    # What may pass besides the ten is what the time that went by gave back.
+    assert passed <= 10 * (1 + time.monotonic() - begun) + 1
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [
+        pytest.param(401, {"json": DRAWING, "headers": {"X-API-Key": "wrong"}}, id="wrong key"),
+        pytest.param(422, {"content": b"no drawing"}, id="bad body"),
+    ],
+)
+def test_refused_calls_count_as_well(start: Start, sqlite_url: str, status: int, request_: Any) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
+    assert statuses(client, 4, **request_) == [status] * 3 + [429]
+    assert_limited(client)
+
+
+def test_guessing_keys_is_limited_whatever_path_is_called(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="6/day", PUBLIC_RESULTS="false")
+    client.headers["X-API-Key"] = "wrong"
+    calls = (
+        ("GET", "/results"),
+        ("GET", "/results/1"),
+        ("GET", "/results/2"),
+        ("GET", "/results/1/drawing.png"),
+        ("POST", "/classify"),
+        ("POST", "/classify?key=7"),
+    )
+    assert {client.request(*call).status_code for call in calls} == {401}
+    for call in calls:
+        response = client.request(*call)
+        assert_problem(response, HTTPStatus.TOO_MANY_REQUESTS)
+        assert int(response.headers["retry-after"]) >= 1
+    client.headers["X-API-Key"] = KEY
+    assert_limited(client)
+
+
+def test_one_address_has_one_share_whatever_its_urls_look_like(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="4/day")
+    urls = ("/classify", "/classify?a=1", "/api/classify", "/classify/", "/classify#5", "/classify?b")
+    codes = [client.post(url, json=DRAWING).status_code for url in urls]
+    assert codes == [200, 200, 200, 200, 429, 429]
+
+
+def test_other_addresses_are_not_affected(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day")
+    assert statuses(client, 3) == [200, 200, 429]
+    for address in ("203.0.113.2", "2001:db8::1"):
+        assert statuses(client_of(client.app, address), 3) == [200, 200, 429]
+
+
+def test_claimed_address_counts_only_from_a_trusted_proxy(start: Start, sqlite_url: str) -> None:
+    app = ProxyHeadersMiddleware(start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day").app, trusted_hosts="127.0.0.1")
+    behind_nginx, stranger = client_of(app, "127.0.0.1"), client_of(app, "203.0.113.9")
+
+    def claim(client: TestClient, forwarded_for: str) -> int:
+        return client.post("/classify", json=DRAWING, headers={"X-Forwarded-For": forwarded_for}).status_code
+
+    assert [claim(stranger, f"198.51.100.{n}") for n in range(3)] == [200, 200, 429]
+    assert [claim(behind_nginx, f"198.51.100.{n}") for n in range(3)] == [200, 200, 200]
+    # nginx appends the address it sees; whatever stands before it is the caller's own invention.
+    assert [claim(behind_nginx, f"6.6.6.{n}, 192.0.2.7") for n in range(3)] == [200, 200, 429]
+
+
+def test_every_part_of_a_combined_limit_holds(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="100/day;3/month")
+    assert statuses(client, 4) == [200, 200, 200, 429]
+    wrong = {"json": DRAWING, "headers": {"X-API-Key": "wrong"}}
+    assert statuses(client_of(client.app, "203.0.113.2"), 4, **wrong) == [401, 401, 401, 429]
+
+
+def batch_of(client: TestClient, count: int) -> Any:
+    headers = {"Content-Type": "application/octet-stream"}
+    return client.post("/classify/batch", content=bytes(784 * count), headers=headers)
+
+
+def test_batch_that_one_part_of_a_limit_refuses_uses_up_nothing_of_another(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="6/day;4/month")
+    assert_problem(batch_of(client, 5), HTTPStatus.TOO_MANY_REQUESTS)
+    # The call itself counted.
+    assert statuses(client, 4) == [200] * 3 + [429]
+    assert stored(sqlite_url) == (3, 3)
+
+
+def test_batch_may_be_as_large_as_the_limit_and_is_told_when_it_can_never_pass(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/day")
+    problem = assert_problem(refused := batch_of(client, 6), HTTPStatus.TOO_MANY_REQUESTS)
+    assert "6 drawings at once never fit" in problem["detail"]
+    assert "5 per 1 day" in problem["detail"]
+    assert "RATE_LIMIT" in problem["detail"]
+    assert 1 <= int(refused.headers["retry-after"]) <= 2 * DAY_S + 1
+    other = client_of(client.app, "203.0.113.2")
+    assert batch_of(other, 5).status_code == 200
+    assert "never" not in batch_of(other, 5).json()["detail"]
+
+
+def test_single_drawing_is_never_told_that_it_cannot_pass(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
+    assert "try again in" in exhaust(client).json()["detail"]
+
+
+@pytest.mark.parametrize("used", [3, 6])
+def test_waiting_as_long_as_told_is_enough_for_a_batch(start: Start, sqlite_url: str, used: int) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="8/second")
+    assert batch_of(client, used).status_code == 200
+    wait = int(exhaust_by_batches(client, 6).headers["retry-after"])
+    assert 1 <= wait <= 3
+    time.sleep(wait)
+    assert batch_of(client, 6).status_code == 200
+
+
+def exhaust_by_batches(client: TestClient, count: int) -> Any:
+    """Send batches of so many drawings until one is refused; return its answer."""
+    for _ in range(200):
+        response = batch_of(client, count)
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            return response
+    raise AssertionError("the limit was never reached")
+
+
+@pytest.mark.parametrize("off", ["off", "OFF"])
+def test_limit_can_be_switched_off(start: Start, sqlite_url: str, off: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT=off)
+    assert statuses(client, 40) == [200] * 40
+    assert statuses(client, 40, content=b"", headers={"X-API-Key": "wrong"}) == [401] * 40
+
+
+def test_health_results_and_drawings_are_not_limited(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
+    prediction_id = client.post("/classify", json=DRAWING).json()["id"]
+    assert_limited(client)
+    pages = ("/health", "/health/live", "/health/ready", "/results", f"/results/{prediction_id}")
+    for page in (*pages, f"/results/{prediction_id}/drawing.png", "/docs", "/openapi.json"):
+        assert {client.get(page).status_code for _ in range(3)} == {200}, page
+
+
+def test_every_route_that_classifies_is_limited(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day", PREVIEW_LIMIT="1/day")
+    exhaust(client)
+    client.post("/classify/preview", json=DRAWING)
+    writes = [
+        (method, path)
+        for path, methods in client.get("/openapi.json").json()["paths"].items()
+        for method in methods
+        if path.startswith("/classify")
+    ]
+    assert ("post", "/classify") in writes
+    for method, path in writes:
+        assert_problem(client.request(method, path), HTTPStatus.TOO_MANY_REQUESTS)
+
+
+def test_previews_have_a_limit_of_their_own(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day", PREVIEW_LIMIT="3/day")
+
+    previews = [client.post("/classify/preview", json=DRAWING).status_code for _ in range(4)]
+
+    assert previews == [200, 200, 200, 429]
+    assert statuses(client, 2) == [200, 429]
+
+
+def test_guessing_the_key_of_previews_counts_like_any_other_guess(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day", PREVIEW_LIMIT="off")
+
+    guesses = [client.post("/classify/preview", headers={"X-API-Key": "guess"}).status_code for _ in range(3)]
+
+    assert guesses == [401, 401, 429]
+
+
+def test_labels_and_notes_are_not_limited(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
+    assert statuses(client, 1) == [200]
+    labelled = [client.put("/results/1/label", json={"label": "7"}).status_code for _ in range(3)]
+    assert labelled == [200] * 3
+    assert client.patch("/results/1", json={"notes": "with a bar"}).status_code == 200
+
+
+def test_body_of_a_limited_call_is_not_read(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
+    exhaust(client)
+    # No body is there to be read, so reading it would fail.
+    sent = exchange(client.app, scope_of("POST", "/classify", (b"x-api-key", KEY.encode())))
+    assert sent[0]["status"] == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def test_addresses_that_stay_away_are_forgotten(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/second")
+    remembered = limiter.limiter.storage.storage  # type: ignore[attr-defined]
+    most = 0
+    for number in range(300):
+        scope = scope_of("POST", "/classify")
+        exchange(client.app, {**scope, "client": (f"198.51.{number // 256}.{number % 256}", 50000)})
+        most = max(most, len(remembered))
+    assert most >= 50
+
+    def forgotten() -> bool:
+        # Counting somebody else's call is what clears the old ones away.
+        client.post("/classify", content=b"")
+        return len(remembered) <= 3
+
+    eventually(forgotten)

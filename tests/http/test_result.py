@@ -1,0 +1,166 @@
+"""One record: its tag, conditional requests, notes and deletion."""
+
+import sqlite3
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.schemas.results import MAX_NOTES
+from tests.support.http_fixtures import Start
+from tests.support.service import DRAWING, assert_problem, execute, rows
+
+
+@pytest.fixture
+def record(client: TestClient) -> dict[str, Any]:
+    """A remembered prediction, with the tag it has."""
+    assert client.post("/classify", json=DRAWING).status_code == 200
+    response = client.get("/results/1")
+    return {**response.json(), "etag": response.headers["etag"]}
+
+
+def test_known_record_is_not_sent_again(client: TestClient, record: dict[str, Any]) -> None:
+    for known in (record["etag"], f'"other", W/{record["etag"]}', "*"):
+        response = client.get("/results/1", headers={"If-None-Match": known})
+        assert (response.status_code, response.content) == (304, b"")
+        assert response.headers["etag"] == record["etag"]
+    assert client.get("/results/1", headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_tag_changes_with_notes_and_labels_and_with_nothing_else(client: TestClient, record: dict[str, Any]) -> None:
+    tags = [record["etag"]]
+    for method, path, body in (
+        ("PATCH", "/results/1", {"notes": "smudged"}),
+        ("PUT", "/results/1/label", {"label": "1"}),
+        ("PATCH", "/results/1", {"notes": None}),
+    ):
+        response = client.request(method, path, json=body)
+        assert response.headers["etag"] == client.get("/results/1").headers["etag"]
+        tags.append(response.headers["etag"])
+    assert len(set(tags)) == len(tags)
+    client.post("/classify", json=DRAWING)
+    assert client.get("/results/1").headers["etag"] == tags[-1]
+
+
+CHANGES: list[tuple[str, str, Any]] = [
+    ("PATCH", "/results/1", {"notes": "smudged"}),
+    ("PUT", "/results/1/label", {"label": "1"}),
+    ("DELETE", "/results/1", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_change_of_a_record_that_somebody_changed_is_refused(
+    client: TestClient, record: dict[str, Any], method: str, path: str, body: Any
+) -> None:
+    client.put("/results/1/label", json={"label": "4"})
+    before = client.get("/results/1").json()
+    for stale in (record["etag"], '"other"', f"W/{client.get('/results/1').headers['etag']}", "nonsense"):
+        response = client.request(method, path, json=body, headers={"If-Match": stale})
+        assert_problem(response, HTTPStatus.PRECONDITION_FAILED)
+        assert client.get("/results/1").json() == before
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+@pytest.mark.parametrize("condition", ["its tag", "*", None])
+def test_change_of_the_record_that_was_read_is_made(
+    client: TestClient, record: dict[str, Any], method: str, path: str, body: Any, condition: str | None
+) -> None:
+    headers = {} if condition is None else {"If-Match": record["etag"] if condition == "its tag" else condition}
+    assert client.request(method, path, json=body, headers=headers).status_code in (200, 204)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_change_of_what_is_not_there_is_a_404_even_with_a_condition(
+    client: TestClient, method: str, path: str, body: Any
+) -> None:
+    for headers in ({}, {"If-Match": '"x"'}):
+        assert_problem(client.request(method, path, json=body, headers=headers), HTTPStatus.NOT_FOUND)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_change_needs_a_key_also_where_reading_does_not(
+    start: Start, sqlite_url: str, method: str, path: str, body: Any
+) -> None:
+    client = start(DATABASE_URL=sqlite_url)
+    client.post("/classify", json=DRAWING)
+    for key in ({"X-API-Key": "wrong"}, {"X-API-Key": ""}):
+        assert_problem(client.request(method, path, json=body, headers=key), HTTPStatus.UNAUTHORIZED)
+    assert client.get("/results/1").json()["notes"] is None
+
+
+def test_notes_are_written_replaced_and_taken_away(client: TestClient, record: dict[str, Any]) -> None:
+    record.pop("etag")
+    for notes in ("mit Häkchen 🎉\n<b>", "x" * MAX_NOTES, "", None):
+        response = client.patch("/results/1", json={"notes": notes})
+        assert response.json() == {**record, "notes": notes}
+        assert client.get("/results/1").json() == {**record, "notes": notes}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b'{"notes": 7}',
+        b'{"notes": "a", "prediction": "8"}',
+        b'{"notes": "a\\u0000b"}',
+        b'{"notes": "\\ud800"}',
+        b'{"notes": "' + b"x" * (MAX_NOTES + 1) + b'"}',
+        b'{"notes": NaN}',
+        b'{"notes": "\xff"}',
+        b"[" * 1000,
+    ],
+)
+def test_notes_of_another_shape_are_refused_and_change_nothing(
+    client: TestClient, record: dict[str, Any], body: bytes
+) -> None:
+    response = client.patch("/results/1", content=body, headers={"Content-Type": "application/json"})
+    assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
+    assert client.get("/results/1").headers["etag"] == record["etag"]
+
+
+def test_deleted_prediction_is_gone_with_all_that_belongs_to_it(client: TestClient, database_url: str) -> None:
+    for _ in range(2):
+        client.post("/classify", json=DRAWING)
+    for prediction_id in (1, 2):
+        client.put(f"/results/{prediction_id}/label", json={"label": "7"})
+        execute(database_url, f"INSERT INTO reviews VALUES ({prediction_id}, true, NULL, NULL)")
+        execute(database_url, f"INSERT INTO shadow_predictions VALUES ({prediction_id}, 'x', 'v2', '7', 0.5)")
+    response = client.delete("/results/2")
+    assert (response.status_code, response.content) == (204, b"")
+    for path in ("/results/2", "/results/2/drawing.png", "/results/2/labels"):
+        assert_problem(client.get(path), HTTPStatus.NOT_FOUND)
+    assert_problem(client.delete("/results/2"), HTTPStatus.NOT_FOUND)
+    for table in ("drawings", "labels", "reviews", "shadow_predictions"):
+        assert [row["prediction_id"] for row in rows(database_url, f"SELECT prediction_id FROM {table}")] == [1]
+    # The id is never given again.
+    assert client.post("/classify", json=DRAWING).json()["id"] == 3
+
+
+def test_what_was_deleted_cannot_be_read_from_the_file(start: Start, sqlite_url: str) -> None:
+    drawing = [[(7 * row + 3 * column) % 256 for column in range(28)] for row in range(28)]
+    client = start(DATABASE_URL=sqlite_url)
+    client.post("/classify", json={"pixels": drawing})
+    client.patch("/results/1", json={"notes": "a secret that goes"})
+    path = sqlite_url.removeprefix("sqlite:///")
+    for kept in (True, False):
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        content = Path(path).read_bytes()
+        assert (bytes(drawing[0]) in content) is kept
+        assert (b"a secret that goes" in content) is kept
+        client.delete("/results/1")
+
+
+@pytest.mark.parametrize("prediction_id", ["0", "-1", "2147483648", "1.5", "x", "%00", "9" * 400])
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_id_that_no_row_can_have_is_refused(
+    sqlite_client: TestClient, method: str, path: str, body: Any, prediction_id: str
+) -> None:
+    response = sqlite_client.request(method, path.replace("1", prediction_id), json=body)
+    assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")

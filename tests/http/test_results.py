@@ -1,0 +1,138 @@
+"""GET /results…: what was remembered, newest first, whoever wrote it."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from tests.support.service import DRAWING, assert_problem, execute, random_drawings
+
+SUMMARY = {"id", "prediction", "confidence", "model_version", "created_at"}
+UNTOUCHED = {"label": None, "notes": None}
+LAST_ID = 2**31 - 1
+
+# The course's own statement, and what version 0.5 left behind when it was used there.
+BY_HAND = "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.94, 'v1')"
+WITHOUT_TIME = "INSERT INTO predictions (prediction, confidence, model_version, created_at) VALUES ('3', 1, 'v0', NULL)"
+
+
+def classify(client: TestClient, count: int = 1) -> list[dict[str, object]]:
+    return [client.post("/classify", json=DRAWING).json() for _ in range(count)]
+
+
+def test_list_is_empty_at_first(client: TestClient) -> None:
+    assert client.get("/results").json() == {"results": [], "next": None}
+
+
+def test_list_is_newest_first_with_exactly_the_documented_fields(client: TestClient) -> None:
+    answers = classify(client, 3)
+    response = client.get("/results")
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    assert response.json() == {
+        "results": [{**{name: answer[name] for name in SUMMARY}, **UNTOUCHED} for answer in reversed(answers)],
+        "next": None,
+    }
+
+
+def test_list_holds_the_twenty_newest_unless_told_otherwise(client: TestClient) -> None:
+    ids = [answer["id"] for answer in classify(client, 21)]
+    assert [row["id"] for row in client.get("/results").json()["results"]] == ids[:0:-1]
+    assert [row["id"] for row in client.get("/results?limit=1").json()["results"]] == ids[-1:]
+    assert len(client.get("/results?limit=1000").json()["results"]) == len(ids)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "ten", "", "1.5", "9" * 5000, "1e2", "%00", "%ff", "null"])
+def test_limit_outside_of_1_to_1000_is_refused(sqlite_client: TestClient, limit: str) -> None:
+    problem = assert_problem(sqlite_client.get(f"/results?limit={limit}"), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
+    assert [error["loc"] for error in problem["errors"]] == [["query", "limit"]]
+
+
+def test_unknown_parameter_is_refused_and_not_repeated(sqlite_client: TestClient) -> None:
+    problem = assert_problem(
+        sqlite_client.get("/results", params={"limmit": 5}), HTTPStatus.UNPROCESSABLE_ENTITY, "errors"
+    )
+    assert problem["errors"][0]["type"] == "extra_forbidden"
+    assert problem["errors"][0]["loc"] == ["query"]
+    assert "limmit" not in str(problem)
+
+
+def test_one_result_has_the_scores_and_the_request_s_id(client: TestClient) -> None:
+    response = client.post("/classify", json=DRAWING, headers={"X-Request-ID": "order-66"})
+    answer = response.json()
+    assert client.get(f"/results/{answer['id']}").json() == {**answer, **UNTOUCHED, "request_id": "order-66"}
+
+
+def test_notes_written_with_sql_are_shown(client: TestClient, database_url: str) -> None:
+    (answer,) = classify(client)
+    execute(database_url, "UPDATE predictions SET notes = 'a seven with a bar: ünlike mine'")
+    assert client.get(f"/results/{answer['id']}").json()["notes"] == "a seven with a bar: ünlike mine"
+
+
+def test_row_inserted_by_hand_is_on_every_page_with_a_time(client: TestClient, database_url: str) -> None:
+    execute(database_url, BY_HAND)
+    (row,) = client.get("/results").json()["results"]
+    assert {name: row[name] for name in SUMMARY - {"id", "created_at"}} == {
+        "prediction": "7",
+        "confidence": 0.94,
+        "model_version": "v1",
+    }
+    age = datetime.now(UTC) - datetime.fromisoformat(row["created_at"])
+    assert timedelta(0) <= age + timedelta(seconds=1) < timedelta(minutes=1)
+    assert client.get(f"/results/{row['id']}").json() == {**row, "request_id": None, "scores": None}
+    assert_problem(client.get(f"/results/{row['id']}/drawing.png"), HTTPStatus.NOT_FOUND)
+
+
+def test_row_of_version_05_without_time_and_drawing_is_on_every_page(client: TestClient, database_url: str) -> None:
+    execute(database_url, WITHOUT_TIME)
+    row = {"id": 1, "prediction": "3", "confidence": 1.0, "model_version": "v0", "created_at": None, **UNTOUCHED}
+    assert client.get("/results").json() == {"results": [row], "next": None}
+    assert client.get("/results/1").json() == {**row, "request_id": None, "scores": None}
+    assert_problem(client.get("/results/1/drawing.png"), HTTPStatus.NOT_FOUND)
+    (answer,) = classify(client)
+    assert [result["id"] for result in client.get("/results").json()["results"]] == [answer["id"], 1]
+
+
+def test_drawing_is_the_pixels_that_were_sent(client: TestClient) -> None:
+    drawing = random_drawings(1)[0]
+    drawing.flat[:256] = range(256)
+    prediction_id = client.post("/classify", json={"pixels": drawing.tolist()}).json()["id"]
+    response = client.get(f"/results/{prediction_id}/drawing.png")
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
+    with Image.open(BytesIO(response.content)) as picture:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "L", (28, 28))
+        np.testing.assert_array_equal(np.asarray(picture), drawing)
+
+
+def test_drawing_may_be_kept_by_its_owner_s_browser_alone(sqlite_client: TestClient) -> None:
+    (answer,) = classify(sqlite_client)
+    response = sqlite_client.get(f"/results/{answer['id']}/drawing.png")
+    assert "private" in response.headers["cache-control"]
+
+
+@pytest.mark.parametrize("page", ["/results/{}", "/results/{}/drawing.png"])
+def test_unknown_prediction_is_not_found(client: TestClient, page: str) -> None:
+    for prediction_id in (1, LAST_ID):
+        assert_problem(client.get(page.format(prediction_id)), HTTPStatus.NOT_FOUND)
+
+
+@pytest.mark.parametrize("page", ["/results/{}", "/results/{}/drawing.png"])
+@pytest.mark.parametrize("wrong", ["0", "-1", str(LAST_ID + 1), str(2**63), "9" * 5000, "seven", "1.5", "1%00", "%ff"])
+def test_id_that_no_row_can_have_is_refused(sqlite_client: TestClient, page: str, wrong: str) -> None:
+    problem = assert_problem(sqlite_client.get(page.format(wrong)), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
+    assert [error["loc"] for error in problem["errors"]] == [["path", "id"]]
+    assert "seven" not in str(problem)
+
+
+@pytest.mark.parametrize("written", ["''", "'20.11.2026 10:00'", "'yesterday'", "42", "1.5", "x'00'"])
+def test_time_that_a_person_wrote_wrongly_does_not_hide_the_page(
+    sqlite_client: TestClient, sqlite_url: str, written: str
+) -> None:
+    by_hand = BY_HAND.replace("model_version)", "model_version, created_at)").replace("'v1')", f"'v1', {written})")
+    execute(sqlite_url, by_hand)
+    response = sqlite_client.get("/results")
+    assert response.status_code == 200
+    assert response.json()["results"][0]["created_at"] is None

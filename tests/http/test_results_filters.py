@@ -1,0 +1,245 @@
+"""GET /results with filters and cursors: the same as a person would pick from all rows, page after page."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.database import get_database
+from app.repository import results
+from tests.support.http_fixtures import Start
+from tests.support.service import DRAWING, assert_problem, execute
+from tests.support.sql_statements import executed, sqlite_plan
+from tests.support.stored_rows import BEGIN, Row, random_rows, store
+
+ROWS = random_rows(300)
+MIDDLE = BEGIN + timedelta(minutes=4500)
+LATER = MIDDLE + timedelta(days=2)
+
+Condition = Callable[[Row], bool]
+
+
+def at(row: Row, since: datetime | None = None, until: datetime | None = None) -> bool:
+    time = row.created_at
+    return time is not None and (since is None or time >= since) and (until is None or time < until)
+
+
+FILTERS: dict[str, tuple[dict[str, Any], Condition]] = {
+    "nothing": ({}, lambda row: True),
+    "prediction": ({"prediction": "7"}, lambda row: row.prediction == "7"),
+    "label": ({"label": "7"}, lambda row: row.label == "7"),
+    "not a digit": ({"label": "none"}, lambda row: row.label == "none"),
+    "version": ({"model_version": "v2"}, lambda row: row.model_version == "v2"),
+    "unsure": ({"max_confidence": 0.6}, lambda row: row.confidence <= 0.6),
+    "sure": ({"min_confidence": 0.6}, lambda row: row.confidence >= 0.6),
+    "between": (
+        {"min_confidence": 0.5, "max_confidence": 0.8, "prediction": "1"},
+        lambda row: 0.5 <= row.confidence <= 0.8 and row.prediction == "1",
+    ),
+    "since": ({"since": MIDDLE.isoformat()}, lambda row: at(row, MIDDLE)),
+    "until": ({"until": MIDDLE.isoformat()}, lambda row: at(row, None, MIDDLE)),
+    "in a time, by label": (
+        {"since": MIDDLE.isoformat(), "until": LATER.isoformat(), "labelled": True},
+        lambda row: at(row, MIDDLE, LATER) and row.label is not None,
+    ),
+    "labelled": ({"labelled": True}, lambda row: row.label is not None),
+    "not labelled": ({"labelled": False}, lambda row: row.label is None),
+    "labelled and not": ({"label": "1", "labelled": False}, lambda row: False),
+    "notes": ({"notes_contains": "5 % _DONE"}, lambda row: "5 % _done" in (row.notes or "")),
+    "notes of a label": (
+        {"notes_contains": "done", "label": "0", "model_version": "v1"},
+        lambda row: row.notes is not None and row.label == "0" and row.model_version == "v1",
+    ),
+    "nothing at all": ({"prediction": "9"}, lambda row: False),
+}
+
+
+def expected(condition: Condition, by_time: bool) -> list[int]:
+    chosen = [row for row in ROWS if condition(row)]
+    key: Callable[[Row], Any] = (lambda row: (row.created_at, row.id)) if by_time else (lambda row: row.id)
+    return [row.id for row in sorted(chosen, key=key, reverse=True)]
+
+
+def pages(client: TestClient, limit: int, **parameters: Any) -> Iterator[list[dict[str, Any]]]:
+    """Follow `Link` from the first page to the last."""
+    response = client.get("/results", params={**parameters, "limit": limit})
+    while True:
+        assert response.status_code == 200, response.text
+        page = response.json()
+        yield page["results"]
+        assert (page["next"] is None) == ("link" not in response.headers)
+        if page["next"] is None:
+            return
+        assert f"cursor={page['next']}" in response.headers["link"]
+        response = client.get(response.links["next"]["url"])
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_pages_hold_exactly_what_matches_newest_first(client: TestClient, database_url: str, name: str) -> None:
+    parameters, condition = FILTERS[name]
+    store(database_url, ROWS)
+    ids = expected(condition, by_time="since" in parameters or "until" in parameters)
+    for limit in (7, 1000):
+        assert [row["id"] for page in pages(client, limit, **parameters) for row in page] == ids
+
+
+def test_rare_confidences_are_found_in_the_same_order_as_common_ones(
+    client: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters, condition = FILTERS["between"]
+    store(database_url, ROWS)
+    for few in (0, 10**6):
+        monkeypatch.setattr(results, "FEW", few)
+        found = [row["id"] for page in pages(client, 3, **parameters) for row in page]
+        assert found == expected(condition, by_time=False)
+
+
+def test_listed_row_has_the_label_that_counts_and_its_notes(client: TestClient, database_url: str) -> None:
+    store(database_url, ROWS)
+    (listed,) = pages(client, 1000)
+    said = {row["id"]: (row["label"], row["notes"]) for row in listed}
+    assert said == {row.id: (row.label, row.notes) for row in ROWS}
+    assert any(len(set(row.labels)) > 1 for row in ROWS)
+
+
+def test_overridden_label_is_found_no_more(client: TestClient) -> None:
+    client.post("/classify", json=DRAWING)
+    for label in ("1", "4"):
+        assert client.put("/results/1/label", json={"label": label}).status_code == 200
+    assert client.get("/results?label=1").json()["results"] == []
+    assert [row["label"] for row in client.get("/results?label=4").json()["results"]] == ["4"]
+    assert len(client.get("/results?labelled=true").json()["results"]) == 1
+    assert client.get("/results?labelled=false").json()["results"] == []
+
+
+def test_rows_that_arrive_or_go_meanwhile_neither_repeat_nor_hide_one(client: TestClient, database_url: str) -> None:
+    store(database_url, ROWS)
+    seen = []
+    for number, page in enumerate(pages(client, 40)):
+        seen += [row["id"] for row in page]
+        client.post("/classify", json=DRAWING)
+        # The very row that the next page begins after is taken away.
+        execute(database_url, f"DELETE FROM predictions WHERE id = {seen[-1]}")
+        assert number < 20
+    assert seen == list(range(len(ROWS), 0, -1))
+
+
+@pytest.mark.parametrize("by_time", [False, True])
+def test_page_ends_where_the_last_full_one_does(client: TestClient, database_url: str, by_time: bool) -> None:
+    store(database_url, [row._replace(created_at=BEGIN) for row in ROWS[:10]])
+    parameters = {"since": BEGIN.isoformat()} if by_time else {}
+    assert [[row["id"] for row in page] for page in pages(client, 5, **parameters)] == [
+        [10, 9, 8, 7, 6],
+        [5, 4, 3, 2, 1],
+    ]
+
+
+@pytest.mark.parametrize("zone", ["Z", "+00:00", " 00:00", "+0545", ""])
+def test_time_may_have_any_zone_and_a_plus_that_became_a_space(
+    client: TestClient, database_url: str, zone: str
+) -> None:
+    store(database_url, [ROWS[0]._replace(created_at=datetime(2026, 3, 1, 12, tzinfo=UTC))])
+    shift = timedelta(hours=5, minutes=45) if zone == "+0545" else timedelta()
+    for seconds, found in ((0, 1), (1, 0)):
+        local = (datetime(2026, 3, 1, 12, 0, seconds, tzinfo=UTC) + shift).replace(tzinfo=None).isoformat()
+        response = client.get(f"/results?since={local}{zone if zone == ' 00:00' else zone.replace('+', '%2B')}")
+        assert response.status_code == 200, response.text
+        assert len(response.json()["results"]) == found
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_number_of_statements_does_not_depend_on_the_page(client: TestClient, database_url: str, name: str) -> None:
+    parameters, _ = FILTERS[name]
+    store(database_url, ROWS)
+    counts = []
+    for limit in (1, 5, 1000):
+        with executed() as seen:
+            assert client.get("/results", params={**parameters, "limit": limit}).status_code == 200
+        counts.append(len(seen))
+    assert set(counts) == {2 if {"min_confidence", "max_confidence"} & set(parameters) else 1}
+
+
+PLANS = {
+    "version": "ix_predictions_model_version_id",
+    "prediction": "ix_predictions_prediction_id",
+    "unsure": "ix_predictions_confidence",
+    "since": "ix_predictions_created_at_id",
+    "until": "ix_predictions_created_at_id",
+    "label": "ix_labels_label_prediction_id",
+    "labelled": "ix_labels_prediction_id_id",
+    "notes": "ix_predictions_with_notes",
+    "nothing": "predictions",
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_sqlite_walks_the_index_made_for_the_filter_and_sorts_only_the_few(
+    start: Start, sqlite_url: str, name: str
+) -> None:
+    store(sqlite_url, ROWS)
+    client = start(DATABASE_URL=sqlite_url)
+    parameters, _ = FILTERS[name]
+    with executed() as seen:
+        assert client.get("/results", params=parameters).status_code == 200
+    plan = sqlite_plan(seen[-1])
+    assert PLANS[name] in plan[0], plan
+    assert plan[0].startswith("SEARCH" if name not in ("nothing", "labelled", "notes") else "SCAN"), plan
+    assert any("TEMP B-TREE" in step for step in plan) == (name == "unsure"), plan
+
+
+@pytest.mark.parametrize("name", sorted(set(PLANS) - {"nothing", "labelled"}))
+def test_postgresql_can_use_the_index_made_for_the_filter(start: Start, postgres_url: str, name: str) -> None:
+    store(postgres_url, ROWS)
+    client = start(DATABASE_URL=postgres_url)
+    parameters, _ = FILTERS[name]
+    with executed() as seen:
+        assert client.get("/results", params=parameters).status_code == 200
+    with get_database().engine.connect() as connection:
+        # A table of three hundred rows is read whole unless that is made to look expensive.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        connection.exec_driver_sql("SET LOCAL enable_sort = off" if name != "unsure" else "SET LOCAL work_mem = '1MB'")
+        statement, values = seen[-1]
+        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values))
+    assert PLANS[name] in plan, plan
+
+
+REFUSED = [
+    ("cursor", "x"),
+    ("cursor", "WzEsMl0"),
+    ("cursor", "WzIxNDc0ODM2NDgsbnVsbF0"),
+    ("cursor", "W3RydWUsbnVsbF0"),
+    ("cursor", "W1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tb"),
+    ("cursor", "%C3%BC"),
+    ("label", "10"),
+    ("label", "seven"),
+    ("min_confidence", "nan"),
+    ("max_confidence", "1e309"),
+    ("max_confidence", "-0.1"),
+    ("since", "yesterday"),
+    ("since", "0001-01-01T00:00:00%2B14:00"),
+    ("until", "9999-12-31T23:59:59-14:00"),
+    ("until", "9" * 100),
+    ("labelled", "perhaps"),
+    ("notes_contains", ""),
+    ("notes_contains", "%00"),
+    ("notes_contains", "x" * 201),
+    ("prediction", "a%00b"),
+    ("model_version", "%00"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED)
+def test_filter_that_makes_no_sense_is_refused_at_its_place(client: TestClient, name: str, value: str) -> None:
+    response = client.get(f"/results?{name}={value}")
+    problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
+    assert [error["loc"] for error in problem["errors"]] == [["query", name]]
+
+
+@pytest.mark.parametrize("value", ["%25", "_", "\\", "/", "'", "%F0%9F%98%80", "Ü"])
+def test_text_of_a_filter_is_taken_as_it_is(client: TestClient, database_url: str, value: str) -> None:
+    store(database_url, [ROWS[0]._replace(notes="plain")])
+    for name in ("notes_contains", "prediction", "model_version"):
+        assert client.get(f"/results?{name}={value}").json()["results"] == []

@@ -1,0 +1,201 @@
+"""RATE_LIMIT_STORAGE_URI: several processes count together in a real Redis, which may fail in every way."""
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+import redis
+from starlette.testclient import TestClient
+
+from app.config import get_settings
+from app.http import shared_limits
+from app.main import create_app
+from tests.support.http_fixtures import Start
+from tests.support.project_copy import PROJECT, cannot_run, free_port
+from tests.support.service import DRAWING, KEY, client_of, eventually, random_drawings
+from tests.support.service_process import Service, drawing, serving, wait_until
+
+PASSWORD = "kept-quiet"
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> dict[str, str]:
+    """Settings with which a service and its workers give Redis ten seconds: how they count is tested, not how fast."""
+    folder = tmp_path / "patience"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text("from app import shared_limits\n\nshared_limits.PATIENCE_S = 10\n")
+    return {"PYTHONPATH": f"{folder}:{PROJECT}"}
+
+
+@contextmanager
+def redis_server(port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A Redis of the test's own, which keeps nothing on disk."""
+    if shutil.which("redis-server") is None:
+        cannot_run("redis-server is missing; to run this test: apt install redis-server")
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        with closing(redis.Redis(port=port, socket_timeout=1)) as client:
+            wait_until(lambda: answers(client), "Redis answers")
+        yield process
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+
+
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.AuthenticationError:
+        return True
+    except redis.RedisError:
+        return False
+
+
+def uri(port: int, user: str = "") -> str:
+    return f"redis://{user}127.0.0.1:{port}/0"
+
+
+def statuses(client: TestClient, count: int) -> list[int]:
+    return [client.post("/classify", json=DRAWING).status_code for _ in range(count)]
+
+
+def sent_to(services: list[Service], count: int, callers: int) -> list[int]:
+    """The statuses of so many drawings, sent to the services in turn by so many callers at once."""
+
+    def send(number: int) -> int:
+        with services[number % len(services)].client() as client:
+            return client.classify(drawing(Random(number))).status_code
+
+    with ThreadPoolExecutor(callers) as threads:
+        return sorted(threads.map(send, range(count)))
+
+
+# More callers than Redis gets connections.
+@pytest.mark.parametrize("callers", [8, 100])
+def test_two_processes_let_exactly_so_many_through(
+    postgres_url: str, tmp_path: Path, port: int, patient: dict[str, str], callers: int
+) -> None:
+    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port), **patient}
+    with redis_server(port), ExitStack() as running:
+        services = [running.enter_context(serving(postgres_url, tmp_path, **settings)) for _ in range(2)]
+        codes = sent_to(services, 200, callers)
+        logs = [service.log.read_text() for service in services]
+
+    assert codes == [200] * 20 + [429] * 180
+    assert "RATE_LIMIT_STORAGE_URI" not in "".join(logs)
+
+
+def test_the_workers_of_one_service_let_exactly_so_many_through(
+    sqlite_url: str, tmp_path: Path, port: int, patient: dict[str, str]
+) -> None:
+    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port), **patient}
+    with redis_server(port), serving(sqlite_url, tmp_path, workers=2, **settings) as service:
+        codes = sent_to([service], 200, 16)
+    assert codes == [200] * 20 + [429] * 180
+
+
+def test_what_was_counted_outlives_the_process(sqlite_url: str, tmp_path: Path, port: int) -> None:
+    settings = {"RATE_LIMIT": "3/day", "RATE_LIMIT_STORAGE_URI": uri(port)}
+    with redis_server(port):
+        codes = []
+        for _ in range(2):
+            with serving(sqlite_url, tmp_path, **settings) as service:
+                codes.append(sent_to([service], 2, 1))
+    assert codes == [[200, 200], [200, 429]]
+
+
+def test_a_batch_counts_as_many_drawings_as_it_has(start: Start, sqlite_url: str, port: int) -> None:
+    with redis_server(port):
+        client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/day;100/month", RATE_LIMIT_STORAGE_URI=uri(port))
+        batch = {"content": random_drawings(4).tobytes(), "headers": {"Content-Type": "application/octet-stream"}}
+        codes = [client.post("/classify/batch", **batch).status_code for _ in range(2)]
+        refused = client.post("/classify", json=DRAWING)
+    assert codes == [200, 429]
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= 24 * 60 * 60 + 1
+
+
+@pytest.mark.parametrize("fault", ["down", "hanging"])
+def test_without_redis_each_process_counts_by_itself_until_it_is_back(
+    start: Start,
+    sqlite_url: str,
+    port: int,
+    fault: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared_limits, "REST_S", 0.5)
+    monkeypatch.setattr(shared_limits, "PATIENCE_S", 2.0)
+    settings = {"DATABASE_URL": sqlite_url, "RATE_LIMIT": "8/day", "RATE_LIMIT_STORAGE_URI": uri(port)}
+    with ExitStack() as running:
+        server = running.enter_context(redis_server(port))
+        client = start(**settings)
+        assert statuses(client, 2) == [200, 200]
+        server.send_signal(signal.SIGSTOP if fault == "hanging" else signal.SIGKILL)
+        # This process has counted none itself so far.
+        assert statuses(client, 10) == [200] * 8 + [429] * 2
+        assert caplog.text.count("each process counts by itself") == 1
+
+        if fault == "hanging":
+            server.send_signal(signal.SIGCONT)
+        else:
+            server.wait()
+            running.enter_context(redis_server(port))
+        eventually(lambda: statuses(client, 1) == [200])
+        codes = statuses(client, 8)
+        if fault == "hanging":
+            # It had counted two, and reads by and by what it was sent meanwhile.
+            assert codes.count(200) <= 5
+        else:
+            # It was restarted, and has forgotten what it had counted.
+            assert codes == [200] * 7 + [429]
+        assert caplog.text.count("answers again") == 1
+
+
+def test_a_redis_that_is_not_there_at_the_start_is_told_without_its_password(
+    sqlite_url: str, tmp_path: Path, port: int
+) -> None:
+    settings = {"RATE_LIMIT": "4/day", "RATE_LIMIT_STORAGE_URI": uri(port, f":{PASSWORD}@"), "DEBUG": "true"}
+    with serving(sqlite_url, tmp_path, **settings) as service:
+        codes = sent_to([service], 6, 1)
+        log = service.log.read_text()
+    assert codes == [200] * 4 + [429] * 2
+    assert log.count("does not answer (ConnectionError)") == 1
+    assert PASSWORD not in log
+
+
+def test_a_wrong_password_is_told_and_not_shown(
+    start: Start, sqlite_url: str, port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = uri(port, f":{PASSWORD}@")
+    with redis_server(port, "--requirepass", "another"):
+        client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day", RATE_LIMIT_STORAGE_URI=wrong)
+        assert statuses(client, 3) == [200, 200, 429]
+    assert "does not answer (AuthenticationError)" in caplog.text
+    assert PASSWORD not in caplog.text + repr(get_settings())
+
+
+def test_no_connection_is_left_when_the_service_ends(
+    settings_environment: pytest.MonkeyPatch, sqlite_url: str, port: int
+) -> None:
+    settings = {"SECRET_API_KEY": KEY, "DATABASE_URL": sqlite_url, "RATE_LIMIT_STORAGE_URI": uri(port)}
+    for name, value in settings.items():
+        settings_environment.setenv(name, value)
+    with redis_server(port), closing(redis.Redis(port=port)) as operator:
+        with client_of(create_app()) as client:
+            assert statuses(client, 1) == [200]
+            assert len(operator.client_list()) == 2
+        eventually(lambda: len(operator.client_list()) == 1)

@@ -1,0 +1,27 @@
+"""`/docs` in a real browser: a person authorizes, sends the example, and sees the answer."""
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.browser import open_page
+from tests.support.service import KEY, rows
+from tests.support.service_process import Service
+
+
+@pytest.mark.parametrize("docs", ["docs", "api/docs"])
+def test_a_person_authorizes_and_classifies_the_example(
+    browser: Browser, service: Service, site: str, sqlite_url: str, docs: str
+) -> None:
+    with open_page(browser, f"{site}{docs}", key=None) as page:
+        page.get_by_role("button", name="Authorize").click()
+        page.locator(".modal-ux input").fill(KEY)
+        page.locator(".modal-ux").get_by_role("button", name="Apply credentials").click()
+        page.locator(".modal-ux").get_by_role("button", name="Close").click()
+        route = page.locator("#operations-classify-classify_drawing_classify_post")
+        route.locator(".opblock-summary-control").click()
+        route.get_by_role("button", name="Try it out").click()
+        route.get_by_role("button", name="Execute").click()
+        answer = route.locator(".live-responses-table .response").first
+        assert "200" in (answer.locator(".response-col_status").text_content() or "")
+
+    assert rows(sqlite_url, "SELECT id, prediction FROM predictions") == [{"id": 1, "prediction": "7"}]

@@ -1,0 +1,121 @@
+"""Migrations that break off: SQLite keeps nothing of them, PostgreSQL whole revisions, and both can run again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from tests.support.databases import migrate
+from tests.support.old_databases import everything, execute, make_v0_5, rows
+from tests.support.sql_statements import Statement, before_each
+
+
+class InjectedFailure(Exception):
+    """Raised by the tests in place of a statement."""
+
+
+@contextmanager
+def failure_at(step: int) -> Iterator[None]:
+    """Fail the given statement, counted from one, of whatever connects meanwhile."""
+    seen = 0
+
+    def count(_statement: Statement) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == step:
+            raise InjectedFailure
+
+    with before_each(count):
+        yield
+
+
+def assert_leaves_nothing_wherever_it_fails(url: str, *arguments: str) -> None:
+    """Fail the migration at its first statement, its second, and so on, until it comes to its end."""
+    before = everything(url)
+    step, done = 0, False
+    while not done:
+        step += 1
+        try:
+            with failure_at(step):
+                migrate(url, *arguments)
+            done = True
+        except InjectedFailure:
+            assert everything(url) == before, f"statement {step} left something behind"
+    # Fewer statements than this would mean that the failures hit something else.
+    assert step > 5
+    assert everything(url) != before
+
+
+def test_upgrade_of_sqlite_is_all_or_nothing(sqlite_url_of_v0_5: str) -> None:
+    assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "upgrade", "head")
+
+
+def test_downgrade_of_sqlite_is_all_or_nothing(sqlite_url_of_v0_5: str) -> None:
+    migrate(sqlite_url_of_v0_5)
+    assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "downgrade", "0001")
+
+
+def test_each_revision_on_postgresql_but_the_one_that_commits_midway_is_all_or_nothing(empty_postgres_url: str) -> None:
+    make_v0_5(empty_postgres_url)
+    for revision in ("0001", "0002", "0003"):
+        assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "upgrade", revision)
+    migrate(empty_postgres_url, "upgrade", "0004")
+    assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "upgrade", "0005")
+
+
+def test_each_step_back_on_postgresql_is_all_or_nothing(empty_postgres_url: str) -> None:
+    make_v0_5(empty_postgres_url)
+    migrate(empty_postgres_url)
+    for revision in ("0004", "0003", "0002", "0001"):
+        assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "downgrade", revision)
+
+
+INVALID_INDEXES = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisvalid"
+
+
+def test_revision_on_postgresql_that_commits_midway_is_taken_up_where_it_failed(empty_postgres_url: str) -> None:
+    url = empty_postgres_url
+    make_v0_5(url)
+    migrate(url, "upgrade", "0003")
+    execute(url, "INSERT INTO drawings SELECT id, decode(repeat('00', 784), 'hex'), '[0.5, 0.25]' FROM predictions")
+    migrate(url, "upgrade", "0004")
+    finished = everything(url)
+    step, done, left_behind = 0, False, 0
+    while not done:
+        step += 1
+        migrate(url, "downgrade", "0003")
+        before = everything(url)
+        try:
+            with failure_at(step):
+                migrate(url, "upgrade", "0004")
+            done = True
+        except InjectedFailure:
+            left_behind += everything(url) != before
+            migrate(url, "upgrade", "0004")
+        assert everything(url) == finished, f"statement {step}"
+    assert left_behind > 10
+
+
+def test_index_that_postgresql_left_unfinished_is_made_anew(empty_postgres_url: str) -> None:
+    url = empty_postgres_url
+    make_v0_5(url)
+    migrate(url, "upgrade", "0003")
+    with psycopg.connect(url) as reader, psycopg.connect(url, autocommit=True) as maker:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT count(*) FROM predictions")
+        maker.execute("SET lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            maker.execute("CREATE INDEX CONCURRENTLY ix_predictions_confidence ON predictions (confidence)")
+    assert rows(url, INVALID_INDEXES) == [("ix_predictions_confidence",)]
+    migrate(url)
+    assert rows(url, INVALID_INDEXES) == []
+    migrate(url, "check")
+
+
+@pytest.fixture
+def sqlite_url_of_v0_5(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a database of version 0.5 with two rows."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('v0_5') / 'pixelwise.db'}"
+    make_v0_5(url)
+    return url

@@ -1,0 +1,121 @@
+"""What the migrations of PostgreSQL keep others waiting for: squawk reads their SQL, and the tables tell the rest."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import sqlalchemy as sa
+
+from tests.support.databases import migrate
+from tests.support.old_databases import make_v0_5, rows
+
+SQUAWK = str(Path(sys.prefix) / "bin" / "squawk")
+
+
+class Finding(NamedTuple):
+    """A rule of squawk, and the statement that breaks it, without its line breaks."""
+
+    rule: str
+    statement: str
+
+
+# Rules that this history breaks everywhere, and why that is right.
+EXCLUDED = {
+    "prefer-robust-stmts": "a revision is one transaction; a test breaks off the one that is not at each statement",
+    "prefer-bigint-over-int": "the ids are those of version 0.5; two billion are enough for one table",
+    "prefer-identity": "the same: PostgreSQL's sequence as version 0.5 has it",
+}
+# Statements that may break one rule.
+JUSTIFIED = {
+    Finding(
+        "changing-column-type", "ALTER TABLE predictions ALTER COLUMN created_at TYPE TIMESTAMP WITH TIME ZONE"
+    ): "in the zone UTC no row is written anew, which a test looks at; version 0.5 reads and writes both types",
+    Finding(
+        "constraint-missing-not-valid",
+        "ALTER TABLE predictions ADD CONSTRAINT ck_predictions_confidence CHECK (confidence >= 0 AND confidence <= 1)",
+    ): "the table of version 0.5 is read once, a fraction of a second for a million rows",
+}
+
+
+@contextmanager
+def recorded() -> Iterator[dict[int, list[str]]]:
+    """The statements of whatever connects meanwhile, by connection, with the borders of their transactions."""
+    statements: dict[int, list[str]] = {}
+
+    def add(connection: sa.Connection, statement: str) -> None:
+        statements.setdefault(id(connection.connection.dbapi_connection), []).append(" ".join(statement.split()))
+
+    def execute(connection: sa.Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        add(connection, statement)
+
+    def border(word: str) -> Any:
+        def mark(connection: sa.Connection) -> None:
+            dbapi_connection = connection.connection.dbapi_connection
+            if not getattr(dbapi_connection, "autocommit", False):
+                add(connection, word)
+
+        return mark
+
+    borders = {"begin": "BEGIN", "commit": "COMMIT", "rollback": "ROLLBACK"}
+    listeners = [("before_cursor_execute", execute), *((name, border(word)) for name, word in borders.items())]
+    for name, listener in listeners:
+        sa.event.listen(sa.Engine, name, listener)
+    try:
+        yield statements
+    finally:
+        for name, listener in listeners:
+            sa.event.remove(sa.Engine, name, listener)
+
+
+def squawk(statements: list[str], folder: Path) -> set[Finding]:
+    """Let squawk read the statements, without those about rows and Alembic's own; return what it finds."""
+    lines = [
+        statement
+        for statement in statements
+        if not statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE")) and "alembic_version" not in statement
+    ]
+    path = folder / "migration.sql"
+    path.write_text("".join(f"{line};\n" for line in lines))
+    command = [SQUAWK, "--reporter", "json", "--pg-version", "15.0", "--exclude", ",".join(EXCLUDED), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return {Finding(found["rule_name"], lines[found["line"]]) for found in json.loads(done.stdout)}
+
+
+@pytest.fixture
+def upgraded_postgres(empty_postgres_url: str) -> dict[int, list[str]]:
+    """What an upgrade from version 0.5 to the newest revision says to PostgreSQL."""
+    make_v0_5(empty_postgres_url)
+    with recorded() as statements:
+        migrate(empty_postgres_url)
+    return statements
+
+
+def test_squawk_finds_nothing_that_has_no_reason(upgraded_postgres: dict[int, list[str]], tmp_path: Path) -> None:
+    findings = set().union(*(squawk(statements, tmp_path) for statements in upgraded_postgres.values()))
+    assert findings == set(JUSTIFIED)
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("CREATE INDEX ix_predictions_client ON predictions (client)", "require-concurrent-index-creation"),
+        ("ALTER TABLE predictions ALTER COLUMN client SET NOT NULL", "adding-not-nullable-field"),
+        ("ALTER TABLE predictions DROP COLUMN client", "ban-drop-column"),
+        ("ALTER TABLE predictions RENAME COLUMN client TO caller", "renaming-column"),
+    ],
+)
+def test_squawk_would_find_what_keeps_others_waiting(statement: str, rule: str, tmp_path: Path) -> None:
+    assert Finding(rule, statement) in squawk(["BEGIN", statement, "COMMIT"], tmp_path)
+
+
+def test_adoption_of_version_0_5_writes_no_table_anew(empty_postgres_url: str) -> None:
+    make_v0_5(empty_postgres_url)
+    file = "SELECT pg_relation_filenode('predictions'), pg_relation_filenode('predictions_pkey')"
+    before = rows(empty_postgres_url, file)
+    migrate(empty_postgres_url)
+    assert rows(empty_postgres_url, file) == before

@@ -1,0 +1,121 @@
+"""The page for people who see little, use no mouse, or have it read out to them."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import DESKTOP, PHONE, open_page
+from tests.support.digit_strokes import SEVEN, by_mouse
+from tests.support.stored_rows import random_rows, store
+
+VIEWS = {
+    "draw": ("Draw a digit", ".bars .best"),
+    "history": ("History", ".row img[src]"),
+    "results/12": ("Prediction 12", "img.drawing[src]"),
+    "review": ("Review", ".drawn img"),
+    "numbers": ("Numbers", ".numbers > [role=status]:not(:empty)"),
+}
+
+
+def problems(page: Page) -> list[str]:
+    """What axe-core finds serious or critical."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{violation['id']}: {node['html'][:120]} {node['failureSummary']}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing_serious_in_any_view(
+    browser: Browser, site: str, sqlite_url: str, device: dict[str, Any], theme: str
+) -> None:
+    store(sqlite_url, random_rows(60), drawings=True)
+    # Axe comes into the page as a script of its own, which the page's policy forbids.
+    with open_page(browser, site, **device, color_scheme=theme, bypass_csp=True) as page:
+        by_mouse(page, SEVEN)
+        page.keyboard.press("Enter")
+        expect(page.locator(".state")).to_contain_text("number 61.")
+        found = {}
+        for view, (heading, shown) in VIEWS.items():
+            page.goto(f"{site}#/{view}")
+            expect(page.get_by_role("heading", level=1, name=heading, exact=True)).to_be_attached()
+            expect(page.locator(shown).first).to_be_visible()
+            found[view] = problems(page)
+        page.get_by_role("button", name="The key is set; change or forget it").click()
+        found["key"] = problems(page)
+    assert found == {view: [] for view in (*VIEWS, "key")}
+
+
+def focused(page: Page) -> tuple[str, bool]:
+    """What the keyboard is on, by name, and whether that can be seen."""
+    name, outline = page.evaluate(
+        """() => {
+          const it = document.activeElement;
+          const style = getComputedStyle(it);
+          return [it.ariaLabel || it.labels?.[0]?.textContent || it.textContent.trim(), style.outlineStyle];
+        }"""
+    )
+    return name, outline != "none"
+
+
+def test_the_tab_key_goes_through_everything_in_order_and_shows_where_it_is(page: Page) -> None:
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+    expect(page.locator(".state")).to_contain_text("number 1.")
+    page.locator(".brand").focus()
+    page.keyboard.press("Shift+Tab")
+    walked = [focused(page)]
+    while len(walked) < 40 and walked[-1][0] != "API":
+        page.keyboard.press("Tab")
+        walked.append(focused(page))
+
+    assert [name for name, _ in walked] == [
+        *("Skip to the content", "PixelWise", "Draw", "History", "Review", "Numbers"),
+        "The key is set; change or forget it",
+        "Drawing area. Draw a digit here with mouse, pen or finger.",
+        *("Undo", "Clear", "Store", "normal", "number 1", "Right"),
+        *(f"It is a {digit}" for digit in range(10)),
+        *("It is not a digit", "API"),
+    ]
+    assert [name for name, seen in walked if not seen] == []
+
+
+def test_the_keyboard_alone_goes_to_another_view_and_to_its_content(page: Page) -> None:
+    expect(page.locator("canvas.pad")).to_be_visible()
+    page.get_by_role("link", name="History").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="History")).to_have_attribute("aria-current", "page")
+    expect(page.locator("main")).to_be_focused()
+    expect(page).to_have_title("History · PixelWise")
+
+    page.get_by_role("link", name="Skip to the content").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    expect(page).to_have_title("History · PixelWise")
+
+
+def test_an_answer_is_read_out_once_when_it_is_certain(page: Page) -> None:
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Read as 7, ")).to_be_attached()
+    live = page.get_by_text("Read as 7, ").evaluate("element => element.closest('[aria-live], [role=status]') !== null")
+    assert live
+
+
+def test_the_dialog_of_the_key_keeps_the_keyboard_and_gives_it_back(page: Page) -> None:
+    button = page.get_by_role("button", name="The key is set; change or forget it")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Key", exact=True)).to_be_focused()
+    # Digits and Escape belong to the dialog while it is open.
+    page.keyboard.type("7")
+    expect(page.get_by_label("Key", exact=True)).to_have_value("7")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(button).to_be_focused()

@@ -1,0 +1,68 @@
+"""Digits drawn on the page are read right: with mouse and finger, of every size, anywhere, with every pen."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import PHONE, open_page
+from tests.support.digit_strokes import Drawing, Stroke, by_mouse, by_touch, drawings
+from tests.support.nginx import https_in_front
+from tests.support.service import rows
+from tests.support.service_process import Service
+
+# Of the 240 drawings each test has its own forty, two of which may be taken for something else.
+SHARE: Final = 40
+MISREAD: Final = 2
+
+
+def assert_read_right(
+    page: Page, draw: Callable[[list[Stroke]], None], drawn: list[Drawing], database_url: str
+) -> None:
+    """Draw them one after another, and look up what was stored."""
+    for number, drawing in enumerate(drawn, start=1):
+        page.get_by_role("radio", name=drawing.pen, exact=True).check()
+        draw(drawing.strokes)
+        page.get_by_role("button", name="Store").click()
+        expect(page.locator(".state")).to_contain_text(f"number {number}.")
+    read = [row["prediction"] for row in rows(database_url, "SELECT prediction FROM predictions ORDER BY id")]
+    assert len(read) == len(drawn) == SHARE
+    wrong = [
+        f"{drawing.digit} ({drawing.style}, {drawing.way}) as {digit}"
+        for drawing, digit in zip(drawn, read, strict=True)
+        if drawing.digit != digit
+    ]
+    assert len(wrong) <= MISREAD, wrong
+
+
+def test_digits_drawn_with_the_mouse_are_read_right(page: Page, sqlite_url: str) -> None:
+    assert_read_right(page, partial(by_mouse, page), drawings()[:SHARE], sqlite_url)
+
+
+def test_digits_drawn_with_a_finger_are_read_right(browser: Browser, site: str, sqlite_url: str) -> None:
+    with open_page(browser, site, **PHONE) as page:
+        finger = page.context.new_cdp_session(page)
+        assert_read_right(page, partial(by_touch, page, finger), drawings()[SHARE : 2 * SHARE], sqlite_url)
+
+
+def test_digits_drawn_with_the_mouse_are_read_right_through_nginx_and_https(
+    browser: Browser, service: Service, sqlite_url: str, tmp_path: Path
+) -> None:
+    with (
+        https_in_front(tmp_path, service.port) as front,
+        open_page(browser, front.url + "/", ignore_https_errors=True) as page,
+    ):
+        assert_read_right(page, partial(by_mouse, page), drawings()[2 * SHARE : 3 * SHARE], sqlite_url)
+
+
+def test_digits_drawn_with_a_finger_are_read_right_through_nginx_and_https(
+    browser: Browser, service: Service, sqlite_url: str, tmp_path: Path
+) -> None:
+    with (
+        https_in_front(tmp_path, service.port) as front,
+        open_page(browser, front.url + "/", ignore_https_errors=True, **PHONE) as page,
+    ):
+        finger = page.context.new_cdp_session(page)
+        assert_read_right(page, partial(by_touch, page, finger), drawings()[3 * SHARE : 4 * SHARE], sqlite_url)

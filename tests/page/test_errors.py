@@ -1,0 +1,213 @@
+"""What goes wrong while somebody draws: the page says so in words, loses nothing and stores nothing twice."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, Route, expect
+from sqlalchemy import text
+
+from tests.support.browser import open_page
+from tests.support.digit_strokes import FOUR, ONE, SEVEN, Stroke, by_mouse
+from tests.support.project_copy import free_port
+from tests.support.results_page import remember
+from tests.support.service import KEY, connected, execute, hidden, rows
+from tests.support.service_process import Service, serving, wait_until
+
+UNREACHABLE = "PixelWise cannot be reached."
+
+
+def draw(page: Page, strokes: list[Stroke]) -> None:
+    by_mouse(page, strokes)
+    page.keyboard.press("Enter")
+
+
+def state(page: Page) -> Any:
+    return expect(page.locator(".state"))
+
+
+def notice(page: Page) -> Any:
+    return expect(page.locator(".draw .notice:not(:empty)"))
+
+
+def try_again(page: Page) -> None:
+    page.get_by_role("button", name="Try again now").click()
+
+
+def stored(database_url: str) -> list[str]:
+    """What is in the database, the oldest first."""
+    return [row["prediction"] for row in rows(database_url, "SELECT prediction FROM predictions ORDER BY id")]
+
+
+def test_what_is_drawn_offline_is_stored_when_the_line_is_back(page: Page, sqlite_url: str) -> None:
+    expect(page.locator("canvas.pad")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.get_by_text("You are offline. Nothing that you drew is lost.")).to_be_visible()
+    draw(page, SEVEN)
+    notice(page).to_contain_text(f"{UNREACHABLE} Your drawing is kept and will be stored.")
+    state(page).to_have_text("Not stored yet.")
+    page.context.set_offline(False)
+
+    state(page).to_contain_text("number 1.")
+    notice(page).to_be_hidden()
+    assert stored(sqlite_url) == ["7"]
+
+
+def test_what_is_drawn_while_the_service_is_away_is_stored_in_order_when_it_is_back(
+    browser: Browser, sqlite_url: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    with serving(sqlite_url, tmp_path, port=port) as service, open_page(browser, f"http://127.0.0.1:{port}/") as page:
+        expect(page.locator("canvas.pad")).to_be_visible()
+        service.kill()
+        for strokes in (SEVEN, ONE, FOUR):
+            draw(page, strokes)
+        notice(page).to_contain_text(f"{UNREACHABLE} Your 3 drawings are kept and will be stored.")
+        assert stored(sqlite_url) == []
+        # Nobody has to do anything: it counts down and tries by itself.
+        expect(page.locator(".countdown")).to_have_text(re.compile(r"Trying again in \d s\."))
+        with serving(sqlite_url, tmp_path, port=port):
+            state(page).to_contain_text("number 3.")
+            expect(page.locator(".digit-read")).to_have_text("4")
+            notice(page).to_be_hidden()
+    assert stored(sqlite_url) == ["7", "1", "4"]
+
+
+def test_a_drawing_whose_answer_was_lost_is_not_stored_twice(page: Page, service: Service, sqlite_url: str) -> None:
+    def lose_the_answer(route: Route) -> None:
+        assert route.fetch().ok
+        route.abort()
+
+    page.route("**/api/classify", lose_the_answer, times=1)
+    draw(page, SEVEN)
+    notice(page).to_contain_text(UNREACHABLE)
+    assert stored(sqlite_url) == ["7"]
+    remember(service, 100)
+    # Whatever is drawn next sends what waits first.
+    draw(page, ONE)
+
+    state(page).to_contain_text("number 102.")
+    notice(page).to_be_hidden()
+    first, *_, last = stored(sqlite_url)
+    assert (first, last) == ("7", "1")
+
+
+def test_a_drawing_that_is_sent_again_while_it_is_being_stored_is_stored_once(page: Page, sqlite_url: str) -> None:
+    with connected(sqlite_url) as other:
+        other.execute(text("BEGIN IMMEDIATE"))
+        with page.expect_request("**/api/classify"):
+            draw(page, SEVEN)
+        page.reload()
+        notice(page).to_contain_text("PixelWise is still storing this. Your drawing is kept and will be stored.")
+    # The notice is hidden for a moment at each try, too.
+    wait_until(lambda: stored(sqlite_url), "the drawing is stored")
+    waiting = "sessionStorage.getItem('pixelwise-outbox')"
+    wait_until(lambda: page.evaluate(waiting) == "[]", "the page knows that it is stored")
+    notice(page).to_be_hidden()
+    assert stored(sqlite_url) == ["7"]
+
+
+def test_a_wrong_key_is_asked_for_again_and_the_drawing_goes_on(browser: Browser, site: str, sqlite_url: str) -> None:
+    with open_page(browser, site, key="not-the-key") as page:
+        draw(page, SEVEN)
+        notice(page).to_contain_text("PixelWise does not know this key. Your drawing is kept and will be stored.")
+        page.get_by_role("button", name="Enter the key").click()
+        page.get_by_label("Key", exact=True).fill("neither")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_contain_text("PixelWise does not know this key.")
+        page.get_by_label("Key", exact=True).fill(KEY)
+        page.get_by_role("button", name="Use this key").click()
+        state(page).to_contain_text("number 1.")
+        notice(page).to_be_hidden()
+    assert stored(sqlite_url) == ["7"]
+
+
+def test_whoever_draws_too_fast_sees_a_countdown_and_loses_nothing(
+    browser: Browser, sqlite_url: str, tmp_path: Path
+) -> None:
+    with (
+        serving(sqlite_url, tmp_path, RATE_LIMIT="1/10seconds") as service,
+        open_page(browser, f"http://127.0.0.1:{service.port}/") as page,
+    ):
+        # The limit's windows begin at whole tens of seconds, and at the end of one there is nothing left to count down.
+        wait_until(lambda: time.time() % 10 < 2, "a window has just begun")
+        draw(page, SEVEN)
+        state(page).to_contain_text("number 1.")
+        draw(page, ONE)
+        notice(page).to_contain_text("more than PixelWise takes from one person. Your drawing is kept")
+        first = page.locator(".countdown").inner_text()
+        expect(page.locator(".countdown")).not_to_have_text(first)
+        assert seconds(page.locator(".countdown").inner_text()) < seconds(first)
+        state(page).to_contain_text("number 2.", timeout=30_000)
+    assert stored(sqlite_url) == ["7", "1"]
+
+
+def seconds(countdown: str) -> int:
+    match = re.fullmatch(r"Trying again in (\d+) s\.", countdown)
+    assert match
+    return int(match[1])
+
+
+def test_a_database_that_is_away_for_a_moment_loses_nothing(page: Page, sqlite_url: str) -> None:
+    with hidden(sqlite_url, "predictions"):
+        draw(page, SEVEN)
+        notice(page).to_contain_text("PixelWise cannot store anything at the moment. Your drawing is kept")
+    try_again(page)
+    state(page).to_contain_text("number 1.")
+    assert stored(sqlite_url) == ["7"]
+
+
+def test_what_is_not_stored_yet_survives_a_reload(page: Page, sqlite_url: str) -> None:
+    with hidden(sqlite_url, "predictions"):
+        draw(page, SEVEN)
+        notice(page).to_contain_text("PixelWise cannot store anything at the moment.")
+        page.reload()
+        notice(page).to_contain_text("PixelWise cannot store anything at the moment.")
+    try_again(page)
+    notice(page).to_be_hidden()
+    wait_until(lambda: stored(sqlite_url) == ["7"], "the drawing is stored")
+    page.reload()
+    draw(page, ONE)
+    state(page).to_contain_text("number 2.")
+    assert stored(sqlite_url) == ["7", "1"]
+
+
+def test_a_correction_that_could_not_be_stored_is_stored_later_for_the_drawing_it_was_about(
+    page: Page, sqlite_url: str
+) -> None:
+    draw(page, SEVEN)
+    state(page).to_contain_text("number 1.")
+    with hidden(sqlite_url, "labels"):
+        page.keyboard.press("1")
+        notice(page).to_contain_text("Your correction is kept and will be stored.")
+        draw(page, FOUR)
+        state(page).to_contain_text("number 2.")
+        notice(page).to_contain_text("Your correction is kept and will be stored.")
+    try_again(page)
+    notice(page).to_be_hidden()
+    labels = "SELECT prediction_id, label FROM labels"
+    wait_until(lambda: rows(sqlite_url, labels) == [{"prediction_id": 1, "label": "1"}], "the correction is stored")
+    state(page).to_contain_text("number 2.")
+
+
+def test_a_correction_of_a_drawing_that_somebody_has_deleted_is_refused_in_words(page: Page, sqlite_url: str) -> None:
+    draw(page, SEVEN)
+    state(page).to_contain_text("number 1.")
+    execute(sqlite_url, "DELETE FROM drawings", "DELETE FROM predictions")
+    page.keyboard.press("1")
+    notice(page).to_contain_text("There is no such prediction; somebody may have deleted it.")
+
+
+def test_a_drawing_that_can_never_be_stored_does_not_hold_up_the_next(page: Page, sqlite_url: str) -> None:
+    damaged = json.dumps([{"requestId": "of-an-older-page", "pixels": [[0] * 28] * 27}])
+    page.evaluate("damaged => sessionStorage.setItem('pixelwise-outbox', damaged)", damaged)
+    page.reload()
+    notice(page).to_contain_text("PixelWise did not understand this. This drawing cannot be stored.")
+    draw(page, SEVEN)
+    page.get_by_role("button", name="Discard it").click()
+
+    state(page).to_contain_text("number 1.")
+    notice(page).to_be_hidden()
+    assert stored(sqlite_url) == ["7"]

@@ -1,0 +1,226 @@
+"""The history on the page: paged through, filtered, corrected and annotated in place."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import PHONE, open_page
+from tests.support.results_page import go, labels, notes, remember, row, send
+from tests.support.service import KEY, eventually, execute
+from tests.support.service_process import Service, wait_until
+
+MOST_PICTURES = 150
+WATCH_PICTURES = """
+window.pictures = {made: 0, let_go: 0};
+const [make, letGo] = [URL.createObjectURL, URL.revokeObjectURL];
+URL.createObjectURL = (blob) => { pictures.made++; return make.call(URL, blob); };
+URL.revokeObjectURL = (url) => { pictures.let_go++; letGo.call(URL, url); };
+"""
+
+
+def test_somebody_pages_through_the_history_opens_a_row_and_comes_back_to_where_they_were(
+    page: Page, service: Service
+) -> None:
+    remember(service, 160)
+    page.get_by_role("link", name="History").click()
+    expect(row(page, 160)).to_be_visible()
+    expect(page.locator(".row")).to_have_count(50)
+    # Rows load as the end comes near, and by the button.
+    page.mouse.move(600, 600)
+    everything = page.get_by_text("160 shown, that is all.")
+    for _ in range(1000):
+        if everything.count():
+            break
+        page.mouse.wheel(0, 600)
+        page.wait_for_timeout(20)
+    expect(everything).to_be_attached()
+    expect(page.get_by_role("button", name="Show more")).to_be_hidden()
+    link = row(page, 60).get_by_role("link")
+    link.scroll_into_view_if_needed()
+    before = link.bounding_box()
+    link.click()
+    expect(page.get_by_role("heading", name="Prediction 60")).to_be_visible()
+    page.go_back()
+    expect(link).to_be_visible()
+    after = link.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["y"] == pytest.approx(before["y"], abs=2)
+
+
+def test_the_keyboard_loads_more_and_walks_from_row_to_row(page: Page, service: Service) -> None:
+    remember(service, 60)
+    go(page, "#/history")
+    expect(page.locator(".row")).to_have_count(50)
+    more = page.get_by_role("button", name="Show more")
+    # Scrolled to, it would have loaded more by itself.
+    more.evaluate("button => button.focus({preventScroll: true})")
+    page.keyboard.press("Enter")
+    expect(page.locator(".row")).to_have_count(60)
+    expect(row(page, 10).get_by_role("link")).to_be_focused()
+    row(page, 60).get_by_role("link").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    expect(row(page, 59).get_by_role("link")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Prediction 59")).to_be_visible()
+
+
+def test_filters_stand_in_the_address_and_back_restores_them(page: Page, service: Service, sqlite_url: str) -> None:
+    remember(service, 6)
+    execute(
+        sqlite_url,
+        "UPDATE predictions SET prediction = '1', confidence = 0.4",
+        "UPDATE predictions SET prediction = '7', confidence = 0.97, notes = 'with a bar' WHERE id IN (2, 5)",
+        "UPDATE predictions SET created_at = '2026-03-05 12:00:00.000000' WHERE id = 3",
+    )
+    send(service, "PUT", "/results/5/label", {"label": "7"})
+    go(page, "#/history")
+    expect(page.locator(".row")).to_have_count(6)
+    page.get_by_label("The model said").select_option("7")
+    expect(page.locator(".row")).to_have_count(2)
+    page.get_by_label("A person said").select_option("nothing yet")
+    expect(page.locator(".row")).to_have_count(1)
+    assert page.url.endswith("#/history?prediction=7&labelled=false")
+    page.go_back()
+    expect(page.locator(".row")).to_have_count(2)
+    expect(page.get_by_label("A person said")).to_have_value("")
+    # A link brings them along, whatever was shown before.
+    go(page, "#/history?max_confidence=0.5&since=2026-03-05&until=2026-03-05")
+    expect(row(page, 3)).to_be_visible()
+    expect(page.locator(".row")).to_have_count(1)
+    expect(page.get_by_label("Confidence to, in percent")).to_have_value("50")
+    expect(page.get_by_label("From", exact=True)).to_have_value("2026-03-05")
+    page.get_by_label("Notes contain").fill("BAR")
+    page.get_by_label("Notes contain").press("Enter")
+    expect(page.get_by_text("Nothing found with these filters.")).to_be_visible()
+    page.get_by_role("link", name="Reset the filters").click()
+    expect(page.locator(".row")).to_have_count(6)
+    expect(page.get_by_label("Notes contain")).to_have_value("")
+
+
+def test_a_row_is_corrected_in_place_with_mouse_and_keys(page: Page, service: Service, sqlite_url: str) -> None:
+    remember(service, 3)
+    execute(sqlite_url, "UPDATE predictions SET prediction = '1'")
+    go(page, "#/history")
+    row(page, 2).get_by_role("button", name="Correct").click()
+    row(page, 2).get_by_role("button", name="It is a 7").click()
+    expect(row(page, 2)).to_contain_text("✗ was a 7")
+    row(page, 3).get_by_role("button", name="Correct").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("n")
+    expect(row(page, 3)).to_contain_text("✗ not a digit")
+    page.keyboard.press("y")
+    expect(row(page, 3)).to_contain_text("✓ right")
+    page.keyboard.press("Escape")
+    expect(row(page, 3).get_by_role("button", name="Correct")).to_be_focused()
+    assert labels(sqlite_url) == [(2, "7"), (3, "none"), (3, "1")]
+
+
+def test_a_correction_made_offline_is_stored_once_when_the_connection_is_back(
+    page: Page, service: Service, sqlite_url: str
+) -> None:
+    remember(service, 2)
+    go(page, "#/history")
+    row(page, 1).get_by_role("button", name="Correct").click()
+    page.context.set_offline(True)
+    row(page, 1).get_by_role("button", name="It is a 4").click()
+    expect(page.get_by_text("Your correction is kept and will be stored.")).to_be_visible()
+    go(page, "#/draw")
+    page.context.set_offline(False)
+    eventually(lambda: labels(sqlite_url) == [(1, "4")])
+    go(page, "#/history")
+    expect(row(page, 1)).to_contain_text("4")
+    assert labels(sqlite_url) == [(1, "4")]
+
+
+def test_notes_are_written_in_place_and_a_reload_keeps_what_was_not_saved(
+    page: Page, service: Service, sqlite_url: str
+) -> None:
+    remember(service, 1)
+    go(page, "#/history")
+    row(page, 1).get_by_role("button", name="Notes").click()
+    page.get_by_role("textbox", name="Notes on prediction 1").fill("with a bar")
+    page.reload()
+    box = page.get_by_role("textbox", name="Notes on prediction 1")
+    expect(box).to_have_value("with a bar")
+    page.get_by_role("button", name="Save").click()
+    expect(box).to_be_hidden()
+    expect(row(page, 1).locator(".notes")).to_have_text("with a bar")
+    assert notes(sqlite_url, 1) == "with a bar"
+    row(page, 1).get_by_role("button", name="Notes").click()
+    box.fill("   ")
+    box.press("Control+Enter")
+    expect(row(page, 1).locator(".notes")).to_have_text("")
+    assert notes(sqlite_url, 1) is None
+
+
+def test_newer_predictions_are_offered_and_move_nothing_until_they_are_asked_for(page: Page, service: Service) -> None:
+    page.clock.install()
+    remember(service, 3)
+    go(page, "#/history")
+    page.clock.run_for(1000)
+    expect(page.locator(".row")).to_have_count(3)
+    remember(service, 2)
+    page.clock.run_for(16000)
+    newer = page.get_by_role("button", name="Show 2 newer")
+    expect(newer).to_be_visible()
+    expect(page.locator(".row")).to_have_count(3)
+    newer.click()
+    expect(page.locator(".row")).to_have_count(5)
+    expect(page.locator(".row").first.get_by_role("link")).to_have_attribute("href", "#/results/5")
+    expect(row(page, 5).get_by_role("link")).to_be_focused()
+    # Whoever comes back to the beginning of the list finds there what was stored meanwhile.
+    go(page, "#/draw")
+    expect(page.locator(".row")).to_have_count(0)
+    remember(service, 1)
+    go(page, "#/history")
+    expect(page.locator(".row").first.get_by_role("link")).to_have_attribute("href", "#/results/6")
+
+
+def test_only_drawings_near_the_screen_are_fetched_and_old_ones_are_let_go(
+    browser: Browser, site: str, service: Service
+) -> None:
+    remember(service, 250)
+    with open_page(browser, site) as page:
+        page.add_init_script(WATCH_PICTURES)
+        page.reload()
+        go(page, "#/history")
+        newest = row(page, 250).locator("img")
+        expect(newest).to_have_js_property("naturalWidth", 28)
+        wait_until(lambda: page.evaluate("pictures.made") >= 10, "the drawings near the screen are there")
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("pictures.made") < 50
+        for number in range(240, 0, -10):
+            image = row(page, number).locator("img")
+            image.scroll_into_view_if_needed()
+            expect(image).to_have_js_property("naturalWidth", 28)
+        counts = page.evaluate("pictures")
+        assert counts["made"] > MOST_PICTURES
+        assert counts["made"] - counts["let_go"] <= MOST_PICTURES
+        page.evaluate("scrollTo(0, 0)")
+        expect(newest).to_have_js_property("naturalWidth", 28)
+
+
+def test_without_a_key_the_history_is_public_and_says_how_to_get_at_the_drawings(
+    browser: Browser, site: str, service: Service, sqlite_url: str
+) -> None:
+    remember(service, 2)
+    with open_page(browser, site, key=None, **PHONE) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        go(page, "#/history")
+        expect(page.locator(".row")).to_have_count(2)
+        expect(page.get_by_text("Drawings are shown, and corrections taken, with the API key.")).to_be_visible()
+        assert not any("drawing.png" in url for url in asked)
+        # What was chosen before the key was there is stored with it.
+        row(page, 2).get_by_role("button", name="Correct").tap()
+        row(page, 2).get_by_role("button", name="It is a 9").tap()
+        page.locator(".notice").get_by_role("button", name="Enter the key").tap()
+        page.get_by_label("Key", exact=True).fill(KEY)
+        page.get_by_role("button", name="Use this key").tap()
+        expect(row(page, 2)).to_contain_text("9")
+        expect(row(page, 2).locator("img")).to_have_js_property("naturalWidth", 28)
+        eventually(lambda: labels(sqlite_url) == [(2, "9")])
+        expect(page.get_by_text("Drawings are shown, and corrections taken")).to_be_hidden()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,0 +1,89 @@
+"""The key on the page: it comes by a link or by hand, stays in the tab, and is seen nowhere else."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect
+
+from tests.support.browser import DESKTOP, open_page
+from tests.support.digit_strokes import SEVEN, by_mouse
+from tests.support.service import KEY, rows
+from tests.support.service_process import Service, serving
+
+
+def draw(page: Page) -> None:
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+
+
+def test_the_key_of_a_link_stays_in_the_tab_and_out_of_every_address(
+    browser: Browser, service: Service, site: str, sqlite_url: str
+) -> None:
+    requests: list[Request] = []
+    with browser.new_context(**DESKTOP) as context:
+        context.on("request", lambda request: requests.append(request))
+        page = context.new_page()
+        page.goto(f"{site}#key={KEY}")
+        draw(page)
+        expect(page.locator(".state")).to_contain_text("number 1.")
+
+        assert page.url == f"{site}#/draw"
+        assert page.evaluate("history.length") == 2, "the address with the key can be gone back to"
+        assert context.cookies() == []
+        assert page.evaluate("[Object.values(localStorage), Object.values(sessionStorage)]") == [[], [KEY, "[]"]]
+        for request in requests:
+            headers = request.all_headers()
+            assert KEY not in request.url
+            assert "cookie" not in headers
+            assert "referer" not in headers
+            assert (headers.get("x-api-key") == KEY) == ("/api/" in request.url)
+            assert request.url.startswith(site)
+    assert len(rows(sqlite_url, "SELECT id FROM predictions")) == 1
+    log = service.log.read_text()
+    assert "POST /api/classify" in log
+    assert KEY not in log
+
+
+def test_a_second_tab_asks_for_the_key_again_and_a_reload_does_not(page: Page, site: str) -> None:
+    expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
+    second = page.context.new_page()
+    second.goto(site)
+    expect(second.get_by_role("button", name="Enter the API key")).to_be_visible()
+
+
+def test_the_key_can_be_forgotten(page: Page) -> None:
+    page.get_by_role("button", name="The key is set; change or forget it").click()
+    page.get_by_role("button", name="Forget the key").click()
+    expect(page.get_by_role("button", name="Enter the API key")).to_be_visible()
+    assert KEY not in page.evaluate("Object.values(sessionStorage)")
+    draw(page)
+    expect(page.locator(".draw .notice:not(:empty)")).to_contain_text("This needs the API key.")
+
+
+def test_without_a_key_drawing_says_how_to_get_in(browser: Browser, site: str, sqlite_url: str) -> None:
+    with open_page(browser, site, key=None) as page:
+        draw(page)
+        expect(page.locator(".draw .notice:not(:empty)")).to_contain_text("This needs the API key. Your drawing")
+        page.get_by_role("button", name="Enter the key").click()
+        expect(page.get_by_role("dialog")).to_contain_text("scripts/serve prints a link with the key in it")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+    assert rows(sqlite_url, "SELECT id FROM predictions") == []
+
+
+@pytest.mark.parametrize("by", ["link", "hand"])
+def test_a_key_of_unusual_characters_opens_the_page(browser: Browser, sqlite_url: str, tmp_path: Path, by: str) -> None:
+    key = "schlüssel %41&=#/?+ 鍵"
+    with (
+        serving(sqlite_url, tmp_path, SECRET_API_KEY=key) as service,
+        open_page(browser, f"http://127.0.0.1:{service.port}/", key=key if by == "link" else None) as page,
+    ):
+        if by == "hand":
+            page.get_by_role("button", name="Enter the API key").click()
+            page.get_by_label("Key", exact=True).fill(key)
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("dialog")).to_be_hidden()
+        draw(page)
+        expect(page.locator(".state")).to_contain_text("number 1.")

@@ -1,0 +1,290 @@
+"""The view with the numbers: what the API says, in words, pictures and tables, and what becomes of it when it fails."""
+
+import math
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support.browser import PHONE, open_page
+from tests.support.service_process import Client, Service, serving
+from tests.support.stored_rows import BEGIN, random_rows, store
+
+# Enough for calibration and drift. A name is as hostile as any other text that the service stores.
+ROWS = random_rows(1800)
+HOSTILE = "<img src=x onerror=alert(1)>"
+# The rows end about now, where the page looks when nobody says where. As many hours as one picture takes.
+LATER = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=38) - BEGIN
+TIME = f"since={BEGIN + LATER:%Y-%m-%dT%H:%M}&until={BEGIN + LATER + timedelta(hours=1000):%Y-%m-%dT%H:%M}"
+
+
+@pytest.fixture(scope="module")
+def crowded(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with many drawings of two versions, half of them labelled; for reading only."""
+    folder = tmp_path_factory.mktemp("crowded")
+    url = f"sqlite:///{shutil.copy(migrated_sqlite_file, folder / 'pixelwise.db')}"
+    rows = [
+        row._replace(
+            model_version=HOSTILE if row.model_version == "v2" else row.model_version,
+            created_at=row.created_at and row.created_at + LATER,
+        )
+        for row in ROWS
+    ]
+    store(url, rows, drawings=True)
+    with serving(url, folder) as running:
+        yield running
+
+
+@pytest.fixture
+def numbers(browser: Browser, crowded: Service) -> Iterator[Page]:
+    """The numbers of all drawings, by somebody without a key."""
+    with open_page(browser, address(crowded, "last=all"), key=None) as page:
+        is_loaded(page)
+        yield page
+
+
+def address(service: Service, query: str = "") -> str:
+    return f"http://127.0.0.1:{service.port}/#/numbers?{query}"
+
+
+def is_loaded(page: Page) -> None:
+    expect(page.get_by_role("status").filter(has_text="As of")).to_be_visible()
+    expect(page.locator("[aria-busy]")).to_have_count(0)
+
+
+def api(service: Service, path: str) -> Any:
+    with Client(service.port) as client:
+        reply = client.get(path)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def percent(share: float) -> str:
+    """A share as the page writes it: 100 % is certainty alone."""
+    return f"{100 if share == 1 else min(math.floor(share * 1000 + 0.5), 999) / 10:.1f} %"
+
+
+def part(page: Page, title: str) -> Locator:
+    return page.get_by_role("region", name=title, exact=True)
+
+
+def figure(page: Page, title: str, figure_title: str) -> Locator:
+    heading = page.get_by_role("heading", name=figure_title, exact=True)
+    return part(page, title).locator("figure").filter(has=heading)
+
+
+def table_of(shown: Locator) -> list[list[str]]:
+    """Open the table of a figure, and read it."""
+    shown.get_by_text("As a table").click()
+    expect(shown.get_by_role("table")).to_be_visible()
+    rows: list[list[str]] = shown.locator("tbody tr").evaluate_all(
+        "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    return rows
+
+
+def test_how_many_how_sure_and_how_right_is_what_the_api_says(numbers: Page, crowded: Service) -> None:
+    stats = api(crowded, "/stats")
+    tiles = part(numbers, "At a glance").locator(".tiles > div").all_inner_texts()
+
+    assert f"{stats['count']:,}" in tiles[0]
+    assert percent(stats["mean_confidence"]) in tiles[1]
+    for tile, accuracy in zip(tiles[2:], (stats["accuracy_random"], stats["accuracy"]), strict=True):
+        low, high = map(percent, accuracy["interval"])
+        assert percent(accuracy["accuracy"]) in tile
+        assert f"{low} to {high}" in tile
+        assert f"{accuracy['correct']:,} of {accuracy['labelled']:,} right" in tile
+    expect(part(numbers, "At a glance")).to_contain_text("honest sample")
+
+    digits = table_of(figure(numbers, "At a glance", "Digits read"))
+    assert [row[:2] for row in digits] == [[digit, f"{one['count']:,}"] for digit, one in stats["digits"].items()]
+    histogram = table_of(figure(numbers, "At a glance", "How sure the answers were"))
+    assert [row[1] for row in histogram] == [f"{one['count']:,}" for one in stats["confidence_histogram"]]
+    assert (
+        figure(numbers, "At a glance", "Digits read").locator("rect").count()
+        == len(stats["confidence_histogram"])
+        == 10
+    )
+
+
+def test_lines_over_time_are_those_of_each_version(browser: Browser, crowded: Service) -> None:
+    buckets = api(crowded, f"/stats/timeline?bucket=hour&{TIME}")["buckets"]
+    versions = [one for bucket in buckets for one in bucket["model_versions"].items()]
+    assert len(buckets) == 1000
+    assert {name for name, _ in versions} == {"v1", HOSTILE}
+
+    with open_page(browser, address(crowded, f"bucket=hour&{TIME}"), key=None) as page:
+        is_loaded(page)
+        sure = figure(page, "Over time", "Mean confidence")
+        right = figure(page, "Over time", "Accuracy of what was labelled, with its 95 % interval")
+        expect(sure.locator("path.line")).to_have_count(2)
+        expect(right.locator("path.band")).to_have_count(2)
+        expect(sure.locator("text.name").filter(has_text="<img src=x")).to_be_visible()
+        assert [row[1:] for row in table_of(sure)] == [
+            [name, f"{one['count']:,}", percent(one["mean_confidence"])] for name, one in versions
+        ]
+        assert [row[2] for row in table_of(right)] == [str(one["accuracy"]["labelled"]) for _, one in versions]
+
+
+def test_calibration_is_that_of_what_was_drawn_at_random(numbers: Page, crowded: Service) -> None:
+    found = api(crowded, "/stats/calibration?sample=random")
+    assert found["status"] == "ok"
+
+    shown = part(numbers, "Is confidence honest?")
+    expect(shown).to_contain_text(f"{percent(found['mean_confidence'])} sure and {percent(found['accuracy'])} right")
+    expect(shown).to_contain_text(f"all {found['labelled']} labelled drawings that Review drew at random")
+    expect(shown).to_contain_text(f"calibration error is {found['expected_calibration_error']:.3f}")
+    bins = table_of(figure(numbers, "Is confidence honest?", "How right beside how sure"))
+    assert [row[1:4] for row in bins] == [
+        [str(one["count"]), percent(one["mean_confidence"]), percent(one["accuracy"])] for one in found["bins"]
+    ]
+    honest = [one["interval"][0] <= one["mean_confidence"] <= one["interval"][1] for one in found["bins"]]
+    assert [row[-1] for row in bins] == ["yes" if one else "no" for one in honest]
+    assert shown.locator("svg .bin.off").count() == honest.count(False)
+
+
+def test_each_signal_of_drift_stands_beside_what_it_was_before(numbers: Page, crowded: Service) -> None:
+    found = api(crowded, "/stats/drift")
+    shown = part(numbers, "Are the drawings still the same?")
+
+    expect(shown.locator(".verdict")).to_have_text({"drift": "Drift", "no drift": "No drift"}[found["status"]])
+    expect(shown.locator("figure")).to_have_count(len(found["signals"]))
+    for place, signal in enumerate(found["signals"]):
+        rows = table_of(shown.locator("figure").nth(place))
+        assert [row[1] for row in rows] == [percent(share) for share in signal["histogram"]["reference"]]
+        assert [row[2] for row in rows] == [percent(share) for share in signal["histogram"]["window"]]
+        assert shown.locator("figure").nth(place).locator("rect").count() == 2 * len(rows)
+
+
+def test_models_are_listed_with_what_is_known_of_them(numbers: Page, crowded: Service) -> None:
+    models = api(crowded, "/models")["models"]
+    shown = part(numbers, "Models").locator("article").all_inner_texts()
+
+    assert len(shown) == len(models) == 2
+    for text, model in zip(shown, models, strict=True):
+        assert model["version"] in text
+        assert f"{model['predictions']:,} drawings" in text
+        assert percent(model["accuracy"]["accuracy"]) in text
+        assert (model["sha256"][:12] if model["sha256"] else "unknown") in text
+
+
+def test_a_choice_is_in_the_address_and_the_way_back_leads_to_the_one_before(numbers: Page, crowded: Service) -> None:
+    numbers.get_by_label("Drawings", exact=True).select_option("100")
+    expect(numbers.locator(".tiles .value").first).to_have_text("100")
+    numbers.get_by_label("Model version", exact=True).select_option(HOSTILE)
+    expect(part(numbers, "At a glance").locator("tbody")).to_have_count(0)
+    is_loaded(numbers)
+    assert "last=100&model_version=%3Cimg" in numbers.url
+    only = api(crowded, f"/stats?last=100&model_version={HOSTILE.replace(' ', '%20')}")
+    expect(numbers.locator(".tiles .value").nth(1)).to_have_text(percent(only["mean_confidence"]))
+
+    numbers.go_back()
+    numbers.go_back()
+
+    expect(numbers.get_by_label("Drawings", exact=True)).to_have_value("all")
+    expect(numbers.get_by_label("Model version", exact=True)).to_have_value("")
+    expect(numbers.locator(".tiles .value").first).to_have_text(f"{len(ROWS):,}")
+
+
+def test_a_time_is_chosen_in_utc(numbers: Page, crowded: Service) -> None:
+    numbers.get_by_label("Drawings", exact=True).select_option("time")
+    since, until = (f"{BEGIN + LATER + timedelta(days=days):%Y-%m-%dT%H:%M}" for days in (20, 21))
+    numbers.get_by_label("From (UTC)").fill(since)
+    numbers.get_by_label("Before (UTC)").fill(until)
+
+    one_day = api(crowded, f"/stats?since={since}Z&until={until}Z")["count"]
+    assert 0 < one_day < len(ROWS)
+    expect(numbers.locator(".tiles .value").first).to_have_text(str(one_day))
+    is_loaded(numbers)
+    assert numbers.url.endswith(f"since={since}&until={until}")
+
+
+def test_without_enough_data_the_page_says_how_much_is_missing(page: Page, sqlite_url: str) -> None:
+    store(sqlite_url, [row._replace(sampled=False) for row in random_rows(40)], drawings=True)
+    page.get_by_role("link", name="Numbers").click()
+    is_loaded(page)
+
+    labelled = sum(row.label is not None for row in random_rows(40))
+    calibration, drift = part(page, "Is confidence honest?"), part(page, "Are the drawings still the same?")
+    expect(calibration.locator(".verdict")).to_have_text("Not enough data")
+    expect(calibration).to_contain_text(f"{labelled} drawings labelled; it takes 200, so {200 - labelled} are missing")
+    expect(drift.locator(".verdict")).to_have_text("Not enough data")
+    expect(drift).to_contain_text("missing: 260 newest and 300 before them")
+    expect(part(page, "At a glance")).to_contain_text("none of these is labelled yet")
+
+
+def test_where_nothing_was_drawn_the_page_says_so(page: Page) -> None:
+    page.get_by_role("link", name="Numbers").click()
+    is_loaded(page)
+
+    expect(part(page, "At a glance")).to_contain_text("There are no drawings here. Draw one.")
+    expect(part(page, "Over time")).to_contain_text("There are no drawings of this time.")
+    assert page.locator("figure svg:visible").count() == 0
+
+
+def test_a_part_that_fails_says_why_and_leaves_the_others(browser: Browser, crowded: Service) -> None:
+    with open_page(browser, address(crowded, "since=2024-01-01&bucket=hour"), key=None) as page:
+        is_loaded(page)
+
+        expect(part(page, "Over time").get_by_role("alert")).to_contain_text("buckets are more than 1,000")
+        assert page.get_by_role("alert").count() == 1
+        expect(page.locator(".tiles .value").first).not_to_have_text("0")
+
+
+def test_old_numbers_stay_while_the_service_cannot_be_reached(numbers: Page) -> None:
+    numbers.context.set_offline(True)
+    numbers.get_by_role("button", name="Reload").click()
+
+    # One word for all parts together.
+    expect(numbers.get_by_role("alert")).to_have_count(1)
+    expect(numbers.get_by_role("alert")).to_contain_text("PixelWise cannot be reached")
+    expect(numbers.locator(".tiles .value").first).to_have_text(f"{len(ROWS):,}")
+    assert figure(numbers, "At a glance", "Digits read").locator("rect").count() == 10
+
+    numbers.context.set_offline(False)
+    expect(numbers.get_by_role("alert")).to_have_count(0)
+    is_loaded(numbers)
+
+
+def test_every_picture_says_in_words_what_it_shows(numbers: Page) -> None:
+    pictures = numbers.locator("figure svg")
+    names = [picture.get_attribute("aria-label") or "" for picture in pictures.all()]
+
+    # Two of the answers, two over time, one of calibration, eight of drift.
+    assert len(names) == len(set(names)) == 13
+    # The title, and a sentence that no other has.
+    assert all(name.count(". ") and name.endswith(".") for name in names)
+    assert {picture.get_attribute("role") for picture in pictures.all()} == {"img"}
+
+
+def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser: Browser, crowded: Service) -> None:
+    with open_page(browser, address(crowded, "last=all"), key=None, **PHONE) as page:
+        is_loaded(page)
+        for summary in page.get_by_text("As a table").all():
+            summary.tap()
+        width = PHONE["viewport"]["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        # Drawn for this width, not shrunk to it: the texts of the axes are as large as they were.
+        assert {
+            page.evaluate("(svg) => svg.clientWidth <= innerWidth", svg)
+            for svg in page.query_selector_all("figure svg")
+        } == {True}
+        sizes = page.locator("figure svg text").evaluate_all(
+            "texts => texts.map((text) => text.getBoundingClientRect().height)"
+        )
+        assert min(sizes) >= 12
+        # Nothing of a picture lies outside of it.
+        outside = page.locator("figure svg").evaluate_all(
+            """pictures => pictures.flatMap((picture) => {
+              const frame = picture.getBoundingClientRect();
+              return [...picture.querySelectorAll("text, rect")].filter((one) => {
+                const { left, right } = one.getBoundingClientRect();
+                return left < frame.left - 1 || right > frame.right + 1;
+              }).map((one) => one.outerHTML);
+            })"""
+        )
+        assert outside == []

@@ -1,0 +1,99 @@
+"""One prediction in full on the page: looked at, corrected, annotated, deleted."""
+
+from playwright.sync_api import Page, expect
+
+from tests.support.results_page import go, notes, remember, row, send
+from tests.support.service import execute, rows
+from tests.support.service_process import Service
+
+HOSTILE = (
+    '<img src=x onerror="document.title=1">',
+    "</script><script>document.title=1</script>",
+    "\u202eevil \u05e9\u05d1\u05e2",
+    "long " * 399,
+)
+
+
+def test_what_strangers_wrote_is_shown_as_text(page: Page, service: Service) -> None:
+    remember(service, len(HOSTILE))
+    for number, note in enumerate(HOSTILE, start=1):
+        send(service, "PATCH", f"/results/{number}", {"notes": note})
+        send(service, "PUT", f"/results/{number}/label", {"label": "1", "source": note[:64]})
+    go(page, "#/history")
+    for number, note in enumerate(HOSTILE, start=1):
+        expect(row(page, number).locator(".notes")).to_have_text(note, use_inner_text=False)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for number, note in enumerate(HOSTILE, start=1):
+        go(page, f"#/results/{number}")
+        expect(page.locator(".written")).to_have_text(note)
+        expect(page.locator(".labels")).to_contain_text(note[:64].strip())
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.title() == "Prediction · PixelWise"
+    assert page.locator("main script, main img:not(.drawing)").count() == 0
+
+
+def test_notes_that_somebody_else_wrote_meanwhile_are_shown_and_not_overwritten(
+    page: Page, service: Service, sqlite_url: str
+) -> None:
+    remember(service, 1)
+    go(page, "#/results/1")
+    page.get_by_role("button", name="Write notes").click()
+    box = page.get_by_role("textbox", name="Notes on prediction 1")
+    box.fill("mine")
+    # A label changes the record, too, and is nobody's notes.
+    send(service, "PUT", "/results/1/label", {"label": "5"})
+    send(service, "PATCH", "/results/1", {"notes": "theirs"})
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("blockquote")).to_have_text("theirs")
+    expect(box).to_have_value("mine")
+    assert notes(sqlite_url, 1) == "theirs"
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".written")).to_have_text("mine")
+    assert notes(sqlite_url, 1) == "mine"
+
+
+def test_a_prediction_is_shown_in_full_corrected_and_deleted(page: Page, service: Service, sqlite_url: str) -> None:
+    remember(service, 3)
+    execute(sqlite_url, "UPDATE predictions SET prediction = '1'")
+    go(page, "#/history?prediction=1")
+    row(page, 2).get_by_role("link").click()
+    pictures = page.locator("article img")
+    expect(pictures).to_have_count(2)
+    for number in range(2):
+        expect(pictures.nth(number)).to_have_js_property("naturalWidth", 28)
+    expect(page.locator(".bars li")).to_have_count(10)
+    (stored,) = rows(sqlite_url, "SELECT request_id, model_version FROM predictions WHERE id = 2")
+    expect(page.locator(".details")).to_contain_text(stored["request_id"])
+    expect(page.locator(".details")).to_contain_text(stored["model_version"])
+    page.keyboard.press("7")
+    expect(page.locator(".labels")).to_contain_text("7 by built-in")
+    page.get_by_role("button", name="Right").click()
+    expect(page.locator(".labels li")).to_have_count(2)
+    page.get_by_role("button", name="Delete …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Its drawing, the answer and what people said about it (2 times) will be gone.")
+    # What somebody has changed since is not deleted before it was seen.
+    send(service, "PATCH", "/results/2", {"notes": "keep this"})
+    dialog.get_by_role("button", name="Delete for good").click()
+    expect(dialog).to_contain_text("Somebody has changed it")
+    expect(dialog).to_contain_text("and its notes will be gone.")
+    assert notes(sqlite_url, 2) == "keep this"
+    dialog.get_by_role("button", name="Delete for good").click()
+    expect(page.locator(".row")).to_have_count(2)
+    assert page.url.endswith("#/history?prediction=1")
+    assert [found["id"] for found in rows(sqlite_url, "SELECT id FROM predictions ORDER BY id")] == [1, 3]
+    go(page, "#/results/2")
+    expect(page.get_by_text("There is no such prediction")).to_be_visible()
+
+
+def test_rows_of_an_older_version_without_drawing_scores_and_time_are_shown(
+    page: Page, service: Service, sqlite_url: str
+) -> None:
+    remember(service, 1)
+    execute(sqlite_url, "DELETE FROM drawings", "UPDATE predictions SET created_at = NULL, request_id = NULL")
+    go(page, "#/history")
+    expect(row(page, 1)).to_contain_text("at an unknown time")
+    expect(row(page, 1).locator("img.missing")).to_be_attached()
+    row(page, 1).get_by_role("link").click()
+    expect(page.get_by_text("The scores of the digits were not remembered then.")).to_be_visible()
+    expect(page.get_by_text("The drawing was not remembered then.")).to_be_visible()

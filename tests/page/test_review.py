@@ -1,0 +1,301 @@
+"""Drawings are reviewed on the page, one key for each, and no word of a person is lost or stored twice."""
+
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.support.browser import PHONE, open_page
+from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER, remember
+from tests.support.review_rows import add_drawings, reviews
+from tests.support.service import execute, rows
+from tests.support.service_process import Service, serving, wait_until
+
+DATABASE = "pixelwise.db"
+LATER_MS = 11 * 60 * 1000
+
+# Whose a label is when nobody gave a name: the key's.
+NOBODY = "built-in"
+
+
+# One service for all, since its start takes longer than most of the tests; each finds its tables empty.
+@pytest.fixture(scope="module")
+def service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("review")
+    with serving(f"sqlite:///{shutil.copy(migrated_sqlite_file, folder / DATABASE)}", folder) as running:
+        yield running
+
+
+@pytest.fixture
+def sqlite_url(service: Service) -> str:
+    """The URL of the service's database, without rows."""
+    # What the page of the test before asked for at last is written by then: the service has one writer, in turns.
+    remember(service, 1)
+    url = f"sqlite:///{service.log.parent / DATABASE}"
+    execute(url, *(f"DELETE FROM {table}" for table in ("labels", "reviews", "drawings", "predictions")))
+    return url
+
+
+@pytest.fixture
+def review(page: Page, site: str, sqlite_url: str) -> Page:
+    """The review queue, with thirty drawings in it that were all read as a 7."""
+    add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 31)})
+    page.goto(f"{site}#/review")
+    return page
+
+
+def number(page: Page) -> int:
+    """Which drawing is shown, as soon as one is: the next is not before its pictures have come."""
+    link = page.locator(".drawn a")
+    expect(link).to_be_visible()
+    return int(link.inner_text().removeprefix("Number "))
+
+
+def press(page: Page, key: str) -> int:
+    """Press a key on the drawing that is shown; return its number."""
+    shown = number(page)
+    page.keyboard.press(key)
+    return shown
+
+
+def labels(database_url: str) -> list[tuple[int, str, str]]:
+    """Everything that was said: about which drawing, what, by whom."""
+    said = rows(database_url, "SELECT prediction_id, label, source FROM labels ORDER BY id")
+    return [(row["prediction_id"], row["label"], row["source"]) for row in said]
+
+
+def expect_labels(database_url: str, expected: list[tuple[int, str, str]]) -> None:
+    """Wait until as many labels are stored as expected, and compare them."""
+    wait_until(lambda: len(labels(database_url)) >= len(expected), f"{len(expected)} labels are stored")
+    assert labels(database_url) == expected
+
+
+def expect_drawing(page: Page, *, other_than: int = 0) -> None:
+    """Wait until a drawing is shown, and its pictures are real ones."""
+    expect(page.locator(".drawn a")).not_to_have_text(f"Number {other_than}")
+    expect(page.locator(".drawn a")).to_be_visible()
+    expect(page.locator(".drawn img")).to_have_js_property("naturalWidth", 28)
+    expect(page.locator(".headline img")).to_have_js_property("naturalWidth", 28)
+
+
+PICTURES = "performance.getEntriesByType('resource').filter(({name}) => name.includes('drawing.png')).length"
+
+
+def expect_batch(page: Page) -> None:
+    """Wait until ten drawings are there with both pictures of each."""
+    expect(page.get_by_text("10 left in this batch")).to_be_visible()
+    wait_until(lambda: page.evaluate(PICTURES) == 20, "the pictures of all ten are there")
+
+
+def test_ten_drawings_are_reviewed_by_keys(review: Page, sqlite_url: str) -> None:
+    expect_drawing(review)
+    name = review.get_by_label("Your name")
+    name.fill("anna")
+    name.press("Enter")
+    said = []
+    for key in ("0", "1", "y", "Enter", "2", "s", "n", "ArrowRight", "3", "4", "5", "6"):
+        shown = press(review, key)
+        if key not in ("s", "ArrowRight"):
+            said.append((shown, {"n": "none", "y": "7", "Enter": "7"}.get(key, key), "anna"))
+        expect_drawing(review, other_than=shown)
+    assert len({id_ for id_, _, _ in said}) == 10, "a drawing was shown twice"
+    expect_labels(sqlite_url, said)
+    expect(review.get_by_text("10 labelled in this sitting")).to_be_visible()
+    expect(review.get_by_role("button", name="correct it")).to_have_count(5)
+
+
+def test_the_next_drawings_are_there_although_no_label_is_stored_yet(
+    review: Page, service: Service, sqlite_url: str
+) -> None:
+    expect_batch(review)
+    service.process.send_signal(signal.SIGSTOP)
+    try:
+        said = [(press(review, key), key, NOBODY) for key in "01234"]
+        assert len({id_ for id_, _, _ in said}) == len(said)
+        expect_drawing(review)
+        assert not labels(sqlite_url)
+    finally:
+        service.process.send_signal(signal.SIGCONT)
+    expect_labels(sqlite_url, said)
+
+
+def test_what_the_model_said_about_a_random_drawing_is_hidden_until_it_is_labelled(
+    review: Page, sqlite_url: str
+) -> None:
+    expect_drawing(review)
+    sampled = {id_ for id_, (sampled, _, _) in reviews(sqlite_url).items() if sampled}
+    assert number(review) in sampled, "those drawn at random come first"
+    bars, right = review.get_by_role("list", name="Score of each digit"), review.get_by_role("button", name="Right")
+    expect(bars).to_be_hidden()
+    expect(right).to_be_hidden()
+    expect(review.locator(".digit-read")).to_have_text("?")
+    press(review, "y")
+    expect(review.get_by_text("There is nothing to agree with")).to_be_visible()
+    said = [(press(review, "3"), "3", NOBODY)]
+    expect(review.get_by_text("the model said 7.")).to_be_visible()
+    while number(review) in sampled:
+        said.append((press(review, "3"), "3", NOBODY))
+    expect(bars).to_be_visible()
+    expect(right).to_be_enabled()
+    expect(review.locator(".digit-read")).to_have_text("7")
+    expect_labels(sqlite_url, said)
+
+
+def test_the_last_word_is_taken_back_and_another_one_counts(review: Page, sqlite_url: str) -> None:
+    expect_drawing(review)
+    first, second = press(review, "1"), press(review, "2")
+    following = number(review)
+    press(review, "z")
+    assert number(review) == second
+    expect(review.get_by_role("button", name="It is a 2")).to_have_attribute("aria-pressed", "true")
+    press(review, "z")
+    assert number(review) == first
+    press(review, "5")
+    assert number(review) == following, "after a correction the queue goes on where it was"
+    review.get_by_role("button", name=f"Number {second} is labelled 2; correct it").click()
+    assert number(review) == second
+    press(review, "n")
+    expect_labels(
+        sqlite_url,
+        [(first, "1", NOBODY), (second, "2", NOBODY), (first, "5", NOBODY), (second, "none", NOBODY)],
+    )
+    expect(review.get_by_text("2 labelled in this sitting")).to_be_visible()
+
+
+def test_a_key_that_is_held_down_labels_one_drawing(review: Page, sqlite_url: str) -> None:
+    expect_drawing(review)
+    shown = number(review)
+    for _ in range(5):
+        review.keyboard.down("4")
+    review.keyboard.up("4")
+    expect_drawing(review, other_than=shown)
+    expect(review.get_by_text("1 labelled in this sitting")).to_be_visible()
+    expect_labels(sqlite_url, [(shown, "4", NOBODY)])
+
+
+def test_drawings_are_reviewed_with_a_finger(browser: Browser, site: str, sqlite_url: str) -> None:
+    add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 13)})
+    with open_page(browser, site, **PHONE) as page:
+        page.goto(f"{site}#/review")
+        expect_drawing(page)
+        said = []
+        for name, word in (("It is a 3", "3"), ("It is not a digit", "none"), ("Skip", None), ("Right", "7")):
+            button = page.get_by_role("button", name=name, exact=True)
+            box = button.bounding_box()
+            assert box
+            assert min(box["width"], box["height"]) >= 44
+            assert box["y"] + box["height"] <= PHONE["viewport"]["height"], "a thumb reaches it without scrolling"
+            if word:
+                said.append((number(page), word, NOBODY))
+            button.tap()
+        page.get_by_role("button", name="Take back").tap()
+        said.append((number(page), "8", NOBODY))
+        page.get_by_role("button", name="It is a 8").tap()
+        expect_labels(sqlite_url, said)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_labels_wait_while_the_service_is_away_and_are_stored_once(
+    browser: Browser, migrated_sqlite_file: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{shutil.copy(migrated_sqlite_file, tmp_path / DATABASE)}"
+    add_drawings(url, {id_: id_ / 100 for id_ in range(1, 31)})
+    with serving(url, tmp_path) as service, open_page(browser, f"http://127.0.0.1:{service.port}/") as page:
+        page.goto(f"http://127.0.0.1:{service.port}/#/review")
+        expect_batch(page)
+        said = [(press(page, "1"), "1", NOBODY)]
+        expect_labels(url, said)
+        service.stop()
+        said += [(press(page, key), key, NOBODY) for key in "23"]
+        expect(page.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
+        with serving(url, tmp_path, port=service.port):
+            expect_labels(url, said)
+            expect(page.locator(".notice")).to_be_hidden()
+            said.append((press(page, "4"), "4", NOBODY))
+            expect_labels(url, said)
+
+
+@pytest.mark.parametrize("lose", WAYS_TO_LOSE_AN_ANSWER)
+def test_a_label_whose_answer_was_lost_is_stored_once(
+    review: Page, sqlite_url: str, lose: Callable[[Route], None]
+) -> None:
+    expect_batch(review)
+    review.route("**/label", lose, times=1)
+    said = [(press(review, "1"), "1", NOBODY)]
+    expect(review.get_by_text("Your label is kept and will be stored.")).to_be_visible()
+    said.append((press(review, "2"), "2", NOBODY))
+    expect(review.locator(".notice")).to_be_hidden()
+    expect_labels(sqlite_url, said)
+
+
+def test_labels_that_were_not_sent_survive_a_reload(review: Page, sqlite_url: str) -> None:
+    expect_batch(review)
+    review.route("**/label", lambda route: route.abort())
+    said = [(press(review, key), key, NOBODY) for key in "12"]
+    expect(review.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
+    review.unroute("**/label")
+    review.reload()
+    expect_drawing(review)
+    assert number(review) not in {id_ for id_, _, _ in said}
+    expect_labels(sqlite_url, said)
+
+
+def test_a_drawing_that_was_deleted_meanwhile_holds_up_no_other_label(review: Page, sqlite_url: str) -> None:
+    expect_batch(review)
+    deleted = number(review)
+    execute(
+        sqlite_url,
+        f"DELETE FROM reviews WHERE prediction_id = {deleted}",
+        f"DELETE FROM drawings WHERE prediction_id = {deleted}",
+        f"DELETE FROM predictions WHERE id = {deleted}",
+    )
+    press(review, "1")
+    expect(review.get_by_text(f"Number {deleted} was deleted meanwhile")).to_be_visible()
+    expect_labels(sqlite_url, [(press(review, "2"), "2", NOBODY)])
+
+
+def test_whoever_comes_back_after_ten_minutes_is_not_shown_what_others_have(
+    page: Page, site: str, sqlite_url: str
+) -> None:
+    add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 31)})
+    page.goto(f"{site}#/review")
+    # The clock's hands are moved for requests, too, so none may be under way.
+    expect_batch(page)
+    page.clock.install()
+    page.clock.fast_forward(LATER_MS)
+    expect(page.get_by_role("heading", name="You were away")).to_be_visible()
+    expect(page.locator(".drawn img")).to_be_hidden()
+    # By now the service has given them to somebody else.
+    mine = set(reviews(sqlite_url))
+    execute(sqlite_url, "UPDATE reviews SET reviewer = 'ben'")
+    page.get_by_role("button", name="Go on").click()
+    expect_drawing(page)
+    assert number(page) not in mine
+
+
+def test_an_empty_queue_says_what_to_do(page: Page, site: str, sqlite_url: str) -> None:
+    add_drawings(sqlite_url, {1: 0.1, 2: 0.2})
+    page.goto(f"{site}#/review")
+    expect_drawing(page)
+    skipped, labelled = press(page, "s"), press(page, "6")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    expect(page.locator("main").get_by_role("link", name="Draw")).to_be_visible()
+    page.get_by_role("button", name="Show what I skipped (1)").click()
+    expect_drawing(page)
+    assert press(page, "5") == skipped
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    expect_labels(sqlite_url, [(labelled, "6", NOBODY), (skipped, "5", NOBODY)])
+
+
+def test_without_a_key_the_queue_says_how_to_get_in_and_reserves_nothing(
+    browser: Browser, site: str, sqlite_url: str
+) -> None:
+    add_drawings(sqlite_url, {1: 0.1})
+    with open_page(browser, f"{site}#/review", key=None) as page:
+        page.locator("main").get_by_role("button", name="Enter the key").click()
+        expect(page.get_by_role("dialog", name="The API key")).to_be_visible()
+        expect(page.locator(".drawn img")).to_have_count(0)
+        assert not reviews(sqlite_url)

@@ -1,0 +1,192 @@
+"""Replay: the stored drawings are scored with another model and compared with what was answered to them."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app.analysis.export_files import is_test
+from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION
+from app.classifier import ModelError
+from app.database import Database
+from tests.support.model_files import model_of_nothing, model_that_breaks, second_model
+from tests.support.replay_fixtures import Images, flips, label, records, remember, run
+from tests.support.service import connected, execute
+
+pytestmark = pytest.mark.usefixtures("settings_environment")
+
+
+def swapped(answer: str) -> str:
+    return {"4": "9", "9": "4"}.get(answer, answer)
+
+
+def test_every_drawing_is_scored_and_the_flips_are_where_the_answers_differ(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    answered = remember(database_url, drawn)
+    found = run(database, swapping, tmp_path / "out")
+    different = [(id_, answer) for id_, answer in enumerate(answered, 1) if answer in "49"]
+    assert 0 < len(different) < len(drawn)
+    report = found.report
+    assert (report.drawings, report.agreement.agreed) == (len(drawn), len(drawn) - len(different))
+    assert report.agreement.agreement == pytest.approx(1 - len(different) / len(drawn))
+    pairs = {(pair.stored, pair.new): pair.drawings for pair in report.flips}
+    assert pairs == {(one, swapped(one)): answered.count(one) for one in "49"}
+    assert [(int(flip["id"]), flip["stored_prediction"]) for flip in flips(found)] == different
+    assert all(flip["new_prediction"] == swapped(flip["stored_prediction"]) for flip in flips(found))
+    assert all(flip["new_confidence"] == flip["stored_confidence"] and not flip["label"] for flip in flips(found))
+    assert json.loads(found.report_file.read_text()) == report.model_dump(mode="json")
+
+
+def test_accuracy_is_counted_on_the_label_that_counts(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    answered = remember(database_url, drawn)
+    fours = [id_ for id_, answer in enumerate(answered, 1) if answer == "4"]
+    others = [id_ for id_, answer in enumerate(answered, 1) if answer not in "49"]
+    only_new, only_stored, neither = fours[:3]
+    # Where the stored answer is wrong, where the new one is, where both are, and where both are right.
+    label(database_url, (only_new, "9"), (only_stored, "4"), (neither, "7"), (others[0], answered[others[0] - 1]))
+    report = run(database, swapping, tmp_path / "out").report
+    on = report.labelled
+    assert (on.drawings, on.stored.correct, on.new.correct) == (4, 2, 2)
+    assert (on.only_stored_correct, on.only_new_correct, on.p_value) == (1, 1, 1.0)
+    assert on.stored.accuracy == 0.5
+    assert on.stored.interval == pytest.approx((0.150039, 0.849961), abs=1e-6)
+    table = {row.label: (row.drawings, row.stored_correct, row.new_correct) for row in report.labels}
+    assert table["4"] == (1, 1, 0)
+    assert table["9"] == (1, 0, 1)
+    assert sum(drawings for drawings, *_ in table.values()) == 4
+
+
+def test_an_overridden_label_does_not_count(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    four = 1 + remember(database_url, drawn).index("4")
+    label(database_url, (four, "9"), (four, "4"))
+    report = run(database, swapping, tmp_path / "out").report
+    assert (report.labelled.only_stored_correct, report.labelled.only_new_correct) == (1, 0)
+    assert [row.label for row in report.labels] == ["4"]
+
+
+def test_what_is_no_digit_is_wrong_for_both_models(
+    database: Database, database_url: str, drawn: Images, tmp_path: Path
+) -> None:
+    # A stored answer and a model with a class that is called like the label.
+    remember(database_url, drawn[:2], prediction="none")
+    label(database_url, (1, "none"), (2, "none"))
+    model = second_model(tmp_path, classes=["none", *"123456789"], order=[0] * 10)
+    on = run(database, model, tmp_path / "out").report.labelled
+    assert (on.drawings, on.new.not_a_digit) == (2, 2)
+    assert (on.stored.correct, on.new.correct, on.p_value) == (0, 0, 1.0)
+
+
+def test_drawings_that_were_drawn_at_random_are_counted_apart(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    answered = remember(database_url, drawn)
+    fours = [id_ for id_, answer in enumerate(answered, 1) if answer == "4"][:3]
+    label(database_url, *((id_, "9") for id_ in fours))
+    drawn_at_random = "INSERT INTO reviews (prediction_id, sampled) VALUES ({}, {})"
+    execute(database_url, drawn_at_random.format(fours[0], "true"), drawn_at_random.format(fours[1], "false"))
+    report = run(database, swapping, tmp_path / "out").report
+    assert (report.labelled.only_new_correct, report.at_random.only_new_correct) == (3, 1)
+    assert report.verdict_at_random is not None
+    assert "1 labelled drawing drawn at random" in report.verdict_at_random
+
+
+def test_drawings_that_exports_keep_for_testing_are_counted_apart(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    remember(database_url, drawn)
+    label(database_url, *((id_, "9") for id_ in range(1, len(drawn) + 1)))
+    report = run(database, swapping, tmp_path / "out").report
+    kept = sum(is_test(image.tobytes(), "0", 0.1) for image in drawn)
+    assert 0 < kept < len(drawn)
+    assert report.held_out.drawings == kept
+    assert report.verdict_held_out is not None
+    assert f"{kept} labelled drawings kept for testing" in report.verdict_held_out
+
+
+def test_predictions_without_a_drawing_are_left_out_and_counted(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    remember(database_url, drawn)
+    execute(database_url, "DELETE FROM drawings WHERE prediction_id IN (1, 50)")
+    for _ in range(2):
+        report = run(database, swapping, tmp_path / "out").report
+        assert (report.drawings, report.without_drawing) == (len(drawn) - 2, 2)
+
+
+def test_answers_of_other_versions_can_be_left_out(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    remember(database_url, drawn[:60], model_version="v1")
+    remember(database_url, drawn[60:], first_id=61, model_version="v0")
+    whole = run(database, swapping, tmp_path / "all").report
+    assert {row.model_version: row.drawings for row in whole.versions} == {"v1": 60, "v0": 40}
+    part = run(database, swapping, tmp_path / "part", model_version="v0").report
+    assert (part.drawings, part.only_model_version) == (40, "v0")
+    assert records(tmp_path / "part")["id"].tolist() == list(range(61, 101))
+    assert part.versions == [row for row in whole.versions if row.model_version == "v0"]
+
+
+def test_database_without_drawings_has_a_report_that_says_so(
+    database: Database, swapping: Path, tmp_path: Path
+) -> None:
+    found = run(database, swapping, tmp_path / "out")
+    assert (found.report.drawings, found.report.latency) == (0, None)
+    assert "nothing to compare" in found.report.verdict
+    assert "nothing to compare" in found.page_file.read_text()
+    assert flips(found) == []
+
+
+def test_latency_of_both_models_is_measured_on_stored_drawings(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    remember(database_url, drawn[:3])
+    latency = run(database, swapping, tmp_path / "out").report.latency
+    assert latency is not None
+    assert min(latency.new.single, latency.new.batch, latency.loaded.single, latency.loaded.batch) > 0
+
+
+def test_progress_goes_from_nothing_to_all(
+    database: Database, database_url: str, noise: Images, swapping: Path, tmp_path: Path
+) -> None:
+    remember(database_url, noise)
+    told: list[tuple[int, int]] = []
+    run(database, swapping, tmp_path / "out", progress=lambda done, total: told.append((done, total)))
+    (total,) = {total for _, total in told}
+    done = [done for done, _ in told]
+    assert (done[0], done[-1]) == (0, total)
+    assert done == sorted(set(done))
+    assert len(done) > 4
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"), [(model_of_nothing, "gives no probabilities"), (model_that_breaks, "fails on some of the")]
+)
+def test_model_that_cannot_answer_is_refused(
+    sqlite_database: Database, sqlite_url: str, drawn: Images, tmp_path: Path, broken: Any, words: str
+) -> None:
+    remember(sqlite_url, drawn)
+    with pytest.raises(ModelError, match=words):
+        run(sqlite_database, broken(tmp_path), tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {ANSWERS, DESCRIPTION}
+
+
+def test_replay_stores_nothing_in_the_database(
+    sqlite_database: Database, sqlite_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    remember(sqlite_url, drawn)
+    with connected(sqlite_url) as connection:
+        before = connection.scalar(sa.text("SELECT group_concat(id || prediction || model_version) FROM predictions"))
+    run(sqlite_database, swapping, tmp_path / "out")
+    with connected(sqlite_url) as connection:
+        after = connection.scalar(sa.text("SELECT group_concat(id || prediction || model_version) FROM predictions"))
+        assert connection.scalar(sa.text("SELECT count(*) FROM shadow_predictions")) == 0
+    assert before == after
+    assert asyncio.run(sqlite_database.write_problem()) is None

@@ -1,0 +1,259 @@
+"""The random share of the review queue: how large it is, and that it measures the model without bias."""
+
+import asyncio
+from collections import Counter
+from itertools import islice
+from random import Random
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from scipy import stats
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+
+from app.analysis.intervals import wilson_interval
+from app.database import Database, writer
+from app.models import Label, Review
+from app.repository.review import draw
+from app.schemas.review import ReviewPage, ReviewQuery
+from app.services.review import offer
+from tests.support.review_rows import LONG_AGO, add_drawings, add_labels, ids, page, reviews
+from tests.support.service import execute, rows
+from tests.support.stored_rows import drawing_of
+
+FAR = 2**31 - 1
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a work take its time: hundreds of pages are one here."""
+    monkeypatch.setattr(writer, "ANSWER_WITHIN_S", 100.0)
+
+
+def test_one_in_five_is_random_in_the_long_run_whatever_the_length_of_the_page(
+    database: Database, database_url: str
+) -> None:
+    add_drawings(database_url, {id_: id_ / 1000 for id_ in range(1, 1001)})
+    random = Random(7)
+
+    def pages(session: Session) -> dict[int, list[int]]:
+        def count_random(limit: int) -> int:
+            results = offer(session, ReviewQuery(limit=limit), random).results
+            assert len(results) == limit
+            return sum(item.reason == "random" for item in results)
+
+        return {limit: [count_random(limit) for _ in range(calls)] for limit, calls in ((1, 200), (7, 50), (10, 5))}
+
+    found = asyncio.run(database.write(pages))
+    # Within two and a half standard deviations of 20 %.
+    assert 26 <= sum(found[1]) <= 54
+    assert set(found[7]) == {1, 2}
+    assert 62 <= sum(found[7]) <= 78
+    assert found[10] == [2] * 5
+
+
+WRONG = 0.1
+
+
+def population(count: int, seed: int) -> tuple[dict[int, float | None], dict[int, str], dict[int, str]]:
+    """Margins, what each drawing of a model that says 7 shows, and what its users said before anybody reviewed."""
+    rng = np.random.default_rng(seed)
+    wrong = rng.random(count) < WRONG
+    # Wrong answers are the less sure ones, and most of them are corrected by whoever drew.
+    margin = np.where(wrong, rng.beta(1, 3, count), rng.beta(5, 1, count))
+    corrected = wrong & (rng.random(count) < 0.7)
+    everybody = range(1, count + 1)
+    truth = {id_: "1" if wrong[id_ - 1] else "7" for id_ in everybody}
+    said = {id_: "1" for id_ in everybody if corrected[id_ - 1]}
+    return dict(zip(everybody, margin.tolist(), strict=True)), truth, said
+
+
+def review_and_label(session: Session, truth: dict[int, str], calls: int) -> list[bool]:
+    """Label whatever is offered by this many pages; return whether the model, which says 7, is right on each drawn."""
+    random = Random(11)
+    for _ in range(calls):
+        offered = offer(session, ReviewQuery(limit=10), random).results
+        said = [{"prediction_id": item.id, "label": truth[item.id], "source": "anna"} for item in offered]
+        session.execute(sa.insert(Label), said)
+    drawn = sa.select(Label.label).join(Review, Review.prediction_id == Label.prediction_id).where(Review.sampled)
+    return [label == "7" for label in session.scalars(drawn)]
+
+
+def test_accuracy_over_what_was_drawn_is_that_of_the_model_and_that_over_all_labels_is_not(
+    database: Database, database_url: str
+) -> None:
+    margins, truth, corrected = population(1500, seed=3)
+    add_drawings(database_url, margins)
+    add_labels(database_url, corrected)
+    drawn = asyncio.run(database.write(lambda session: review_and_label(session, truth, calls=100)))
+    everything = [row["label"] == "7" for row in rows(database_url, "SELECT label FROM labels")]
+    right = sum(shown == "7" for shown in truth.values()) / len(truth)
+    assert len(drawn) > 200
+    low, high = wilson_interval(sum(drawn), len(drawn)) or (0, 0)
+    assert low < right < high
+    low, high = wilson_interval(sum(everything), len(everything)) or (0, 0)
+    assert not low < right < high
+    # Drawn among the unlabelled, the same number would have been found better than the model is.
+    unlabelled = [shown == "7" for id_, shown in truth.items() if id_ not in corrected]
+    assert sum(unlabelled) / len(unlabelled) > (wilson_interval(sum(drawn), len(drawn)) or (0, 0))[1]
+
+
+def test_drawing_that_was_sent_a_thousand_times_weighs_as_much_as_it_should(
+    database: Database, database_url: str
+) -> None:
+    flood = dict.fromkeys(range(1, 451), "1")
+    truth = {**flood, **dict.fromkeys(range(451, 501), "7")}
+    add_drawings(database_url, dict.fromkeys(truth, 0.5), dict.fromkeys(flood, drawing_of(1)["pixels"]))
+    drawn = asyncio.run(database.write(lambda session: review_and_label(session, truth, calls=100)))
+    assert len(drawn) > 80
+    low, high = wilson_interval(sum(drawn), len(drawn)) or (0, 0)
+    assert low < 0.1 < high < 0.3
+    waiting = "SELECT 1 FROM reviews WHERE sampled AND prediction_id NOT IN (SELECT prediction_id FROM labels)"
+    assert len(rows(database_url, waiting)) < 5
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        pytest.param([*range(1, 31), *range(131, 161)], id="a gap"),
+        pytest.param([*range(1, 21), *range(FAR - 20, FAR)], id="hardly anything but gaps"),
+    ],
+)
+def test_every_drawing_is_equally_likely_whatever_gaps_its_ids_have(
+    database: Database, database_url: str, there: list[int]
+) -> None:
+    add_drawings(database_url, dict.fromkeys(there, 0.5))
+    sampled = there[5:10]
+    execute(database_url, *(f"INSERT INTO reviews (prediction_id, sampled) VALUES ({id_}, true)" for id_ in sampled))
+    random = Random(5)
+
+    def draws(session: Session) -> list[list[int]]:
+        return [[row.id for row in islice(draw(session, random), 3)] for _ in range(120)]
+
+    drawn = asyncio.run(database.write(draws))
+    assert all(len(set(three)) == 3 for three in drawn)
+    counts = Counter(id_ for three in drawn for id_ in three)
+    assert set(counts) == set(there) - set(sampled)
+    assert stats.chisquare(list(counts.values())).pvalue > 0.001
+
+
+def test_draw_ends_when_all_were_drawn(database: Database, database_url: str) -> None:
+    there = [*range(1, 41), 5000, FAR]
+    add_drawings(database_url, dict.fromkeys(there[:-2], 0.5))
+
+    def drawn(session: Session) -> list[int]:
+        return [row.id for row in draw(session, Random(1))]
+
+    assert asyncio.run(database.write(drawn)) != there[:-2]
+    assert sorted(asyncio.run(database.write(drawn))) == there[:-2]
+    execute(database_url, "INSERT INTO reviews (prediction_id, sampled) SELECT prediction_id, true FROM drawings")
+    assert asyncio.run(database.write(drawn)) == []
+    add_drawings(database_url, dict.fromkeys(there[-2:], 0.5))
+    assert sorted(asyncio.run(database.write(drawn))) == there[-2:]
+
+
+def test_labelled_drawings_are_drawn_too_and_need_nobody(client: TestClient, database_url: str) -> None:
+    add_drawings(database_url, dict.fromkeys(range(1, 7), 0.5))
+    add_labels(database_url, dict.fromkeys(range(1, 7), "7"))
+    assert page(client) == []
+    assert reviews(database_url) == dict.fromkeys(range(1, 7), (True, None, False))
+
+
+def test_drawing_of_another_s_page_can_be_drawn_and_stays_there(client: TestClient, database_url: str) -> None:
+    add_drawings(database_url, {1: 0.5})
+    execute(database_url, "INSERT INTO reviews VALUES (1, false, 'anna', CURRENT_TIMESTAMP)")
+    assert page(client, limit=5, reviewer="bob") == []
+    assert reviews(database_url) == {1: (True, "anna", True)}
+    assert [(item["id"], item["reason"]) for item in page(client, reviewer="anna")] == [(1, "random")]
+
+
+def test_drawn_ones_that_nobody_labelled_are_offered_again_before_others_are_drawn(
+    client: TestClient, database_url: str
+) -> None:
+    add_drawings(database_url, {id_: id_ / 100 for id_ in range(1, 101)})
+    execute(
+        database_url,
+        f"INSERT INTO reviews VALUES (50, true, 'anna', '{LONG_AGO}')",
+        f"INSERT INTO reviews VALUES (60, true, 'anna', '{LONG_AGO}')",
+        f"INSERT INTO reviews VALUES (70, true, 'anna', '{LONG_AGO}')",
+        "INSERT INTO reviews VALUES (80, true, NULL, NULL)",
+    )
+    add_labels(database_url, {60: "7"})
+    again = page(client)
+    assert [(item["id"], item["reason"]) for item in again[:2]] == [(80, "random"), (50, "random")]
+    assert sum(state[0] for state in reviews(database_url).values()) == 4
+    assert ids(page(client))[0] == 70
+    assert sum(state[0] for state in reviews(database_url).values()) > 4
+
+
+def test_drawn_one_that_would_be_a_double_on_the_page_is_kept_for_another(
+    client: TestClient, database_url: str
+) -> None:
+    same = drawing_of(1)["pixels"]
+    add_drawings(database_url, {1: 0.5, 2: 0.5}, {1: same, 2: same})
+    # Two random ones are wanted, so both are drawn.
+    (first,) = page(client)
+    other = 3 - first["id"]
+    assert reviews(database_url) == {first["id"]: (True, None, True), other: (True, None, False)}
+    (second,) = page(client)
+    assert (second["id"], second["reason"]) == (other, "random")
+
+
+def offered(url: str, calls: int, limit: int) -> list[int]:
+    """What a process of its own is offered."""
+    database = Database(url)
+
+    def choose(session: Session) -> ReviewPage:
+        return offer(session, ReviewQuery(limit=limit))
+
+    try:
+        return [item.id for _ in range(calls) for item in asyncio.run(database.write(choose)).results]
+    finally:
+        database.close()
+
+
+def test_callers_at_once_get_different_drawings(database: Database, database_url: str) -> None:
+    add_drawings(database_url, {id_: id_ / 500 for id_ in range(1, 301)})
+    url = database_url.replace("postgresql://", "postgresql+psycopg://")
+
+    async def everybody() -> list[list[int]]:
+        return await asyncio.gather(*(asyncio.to_thread(offered, url, 10, 5) for _ in range(4)))
+
+    pages = asyncio.run(everybody())
+    assert [len(found) for found in pages] == [50] * 4
+    assert len(set().union(*pages)) == 200
+    stored = asyncio.run(database.read(lambda session: session.scalars(sa.select(Review.prediction_id)).all()))
+    assert set(stored) >= set().union(*pages)
+
+
+def test_nothing_is_drawn_while_what_was_drawn_has_to_wait_for_another_page(
+    client: TestClient, database_url: str
+) -> None:
+    add_drawings(database_url, {id_: id_ / 40 for id_ in range(1, 41)}, dict.fromkeys((1, 2, 3), bytes(784)))
+    execute(database_url, "INSERT INTO reviews (prediction_id, sampled) VALUES (1, true), (2, true), (3, true)")
+    assert ids(page(client)) == [1, *range(4, 13)]
+    assert {id_ for id_, state in reviews(database_url).items() if state[0]} == {1, 2, 3}
+
+
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+def test_drawing_that_is_being_deleted_is_not_offered(postgres_url: str) -> None:
+    add_drawings(postgres_url, {1: 0.1, 2: 0.2})
+    url = postgres_url.replace("postgresql://", "postgresql+psycopg://")
+    engine = sa.create_engine(url)
+
+    async def meanwhile() -> list[int]:
+        with engine.connect() as connection, connection.begin():
+            connection.execute(sa.text("DELETE FROM predictions WHERE id = 1"))
+            call = asyncio.create_task(asyncio.to_thread(offered, url, 1, 10))
+            # Asked on another connection, since within a transaction the answer stays as it was first.
+            while not rows(postgres_url, WAITING):
+                assert not call.done()
+                await asyncio.sleep(0.01)
+        return await call
+
+    assert asyncio.run(meanwhile()) == [2]
+    engine.dispose()
+    assert reviews(postgres_url) == {2: (True, None, True)}

@@ -1,0 +1,192 @@
+"""The shadow model: it scores what was answered, keeps its answers apart, and never reaches a client."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from app.classifier import Classifier, get_shadow_classifier
+from app.main import create_app
+from app.schemas.classify import SEVEN
+from app.services import shadow
+from tests.support.http_fixtures import Start
+from tests.support.model_files import model_of_nothing, model_that_breaks, second_model, swapping_model
+from tests.support.service import DRAWING, KEY, eventually, hidden, start_problem, stored
+from tests.support.shadow_model import HeldUp, shadow_rows
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    """A model that answers 1 where the shipped one answers 7."""
+    return swapping_model(tmp_path, 7, 1)
+
+
+def started(start: Start, database_url: str, model: Path) -> TestClient:
+    return start(DATABASE_URL=database_url, SHADOW_MODEL_PATH=str(model))
+
+
+def classify(client: TestClient) -> dict[str, Any]:
+    response = client.post("/classify", json=DRAWING)
+    assert response.status_code == 200
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_second_model_s_answer_is_kept_apart_from_what_was_answered(
+    start: Start, database_url: str, second: Path
+) -> None:
+    client = started(start, database_url, second)
+    answer = classify(client)
+    assert answer["prediction"] == "7"
+    eventually(lambda: bool(shadow_rows(database_url)))
+    (kept,) = shadow_rows(database_url)
+    assert kept == {
+        "prediction_id": answer["id"],
+        "model_sha256": Classifier(second).sha256,
+        "model_version": "v2",
+        "prediction": "1",
+        "confidence": pytest.approx(answer["confidence"], abs=1e-5),
+    }
+    result = client.get(f"/results/{answer['id']}").json()
+    assert (result["prediction"], result["model_version"]) == ("7", answer["model_version"])
+
+
+def test_batches_and_images_are_scored_as_well(start: Start, sqlite_url: str, second: Path) -> None:
+    client = started(start, sqlite_url, second)
+    image = BytesIO()
+    Image.fromarray(np.array(SEVEN, np.uint8)).save(image, "PNG")
+    batch = client.post("/classify/batch", json={"images": [SEVEN, SEVEN]}).json()["results"]
+    single = client.post("/classify/image", files={"file": image.getvalue()}).json()
+    client.__exit__()
+    assert [row["prediction_id"] for row in shadow_rows(sqlite_url)] == [answer["id"] for answer in (*batch, single)]
+    assert {row["prediction"] for row in shadow_rows(sqlite_url)} == {"1"}
+
+
+def test_models_lists_what_the_shadow_would_have_answered(start: Start, sqlite_url: str, second: Path) -> None:
+    client = started(start, sqlite_url, second)
+    classify(client)
+    eventually(lambda: bool(shadow_rows(sqlite_url)))
+    live, listening = client.get("/models").json()["models"]
+    assert (live["loaded"], live["predictions"], live["shadow"]) == ("live", 1, None)
+    assert (listening["loaded"], listening["version"], listening["predictions"]) == ("shadow", "v2", 0)
+    assert (listening["shadow"]["predictions"], listening["shadow"]["agreed"]) == (1, 0)
+
+
+def test_without_the_setting_nothing_listens(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url)
+    assert shadow.background([1], [bytes(784)]) is None
+    assert get_shadow_classifier() is None
+    classify(client)
+    assert shadow_rows(sqlite_url) == []
+
+
+def test_what_waits_when_the_service_ends_is_scored_first(start: Start, database_url: str, second: Path) -> None:
+    client = started(start, database_url, second)
+    ids = [classify(client)["id"] for _ in range(5)]
+    client.__exit__()
+    assert [row["prediction_id"] for row in shadow_rows(database_url)] == ids
+    assert shadow.background([1], [bytes(784)]) is None
+    assert get_shadow_classifier.cache_info().currsize == 0
+
+
+@pytest.mark.parametrize("broken", [model_that_breaks, model_of_nothing])
+def test_model_that_fails_never_reaches_the_client(
+    start: Start, database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: Any
+) -> None:
+    client = started(start, database_url, broken(tmp_path))
+    # At once, for the log tells of the first loss at once.
+    assert client.post("/classify/batch", json={"images": [SEVEN] * 5}).status_code == 200
+    client.__exit__()
+    assert stored(database_url) == (5, 5)
+    assert shadow_rows(database_url) == []
+    (record,) = caplog.records
+    assert "the shadow model left out 5 drawings" in record.getMessage()
+    assert record.getMessage().isprintable()
+
+
+def test_database_that_fails_for_the_shadow_alone_never_reaches_the_client(
+    start: Start, database_url: str, second: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = started(start, database_url, second)
+    with hidden(database_url, "shadow_predictions"):
+        # At once, for the log tells of the first loss at once.
+        lost = client.post("/classify/batch", json={"images": [SEVEN] * 3}).json()["results"]
+        eventually(lambda: bool(caplog.records))
+    later = classify(client)["id"]
+    eventually(lambda: bool(shadow_rows(database_url)))
+    assert [row["prediction_id"] for row in shadow_rows(database_url)] == [later]
+    assert stored(database_url) == (len(lost) + 1, len(lost) + 1)
+    (record,) = caplog.records
+    assert "left out 3 drawings: DatabaseUnavailable" in record.getMessage()
+
+
+def test_deleting_a_prediction_deletes_the_shadow_s_answer(start: Start, database_url: str, second: Path) -> None:
+    client = started(start, database_url, second)
+    prediction_id = classify(client)["id"]
+    eventually(lambda: bool(shadow_rows(database_url)))
+    assert client.delete(f"/results/{prediction_id}").status_code == 204
+    assert shadow_rows(database_url) == []
+
+
+def test_requests_are_answered_while_the_second_model_is_held_up(
+    start: Start, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_up = HeldUp(second_model(tmp_path))
+    monkeypatch.setattr(shadow, "get_shadow_classifier", lambda: held_up)
+    client = start(DATABASE_URL=sqlite_url)
+    try:
+        classify(client)
+        eventually(held_up.begun.is_set)
+        ids = [classify(client)["id"] for _ in range(5)]
+        assert shadow_rows(sqlite_url) == []
+    finally:
+        held_up.let_go.set()
+    client.__exit__()
+    assert [row["prediction_id"] for row in shadow_rows(sqlite_url)] == [1, *ids]
+
+
+@pytest.fixture
+def working_settings(settings_environment: pytest.MonkeyPatch, sqlite_url: str) -> pytest.MonkeyPatch:
+    """Settings the service starts with."""
+    settings_environment.setenv("SECRET_API_KEY", KEY)
+    settings_environment.setenv("DATABASE_URL", sqlite_url)
+    return settings_environment
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("/no-such-folder/second.onnx", "set SHADOW_MODEL_PATH to an ONNX file, or remove it from .env"),
+        ("no-such-folder/second.onnx", "set SHADOW_MODEL_PATH"),
+        (__file__, "is not a PixelWise model; set SHADOW_MODEL_PATH"),
+        ("models/model.pkl", "SHADOW_MODEL_PATH: is a pickle"),
+        ("/srv/model.joblib", "SHADOW_MODEL_PATH: is a pickle"),
+    ],
+)
+def test_second_model_that_cannot_be_used_is_refused_at_the_start(
+    working_settings: pytest.MonkeyPatch, value: str, words: str
+) -> None:
+    working_settings.setenv("SHADOW_MODEL_PATH", value)
+    problem = start_problem(create_app())
+    assert problem is not None
+    assert words in problem
+    assert problem.isprintable()
+
+
+def test_each_start_reads_the_setting_anew(
+    working_settings: pytest.MonkeyPatch, start: Start, sqlite_url: str, tmp_path: Path
+) -> None:
+    working_settings.setenv("SHADOW_MODEL_PATH", str(second_model(tmp_path, version="of a start that was refused")))
+    with hidden(sqlite_url, "alembic_version"):
+        assert start_problem(create_app()) is not None
+    first = started(start, sqlite_url, second_model(tmp_path, version="first"))
+    classify(first)
+    first.__exit__()
+    second = started(start, sqlite_url, second_model(tmp_path, version="second"))
+    classify(second)
+    second.__exit__()
+    assert [row["model_version"] for row in shadow_rows(sqlite_url)] == ["first", "second"]

@@ -1,0 +1,153 @@
+"""The shadow without the service: what waits is scored and stored, once, and what cannot be is left out."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sqlalchemy.orm import Session
+
+from app.classifier import Classifier
+from app.database import Database
+from app.repository.classify import NewPrediction, add_predictions
+from app.repository.shadow import ShadowAnswer, add_shadow_predictions
+from app.services import shadow
+from tests.support.model_files import model_that_breaks, second_model, swapping_model
+from tests.support.service import eventually, execute, random_drawings
+from tests.support.shadow_model import HeldUp, shadow_rows
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    """A model that answers 1 where the shipped one answers 7."""
+    return swapping_model(tmp_path, 7, 1)
+
+
+def remember(session: Session, count: int = 3) -> list[int]:
+    """Store predictions of noise; return their ids."""
+    scores = {str(digit): 0.91 if digit == 7 else 0.01 for digit in range(10)}
+    many = [
+        NewPrediction("7", 0.91, "v1", "a-request", "somebody", image.tobytes(), scores)
+        for image in random_drawings(count)
+    ]
+    ids, _ = add_predictions(session, many)
+    return ids
+
+
+async def score(database: Database, model: Path, ids: list[int], images: npt.NDArray[np.uint8]) -> None:
+    """Let a shadow score these drawings, and end it."""
+    listening = shadow.Shadow(Classifier(model), database)
+    await listening.offer(ids, [image.tobytes() for image in images])
+    await listening.end()
+
+
+def test_broken_model_does_not_keep_the_next_drawings_from_being_scored(
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> list[int]:
+        ids = await sqlite_database.write(remember)
+        listening = shadow.Shadow(Classifier(model_that_breaks(tmp_path)), sqlite_database)
+        await listening.offer(ids[:1], [random_drawings(1).tobytes()])
+        await asyncio.to_thread(eventually, lambda: bool(caplog.records))
+        await listening.offer(ids[1:2], [bytes(784)])
+        await listening.end()
+        return ids
+
+    ids = asyncio.run(run())
+    assert [row["prediction_id"] for row in shadow_rows(sqlite_url)] == ids[1:2]
+
+
+def test_prediction_that_was_deleted_meanwhile_is_skipped(database: Database, database_url: str, second: Path) -> None:
+    async def run() -> list[int]:
+        ids = await database.write(remember)
+        execute(database_url, f"DELETE FROM predictions WHERE id = {ids[1]}")
+        await score(database, second, ids, random_drawings(3))
+        return ids
+
+    first, _, last = asyncio.run(run())
+    assert [row["prediction_id"] for row in shadow_rows(database_url)] == [first, last]
+
+
+def test_drawing_that_comes_twice_is_kept_once(database: Database, database_url: str, second: Path) -> None:
+    async def run() -> list[int]:
+        ids = await database.write(remember)
+        await score(database, second, ids[:2], random_drawings(3)[:2])
+        await score(database, second, ids, np.concatenate([random_drawings(2, seed=1), random_drawings(3)[2:]]))
+        return ids
+
+    ids = asyncio.run(run())
+    found = shadow_rows(database_url)
+    assert [row["prediction_id"] for row in found] == ids
+    expected = [answer["prediction"] for answer in Classifier(second).classify_batch(random_drawings(3))]
+    assert [row["prediction"] for row in found] == expected
+
+
+def test_two_models_keep_an_answer_each(database: Database, database_url: str) -> None:
+    async def run() -> list[int]:
+        ids = await database.write(remember)
+        answers = [ShadowAnswer(id_, "3", 0.5) for id_ in ids]
+        await database.write(lambda session: add_shadow_predictions(session, "a" * 64, "v2", answers))
+        await database.write(lambda session: add_shadow_predictions(session, "b" * 64, "v2", answers))
+        return ids
+
+    ids = asyncio.run(run())
+    assert [(row["prediction_id"], row["model_sha256"][0]) for row in shadow_rows(database_url)] == [
+        (id_, name) for id_ in ids for name in "ab"
+    ]
+
+
+def test_drawings_without_room_are_left_out_and_the_log_says_so_once(
+    sqlite_database: Database,
+    sqlite_url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Thirty-two transactions in the end.
+    monkeypatch.setattr(shadow, "GRACE_S", 30.0)
+    held_up = HeldUp(second_model(tmp_path))
+
+    async def run() -> None:
+        ids = await sqlite_database.write(lambda session: remember(session, 1))
+        listening = shadow.Shadow(held_up, sqlite_database)
+        many = [*ids, *range(1000, 999 + shadow.ROOM)]
+        await listening.offer(many, [bytes(784)] * shadow.ROOM)
+        assert caplog.records == []
+        for _ in range(3):
+            await listening.offer(range(1000), [bytes(784)] * 1000)
+        (record,) = caplog.records
+        assert "left out 1000 drawings: more arrive than it can score" in record.getMessage()
+        held_up.let_go.set()
+        await listening.end()
+
+    asyncio.run(run())
+    assert len(shadow_rows(sqlite_url)) == 1
+    first, last = (record.getMessage() for record in caplog.records)
+    assert "1000" in first
+    assert "left out 2000 drawings" in last
+
+
+def test_end_gives_up_a_model_that_does_not_answer(
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(shadow, "GRACE_S", 0.01)
+    held_up = HeldUp(second_model(tmp_path))
+
+    async def run() -> None:
+        ids = await sqlite_database.write(lambda session: remember(session, 100))
+        listening = shadow.Shadow(held_up, sqlite_database)
+        await listening.offer(ids, [bytes(784)] * len(ids))
+        while not held_up.begun.is_set():
+            await asyncio.sleep(0)
+        await listening.end()
+        held_up.let_go.set()
+
+    asyncio.run(run())
+    assert shadow_rows(sqlite_url) == []
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [
+        "the shadow model left out 64 drawings: the service ended",
+        "the shadow model left out 36 drawings: the service ended",
+    ]

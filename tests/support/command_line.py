@@ -1,0 +1,149 @@
+"""The command line as its users meet it: in this process for speed, in one of its own, and in a terminal."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+from app.cli.main import main
+from tests.support.project_copy import PROJECT, SECONDS, environment
+
+
+class Outcome(NamedTuple):
+    """How a command ended, and what it wrote on standard output and standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run(*arguments: str) -> Outcome:
+    """Run a command in this process, with the settings of the test; nobody sits in front of it."""
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(arguments)
+    return Outcome(status, out.getvalue(), err.getvalue())
+
+
+def done(*arguments: str) -> str:
+    """Run a command that must succeed; return what it wrote on standard output."""
+    outcome = run(*arguments)
+    assert outcome.status == 0, outcome.err
+    return outcome.out
+
+
+def refused(status: int, *arguments: str) -> str:
+    """Run a command that must end with this status, without output and with one line that says why; return the line."""
+    outcome = run(*arguments)
+    assert (outcome.status, outcome.out) == (status, ""), outcome
+    assert outcome.err.startswith("pixelwise: ")
+    assert outcome.err.endswith("\n")
+    assert outcome.err.count("\n") == 1
+    return outcome.err.removeprefix("pixelwise: ").rstrip("\n")
+
+
+def run_process(folder: Path, *arguments: str, **settings: str) -> Outcome:
+    """Run a command as a process of its own, in a folder without .env."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        cwd=folder,
+        env=environment(PYTHONPATH=str(PROJECT), **settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    return Outcome(ended.returncode, ended.stdout, ended.stderr)
+
+
+class Terminal:
+    """A terminal with a command in it: what it shows can be read, and keys can be pressed."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", descriptor: int) -> None:
+        self._process = process
+        self._descriptor = descriptor
+        self.shown = ""
+
+    def wait_for(self, text: str) -> str:
+        """Wait until this text has been shown since the last wait; return everything from there to its end."""
+        deadline = time.monotonic() + SECONDS
+        while text not in self.shown:
+            assert self._read(deadline), f"{text!r} was never shown:\n{self.shown}"
+        before, found, self.shown = self.shown.partition(text)
+        return before + found
+
+    def press(self, keys: str) -> None:
+        os.write(self._descriptor, keys.encode())
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C until the command has ended; return its exit status.
+
+        Once is not always enough: Python may look for signals just before one comes, and then wait for a key.
+        """
+        deadline = time.monotonic() + SECONDS
+        while self._process.poll() is None:
+            assert time.monotonic() < deadline, f"it goes on:\n{self.shown}"
+            self.press("\x03")
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+        return self.end()
+
+    def end(self) -> int:
+        """Wait until the command has ended; return its exit status."""
+        deadline = time.monotonic() + SECONDS
+        while self._read(deadline):
+            pass
+        return self._process.wait(SECONDS)
+
+    def _read(self, deadline: float) -> bool:
+        readable, _, _ = select.select([self._descriptor], [], [], max(0, deadline - time.monotonic()))
+        assert readable, f"nothing more was shown:\n{self.shown}"
+        try:
+            received = os.read(self._descriptor, 65536)
+        except OSError:  # The command has closed its end.
+            return False
+        self.shown += received.decode().replace("\r\n", "\n")
+        return bool(received)
+
+
+def _sit_at_the_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # A shell lets what it runs in the background ignore Ctrl-C, the tests perhaps, and it would be inherited.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def in_terminal(folder: Path, *arguments: str, settings: Mapping[str, str], columns: int = 100) -> Iterator[Terminal]:
+    """Run a command in a terminal this wide, in a folder without .env; killed here unless it has ended."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", *arguments],
+        cwd=folder,
+        env=environment(PYTHONPATH=str(PROJECT), TERM="xterm-256color", **settings),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        # A session of its own, with this as its terminal: Ctrl-C reaches it, and nobody else.
+        start_new_session=True,
+        preexec_fn=_sit_at_the_terminal,
+    )
+    os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        os.close(ours)

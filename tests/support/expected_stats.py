@@ -1,0 +1,58 @@
+"""The numbers as a person would work them out, row by row; for comparison with those of the service."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from tests.support.stored_rows import Row
+
+# The normal distribution leaves 2.5 % above it.
+Z = 1.959963984540054
+
+
+def share(successes: int, trials: int) -> dict[str, Any]:
+    """A share with its Wilson interval, by the formula of Wilson 1927."""
+    if not trials:
+        return {"accuracy": None, "interval": None}
+    p = successes / trials
+    middle = (p + Z * Z / (2 * trials)) / (1 + Z * Z / trials)
+    half = Z / (1 + Z * Z / trials) * math.sqrt(p * (1 - p) / trials + Z * Z / (4 * trials * trials))
+    interval = pytest.approx([middle - half, middle + half], abs=1e-6)
+    return {"accuracy": pytest.approx(p, abs=1e-6), "interval": interval}
+
+
+def accuracy(answers: Iterable[tuple[str, str | None]]) -> dict[str, Any]:
+    """How often the answer is the label, of (answer, label that counts)."""
+    labelled = [(answer, label) for answer, label in answers if label is not None]
+    correct = sum(answer == label for answer, label in labelled)
+    not_a_digit = sum(label == "none" for _, label in labelled)
+    return {"labelled": len(labelled), "correct": correct, "not_a_digit": not_a_digit, **share(correct, len(labelled))}
+
+
+def accuracy_of(rows: Iterable[Row]) -> dict[str, Any]:
+    return accuracy((row.prediction, row.label) for row in rows)
+
+
+def mean(values: list[float]) -> Any:
+    return pytest.approx(math.fsum(values) / len(values), abs=1e-6) if values else None
+
+
+def confidence_of(rows: list[Row]) -> dict[str, Any]:
+    return {"count": len(rows), "mean_confidence": mean([row.confidence for row in rows])}
+
+
+def numbers_of(rows: list[Row]) -> dict[str, Any]:
+    """What `/stats` and each bucket of `/stats/timeline` have in common."""
+    digits = {*"0123456789", *(row.prediction for row in rows)}
+    versions = {row.model_version for row in rows}
+    of_version = {version: [row for row in rows if row.model_version == version] for version in versions}
+    return {
+        **confidence_of(rows),
+        "digits": {digit: confidence_of([row for row in rows if row.prediction == digit]) for digit in digits},
+        "model_versions": {
+            version: {**confidence_of(part), "accuracy": accuracy_of(part)} for version, part in of_version.items()
+        },
+        "accuracy": accuracy_of(rows),
+    }

@@ -1,0 +1,52 @@
+"""Fixtures that start the service."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from app.classifier import get_classifier
+from app.config import get_settings
+from app.main import create_app
+from tests.support.service import KEY, client_of
+
+Start = Callable[..., TestClient]
+
+
+@pytest.fixture
+def start(settings_environment: pytest.MonkeyPatch) -> Iterator[Start]:
+    """A function that starts the service, with these settings, and returns a client; all are stopped at the end.
+
+    Without a word about it the service has a key, which the client sends, and no rate limit.
+    """
+    with ExitStack() as running:
+
+        def start_service(app: FastAPI | None = None, **settings: str) -> TestClient:
+            for name, value in {"SECRET_API_KEY": KEY, "RATE_LIMIT": "off", **settings}.items():
+                settings_environment.setenv(name, value)
+            get_settings.cache_clear()
+            return running.enter_context(client_of(app or create_app()))
+
+        yield start_service
+
+
+@pytest.fixture
+def client(start: Start, database_url: str) -> TestClient:
+    """The service on a database without rows, once on each engine."""
+    return start(DATABASE_URL=database_url)
+
+
+@pytest.fixture
+def sqlite_client(start: Start, sqlite_url: str) -> TestClient:
+    """The service on SQLite, for what has nothing to do with the database."""
+    return start(DATABASE_URL=sqlite_url)
+
+
+@pytest.fixture
+def fresh_classifier() -> Iterator[None]:
+    """A classifier that is read anew from MODEL_PATH, and not kept for the next test."""
+    get_classifier.cache_clear()
+    yield
+    get_classifier.cache_clear()

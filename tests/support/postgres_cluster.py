@@ -1,0 +1,175 @@
+"""A PostgreSQL cluster of the tests' own, which they may stop and break, and a real PgBouncer in front of it."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import psycopg
+
+from tests.support.project_copy import PROJECT, cannot_run, free_port
+from tests.support.service_process import PATIENCE_S, wait_until
+
+POOLER = PROJECT / "deploy/pgbouncer.ini"
+# PostgreSQL and PgBouncer refuse to run as root; Debian's packages make this user for them.
+AS_POSTGRES: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": ()} if os.geteuid() == 0 else {}
+
+
+@dataclass
+class Cluster:
+    """A server on a port of its own, with its files in a folder of its own."""
+
+    folder: Path
+    programs: Path
+    port: int
+
+    @property
+    def admin_url(self) -> str:
+        return self.url("postgres")
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self, *, disk: Path | None = None) -> str:
+        """Make an empty database, on another disk if need be; it goes away with the cluster. Its URL."""
+        name = f"pixelwise_{uuid4().hex}"
+        where = ""
+        if disk is not None:
+            self._execute(f"CREATE TABLESPACE {name} LOCATION '{disk}'")
+            where = f"TABLESPACE {name}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE template0 {where}")
+        return self.url(name)
+
+    def start(self) -> None:
+        """Start the server and wait until it takes connections."""
+        self._pg_ctl("start", "--log", str(self.folder / "log"))
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop the server; `immediate` is how a crash looks: nothing is written, everything is cut off."""
+        self._pg_ctl("stop", "--mode", mode)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Stop the server's processes where they are, so that it neither answers nor goes away; continue at the end."""
+        server = psutil.Process(int((self.folder / "data/postmaster.pid").read_text().split()[0]))
+        # Itself first, or it would start others.
+        server.suspend()
+        children = server.children()
+        try:
+            for child in children:
+                child.suspend()
+            yield
+        finally:
+            for process in (*children, server):
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    def set(self, name: str, value: str) -> None:
+        """Change a setting of the running server, as an operator would."""
+        self._execute(f"ALTER SYSTEM SET {name} = {value}")
+        self._execute("SELECT pg_reload_conf()")
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self.admin_url, autocommit=True) as operator:
+            operator.execute(statement)  # type: ignore[call-overload]
+
+    def _pg_ctl(self, *arguments: str) -> None:
+        self.run("pg_ctl", "--pgdata", str(self.folder / "data"), "--wait", *arguments)
+
+    def run(self, program: str, *arguments: str) -> None:
+        command = (str(self.programs / program), *arguments)
+        # The server keeps what it is given open, so a pipe would never end.
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=2 * PATIENCE_S,
+            **AS_POSTGRES,
+        )
+        log = self.folder / "log"
+        assert done.returncode == 0, f"{program} failed: {log.read_text() if log.exists() else ''}"
+
+
+@contextmanager
+def folder_of_postgres() -> Iterator[Path]:
+    """A folder that belongs to whom the servers run as; pytest's own let nobody else in."""
+    folder = Path(tempfile.mkdtemp(prefix="pixelwise-postgres-"))
+    try:
+        if AS_POSTGRES:
+            shutil.chown(folder, "postgres", "postgres")
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def postgres_cluster() -> Iterator[Cluster]:
+    """A new cluster, started; it ends with the block."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        cannot_run("there is no initdb below /usr/lib/postgresql; to run this test: apt install postgresql")
+    with folder_of_postgres() as folder:
+        cluster = Cluster(folder, found[-1].parent, free_port())
+        cluster.run("initdb", "--pgdata", f"{folder}/data", "--username", "postgres", "--auth", "trust", "--no-sync")
+        with (folder / "data/postgresql.conf").open("a") as settings:
+            settings.write(f"port = {cluster.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n")
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            with suppress(AssertionError):
+                cluster.stop()
+
+
+@contextmanager
+def pgbouncer(server_url: str) -> Iterator[str]:
+    """A PgBouncer with the configuration that ships, in front of a database that lets everybody in; the URL to use."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        cannot_run("pgbouncer is missing; to run this test: apt install pgbouncer")
+    port = free_port()
+    with ExitStack() as ending:
+        folder = ending.enter_context(folder_of_postgres())
+        (folder / "pgbouncer.ini").write_text(_pooler_configuration(server_url, folder, port))
+        (folder / "userlist.txt").write_text('"postgres" ""\n')
+        command = [program, "--quiet", str(folder / "pgbouncer.ini")]
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, **AS_POSTGRES)
+        ending.callback(process.wait, PATIENCE_S)
+        ending.callback(process.terminate)
+        url = f"postgresql://postgres@127.0.0.1:{port}/pixelwise"
+        wait_until(lambda: _answers(url), "PgBouncer answers")
+        yield url
+
+
+def _pooler_configuration(server_url: str, folder: Path, port: int) -> str:
+    """The configuration that ships with this test's server, port and folder."""
+    server = psycopg.conninfo.conninfo_to_dict(server_url)
+    replaced = {
+        r"^pixelwise = .*": f"pixelwise = host=127.0.0.1 port={server['port']} dbname={server['dbname']}",
+        r"^listen_port = .*": f"listen_port = {port}",
+        r"^auth_type = .*": "auth_type = trust",
+        r"^unix_socket_dir = .*": "unix_socket_dir =",
+        r"^(auth_file|logfile|pidfile) = .*/(.*)": rf"\1 = {folder}/\2",
+    }
+    configuration = POOLER.read_text()
+    for pattern, replacement in replaced.items():
+        configuration, count = re.subn(pattern, replacement, configuration, flags=re.MULTILINE)
+        assert count, pattern
+    return configuration
+
+
+def _answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=1).close()
+    except psycopg.OperationalError:
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""Drawings to replay, and what a replay wrote: fixtures and functions for its tests."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import sqlalchemy as sa
+
+from app.analysis.replay.answer_store import ANSWERS, RECORD
+from app.classifier import Classifier, get_classifier
+from app.database import Database
+from app.models import Drawing, Prediction
+from app.schemas.replay import ReplayReport
+from app.services.replay import CHUNK, Replayed, replay
+from tests.support.model_files import swapping_model
+from tests.support.service import connected, execute, random_drawings
+from training.strokes import draw
+
+Images = npt.NDArray[np.uint8]
+
+
+@pytest.fixture(scope="session")
+def swapping(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that answers 9 where the shipped one answers 4, and the reverse."""
+    return swapping_model(tmp_path_factory.mktemp("models"), 4, 9)
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Images:
+    """A hundred drawn digits."""
+    return draw(100, np.random.default_rng(1))[0]
+
+
+@pytest.fixture(scope="session")
+def noise() -> Images:
+    """More drawings than are scored at a time."""
+    return random_drawings(2 * CHUNK + 300)
+
+
+def remember(database_url: str, images: Images, *, first_id: int = 1, **columns: str) -> list[str]:
+    """Store drawings with the shipped model's answers, unless told others; return what was answered."""
+    answers = [{**answer, **columns} for answer in get_classifier().classify_batch(images)]
+    rows = [
+        {
+            "id": id_,
+            "prediction": answer["prediction"],
+            "confidence": answer["confidence"],
+            "model_version": answer.get("model_version", "v1"),
+        }
+        for id_, answer in enumerate(answers, first_id)
+    ]
+    drawings = [
+        {"prediction_id": id_, "pixels": image.tobytes(), "scores": list(answer["scores"].values())}
+        for id_, (image, answer) in enumerate(zip(images, answers, strict=True), first_id)
+    ]
+    with connected(database_url) as connection:
+        connection.execute(sa.insert(Prediction), rows)
+        connection.execute(sa.insert(Drawing), drawings)
+    return [answer["prediction"] for answer in answers]
+
+
+def label(database_url: str, *said: tuple[int, str]) -> None:
+    execute(
+        database_url, *(f"INSERT INTO labels (prediction_id, label) VALUES ({id_}, '{word}')" for id_, word in said)
+    )
+
+
+def run(database: Database, model: Path, folder: Path, **options: Any) -> Replayed:
+    return replay(database, Classifier(model), get_classifier(), folder=folder, **options)
+
+
+def lasting(report: ReplayReport) -> dict[str, Any]:
+    """The report without what is another one each time: when it was made, and how long the models took."""
+    return report.model_dump(exclude={"created_at", "latency"})
+
+
+def records(folder: Path) -> npt.NDArray[np.void]:
+    return np.fromfile(folder / ANSWERS, RECORD)
+
+
+def flips(found: Replayed) -> list[dict[str, str]]:
+    with found.table_file.open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,88 @@
+"""The history on the page as its reader has it, what other clients of the service do meanwhile, and lost answers."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from http.client import HTTPConnection
+from typing import Any, Final
+
+from playwright.sync_api import Locator, Page, Route
+
+from app.http.problems import CommitInterrupted, problem_response
+from tests.support.service import KEY, random_drawings, rows
+from tests.support.service_process import PATIENCE_S, Service
+
+
+def send(service: Service, method: str, path: str, body: Any) -> Any:
+    """What another client would send, with the key."""
+    data, kind = (body, "octet-stream") if isinstance(body, bytes) else (json.dumps(body), "json")
+    connection = HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE_S)
+    try:
+        connection.request(method, path, data, {"X-API-Key": KEY, "Content-Type": f"application/{kind}"})
+        reply = connection.getresponse()
+        assert reply.status == 200, reply.read()
+        return json.loads(reply.read())
+    finally:
+        connection.close()
+
+
+def remember(service: Service, count: int) -> None:
+    """Store so many drawings."""
+    send(service, "POST", "/classify/batch", random_drawings(count).tobytes())
+
+
+def go(page: Page, address: str) -> None:
+    page.evaluate("address => { location.hash = address; }", address)
+
+
+def row(page: Page, number: int) -> Locator:
+    """The row of a prediction in the list."""
+    return page.locator(".row").filter(has=page.locator(f'a[href="#/results/{number}"]'))
+
+
+def labels(database_url: str) -> list[tuple[int, str]]:
+    return [
+        (said["prediction_id"], said["label"])
+        for said in rows(database_url, "SELECT prediction_id, label FROM labels ORDER BY id")
+    ]
+
+
+def notes(database_url: str, number: int) -> str | None:
+    (found,) = rows(database_url, f"SELECT notes FROM predictions WHERE id = {number}")
+    stored: str | None = found["notes"]
+    return stored
+
+
+def lose_on_the_way_to_the_page(route: Route) -> None:
+    """Do what the page asks for, and cut the connection instead of answering."""
+    route.fetch()
+    route.abort()
+
+
+def lose_the_end_of_the_answer(route: Route) -> None:
+    """Do what the page asks for, and cut the connection in the middle of the answer."""
+    route.fetch()
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def cut() -> None:
+        with server, server.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{")
+
+    threading.Thread(target=cut, daemon=True).start()
+    route.continue_(url=f"http://127.0.0.1:{server.getsockname()[1]}/")
+
+
+def lose_on_the_way_from_the_database(route: Route) -> None:
+    """Do what the page asks for, and answer as when the connection to the database is lost during the commit."""
+    route.fetch()
+    told = problem_response(CommitInterrupted(), "lost")
+    route.fulfill(status=told.status_code, headers=dict(told.headers), body=bytes(told.body))
+
+
+WAYS_TO_LOSE_AN_ANSWER: Final[tuple[Callable[[Route], None], ...]] = (
+    lose_on_the_way_to_the_page,
+    lose_the_end_of_the_answer,
+    lose_on_the_way_from_the_database,
+)

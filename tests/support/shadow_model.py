@@ -1,0 +1,29 @@
+"""A second model that listens: what it left in the database, and one that is held up."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.classifier import Classification, Classifier
+from tests.support.service import rows
+
+
+def shadow_rows(database_url: str) -> list[dict[str, Any]]:
+    """What second models said, by prediction and model."""
+    return rows(database_url, "SELECT * FROM shadow_predictions ORDER BY prediction_id, model_sha256")
+
+
+class HeldUp(Classifier):
+    """A classifier that answers when it is let go, and not before."""
+
+    def __init__(self, path: Path) -> None:
+        self.begun, self.let_go = threading.Event(), threading.Event()
+        super().__init__(path)
+
+    def classify_batch(self, images: npt.NDArray[np.uint8]) -> list[Classification]:
+        self.begun.set()
+        self.let_go.wait()
+        return super().classify_batch(images)

@@ -1,0 +1,76 @@
+"""Rows for the tests of what is found among many: written with SQL, as a table that has grown has them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+
+from app.models import Drawing, Label, Prediction, Review
+from tests.support.service import connected
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class Row(NamedTuple):
+    """A prediction as it is stored, with everything that was said about it, the last of which counts."""
+
+    id: int
+    prediction: str
+    confidence: float
+    model_version: str
+    created_at: datetime | None
+    notes: str | None
+    labels: tuple[str, ...]
+    sampled: bool
+
+    @property
+    def label(self) -> str | None:
+        """The label that counts."""
+        return self.labels[-1] if self.labels else None
+
+
+def random_rows(count: int, seed: int = 1) -> list[Row]:
+    """Rows with every kind of oddity: without time, out of order in time, labelled twice, without a digit."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for id_ in range(1, count + 1):
+        labels = tuple(rng.choice(["0", "1", "2", "7", "none"], rng.choice(3, p=[0.5, 0.3, 0.2])).tolist())
+        rows.append(
+            Row(
+                id=id_,
+                prediction=str(rng.choice(["0", "1", "2", "7"])),
+                confidence=float(np.round(rng.beta(8, 1), 6)),
+                model_version=str(rng.choice(["v1", "v2"], p=[0.8, 0.2])),
+                created_at=None if rng.random() < 0.03 else BEGIN + timedelta(minutes=int(rng.integers(0, count * 30))),
+                notes=f"Über {id_ % 7} % _done_" if rng.random() < 0.2 else None,
+                labels=labels,
+                sampled=bool(rng.random() < 0.3),
+            )
+        )
+    return rows
+
+
+def store(database_url: str, rows: list[Row], *, drawings: bool = False) -> None:
+    """Write the rows, their labels in the order they were said, and on request a drawing for each."""
+    said = [(turn, row.id, label) for row in rows for turn, label in enumerate(row.labels)]
+    with connected(database_url) as connection:
+        values = [{name: getattr(row, name) for name in Row._fields[:6]} for row in rows]
+        connection.execute(sa.insert(Prediction), values)
+        labels = [{"prediction_id": id_, "label": label, "source": "anna"} for _, id_, label in sorted(said)]
+        if labels:
+            connection.execute(sa.insert(Label), labels)
+        sampled = [{"prediction_id": row.id, "sampled": True} for row in rows if row.sampled]
+        if sampled:
+            connection.execute(sa.insert(Review), sampled)
+        if drawings:
+            connection.execute(sa.insert(Drawing), [drawing_of(row.id) for row in rows])
+
+
+def drawing_of(prediction_id: int) -> dict[str, Any]:
+    """A drawing of noise that is another one for each id."""
+    rng = np.random.default_rng(prediction_id)
+    scores = rng.dirichlet(np.ones(10)).tolist()
+    second, first = sorted(scores)[-2:]
+    pixels = rng.integers(0, 256, 784, np.uint8).tobytes()
+    return {"prediction_id": prediction_id, "pixels": pixels, "scores": scores, "margin": first - second}

@@ -1,0 +1,212 @@
+"""Exports as training data: what is trained on, what is only measured on, and that no drawing is both."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from app.analysis import export_files
+from app.analysis.export_files import Array
+from app.classifier import Classifier
+from tests.support.export_files import DIGITS, NOT_DIGITS, fill, on_side, pixels_of
+from tests.support.project_copy import PROJECT
+from tests.support.service import random_drawings
+from training.exported import Exported, Extra, load, together
+from training.mnist import NOT_A_DIGIT, Digits
+
+NOTHING = np.empty((0, 28, 28), np.uint8)
+DRAWINGS = random_drawings(7)
+ARRAYS = {
+    "x_train": DRAWINGS[:3],
+    "y_train": np.array([1, 7, 3], np.uint8),
+    "ids_train": np.array([1, 2, 3]),
+    "x_test": DRAWINGS[3:5],
+    "y_test": np.array([1, 9], np.uint8),
+    "ids_test": np.array([14, 15]),
+    "x_none": DRAWINGS[5:],
+    "ids_none": np.array([6, 7]),
+    "test_none": np.array([False, True]),
+}
+
+
+def write(path: Path, manifest: bytes = b'{"sha256":"3b6e"}', **overrides: Any) -> Path:
+    """Write an export of three drawings to train on, two to test on and two that are no digit."""
+    arrays = {name: array for name, array in {**ARRAYS, **overrides}.items() if array is not None}
+    written = export_files.npz(manifest, (Array(n, a.dtype, a.shape, [a.tobytes()]) for n, a in arrays.items()))
+    path.write_bytes(b"".join(written))
+    return path
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Exported:
+    return load(write(tmp_path / "corrected.npz"))
+
+
+def test_export_of_the_service_is_read(sqlite_client: TestClient, sqlite_url: str, tmp_path: Path) -> None:
+    fill(sqlite_url)
+    path = tmp_path / "corrected.npz"
+    path.write_bytes(sqlite_client.get("/export?test_share=0.3&include_unlabelled=true").content)
+    read = load(path)
+    assert (read.name, len(read.sha256)) == ("corrected.npz", 64)
+    # Nobody trains on what the model said itself, nor measures on it.
+    for part, rows in (
+        (read.train, on_side(DIGITS, test=False, share=0.3)),
+        (read.test, on_side(DIGITS, test=True, share=0.3)),
+    ):
+        assert part.labels.tolist() == [int(row.label or "") for row in rows]
+        assert part.labels.dtype == np.int64
+        assert part.images.tobytes() == b"".join(map(pixels_of, rows))
+    assert read.test_ids.tolist() == [row.id for row in on_side(DIGITS, test=True, share=0.3)]
+    assert read.no_digit.tobytes() == b"".join(map(pixels_of, on_side(NOT_DIGITS, test=False, share=0.3)))
+    assert read.no_digit_test.tobytes() == b"".join(map(pixels_of, on_side(NOT_DIGITS, test=True, share=0.3)))
+
+
+def test_export_without_rows_is_read(sqlite_client: TestClient, tmp_path: Path) -> None:
+    path = tmp_path / "empty.npz"
+    path.write_bytes(sqlite_client.get("/export").content)
+    extra = together([load(path)], NOTHING, NOTHING)
+    assert (extra.digits.images.shape, extra.digits.labels.shape, extra.left_out) == ((0, 28, 28), (0,), 0)
+
+
+def test_training_parts_are_put_together_and_what_is_no_digit_has_a_label_of_its_own(
+    export: Exported, tmp_path: Path
+) -> None:
+    more = load(write(tmp_path / "more.npz"))
+    extra = together([export, more], NOTHING, NOTHING)
+    # One digit of ten is kept for the choice of the epoch.
+    assert extra.check.labels.tolist() == [1]
+    np.testing.assert_array_equal(extra.check.images, DRAWINGS[[0]])
+    assert extra.digits.labels.tolist() == [7, 3, NOT_A_DIGIT, 1, 7, 3, NOT_A_DIGIT]
+    np.testing.assert_array_equal(extra.digits.images, DRAWINGS[[1, 2, 5, 0, 1, 2, 5]])
+    assert extra.no_digits == 2
+
+
+def test_without_exports_nothing_is_added() -> None:
+    extra = together([], DRAWINGS, DRAWINGS)
+    assert (len(extra.digits.labels), extra.digits.labels.dtype, extra.no_digits) == (0, np.int64, 0)
+
+
+def test_test_drawing_that_another_export_trains_on_is_refused(export: Exported, tmp_path: Path) -> None:
+    swapped = {"x_train": DRAWINGS[[0, 4, 2]], "x_test": DRAWINGS[[6, 6]]}
+    other = load(write(tmp_path / "other-seed.npz", **swapped))
+    with pytest.raises(ValueError, match=r"corrected\.npz: test drawings are in the training data, too \(ids 15\)"):
+        together([export, other], NOTHING, NOTHING)
+
+
+def test_test_drawing_that_is_no_digit_elsewhere_is_refused(export: Exported, tmp_path: Path) -> None:
+    other = load(write(tmp_path / "none.npz", x_none=DRAWINGS[[3, 6]]))
+    with pytest.raises(ValueError, match=r"corrected\.npz.*\(ids 14\)"):
+        together([export, other], NOTHING, NOTHING)
+
+
+def test_test_drawing_of_mnist_s_training_data_is_refused(export: Exported) -> None:
+    with pytest.raises(ValueError, match=r"\(ids 14, 15\)"):
+        together([export], DRAWINGS[3:5], NOTHING)
+
+
+def test_drawing_of_mnist_s_test_set_is_never_trained_on(export: Exported) -> None:
+    extra = together([export], NOTHING, DRAWINGS[[1, 4, 5]])
+    assert [*extra.check.labels, *extra.digits.labels] == [1, 3]
+    np.testing.assert_array_equal(np.concatenate([extra.check.images, extra.digits.images]), DRAWINGS[[0, 2]])
+    assert extra.left_out == 2
+
+
+@pytest.mark.parametrize(("count", "times"), [(0, 20), (10, 20), (1_000, 10), (4_000, 2), (90_000, 1)])
+def test_few_drawings_are_shown_often_but_not_by_heart(count: int, times: int) -> None:
+    labels = np.zeros(count, np.int64)
+    assert Extra(Digits(NOTHING, labels), Digits(NOTHING, labels[:0]), 0).times_an_epoch(100_000) == times
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"x_train": None},
+        {"test_none": None},
+        {"x_train": DRAWINGS[:2]},
+        {"y_train": np.array([1, 7, 10], np.uint8)},
+        {"x_test": DRAWINGS[3:5].astype(np.float32)},
+        {"x_test": DRAWINGS[3:5, :, :27]},
+        {"x_none": DRAWINGS[0]},
+        {"test_none": np.array([True])},
+        {"labelled_train": np.array([True])},
+        {"manifest": b"[]"},
+        {"manifest": b"nonsense"},
+    ],
+    ids=lambda wrong: str(list(wrong)),
+)
+def test_file_that_is_no_export_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    path = write(tmp_path / "wrong.npz", **wrong)
+    with pytest.raises(ValueError, match=r"wrong\.npz is not an NPZ export of PixelWise"):
+        load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 half", b'{"id":1}\n'])
+def test_other_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is not an NPZ export"):
+        load(path)
+
+
+def test_part_of_an_export_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "part.npz")
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match="is not an NPZ export"):
+        load(path)
+
+
+def test_pickle_in_an_export_is_never_opened(tmp_path: Path) -> None:
+    path = tmp_path / "wicked.npz"
+    np.savez(path, x_train=np.array([print], object))
+    with pytest.raises(ValueError, match="is not an NPZ export"):
+        load(path)
+
+
+# PyTorch would rather have its other exporter used.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_model_that_was_written_is_read_back_and_says_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the training has an environment of its own")
+    from training.export import export as write_model
+    from training.export import restore
+
+    shipped = PROJECT / "models/digits.onnx"
+    write_model(restore(shipped), 1.07, "v2", tmp_path / "again.onnx")
+    first, again = Classifier(shipped), Classifier(tmp_path / "again.onnx")
+    assert (again.version, again.classes) == ("v2", first.classes)
+    for one, other in zip(first.classify_batch(DRAWINGS), again.classify_batch(DRAWINGS), strict=True):
+        assert one["scores"] == pytest.approx(other["scores"], abs=0.002)
+
+
+def test_other_model_is_not_gone_on_from(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the training has an environment of its own")
+    from onnx import load as load_model
+    from onnx import save
+
+    from training.export import restore
+
+    shutil.copy(PROJECT / "models/digits.onnx", tmp_path / "other.onnx")
+    model = load_model(str(tmp_path / "other.onnx"))
+    model.graph.initializer[0].name = "other"
+    save(model, str(tmp_path / "other.onnx"))
+    with pytest.raises(ValueError, match="does not hold a network of this training"):
+        restore(tmp_path / "other.onnx")
+    with pytest.raises(ValueError, match="does not hold a network of this training"):
+        restore(PROJECT / "README.md")
+
+
+def test_epoch_shows_everything_as_often_as_it_is_to() -> None:
+    torch = pytest.importorskip("torch", reason="the training has an environment of its own")
+    from training.train import Material
+
+    def digits(count: int, label: int) -> Digits:
+        return Digits(np.zeros((count, 28, 28), np.uint8), np.full(count, label))
+
+    material = Material(digits(5, 0), digits(3, NOT_A_DIGIT), 4, digits(9, 2), drawn_an_epoch=6)
+    _, labels = material.tensors()
+    order = material.order(torch.Generator().manual_seed(1))
+    assert len(order) == material.an_epoch == 5 + 3 * 4 + 6
+    assert torch.bincount(order, minlength=8)[:8].tolist() == [1] * 5 + [4] * 3
+    assert (labels[order[order >= material.first_drawn]] == 2).all()
