@@ -80,15 +80,14 @@ def show(prediction_id: Id, as_json: Json = False) -> None:
 
     Example: python -m app show 12
     """
-    from app.repository.results import find_pixels
     from app.services.labels import list_labels
-    from app.services.results import get
+    from app.services.results import find_drawing, get
 
     result, said, pixels = context.read(
         lambda session: (
             get(session, prediction_id).result,
             list_labels(session, prediction_id).labels,
-            find_pixels(session, prediction_id),
+            find_drawing(session, prediction_id),
         )
     )
     if as_json:

@@ -68,10 +68,10 @@ def _go_through(database: "Database", items: list[ReviewItem], reviewer: str) ->
 
 
 def _show(database: "Database", item: ReviewItem, place: str) -> None:
-    from app.repository.results import find_pixels
+    from app.services.results import find_drawing
 
     with database.snapshot() as session:
-        pixels = find_pixels(session, item.id)
+        pixels = find_drawing(session, item.id)
     if pixels is not None:
         print_drawing(pixels)
     likeliest = sorted(item.scores.items(), key=lambda scored: -scored[1])[:3]

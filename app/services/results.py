@@ -40,6 +40,19 @@ def get(session: Session, prediction_id: int) -> Record:
     return Record(result, hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:32])
 
 
+def find_drawing(session: Session, prediction_id: int) -> bytes | None:
+    """Return the 784 bytes that were classified, or None when there are none."""
+    return repository.find_pixels(session, prediction_id)
+
+
+def get_drawing(session: Session, prediction_id: int) -> bytes:
+    """Return the 784 bytes that were classified; raise NotFound."""
+    pixels = find_drawing(session, prediction_id)
+    if pixels is None:
+        raise NotFound(f"There is no drawing for a prediction {prediction_id}.")
+    return pixels
+
+
 def set_notes(session: Session, prediction_id: int, notes: str | None, tags: set[str] | None) -> Record:
     """Replace the notes of a prediction; raise NotFound or Changed."""
     lock_unchanged(session, prediction_id, tags)

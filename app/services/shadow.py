@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final, NamedTuple
 
-from starlette.background import BackgroundTask
-
 from app.classifier import Classifier, get_shadow_classifier
 from app.database import Database, get_database
 from app.drawings.arrays import images_of
@@ -126,9 +124,15 @@ class _Losses:
 _shadow: Shadow | None = None
 
 
-def background(ids: Sequence[int], pixels: Sequence[bytes]) -> BackgroundTask | None:
-    """Return what hands these drawings to the second model once the response is sent, or None when there is none."""
-    return None if _shadow is None else BackgroundTask(_shadow.offer, ids, pixels)
+def is_running() -> bool:
+    """Return whether the settings name a shadow model."""
+    return _shadow is not None
+
+
+async def offer(ids: Sequence[int], pixels: Sequence[bytes]) -> None:
+    """Queue drawings of 784 bytes for the shadow model, if there is one."""
+    if _shadow is not None:
+        await _shadow.offer(ids, pixels)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
+from starlette.background import BackgroundTask
 
 from app.classifier import get_classifier
 from app.database import get_database
@@ -17,9 +18,9 @@ from app.http.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, pars
 from app.http.openapi import documented
 from app.http.problems import InvalidInput
 from app.http.rate_limit import count_drawings, count_preview
-from app.repository.classify import NewPrediction
 from app.schemas.classify import BatchResponse, ClassifyResponse, PreviewResponse
 from app.services import classify, idempotency, shadow
+from app.services.classify import NewPrediction
 
 T = TypeVar("T")
 
@@ -176,5 +177,5 @@ def _many(answers: list[ClassifyResponse]) -> str:
 
 def _response(body: str, ids: list[int], drawings: list[bytes]) -> Response:
     # What was stored by an earlier call was heard by the shadow model then.
-    later = shadow.background(ids, drawings) if ids else None
+    later = BackgroundTask(shadow.offer, ids, drawings) if ids and shadow.is_running() else None
     return Response(body, media_type="application/json", background=later)

@@ -12,8 +12,6 @@ from app.drawings.image_files import write_png
 from app.http.authentication import KeyRequired, KeyUnlessPublic
 from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known, tags_of
 from app.http.openapi import documented
-from app.http.problems import NotFound
-from app.repository.results import find_pixels
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
 from app.schemas.types import LAST_ID
 from app.services import results
@@ -109,9 +107,7 @@ async def get_drawing(
     normalised: Annotated[bool, Query(description="true: as the network sees it, fitted and centred.")] = False,
 ) -> Response:
     """Return the 28 x 28 pixels as they were received, as a PNG."""
-    pixels = await get_database().read(lambda session: find_pixels(session, prediction_id))
-    if pixels is None:
-        raise NotFound(f"There is no drawing for a prediction {prediction_id}.")
+    pixels = await get_database().read(lambda session: results.get_drawing(session, prediction_id))
     picture = write_png(normalise_pixels(pixels) if normalised else pixels)
     # A drawing never changes; only its owner's browser may keep it, because it was asked for with a key.
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=31536000, immutable"})
