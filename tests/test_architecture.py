@@ -27,6 +27,7 @@ ARROWS: dict[str, set[str]] = {
         *("analysis", "classifier", "config", "database", "drawings", "repository", "schemas", "throttled_log"),
     },
     "http": {
+        "repository",
         *("classifier", "config", "database", "drawings", "schemas", "services", "throttled_log"),
     },
     "cli": {"classifier", "config", "database", "drawings", "schemas", "services"},

@@ -16,9 +16,7 @@ from tests.support.service_process import Service, serving, wait_until
 
 DATABASE = "pixelwise.db"
 LATER_MS = 11 * 60 * 1000
-
-# Whose a label is when nobody gave a name: the key's.
-NOBODY = "built-in"
+NOBODY = "built-in"  # The name of the key.
 
 
 # One service for all, since its start takes longer than most of the tests; each finds its tables empty.

@@ -18,9 +18,9 @@ from app.http.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, pars
 from app.http.openapi import documented
 from app.http.problems import InvalidInput
 from app.http.rate_limit import count_drawings, count_preview
+from app.repository.classify import NewPrediction
 from app.schemas.classify import BatchResponse, ClassifyResponse, PreviewResponse
 from app.services import classify, idempotency, shadow
-from app.services.classify import NewPrediction
 
 T = TypeVar("T")
 
