@@ -107,7 +107,7 @@ def test_configuration_that_nginx_refuses_is_taken_back_with_its_reason(machine:
     refused = machine.set_up()
     assert refused.returncode == 1
     assert "a duplicate default server" in refused.stderr
-    assert refused.stderr.splitlines()[-1].startswith("pixelwise: nginx refuses the configuration")
+    assert refused.stderr.splitlines()[-1].startswith("pixelwise: nginx rejected the configuration")
     assert machine.enabled == {"default", "other"}
     assert {path: content for path, content in machine.state().items() if "/ssl/" not in path} == before
     # Once the other site is gone, the same command does what it could not do before.

@@ -139,7 +139,7 @@ def test_install_repeats_what_was_interrupted_and_does_nothing_twice(project: Pa
     (project / "requirements.txt").write_text("./not-there-yet\n")
     failed = run(project, "scripts/install", PIXELWISE_VENV=venv)
     assert failed.returncode == 1
-    assert failed.stderr.splitlines()[-1].startswith("pixelwise: the installation was not finished")
+    assert failed.stderr.splitlines()[-1].startswith("pixelwise: the installation failed")
 
     (project / "requirements.txt").write_text("# Nothing is needed.\n")
     repeated = run(project, "scripts/install", PIXELWISE_VENV=venv)
@@ -169,7 +169,7 @@ def test_install_never_clears_a_folder_that_is_no_virtual_environment(project: P
     (tmp_path / "holiday.txt").write_text("photographs")
     refused = run(project, "scripts/install", PIXELWISE_VENV=str(tmp_path))
     assert refused.returncode == 1
-    assert "is no virtual environment" in refused.stderr
+    assert "is not a virtual environment" in refused.stderr
     assert (tmp_path / "holiday.txt").exists()
 
 
