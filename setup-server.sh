@@ -1,22 +1,21 @@
 #!/usr/bin/env bash
-# Set PixelWise up on a Debian or Ubuntu machine. Safe to repeat: what is right already is left as it is.
+# Set up PixelWise on a Debian or Ubuntu machine. Safe to repeat: a second run changes only what is out of date.
 #
-#   bash setup-server.sh                dev, where there is no user produser: the virtual environment, .env, the model
-#                                       and the database, all in this folder
-#   sudo bash setup-server.sh           prod, where the user produser exists: the same in /opt/pixelwise, to which this
-#                                       folder's code is copied unless it is that folder, the service pixelwise, and
-#                                       nginx with HTTPS in front of it
+#   bash setup-server.sh                development, if there is no user produser: creates the virtual environment, .env
+#                                       and the database in this folder
+#   sudo bash setup-server.sh           production, if the user produser exists: copies the code to /opt/pixelwise, does
+#                                       the same there, and sets up the systemd service and nginx with HTTPS
 #
-# From the environment or .env:
-#   MODEL_URL, MODEL_SHA256   fetch the model from there; refused unless it has this checksum
-#   PIXELWISE_NGINX           where nginx is configured  (default: /etc/nginx); off: leave nginx alone
-#   PIXELWISE_BACKUP          off: leave the timer of the nightly backup alone
-# From the environment:
-#   PIXELWISE_ROOT            where prod lives           (default: /opt/pixelwise)
-#   PIXELWISE_USER            whom the service runs as   (default: produser)
-#   PIXELWISE_UNITS           where systemd finds units  (default: /etc/systemd/system)
-#   PIXELWISE_CERTIFICATE     nginx's certificate, key   (default: /etc/ssl/pixelwise)
-#   PIXELWISE_VENV            dev's virtual environment  (default: .venv)
+# Settings from the environment or .env:
+#   MODEL_URL, MODEL_SHA256   download the model from this address; its checksum must match
+#   PIXELWISE_NGINX           folder of nginx's configuration  (default: /etc/nginx); off: do not set up nginx
+#   PIXELWISE_BACKUP          off: do not enable the nightly backup
+# Settings from the environment:
+#   PIXELWISE_ROOT            folder of the service            (default: /opt/pixelwise)
+#   PIXELWISE_USER            user that runs the service       (default: produser)
+#   PIXELWISE_UNITS           folder of systemd's units        (default: /etc/systemd/system)
+#   PIXELWISE_CERTIFICATE     folder of nginx's certificate    (default: /etc/ssl/pixelwise)
+#   PIXELWISE_VENV            virtual environment              (default: .venv; production: .venv in PIXELWISE_ROOT)
 set -euo pipefail
 umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -26,7 +25,7 @@ root=${PIXELWISE_ROOT:-/opt/pixelwise}
 user=${PIXELWISE_USER:-produser}
 units=${PIXELWISE_UNITS:-/etc/systemd/system}
 certificates=${PIXELWISE_CERTIFICATE:-/etc/ssl/pixelwise}
-# What belongs to the program and gives way to its next version. All else beside it is data and stays.
+# An upgrade replaces these. Everything else in the folder is data and is kept.
 code=(app alembic deploy docs models scripts alembic.ini init_db.py requirements.txt setup-server.sh .env.example README.md)
 
 fail() {
@@ -41,7 +40,7 @@ main() {
         sed -n '2,/^set/s/^# \{0,1\}//p' setup-server.sh
         exit 0
         ;;
-    *) fail "unknown argument $1; setup-server.sh --help says what there is" ;;
+    *) fail "unknown argument $1; see setup-server.sh --help" ;;
     esac
     if id -u "$user" >/dev/null 2>&1; then
         set_up_prod
@@ -55,49 +54,49 @@ set_up_dev() {
     python=${PIXELWISE_VENV:-$PWD/.venv}/bin/python
     scripts/install
     scripts/configure
-    pull_model
+    fetch_model
     check_model
     migrate
-    echo "Done. Start it with scripts/serve, or by hand: $python -m uvicorn app.main:app --host 0.0.0.0 --port 8000"
+    echo "Done. Start the server with scripts/serve, or with $python -m uvicorn app.main:app --host 0.0.0.0 --port 8000"
 }
 
 set_up_prod() {
     [ "$(id -u)" = 0 ] || fail "the user $user exists, so this is a production machine; run: sudo bash setup-server.sh"
     install_missing_packages
-    [ "${root#/}" != "$root" ] || fail "PIXELWISE_ROOT must begin with a slash"
-    # The service writes its database and what SQLite keeps beside it into this folder, so its group may. The sticky
-    # bit lets it touch its own files there and none of root's: not the code, and not .env. Others may pass through to what
-    # nginx serves; who could open the folder could lock it, and SQLite's log would grow.
+    [ "${root#/}" != "$root" ] || fail "PIXELWISE_ROOT must be an absolute path"
+    # The service's group may write here, because SQLite creates the database and its WAL in this folder. The sticky bit
+    # protects root's files, the code and .env, from the service. Others get only x, for nginx: anyone who can open the
+    # folder can lock it, which blocks SQLite's checkpoints.
     install -d -o root -g "$(id -gn "$user")" -m 1771 "$root"
     [ -d "$root/backups" ] || install -d -o "$user" -g "$(id -gn "$user")" -m 700 "$root/backups"
     export PIXELWISE_VENV=$root/.venv
     python=$PIXELWISE_VENV/bin/python
     [ ! -e "$PIXELWISE_VENV" ] || chown -hR root:root "$PIXELWISE_VENV"
-    scripts/install # From the new list, and before the code: if it fails, nothing has changed.
+    scripts/install # Before the code is copied: if it fails, nothing has changed.
     [ "$here" -ef "$root" ] || copy_code
     cd "$root"
     scripts/configure "sqlite:///$root/pixelwise.db"
-    pull_model
+    fetch_model
     set_owners
-    check_model as_the_service
+    check_model as_service_user
     install_units
-    bring_service_up
+    upgrade_service
     start_timers
-    put_nginx_in_front
+    set_up_nginx
 }
 
-bring_service_up() {
+upgrade_service() {
     local now before
-    now=$(deployed)
+    now=$(deployed_checksum)
     before=$(cat "$PIXELWISE_VENV/deployed" 2>/dev/null || true)
-    if [ "$now" = "$before" ] && running; then
-        echo "Nothing has changed; the running service is left alone."
+    if [ "$now" = "$before" ] && service_is_active; then
+        echo "Nothing has changed; the service was not restarted."
         return
     fi
-    # The service goes on meanwhile: its release works on the tables of the next one. PostgreSQL keeps no request waiting;
-    # SQLite lets everybody read, and asks those who write to come back if it takes longer than they can wait.
-    migrate as_the_service ||
-        fail "the database could not be brought up to date, and the service was not restarted; do what the line above says, then run this again"
+    # The service keeps running: its release works on the tables of the next one. On PostgreSQL no request waits. On
+    # SQLite reads continue, and a write that waits too long gets a 503 with Retry-After.
+    migrate as_service_user ||
+        fail "the database could not be upgraded, and the service was not restarted; fix the error above, then run this script again"
     start_service
     [ "$now" = "$before" ] || echo "$now" >"$PIXELWISE_VENV/deployed"
 }
@@ -110,7 +109,7 @@ install_missing_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends python3 python3-venv >/dev/null
 }
 
-# A setting as the application sees it: the environment, then .env, then the default given.
+# Print a setting as the application reads it: from the environment, from .env, or else the default given.
 setting() {
     if [ -n "${!1:-}" ]; then
         echo "${!1}"
@@ -119,35 +118,35 @@ setting() {
     fi
 }
 
-# The code brings its model. An operator who names another one gets the very file he means or none.
-pull_model() {
+# The code includes a model. MODEL_URL replaces it, but only with a file that has the given checksum.
+fetch_model() {
     local url wanted path partial
     url=$(setting MODEL_URL)
     [ -n "$url" ] || return 0
     wanted=$(setting MODEL_SHA256)
-    [ -n "$wanted" ] || fail "MODEL_URL is set and MODEL_SHA256 is not; set it to the checksum that sha256sum gives for the model"
+    [ -n "$wanted" ] || fail "MODEL_URL is set and MODEL_SHA256 is not; set it to the model's checksum, as printed by sha256sum"
     path=$(setting MODEL_PATH models/digits.onnx)
-    ! matches "$path" "$wanted" || return 0
-    command -v curl >/dev/null || fail "fetching the model needs curl; install it: apt install curl"
+    ! has_checksum "$path" "$wanted" || return 0
+    command -v curl >/dev/null || fail "curl is needed to fetch the model; install it: apt install curl"
     echo "Fetching the model from MODEL_URL."
     partial=$(mktemp "$path.XXXXXXXX")
     if ! curl --fail --silent --show-error --location --max-time 600 --output "$partial" "$url"; then
         rm "$partial"
-        fail "the model could not be fetched from MODEL_URL; $path is as it was"
+        fail "the model could not be fetched from MODEL_URL; $path was not changed"
     fi
-    if ! matches "$partial" "$wanted"; then
+    if ! has_checksum "$partial" "$wanted"; then
         rm "$partial"
-        fail "the file at MODEL_URL does not have the checksum MODEL_SHA256 and was thrown away; $path is as it was"
+        fail "the file at MODEL_URL does not have the checksum MODEL_SHA256; $path was not changed"
     fi
     chmod 644 "$partial"
     mv "$partial" "$path"
 }
 
-matches() {
+has_checksum() {
     sha256sum --check --status <<<"$2  $1" 2>/dev/null
 }
 
-# The next two take the command to run under, if any.
+# check_model and migrate take a command to run under, such as as_service_user.
 check_model() {
     "$@" "$python" - <<'PYTHON'
 import sys
@@ -164,17 +163,17 @@ PYTHON
 }
 
 migrate() {
-    echo "Bringing the database up to date."
+    echo "Creating or upgrading the database."
     "$@" "$python" init_db.py
 }
 
-# The service knows .env and nothing of this shell's environment.
-as_the_service() {
+# The service reads .env; it does not get this shell's environment.
+as_service_user() {
     runuser -u "$user" -- env -i PATH="$PATH" "$@"
 }
 
-# A part that differs is replaced whole, so that nothing of the version before stays in it; of the models each file is a
-# part, since operators keep their own beside ours.
+# Replace each part that differs as a whole, so that no file of the previous version remains. In models/, each file is
+# a part, because operators keep their own models there.
 copy_code() {
     local part staging
     staging=$(mktemp -d "$root/.new.XXXXXXXX")
@@ -190,7 +189,7 @@ copy_code() {
     rm -r "$staging"
 }
 
-# Links are never followed: whoever may write in this folder must not choose what root gives away.
+# Links are never followed: the service may write in this folder and must not choose which files change owner.
 set_owners() {
     local group part
     group=$(id -gn "$user")
@@ -204,11 +203,11 @@ set_owners() {
     find . -maxdepth 1 -name 'pixelwise.db*' -exec chown -h "$user:$group" {} +
 }
 
-# Everything the running service depends on, in one word.
-deployed() {
+# Print a checksum of everything that the running service depends on.
+deployed_checksum() {
     {
         find "${code[@]}" -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum
-        # The .env of 0.5 names a model that need not exist any more.
+        # The model in the .env of 0.5 may no longer exist.
         sha256sum .env "$units/pixelwise.service" "$(setting MODEL_PATH models/digits.onnx)" 2>/dev/null || true
         cat .venv/installed-*
     } | sha256sum
@@ -226,27 +225,26 @@ install_units() {
         chmod 644 "$target"
         changed=yes
     done
-    [ -z "$changed" ] || ! managed || systemctl daemon-reload
+    [ -z "$changed" ] || ! systemd_reads_units || systemctl daemon-reload
 }
 
-# Whether a systemd that reads this unit runs here.
-managed() {
+systemd_reads_units() {
     [ "$units" = /etc/systemd/system ] && [ -d /run/systemd/system ]
 }
 
-running() {
-    managed && systemctl is-active --quiet pixelwise
+service_is_active() {
+    systemd_reads_units && systemctl is-active --quiet pixelwise
 }
 
 start_service() {
     local tries
     if [ "$units" != /etc/systemd/system ] || ! command -v systemctl >/dev/null; then
-        echo "The unit is in $units, but nothing here reads it: start the service by hand."
+        echo "The unit is in $units, but systemd does not read that folder. Start the service by hand."
         return
     fi
-    if ! managed; then
+    if ! systemd_reads_units; then
         systemctl enable --quiet pixelwise
-        echo "systemd is not running here: the service is enabled and starts with the next boot, but it was not started."
+        echo "systemd is not running. The service is enabled and starts at the next boot."
         return
     fi
     systemctl enable --quiet pixelwise
@@ -258,7 +256,7 @@ start_service() {
         fi
         sleep 1
     done
-    fail "the service was started but is not ready; journalctl -u pixelwise says why"
+    fail "the service was started but is not ready; see journalctl -u pixelwise"
 }
 
 start_timers() {
@@ -268,16 +266,16 @@ start_timers() {
     fi
     for timer in deploy/*.timer; do
         case $timer in
-        # What deletes is turned on by whoever wants it.
+        # Nothing deletes data until the operator enables it.
         *-prune.timer) continue ;;
         *-backup.timer) [ "$(setting PIXELWISE_BACKUP)" != off ] || continue ;;
         esac
         systemctl enable --quiet "${timer#deploy/}"
-        ! managed || systemctl start "${timer#deploy/}"
+        ! systemd_reads_units || systemctl start "${timer#deploy/}"
     done
 }
 
-put_nginx_in_front() {
+set_up_nginx() {
     local nginx
     nginx=$(setting PIXELWISE_NGINX /etc/nginx)
     [ "$nginx" != off ] || return 0
