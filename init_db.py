@@ -1,4 +1,4 @@
-"""Create the tables, or bring them up to date; safe to repeat."""
+"""Create or upgrade the database's tables. Safe to repeat."""
 
 from pathlib import Path
 
@@ -11,17 +11,17 @@ from app.database.schema_version import schema_revision
 
 
 def main() -> None:
-    """Run `alembic upgrade head` and say what it did; end with status 1 and one line if it cannot."""
+    """Run `alembic upgrade head` and print the result; on failure, exit with status 1 and one line."""
     try:
         database = get_database()
         problem = database.schema_problem()
         database.close()
     except ConfigurationError as error:
         raise SystemExit(f"pixelwise: {error}") from error
-    # The tables of a newer release that this one can use are left to that one, whose migrations are not here.
+    # Tables of a newer, compatible release are no problem; its migrations are not here.
     if problem is not None:
         command.upgrade(Config(Path(__file__).with_name("alembic.ini")), "head")
-    done = "was up to date already" if problem is None else "is ready"
+    done = "was already up to date" if problem is None else "is ready"
     print(f"The database {done} (revision {schema_revision()}).")
 
 

@@ -1,4 +1,4 @@
-"""Where a migration runs: on its own connection, one migration at a time, and what it tells older releases."""
+"""Run migrations: on a connection of their own, one at a time, and record which older releases stay compatible."""
 
 import os
 import time
@@ -23,37 +23,36 @@ from app.database.errors import DatabaseError, translated_errors
 from app.database.schema_version import schema_revision
 from app.database.url import checked_url
 
-# What Alembic's batch mode puts before the name of the table it copies.
+# Alembic's batch mode names the copy of a table this way.
 COPY_PREFIX = "_alembic_tmp_"
 
-# Any number will do as long as it is always this one: two upgrades of one database meet on it.
+# An arbitrary number, the same in every release, so that two upgrades of one database exclude each other.
 ADVISORY_LOCK = 0x50495857
 
 # Long enough for another migration to finish.
 SQLITE_BUSY_TIMEOUT_S = 30
 
-# Whoever needs a table queues behind a migration that waits for it, so a migration waits for less than the
-# service's own lock_timeout: a request is then slow, but does not fail. Nobody queues behind what a revision does
-# outside of a transaction. The server's own limits are for requests.
+# Requests queue behind a migration that waits for a table's lock. lock_timeout is shorter than the service's own, so
+# that they are slow but do not fail. The server's other timeouts are meant for requests and are turned off.
 POSTGRES_LIMITS = (
     "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 )
 
-TURN_POLL_S = 0.2
+LOCK_POLL_S = 0.2
 
 
 def make_postgres_engine(url: sa.URL) -> sa.Engine:
-    """Make the engine of the migration on PostgreSQL."""
+    """Create the engine for migrations on PostgreSQL."""
     engine = sa.create_engine(
         url,
         poolclass=sa.NullPool,
-        # PgBouncer gives each transaction another of the server's connections, which knows no prepared statement.
+        # With PgBouncer each transaction may run on another connection, which lacks the prepared statements.
         connect_args={"connect_timeout": 3, "prepare_threshold": None},
     )
 
-    # For the same reason each transaction has to say it again.
+    # In each transaction, for the same reason.
     @sa.event.listens_for(engine, "begin")
-    def limit(connection: sa.Connection) -> None:
+    def set_timeouts(connection: sa.Connection) -> None:
         driver_connection: Any = connection.connection.dbapi_connection
         if not driver_connection.autocommit:
             connection.exec_driver_sql(POSTGRES_LIMITS)
@@ -62,12 +61,12 @@ def make_postgres_engine(url: sa.URL) -> sa.Engine:
 
 
 def make_engine(url: sa.URL) -> sa.Engine:
-    """Make the engine of the migration, and an SQLite file that only its owner can read."""
+    """Create the engine for migrations; create a missing SQLite file, readable only by its owner."""
     if url.get_backend_name() != "sqlite":
         return make_postgres_engine(url)
     path = Path(url.database or "")
     if not path.exists():
-        refuse_to_begin_anew(path)
+        check_not_lost(path)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, mode=0o600))
     engine = sa.create_engine(
         url,
@@ -77,19 +76,18 @@ def make_engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
-        # Only before there is anything in a file can it be made one that gets smaller when rows are deleted.
+        # SQLite sets auto_vacuum only in an empty file.
         if path.stat().st_size == 0:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        # A table is changed by copying it and dropping the old one. With foreign keys enforced the drop
-        # would delete every row that refers to it; without the legacy rename a view of the table would
-        # stop the migration. Neither can be set inside the transaction.
+        # Batch mode copies a table and drops the old one. With foreign keys on, the drop would delete the rows that
+        # refer to it; without legacy_alter_table, a view of the table would stop the migration. Neither can be set
+        # inside a transaction.
         connection.execute("PRAGMA foreign_keys=OFF")
         connection.execute("PRAGMA legacy_alter_table=ON")
-        # A service that runs meanwhile moves the log into the file, and two that do can corrupt it.
+        # A running service checkpoints the WAL; two processes that do so can corrupt the file (WAL-reset bug).
         connection.execute("PRAGMA wal_autocheckpoint=0")
 
-    # Without these, SQLite's driver commits before every change of a table, and a migration that fails
-    # midway can neither be taken back nor run again.
+    # Otherwise sqlite3 commits before each schema change, and a failed migration cannot be rolled back or repeated.
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -97,19 +95,19 @@ def make_engine(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def refuse_to_begin_anew(path: Path) -> None:
-    """Raise CommandError when there was a database, by what it has left behind: an empty one would hide the loss."""
+def check_not_lost(path: Path) -> None:
+    """Raise CommandError if files of a lost database remain: a new, empty database would hide the loss."""
     names = (f"{path.name}-wal", f"{path.name}.before-")
     left = [other for other in path.parent.iterdir() if other.name.startswith(names)]
     if left:
         raise CommandError(
-            f"there is no {path}, but {max(left)} lies beside it; put the database back, or a backup in its place"
-            " (python -m app restore), or move what was left away to begin with an empty one"
+            f"{path} is missing, but {max(left)} exists; put the database back or restore a backup"
+            " (python -m app restore); to start with an empty database, move that file away"
         )
 
 
 def keep_autoincrement(table: sa.Table, connection: sa.Connection, **_arguments: object) -> None:
-    """Make the copy of a table as strict about its ids as the original; batch mode forgets it."""
+    """Keep AUTOINCREMENT in the copy of a table; batch mode drops it."""
     if connection.dialect.name == "sqlite" and table.name.startswith(COPY_PREFIX):
         original = connection.scalar(
             sa.text("SELECT sql FROM sqlite_master WHERE name = :name"),
@@ -119,7 +117,7 @@ def keep_autoincrement(table: sa.Table, connection: sa.Connection, **_arguments:
 
 
 def keep_last_id(table: sa.Table, connection: sa.Connection, **_arguments: object) -> None:
-    """Let the copy know the last id that was given, also when its row has been deleted since."""
+    """Copy the last id that was used, in case its row has been deleted."""
     if table.name.startswith(COPY_PREFIX) and table.dialect_options["sqlite"]["autoincrement"]:
         last_id = sa.text(
             "INSERT INTO sqlite_sequence (name, seq) SELECT :copy, seq FROM sqlite_sequence WHERE name = :name"
@@ -128,8 +126,8 @@ def keep_last_id(table: sa.Table, connection: sa.Connection, **_arguments: objec
 
 
 @contextmanager
-def ids_never_given_twice() -> Iterator[None]:
-    """Keep SQLite's AUTOINCREMENT when a table is changed by copying it."""
+def autoincrement_kept() -> Iterator[None]:
+    """Keep SQLite's AUTOINCREMENT and its counters when batch mode copies a table."""
     sa.event.listen(sa.Table, "before_create", keep_autoincrement)
     sa.event.listen(sa.Table, "after_create", keep_last_id)
     try:
@@ -140,25 +138,25 @@ def ids_never_given_twice() -> Iterator[None]:
 
 
 @contextmanager
-def turn(engine: sa.Engine) -> Iterator[None]:
-    """Wait until no other migration runs, and keep the next one waiting; on SQLite, BEGIN IMMEDIATE does so."""
+def migration_lock(engine: sa.Engine) -> Iterator[None]:
+    """Let one migration at a time run on PostgreSQL; on SQLite, BEGIN IMMEDIATE does so."""
     if engine.dialect.name != "postgresql":
         yield
         return
-    # On a connection of its own, because a revision may commit midway. CREATE INDEX CONCURRENTLY waits for every
-    # snapshot: a statement holds one while it waits, and one with parameters until its transaction ends. Not this one.
+    # On a connection of its own, because a revision may commit midway. It polls, because a waiting statement holds a
+    # snapshot, and so does one with parameters until its transaction ends; CREATE INDEX CONCURRENTLY waits for both.
     with engine.connect() as connection:
         while not connection.scalar(sa.text(f"SELECT pg_try_advisory_xact_lock({ADVISORY_LOCK})")):
             connection.rollback()
-            time.sleep(TURN_POLL_S)
+            time.sleep(LOCK_POLL_S)
         yield
 
 
-def tell_older_releases(*, ctx: MigrationContext, heads: set[str], **_arguments: object) -> None:
-    """Write down, with the revision itself, the oldest revision whose release works on the tables as they are now.
+def record_compatibility(*, ctx: MigrationContext, heads: set[str], **_arguments: object) -> None:
+    """Store, in the revision's transaction, the oldest revision whose release works with the new tables.
 
-    A release knows no revision that came after it, so this is all it can go by. A revision that says nothing of it
-    is taken to break everything before.
+    A release does not know later revisions; it reads this row. A revision without `compatible_since` counts as
+    incompatible with all earlier ones.
     """
     history = context.script.iterate_revisions(tuple(heads), "base") if heads else ()
     since = max((getattr(script.module, "compatible_since", script.revision) for script in history), default=None)
@@ -177,44 +175,44 @@ def tell_older_releases(*, ctx: MigrationContext, heads: set[str], **_arguments:
 
 @contextmanager
 def foreign_keys_checked(connection: sa.Connection) -> Iterator[None]:
-    """Raise CommandError when a row has come to refer to one that is gone, since SQLite does not look meanwhile.
+    """Raise CommandError if the block leaves new broken foreign keys, which SQLite does not enforce meanwhile.
 
-    Those that did so before are left as they are: whoever deletes with `sqlite3` leaves them behind.
+    References that were broken before, such as by deletions with `sqlite3`, are ignored.
     """
     before = broken_references(connection)
     yield
     for (table, parent), count in (broken_references(connection) - before).items():
-        raise CommandError(f"the migration would leave {count} rows of {table} that refer to no row of {parent}")
+        raise CommandError(f"the migration would leave {count} rows in {table} that refer to missing rows in {parent}")
 
 
 def broken_references(connection: sa.Connection) -> Counter[tuple[str, str]]:
-    """How many rows of which table refer to one of which other that is gone; PostgreSQL has none."""
+    """Count the broken foreign keys by (table, parent table); PostgreSQL has none."""
     if connection.dialect.name != "sqlite":
         return Counter()
     return Counter((row.table, row.parent) for row in connection.execute(sa.text("PRAGMA foreign_key_check")))
 
 
 def include_object(_object: object, _name: str | None, kind: str, reflected: bool, compare_to: object | None) -> bool:
-    """Leave alone the tables that somebody else put into the database."""
+    """Ignore tables that the models do not define."""
     return not (kind == "table" and reflected and compare_to is None)
 
 
 def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
-    """Write the plain type into a revision: history imports nothing of the application."""
+    """Render UtcDateTime as its plain type, because revisions import nothing from the application."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
 
 
 def number_revision(_context: MigrationContext, _revision: object, scripts: list[MigrationScript]) -> None:
-    """Give a new revision the next number, as the service finds the newest one by its file's name."""
+    """Give a new revision the next number; the service finds the newest revision by its file name."""
     for script in scripts:
         if not getattr(context.config.cmd_opts, "rev_id", None):
             script.rev_id = f"{int(schema_revision()) + 1:04}"
 
 
 def unknown_revision(connection: sa.Connection) -> str:
-    """Say what to do about a database whose revision is not in `alembic/versions`."""
+    """Return the error message for a database whose revision is not in `alembic/versions`."""
     found = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     inspector = sa.inspect(connection)
     columns: list[str] = []
@@ -227,17 +225,16 @@ def unknown_revision(connection: sa.Connection) -> str:
     problem = f"the database is at revision {found}, which is not in alembic/versions; nothing was changed."
     if adopted := revisions.get(tuple(columns)):
         return (
-            f"{problem} Its table is that of revision {adopted}; to adopt it, run:"
+            f"{problem} Its table matches revision {adopted}; to adopt it, run:"
             f" alembic stamp --purge {adopted} && alembic upgrade head"
         )
-    return f"{problem} It was made by a newer version of PixelWise, or by another program"
+    return f"{problem} It was created by a newer version of PixelWise, or by another program"
 
 
 def migrate(connection: sa.Connection) -> None:
-    """Run the command: on SQLite in one transaction, on PostgreSQL in one for each revision.
+    """Run the migrations: on SQLite in one transaction, on PostgreSQL in one per revision.
 
-    SQLite locks the whole file whatever is done to it. PostgreSQL locks what was touched until the commit, so a
-    revision keeps no lock while the next one works.
+    PostgreSQL holds locks on tables until the commit; SQLite locks the whole file in any case.
     """
     context.configure(
         connection=connection,
@@ -245,19 +242,19 @@ def migrate(connection: sa.Connection) -> None:
         render_as_batch=True,
         transactional_ddl=True,
         transaction_per_migration=connection.dialect.name == "postgresql",
-        on_version_apply=tell_older_releases,
+        on_version_apply=record_compatibility,
         compare_server_default=True,
         include_object=include_object,
         render_item=render_item,
         process_revision_directives=number_revision,
     )
-    with ids_never_given_twice(), context.begin_transaction(), foreign_keys_checked(connection):
+    with autoincrement_kept(), context.begin_transaction(), foreign_keys_checked(connection):
         context.run_migrations()
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the program with one line for whatever an operator can put right."""
+    """Exit with one line for errors that an operator can fix."""
     try:
         with translated_errors():
             yield
@@ -266,14 +263,14 @@ def one_line_errors() -> Iterator[None]:
 
 
 def run() -> None:
-    """Run the Alembic command that was given, on the database of the settings."""
-    # A program that calls Alembic has a log of its own; only the command line needs this one.
+    """Run the given Alembic command on the configured database."""
+    # Only for the command line: a program that calls Alembic configures its own log.
     if context.config.cmd_opts and context.config.config_file_name:
         fileConfig(context.config.config_file_name, disable_existing_loggers=False)
     if context.is_offline_mode():
-        raise CommandError("migrations read the database, so there is no SQL to print without one")
+        raise CommandError("--sql is not supported, because migrations read the database")
     engine = make_engine(checked_url(get_settings().database_url))
-    with turn(engine), engine.connect() as connection:
+    with migration_lock(engine), engine.connect() as connection:
         try:
             migrate(connection)
         except CommandError as error:

@@ -14,7 +14,7 @@ down_revision: str | Sequence[str] | None = ${repr(down_revision)}
 branch_labels: str | Sequence[str] | None = ${repr(branch_labels)}
 depends_on: str | Sequence[str] | None = ${repr(depends_on)}
 
-# The oldest revision whose release works on the tables as this one leaves them; see docs/migrations.md.
+# The oldest revision whose release works with the tables after this revision; see docs/migrations.md.
 compatible_since: str = ${repr(up_revision)}
 
 

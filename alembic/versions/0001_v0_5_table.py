@@ -1,7 +1,7 @@
-"""The table of PixelWise 0.5, made or adopted.
+"""Create or adopt the table of PixelWise 0.5.
 
-Version 0.5 made it with `create_all` and kept no revision. A table that is exactly that one is taken
-over with its rows; anything else called `predictions` is refused and left as it is.
+Version 0.5 created it with `create_all` and stored no revision. Exactly that table is adopted with its rows; any other
+table named `predictions` is refused and not changed.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def upgrade() -> None:
     if sa.inspect(op.get_bind()).has_table("predictions"):
         refuse_another_table()
         return
-    # Plain columns, so that a database that begins here is the same as one that was adopted.
+    # Plain columns, so that a new database equals an adopted one.
     op.create_table(
         "predictions",
         *(sa.Column(name, kind(), nullable=nullable) for name, (kind, nullable) in COLUMNS.items()),
@@ -61,7 +61,7 @@ def refuse_another_table() -> None:
 
 
 def refuse_triggers() -> None:
-    """Raise CommandError when SQLite would lose a trigger: a later revision makes the table anew."""
+    """Raise CommandError if the table has triggers on SQLite: a later revision recreates the table and loses them."""
     bind = op.get_bind()
     if bind.dialect.name != "sqlite":
         return
@@ -76,6 +76,5 @@ def refuse_triggers() -> None:
 
 
 def downgrade() -> None:
-    # The table stays with its rows: version 0.5, which knows no revisions, reads it as it is, and an
-    # upgrade adopts it again.
+    # Keep the table and its rows: version 0.5 reads it, and an upgrade adopts it again.
     pass

@@ -1,4 +1,4 @@
-"""Notes on a prediction: text that people add. Older rows have none."""
+"""Add notes, free text, to predictions. Older rows have none."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,8 @@
-"""Drawings beside their predictions; who asked; and a table that guards its own promises.
+"""Add the table `drawings`; add the request, the client and constraints to `predictions`.
 
-`predictions` gets the id of the request and the name of the client, a time for rows inserted by hand,
-ids that are never given twice, and a confidence that is a share of one. An older row whose confidence
-is none keeps the nearest share, and its notes say what it was.
+`predictions` gets the request ID, the client's name, a default for `created_at`, ids that are never reused, and a check
+that confidence is between 0 and 1. In older rows a confidence outside this range is clamped, and the notes keep the
+original value.
 """
 
 import logging
@@ -24,12 +24,12 @@ def upgrade() -> None:
     keep_confidences_in_notes()
     if op.get_bind().dialect.name == "postgresql":
         op.execute("SET LOCAL timezone = 'UTC'")
-    # On SQLite the table is made anew, the only way to give it AUTOINCREMENT.
+    # SQLite can add AUTOINCREMENT only by recreating the table.
     with op.batch_alter_table("predictions", table_kwargs={"sqlite_autoincrement": True}) as predictions:
         predictions.add_column(sa.Column("request_id", sa.String(), nullable=True))
         predictions.add_column(sa.Column("client", sa.String(), nullable=True))
-        # PostgreSQL's column had no zone; what version 0.5 wrote into it was UTC. Said by the session's zone and not by
-        # USING, so that PostgreSQL sees that no row has to be written anew while everybody waits.
+        # PostgreSQL's column had no time zone, and version 0.5 wrote UTC. With the session's time zone instead of
+        # USING, PostgreSQL does not rewrite the rows under a lock.
         predictions.alter_column(
             "created_at",
             existing_type=sa.DateTime(),
@@ -54,7 +54,7 @@ def upgrade() -> None:
 
 
 def keep_confidences_in_notes() -> None:
-    """Make room for the CHECK on confidence without losing what is stored."""
+    """Clamp confidences to 0..1 for the CHECK, and keep the original values in the notes."""
     result = op.get_bind().execute(
         sa.text(
             "UPDATE predictions SET"

@@ -1,7 +1,7 @@
-"""Labels by people, what is reviewed, a second model's answers; margins of drawings; indexes and views for finding.
+"""Add labels, reviews, shadow predictions and margins, and indexes and views for searching.
 
-Only adds, so the service of the release before goes on writing: its drawings have no margin, and nothing else is
-missed. The margins of the drawings there are already are computed from their scores.
+Only adds, so the previous release can still write; its drawings have no margin. The margins of existing drawings are
+computed from their scores.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ down_revision: str | Sequence[str] | None = "0003"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# The two highest of the ten scores, apart. A drawing written by hand may hold anything that is JSON.
+# margin = highest score - second highest. A row inserted by hand may hold any JSON.
 MARGINS = {
     "sqlite": (
         "UPDATE drawings SET margin ="
@@ -35,10 +35,10 @@ MARGINS = {
     ),
 }
 
-# A fraction of a second's work: on PostgreSQL whoever deletes one of these drawings waits that long.
+# Takes a fraction of a second. On PostgreSQL, a deletion of one of these drawings waits that long.
 BATCH = 10_000
 
-# For people with `sqlite3`, `psql` or Datasette; the service reads the tables.
+# The views are for users of `sqlite3`, `psql` or Datasette; the service does not read them.
 V_RESULTS = """
 CREATE VIEW v_results AS
 SELECT predictions.id, predictions.prediction, labels.label, labels.label = predictions.prediction AS correct,
@@ -57,10 +57,10 @@ FROM v_results GROUP BY model_version
 
 
 def upgrade() -> None:
-    # A run that failed midway on PostgreSQL left the tables behind, whole, and is taken up there.
+    # On PostgreSQL, a run that failed after this step has committed it; the next run continues there.
     if "margin" not in columns_of_drawings():
         create_tables()
-        # A new column at the end is no copy of the table, not even on SQLite.
+        # Adding a column at the end does not copy the table, not even on SQLite.
         op.add_column("drawings", sa.Column("margin", sa.Float(), nullable=True))
     with in_pieces():
         fill_margins()
@@ -75,7 +75,7 @@ def columns_of_drawings() -> set[str]:
 
 @contextmanager
 def in_pieces() -> Iterator[None]:
-    """Commit each statement by itself on PostgreSQL, where requests wait for none of them then."""
+    """On PostgreSQL, commit each statement separately, so that requests do not wait for them."""
     if op.get_bind().dialect.name != "postgresql":
         yield
         return
@@ -150,7 +150,7 @@ def create_indexes() -> None:
 
 
 def create_index(name: str, table: str, columns: list[str], **options: Any) -> None:
-    # What PostgreSQL leaves of one that failed is no index, yet has its name.
+    # A failed CREATE INDEX CONCURRENTLY leaves an invalid index with this name.
     op.drop_index(op.f(name), table, if_exists=True, postgresql_concurrently=True)
     op.create_index(op.f(name), table, columns, postgresql_concurrently=True, **options)
 
@@ -161,7 +161,7 @@ def downgrade() -> None:
     for index in ("prediction_id", "model_version_id", "created_at_id", "confidence", "with_notes"):
         op.drop_index(op.f(f"ix_predictions_{index}"), "predictions")
     op.drop_index(op.f("ix_drawings_margin_prediction_id"), "drawings")
-    # Not in batch mode, which would copy every drawing.
+    # Not in batch mode, because it copies every drawing.
     op.drop_column("drawings", "margin")
     for table in ("shadow_predictions", "reviews", "labels"):
         op.drop_table(table)

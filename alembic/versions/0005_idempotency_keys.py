@@ -1,4 +1,4 @@
-"""Answers by idempotency key. Only adds, so the service of the release before goes on writing."""
+"""Add the table of idempotency keys and their stored responses. Only adds, so the previous release can still write."""
 
 from collections.abc import Sequence
 

@@ -136,7 +136,7 @@ def test_init_db_makes_upgrades_and_can_be_repeated(empty_database_url: str, sta
         migrate(empty_database_url)
     done = run(empty_database_url, "python init_db.py")
     assert (done.returncode, done.stderr) == (0, "")
-    expected = "was up to date already" if start == "current" else "is ready"
+    expected = "was already up to date" if start == "current" else "is ready"
     assert done.stdout == f"The database {expected} (revision {schema_revision()}).\n"
     assert rows(empty_database_url, "SELECT count(*) FROM predictions") == [(2 if start == "v0.5" else 0,)]
     migrate(empty_database_url, "check")

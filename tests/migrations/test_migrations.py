@@ -192,7 +192,7 @@ def test_a_migration_that_breaks_references_is_taken_back(sqlite_url: str, tmp_p
     revision.write_text(harmless.replace("def upgrade():", 'def upgrade():\n    op.execute("DELETE FROM predictions")'))
     before = everything(sqlite_url)
     told = assert_one_line_error(run(sqlite_url, "alembic upgrade head", project))
-    assert "would leave 1 rows of drawings that refer to no row of predictions" in told
+    assert "would leave 1 rows in drawings that refer to missing rows in predictions" in told
     assert everything(sqlite_url) == before
     revision.write_text(harmless)
     assert run(sqlite_url, "alembic upgrade head", project).returncode == 0
