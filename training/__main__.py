@@ -1,4 +1,4 @@
-"""`python -m training`: train, calibrate, export and measure the model, and write its card."""
+"""`python -m training`: train, calibrate, export and evaluate the model, and write its card."""
 
 import argparse
 import sys
@@ -26,7 +26,7 @@ SHIPPED = Path("models/digits.onnx")
 
 
 def main() -> None:
-    """Do all of it in one go; the test sets are measured on after everything has been decided."""
+    """Run the whole training; the test sets are used only at the end, when nothing is chosen any more."""
     options = _options()
     started = time.monotonic()
     torch.set_num_threads(options.threads)
@@ -36,10 +36,10 @@ def main() -> None:
     fit = Digits(numbers.images[:-VALIDATION], numbers.labels[:-VALIDATION])
     check = Digits(numbers.images[-VALIDATION:], numbers.labels[-VALIDATION:])
     material = _material(options, fit, extra)
-    # A part of the kept-out styles may choose the epoch; the rest, drawn by another hand, is for the card.
+    # These held-out digits help to choose the epoch; the card uses others, generated with another seed.
     kept = Digits(*strokes.draw(HELD_OUT, np.random.default_rng(options.seed + 1), held_out=True))
     hard = _stacked(proxies(check.images, options.seed), check)
-    validations = [Validation("MNIST", check), Validation("hard versions", hard), Validation("kept-out styles", kept)]
+    validations = [Validation("MNIST", check), Validation("hard versions", hard), Validation("held-out styles", kept)]
     if len(extra.check.labels):
         validations.append(Validation("exports", extra.check))
     trained = train(material, validations, epochs=options.epochs, seed=options.seed, start=start)
@@ -53,7 +53,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument(
-        "--mnist", type=Path, help="folder with MNIST's four files (else PIXELWISE_MNIST_DIR, else fetched)"
+        "--mnist", type=Path, help="folder with the four MNIST files (default: PIXELWISE_MNIST_DIR, else download)"
     )
     parser.add_argument(
         "--extra",
@@ -61,16 +61,16 @@ def _options() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="EXPORT.npz",
-        help="an export of the service to train on as well, and to measure on; may be given more than once",
+        help="an export of the service to train and evaluate on as well; may be repeated",
     )
     parser.add_argument(
         "--start-from",
         type=Path,
         metavar="MODEL.onnx",
-        help="go on from a model that this command wrote, with small steps: --epochs 2 will do",
+        help="fine-tune a model that this command wrote, with small steps: --epochs 2 is enough",
     )
     parser.add_argument("--output", type=Path, default=SHIPPED, help="the model file to write")
-    parser.add_argument("--version", default="v1", help="the model version the file carries")
+    parser.add_argument("--version", default="v1", help="the model version stored in the file")
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2, help="the same number gives the same file")
@@ -78,7 +78,7 @@ def _options() -> argparse.Namespace:
 
 
 def _given(options: argparse.Namespace, numbers: Digits) -> tuple[list[Exported], Extra, DigitNetwork | None]:
-    """Read what the options name, or say in one line why it cannot be used."""
+    """Read the files that the options name; exit with one line if one cannot be used."""
     try:
         exports = [exported.load(path) for path in options.extra]
         extra = exported.together(exports, numbers.images, mnist.load("t10k", options.mnist).images)
@@ -91,11 +91,11 @@ def _material(options: argparse.Namespace, fit: Digits, extra: Extra) -> Materia
     times = extra.times_an_epoch(len(fit.labels) + DRAWN_AN_EPOCH)
     if options.extra:
         print(
-            f"{len(extra.digits.labels):,} drawings of exports, each {times} times an epoch; {extra.left_out} left out"
+            f"{len(extra.digits.labels):,} exported drawings, each {times} times per epoch; {extra.left_out} left out"
         )
-    # A short run does not come to see more of them.
+    # A short run does not use more of them.
     count = min(DRAWN, DRAWN_AN_EPOCH * options.epochs)
-    print(f"Drawing {count:,} digits", flush=True)
+    print(f"Generating {count:,} digits", flush=True)
     drawn = Digits(*strokes.draw(count, np.random.default_rng(options.seed)))
     return Material(fit, extra.digits, times, drawn, DRAWN_AN_EPOCH)
 
@@ -105,7 +105,7 @@ def _stacked(versions: dict[str, np.ndarray], digits: Digits) -> Digits:
 
 
 def _describe(run: Run) -> None:
-    """Measure, and write the card: MODELCARD.md for the model that ships, beside it by its own name for any other."""
+    """Evaluate the model and write its card: MODELCARD.md for the shipped model, else the model's name with .md."""
     output: Path = run.options.output
     classifier = Classifier(output)
     found = report(run, classifier)

@@ -1,4 +1,4 @@
-"""What happens to a digit between the hand and the classifier: distortions for training, made on whole batches."""
+"""Random distortions of training drawings, applied to whole batches."""
 
 from collections.abc import Callable
 
@@ -14,9 +14,9 @@ from training.mnist import NOT_A_DIGIT
 def augment(images: Tensor, labels: Tensor, drawn: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Distort a batch and normalise it as the service does.
 
-    Takes images float32 (N, 1, 28, 28) in 0..1, labels int64 (N,) and `drawn`, bool (N,): which of them come from
-    the stroke generator and have their geometry already. Returns images of the same shape, as the network sees them,
-    and the labels, NOT_A_DIGIT where a drawing was replaced by noise.
+    images: float32 (N, 1, 28, 28) in 0..1; labels: int64 (N,); drawn: bool (N,), true for generated digits, which are
+    warped less often. Returns normalised images of the same shape and dtype, and labels with NOT_A_DIGIT where a
+    drawing was replaced by noise.
     """
     n = len(images)
     images = images.clone()
@@ -45,7 +45,7 @@ def _between(low: float, high: float, n: int, generator: torch.Generator) -> Ten
 
 
 def _bend(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Rotate, shear, stretch, scale, shift and warp elastically, in one resampling."""
+    """Rotate, shear, stretch, scale, shift and warp elastically, with one resampling."""
     n = len(images)
 
     def normal(scale: float) -> Tensor:
@@ -58,13 +58,13 @@ def _bend(images: Tensor, generator: torch.Generator) -> Tensor:
     scale = torch.where(small, torch.rand(n, generator=generator) * 0.7 + 0.5, 1 + normal(0.05))
     shift = (torch.rand(n, 2, generator=generator) - 0.5) * (0.12 + (1 - scale).clamp(0, 1).unsqueeze(1))
     cos, sin = torch.cos(turn), torch.sin(turn)
-    # The matrix carries target coordinates to source coordinates, so it holds the inverse of the scale.
+    # The matrix maps target to source coordinates, hence the inverse scale.
     x = torch.stack([cos * aspect, -sin + shear, shift[:, 0]], 1) / scale.unsqueeze(1)
     y = torch.stack([sin, cos / aspect, shift[:, 1]], 1) / scale.unsqueeze(1)
     grid = F.affine_grid(torch.stack([x, y], 1), [n, 1, 28, 28], align_corners=False)
     coarse = torch.randn(n, 2, 5, 5, generator=generator) * _between(0.0, 0.075, n, generator)
     warp = F.interpolate(coarse, size=28, mode="bicubic", align_corners=True)
-    # Shrinking without a blur before it would leave out pixels, which no canvas does.
+    # Shrinking without a blur would skip pixels, which a canvas does not do.
     images = torch.where((scale < 0.75).view(-1, 1, 1, 1), _blur(images), images)
     return F.grid_sample(images, grid + warp.permute(0, 2, 3, 1), align_corners=False)
 
@@ -75,7 +75,7 @@ def _blur(images: Tensor) -> Tensor:
 
 
 def _thicken(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mix the drawing with its dilation or its erosion by any share."""
+    """Blend the drawing with its dilation or erosion in a random proportion."""
     n = len(images)
     thick = F.max_pool2d(images, 3, 1, 1)
     thin = -F.max_pool2d(-F.interpolate(images, scale_factor=2, mode="bilinear"), 3, 1, 1)
@@ -86,14 +86,14 @@ def _thicken(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _coarsen(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Lose resolution as a scanner or a small canvas does; one size a batch keeps it fast."""
+    """Reduce the resolution, as a scanner or a small canvas does; one size per batch, for speed."""
     side = int(torch.randint(10, 21, (1,), generator=generator))
     small = F.interpolate(images, size=side, mode="bilinear", antialias=True)
     return F.interpolate(small, size=28, mode="bilinear").clamp(0, 1)
 
 
 def _not_digits(n: int, generator: torch.Generator) -> Tensor:
-    """Blank sheets, full sheets and noise of every grain: nothing in which a person would read a digit."""
+    """Generate drawings without a digit: blank, full, and noise of different grain."""
     kind = torch.randint(0, 8, (n,), generator=generator).view(-1, 1, 1, 1)
     fine = torch.rand(n, 1, 28, 28, generator=generator)
     side = int(torch.randint(5, 28, (1,), generator=generator))
@@ -109,7 +109,7 @@ def _not_digits(n: int, generator: torch.Generator) -> Tensor:
 
 
 def proxies(images: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Hard versions of MNIST drawings, each uint8 (N, 28, 28): what people's canvases do to a digit."""
+    """Make hard versions of MNIST drawings, each uint8 (N, 28, 28), with distortions that occur on real canvases."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.from_numpy(images).unsqueeze(1).float() / 255
     n = len(x)

@@ -1,4 +1,4 @@
-"""The model card: what the model is, how it was made and everything that was measured, written by the training run."""
+"""Write the model card: description, training data, evaluation and limits of a model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,22 +10,22 @@ from training.evaluate import Measured
 
 @dataclass(frozen=True)
 class OnExport:
-    """What is read of the test part of an export, which was never trained on."""
+    """The evaluation on the test part of an export, which is never trained on."""
 
     name: str
     sha256: str
     measured: Measured | None
-    """None when it has no test drawings."""
+    """None without test drawings."""
     before: Measured | None
-    """The same by the model that the training started from."""
+    """The same for the model that the training started from."""
     no_digits: int
     no_digits_confidence: float | None
-    """The mean on what people labelled as no digit; None without such drawings."""
+    """Mean confidence on drawings labelled as no digit; None without such drawings."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that a training run knows at its end."""
+    """The figures of a finished training run."""
 
     file: str
     command: str
@@ -51,12 +51,12 @@ def write(report: Report, classifier: Classifier, path: Path, size: int) -> None
     mean_accuracy = sum(m.accuracy for m in report.proxies.values()) / len(report.proxies)
     mean_calibration = sum(m.calibration_error for m in report.proxies.values()) / len(report.proxies)
     highest = max(report.nothing.values())
-    people = "MNIST's and those of the exports" if report.exports else "MNIST's"
+    real = "MNIST and the exports are" if report.exports else "MNIST is"
     lines = [
         f"# Model card: digits, version {classifier.version}",
         "",
-        "Reads one hand-drawn digit, 0 to 9, from 28 x 28 grey pixels. Made for digits drawn by mouse, finger or pen on a",
-        "canvas, in the styles taught in Europe and in America. Written by the training run; do not edit.",
+        "Classifies one hand-drawn digit, 0 to 9, from 28 x 28 grey pixels. Intended for digits drawn on a canvas with a mouse,",
+        "finger or pen, in European and American styles. This file is written by the training; do not edit it.",
         "",
         "| | |",
         "|---|---|",
@@ -66,32 +66,32 @@ def write(report: Report, classifier: Classifier, path: Path, size: int) -> None
         "| output | probabilities float32 (N, 10), for the digits 0 to 9 |",
         f"| network | 4 convolutions 3 x 3 (16, 32, 64, 96 channels) and one linear layer: {report.parameters:,} parameters |",
         f"| temperature | {report.temperature:.2f}, fitted on validation drawings |",
-        f"| made by | `{report.command}` |",
+        f"| command | `{report.command}` |",
         *([f"| started from | version {report.started_from} |"] if report.started_from else []),
-        f"| training | {report.epochs} epochs, the weights of epoch {report.best_epoch}; {report.seconds / 60:.0f} minutes on two CPU cores |",
+        f"| training | {report.epochs} epochs; weights of epoch {report.best_epoch}; {report.seconds / 60:.0f} minutes on two CPU cores |",
         "",
         "## Trained on",
         "",
         *(f"- {name}: {count:,}" for name, count in report.trained_on.items()),
         "",
-        "MNIST: LeCun, Cortes, Burges, <http://yann.lecun.com/exdb/mnist/>. The drawn digits come from `training/styles.py` and",
-        "`training/strokes.py`, a virtual hand that writes the styles people are taught in different countries. Every digit",
-        "is distorted anew in every epoch (`training/augment.py`: shift, scale, rotation, shear, elastic warp, stroke width,",
-        "resolution, contrast, noise) and normalised as the service does. Four in a hundred are replaced by blank sheets and noise, for",
-        "which ten equal probabilities are taught.",
+        "MNIST: LeCun, Cortes, Burges, <http://yann.lecun.com/exdb/mnist/>. `training/strokes.py` generates digits in the",
+        "handwriting styles of different countries, which `training/styles.py` defines. In every epoch each drawing gets new random",
+        "distortions (`training/augment.py`: shift, scale, rotation, shear, elastic warp, stroke width, resolution, contrast,",
+        "noise) and the service's normalisation. 4 % of the drawings are replaced by blank images and noise; for these the",
+        "training target is ten equal probabilities.",
         "",
         "## Targets",
         "",
-        "| measured | target | figure | |",
+        "| measure | target | result | |",
         "|---|---|---|---|",
         _target("MNIST test, 10,000 drawings, used once, after training: accuracy", 0.996, report.test.accuracy),
         _target("MNIST test: expected calibration error", 0.005, report.test.calibration_error, at_most=True),
         _target("hard versions of MNIST test: mean accuracy", 0.985, mean_accuracy),
         _target("hard versions of MNIST test: mean calibration error", 0.02, mean_calibration, at_most=True),
-        _target("blank sheets and noise: highest confidence", 0.5, highest, at_most=True),
-        _target("MNIST test drawings that pass the normalisation byte for byte", 0.999, report.unchanged),
+        _target("drawings without a digit: highest confidence", 0.5, highest, at_most=True),
+        _target("MNIST test drawings that the normalisation does not change", 0.999, report.unchanged),
         "",
-        "With 10,000 drawings an accuracy of 99.6 % is known to about 0.13 points (95 %).",
+        "With 10,000 drawings, the 95 % confidence interval of an accuracy of 99.6 % is about ± 0.13 percentage points.",
         "",
         "## Hard versions of the MNIST test set",
         "",
@@ -102,11 +102,11 @@ def write(report: Report, classifier: Classifier, path: Path, size: int) -> None
             for name, m in report.proxies.items()
         ),
         "",
-        "## Drawn digits in styles that were kept out of the training",
+        "## Generated digits in held-out styles",
         "",
-        "One style of each digit is never trained on (`held_out=True` in `training/styles.py`).",
+        "One style of each digit is not used for training (`held_out=True` in `training/styles.py`).",
         "",
-        "| digit | drawings | accuracy | read instead |",
+        "| digit | drawings | accuracy | most frequent mistakes |",
         "|---|---|---|---|",
         *(
             f"| {digit} | {m.count} | {_percent(m.accuracy)} | {_confusions(m)} |"
@@ -114,13 +114,13 @@ def write(report: Report, classifier: Classifier, path: Path, size: int) -> None
         ),
         "",
         *(_exports(report.exports) if report.exports else []),
-        "## Nothing to read",
+        "## Drawings without a digit",
         "",
         "| drawing | highest confidence |",
         "|---|---|",
         *(f"| {name} | {confidence:.3f} |" for name, confidence in report.nothing.items()),
         "",
-        "## Validation, on which the epoch was chosen",
+        "## Validation sets, used to choose the epoch",
         "",
         *(f"- {name}: error {_percent(error)}" for name, error in report.validation_errors.items()),
         "",
@@ -130,10 +130,10 @@ def write(report: Report, classifier: Classifier, path: Path, size: int) -> None
         "",
         "## Limits",
         "",
-        "- One digit a drawing. Letters, several digits and scribbles are read as some digit, sometimes with confidence.",
-        "- A 1 with a long, nearly level flag and a 7 with a falling bar are the same drawing; people disagree on them too.",
-        f"- No drawings by real people but {people} were used in training; the drawn digits are a program's idea of handwriting.",
-        "- The confidence is calibrated on MNIST and its hard versions. Correct answers of your own users tell how it holds.",
+        "- One digit per drawing. Letters, several digits and scribbles are classified as some digit, sometimes with high confidence.",
+        "- A 1 with a long, nearly level flag looks like a 7 with a sloping bar; people disagree on these drawings, too.",
+        f"- {real} the only real handwriting in the training data; the generated digits imitate handwriting.",
+        "- The confidence is calibrated on MNIST and its hard versions. To check it for your users, label some of their drawings.",
         "",
     ]
     path.write_text("\n".join(lines), encoding="utf-8")
@@ -155,13 +155,13 @@ def _confusions(measured: Measured, most: int = 3) -> str:
 
 
 def _exports(exports: list[OnExport]) -> list[str]:
-    """The part of the card on drawings that people labelled."""
+    """Return the section on exported drawings."""
     lines = [
-        "## Drawings that people labelled",
+        "## Labelled drawings from exports",
         "",
-        "The test parts of exports: never trained on, and none of them is in the training data. The interval is Wilson's, 95 %.",
+        "The test parts of the exports, which are not used for training. The interval is the 95 % Wilson interval of the accuracy.",
         "",
-        "| export | sha256 of its rows | drawings | accuracy | interval | calibration error | before | no digits | mean confidence on those |",
+        "| export | sha256 of its rows | drawings | accuracy | interval | calibration error | before | no digits | their mean confidence |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for e in exports:
@@ -170,7 +170,12 @@ def _exports(exports: list[OnExport]) -> list[str]:
         lines.append(
             f"| {e.name} | `{e.sha256[:12]}` | {_on_test(e.measured)} | {before} | {e.no_digits} | {confidence} |"
         )
-    return [*lines, "", "*Before*: the accuracy of the model that the training started from.", ""]
+    return [
+        *lines,
+        "",
+        "*Before*: the accuracy of the model that the training started from. *No digits*: drawings labelled as no digit.",
+        "",
+    ]
 
 
 def _on_test(measured: Measured | None) -> str:

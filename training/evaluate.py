@@ -1,4 +1,4 @@
-"""What the finished model file can do, measured through the same classifier that the service uses."""
+"""Evaluate a model file with the service's own classifier."""
 
 from dataclasses import dataclass
 
@@ -16,19 +16,19 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Measured:
-    """Accuracy and expected calibration error, both 0..1, on `count` drawings; and which digits were mistaken."""
+    """Accuracy and expected calibration error, both 0..1, on `count` drawings, and the confused digits."""
 
     count: int
     accuracy: float
     calibration_error: float
     confusions: list[tuple[int, int, int]]
-    """(shown, read, how often), the most frequent first."""
+    """(label, prediction, count), the most frequent first."""
 
 
 def fit_temperature(logits: Tensor, labels: npt.NDArray[np.int64]) -> float:
-    """The temperature with the lowest cross entropy on held-out logits (N, 10), to a hundredth.
+    """Return the temperature with the lowest cross entropy on held-out logits (N, 10), in steps of 0.01.
 
-    One divisor for all logits calibrates a network without changing any answer (Guo et al. 2017, arXiv 1706.04599).
+    Guo et al. 2017 (arXiv 1706.04599): one divisor for all logits calibrates a network and changes no prediction.
     """
     candidates = torch.linspace(0.3, 3.0, 271)
     losses = [float(F.cross_entropy(logits / t, torch.from_numpy(labels))) for t in candidates]
@@ -36,7 +36,7 @@ def fit_temperature(logits: Tensor, labels: npt.NDArray[np.int64]) -> float:
 
 
 def measure(classifier: Classifier, digits: Digits) -> Measured:
-    """Classify the drawings and compare with their labels."""
+    """Classify the drawings and compare the predictions with the labels."""
     answers = classifier.classify_batch(digits.images)
     read = np.array([int(answer["prediction"]) for answer in answers])
     confidence = np.array([answer["confidence"] for answer in answers])
@@ -47,9 +47,9 @@ def measure(classifier: Classifier, digits: Digits) -> Measured:
 
 
 def expected_calibration_error(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
-    """The mean distance between confidence and accuracy over 15 bins of equal width, weighted by their size.
+    """Return the mean difference between confidence and accuracy in 15 bins of equal width, weighted by bin size.
 
-    Naeini et al. 2015, in the form of Guo et al. 2017 (arXiv 1706.04599), equation 3.
+    Naeini et al. 2015, as in Guo et al. 2017 (arXiv 1706.04599), equation 3.
     """
     bin_of = np.minimum((confidence * BINS).astype(int), BINS - 1)
     error = 0.0
@@ -61,7 +61,7 @@ def expected_calibration_error(confidence: npt.NDArray[np.float64], right: npt.N
 
 
 def not_digits(count: int, seed: int) -> dict[str, npt.NDArray[np.uint8]]:
-    """Drawings in which there is nothing to read, each uint8 (N, 28, 28)."""
+    """Generate drawings without a digit, each uint8 (N, 28, 28)."""
     rng = np.random.default_rng(seed)
     shape = (count, 28, 28)
     coarse = rng.integers(0, 256, (count, 7, 7)).repeat(4, axis=1).repeat(4, axis=2)
@@ -77,10 +77,10 @@ def not_digits(count: int, seed: int) -> dict[str, npt.NDArray[np.uint8]]:
 
 
 def highest_confidence(classifier: Classifier, images: npt.NDArray[np.uint8]) -> float:
-    """The highest confidence among the answers."""
+    """Return the highest confidence of the predictions."""
     return max(answer["confidence"] for answer in classifier.classify_batch(images))
 
 
 def mean_confidence(classifier: Classifier, images: npt.NDArray[np.uint8]) -> float:
-    """The mean confidence of the answers."""
+    """Return the mean confidence of the predictions."""
     return float(np.mean([answer["confidence"] for answer in classifier.classify_batch(images)]))

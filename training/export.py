@@ -1,4 +1,4 @@
-"""Write the trained network as the ONNX file the service reads, with all it must know in its metadata; and read it."""
+"""Write a trained network as an ONNX file for the service, with metadata, and read it back for fine-tuning."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ OPSET = 18
 def export(network: DigitNetwork, temperature: float, version: str, path: Path) -> None:
     """Write the network to `path`: input uint8 (N, 28, 28), output probabilities float32 (N, 10)."""
     served = Served(fused(network), temperature).eval()
-    # The exporter by tracing needs no further package and gives a graph without leftovers for a network this plain.
+    # dynamo=False: the tracing exporter needs no further package and gives a clean graph for this simple network.
     torch.onnx.export(
         served,
         (torch.zeros(1, 28, 28, dtype=torch.uint8),),
@@ -43,9 +43,9 @@ def export(network: DigitNetwork, temperature: float, version: str, path: Path) 
 
 
 def restore(path: Path) -> DigitNetwork:
-    """Read a network back from a file that `export` wrote, to train it on; raise ValueError for another file.
+    """Read a network from a file that `export` wrote, for fine-tuning; raise ValueError for another file.
 
-    It has no batch normalisation any more, which was folded into the convolutions, and drops nothing out.
+    The network has no dropout, and its batch normalisation is folded into the convolutions.
     """
     network = fused(DigitNetwork())
     try:
@@ -53,12 +53,12 @@ def restore(path: Path) -> DigitNetwork:
         weights = {name.removeprefix("network."): torch.from_numpy(array.copy()) for name, array in stored.items()}
         network.load_state_dict(weights)
     except (RuntimeError, DecodeError) as error:
-        raise ValueError(f"{path} does not hold a network of this training") from error
+        raise ValueError(f"{path} was not written by this training") from error
     return network
 
 
 def fused(network: DigitNetwork) -> DigitNetwork:
-    """Fold each batch normalisation into the convolution before it: the same function, one step less."""
+    """Fold each batch normalisation into the preceding convolution, and remove dropout."""
     layers: list[nn.Module] = []
     for layer in network.eval().layers:
         if isinstance(layer, nn.BatchNorm2d):

@@ -1,6 +1,6 @@
-"""Exports of the service as training data: read, checked, and kept apart from what is only measured on.
+"""Read exports of the service as training and test data.
 
-What is trained on is never measured on, and the model's own answers are never trained on.
+Training and test drawings never overlap, and drawings that nobody labelled are not used.
 """
 
 import json
@@ -16,13 +16,13 @@ from training.mnist import NOT_A_DIGIT, Digits
 TENTH = 10
 SHARE = 0.1
 MOST_TIMES = 20
-"""Few drawings shown often are learnt by heart, however much they are distorted."""
+"""Drawings that are shown more often are memorised, despite the distortions."""
 
 Images = npt.NDArray[np.uint8]
 
 
 class Exported(NamedTuple):
-    """One export: what is to be trained on, what is to be measured on, and what people labelled as no digit."""
+    """One export: its training digits, its test digits, and the drawings labelled as no digit."""
 
     name: str
     sha256: str
@@ -30,12 +30,12 @@ class Exported(NamedTuple):
     test: Digits
     test_ids: npt.NDArray[np.int64]
     no_digit: Images
-    """To be trained on."""
+    """For training."""
     no_digit_test: Images
 
 
 def load(path: Path) -> Exported:
-    """Read an NPZ export; leave out what nobody labelled. Raises ValueError for another file, OSError without one."""
+    """Read the labelled drawings of an NPZ export; raise ValueError for another file, OSError without one."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as read:
             arrays = {name: read[name] for name in read.files}
@@ -52,40 +52,37 @@ def _digits(arrays: dict[str, Any], side: str) -> tuple[Digits, npt.NDArray[np.i
     images, labels, ids = _images(arrays[f"x_{side}"]), arrays[f"y_{side}"].astype(np.int64), arrays[f"ids_{side}"]
     labelled = arrays.get(f"labelled_{side}", np.ones(len(labels), bool))
     if not len(images) == len(labels) == len(ids) == len(labelled) or not ((labels >= 0) & (labels <= 9)).all():
-        raise ValueError(f"the arrays of the {side} part do not belong together")
+        raise ValueError(f"the arrays of the {side} part do not match")
     return Digits(images[labelled], labels[labelled]), ids[labelled]
 
 
 def _images(array: npt.NDArray[Any]) -> Images:
     if array.dtype != np.uint8 or array.shape[1:] != (28, 28):
-        raise ValueError(f"drawings are uint8 (N, 28, 28), not {array.dtype} {array.shape}")
+        raise ValueError(f"drawings must be uint8 (N, 28, 28), not {array.dtype} {array.shape}")
     return array
 
 
 class Extra(NamedTuple):
-    """The training parts of all exports, what is no digit with the label NOT_A_DIGIT."""
+    """The training parts of all exports; drawings without a digit have the label NOT_A_DIGIT."""
 
     digits: Digits
     check: Digits
-    """One digit of ten, which is not trained on: they have a say in the choice of the epoch."""
+    """Every tenth digit, held out for validation."""
     left_out: int
-    """Drawings that MNIST's test set has, too; a figure on them would mean nothing any more."""
+    """Number of drawings not used because they are in MNIST's test set."""
 
     @property
     def no_digits(self) -> int:
-        """How many of the drawings are no digit."""
+        """Number of drawings without a digit."""
         return int((self.digits.labels == NOT_A_DIGIT).sum())
 
     def times_an_epoch(self, others: int) -> int:
-        """How often an epoch with so many others shows each drawing: all together are to be a tenth of them."""
+        """Return how often to show each drawing per epoch, so that all together are a tenth of the others."""
         return int(np.clip(SHARE * others / max(len(self.digits.labels), 1), 1, MOST_TIMES))
 
 
 def together(exports: list[Exported], mnist_train: Images, mnist_test: Images) -> Extra:
-    """Put the training parts of exports together.
-
-    Raises ValueError when a drawing of a test part is in any training data, MNIST's or an export's.
-    """
+    """Combine the training parts of exports; raise ValueError if a test drawing is in any training data."""
     images = np.concatenate([np.empty((0, 28, 28), np.uint8), *(part for e in exports for part in _to_train_on(e))])
     labels = [part for e in exports for part in (e.train.labels, np.full(len(e.no_digit), NOT_A_DIGIT))]
     trained = _contents(images) | _contents(mnist_train)
@@ -95,8 +92,8 @@ def together(exports: list[Exported], mnist_train: Images, mnist_test: Images) -
         if known:
             ids = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
             raise ValueError(
-                f"{export.name}: test drawings are in the training data, too (ids {ids}). Make all exports with one "
-                "seed and one test_share, and none of MNIST's training drawings"
+                f"{export.name}: test drawings are also in the training data (ids {ids}). Make all exports with the "
+                "same seed and test_share, and leave out MNIST's training drawings"
             )
     measured = _contents(mnist_test)
     kept = np.array([image.tobytes() not in measured for image in images], bool)

@@ -1,4 +1,4 @@
-"""The MNIST database, from a folder or from its public mirror, checked by checksum."""
+"""Read MNIST from a folder or download it from its public mirror, and verify checksums."""
 
 import gzip
 import hashlib
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-"""The mirror that torchvision uses; the authors' own page no longer serves the files."""
+"""The mirror that torchvision uses; the authors' page no longer offers the files."""
 
 MD5 = {
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -22,7 +22,7 @@ MD5 = {
 
 
 NOT_A_DIGIT = -1
-"""The label of drawings in which there is no digit: the network is taught to find all ten digits equally likely."""
+"""The label of drawings without a digit; their training target is ten equal probabilities."""
 
 
 class Digits(NamedTuple):
@@ -33,9 +33,9 @@ class Digits(NamedTuple):
 
 
 def load(part: str, folder: Path | None = None) -> Digits:
-    """Read `train` (60,000) or `t10k` (10,000) from the folder, PIXELWISE_MNIST_DIR or the cache, else fetch it.
+    """Read `train` (60,000) or `t10k` (10,000) from the folder, PIXELWISE_MNIST_DIR or the cache, else download it.
 
-    Raises OSError when a file can be neither read nor fetched and ValueError when its checksum is wrong.
+    Raises OSError if a file can be neither read nor downloaded, and ValueError if its checksum is wrong.
     """
     named = os.environ.get("PIXELWISE_MNIST_DIR")
     source = folder or (Path(named) if named else Path.home() / ".cache" / "pixelwise" / "mnist")
@@ -48,7 +48,7 @@ def _read(folder: Path, name: str, header: int) -> npt.NDArray[np.uint8]:
     path = folder / name
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        print(f"Fetching {MIRROR + name}", flush=True)
+        print(f"Downloading {MIRROR + name}", flush=True)
         with urllib.request.urlopen(MIRROR + name, timeout=60) as answer:
             packed = answer.read()
         _check(name, packed)
@@ -59,6 +59,6 @@ def _read(folder: Path, name: str, header: int) -> npt.NDArray[np.uint8]:
 
 
 def _check(name: str, packed: bytes) -> None:
-    # MD5 is what the database's distributors publish; it guards against a broken file, not against an attacker.
+    # The distributors publish only MD5; it detects damaged files, not attacks.
     if hashlib.md5(packed, usedforsecurity=False).hexdigest() != MD5[name]:
-        raise ValueError(f"{name} is not MNIST's file: its checksum differs")
+        raise ValueError(f"{name} is not the MNIST file: its checksum differs")

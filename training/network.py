@@ -1,15 +1,15 @@
-"""The network: a small convolutional classifier that costs some tens of microseconds a drawing."""
+"""The network: a small convolutional classifier, some tens of microseconds per drawing."""
 
 import torch
 from torch import Tensor, nn
 
 
 class DigitNetwork(nn.Module):
-    """Four 3 x 3 convolutions and one linear layer; images float32 (N, 1, 28, 28) in 0..1 become logits (N, 10)."""
+    """Four 3 x 3 convolutions and one linear layer: float32 (N, 1, 28, 28) in 0..1 to logits (N, 10)."""
 
     def __init__(self) -> None:
         super().__init__()
-        # Hardly any padding: the rim of a normalised drawing is empty, and looking at it would double the cost.
+        # Almost no padding: the border of a normalised drawing is empty, and padding would double the cost.
         self.layers = nn.Sequential(
             *_block(1, 16),  # 26 x 26
             nn.MaxPool2d(2),
@@ -32,7 +32,7 @@ def _block(inputs: int, outputs: int, padding: int = 0) -> list[nn.Module]:
 
 
 class Served(nn.Module):
-    """The network as the service calls it: uint8 (N, 28, 28) in, probabilities (N, 10) out."""
+    """The network as exported for the service: uint8 (N, 28, 28) to probabilities (N, 10)."""
 
     def __init__(self, network: DigitNetwork, temperature: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Everything that the card tells of a finished model, measured through the file that was written."""
+"""Compute the figures of the model card from the finished model file."""
 
 import argparse
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ HELD_OUT = 10_000
 
 @dataclass(frozen=True)
 class Run:
-    """A training run that has come to its end, and what it was made of."""
+    """A finished training run: its options, data and result."""
 
     options: argparse.Namespace
     exports: list[Exported]
@@ -32,7 +32,7 @@ class Run:
 
 
 def report(run: Run, classifier: Classifier) -> Report:
-    """Measure the model on everything that had no part in making it."""
+    """Evaluate the model on data that was not used for training."""
     options = run.options
     test = mnist.load("t10k", options.mnist)
     hard = proxies(test.images, options.seed)
@@ -69,17 +69,15 @@ def _command(options: argparse.Namespace) -> str:
 
 def _trained_on(material: Material, extra: Extra) -> dict[str, int]:
     seen = {
-        "MNIST training drawings (the last 5,000 choose the epoch and the temperature)": len(material.mnist.labels),
-        f"digits drawn by the stroke generator, {material.drawn_an_epoch:,} of them an epoch": len(
-            material.drawn.labels
-        ),
+        "MNIST training set, without the last 5,000 drawings, which are for validation": len(material.mnist.labels),
+        f"generated digits, {material.drawn_an_epoch:,} of them per epoch": len(material.drawn.labels),
     }
     if len(extra.digits.labels):
-        shown = f"shown {material.times} times an epoch"
-        seen[f"digits of exports, labelled by people, {shown}"] = len(extra.digits.labels) - extra.no_digits
-        seen[f"drawings of exports, labelled as no digit, {shown}"] = extra.no_digits
-        seen["digits of exports that were kept out to choose the epoch"] = len(extra.check.labels)
-        seen["drawings of exports that were left out because MNIST's test set has them"] = extra.left_out
+        shown = f"shown {material.times} times per epoch"
+        seen[f"exported drawings labelled as a digit, {shown}"] = len(extra.digits.labels) - extra.no_digits
+        seen[f"exported drawings labelled as no digit, {shown}"] = extra.no_digits
+        seen["exported digits held out for validation"] = len(extra.check.labels)
+        seen["exported drawings left out because they are in MNIST's test set"] = extra.left_out
     return seen
 
 

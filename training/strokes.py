@@ -1,6 +1,6 @@
-"""Digits drawn by a virtual hand: a style's control points become a stroke, the stroke becomes pixels.
+"""Generate digits: turn the control points of a style into strokes, and strokes into pixels.
 
-`draw` makes labelled 28 x 28 drawings as a canvas in a browser would give them: any place, any size, any pen.
+`draw` makes labelled 28 x 28 drawings like those of a browser's canvas, with any position, size and pen.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from training.styles import CORNER, HELD_OUT, STYLES, Stroke
 
 SIDE = 28
 POINTS = 160
-"""Points that stand for one drawing; at 28 pixels their distance stays well below a pen's width."""
+"""Points per drawing; at 28 pixels their distance is well below the pen's width."""
 
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float32]
 def draw(count: int, rng: np.random.Generator, *, held_out: bool = False) -> tuple[Images, npt.NDArray[np.int64]]:
     """Draw `count` digits: uint8 (N, 28, 28) with ink 255 on 0, and the labels int64 (N,).
 
-    Digits are equally likely, as are the styles of a digit. With `held_out` only the styles kept for testing are
-    drawn, without it only the others.
+    Digits are equally likely, and so are the styles of a digit. `held_out` selects the held-out styles; otherwise only
+    the others are drawn.
     """
     styles = {
         digit: [style for name, style in by_name.items() if ((digit, name) in HELD_OUT) == held_out]
@@ -38,7 +38,7 @@ def draw(count: int, rng: np.random.Generator, *, held_out: bool = False) -> tup
 
 
 def _hand(strokes: Sequence[Stroke], rng: np.random.Generator) -> Floats:
-    """Write the strokes as one hand would once: (POINTS, 2), fitted to a box whose longer side is 1."""
+    """Turn control points into points (POINTS, 2) with random jitter, in a box whose longer side is 1."""
     shake = rng.uniform(0.004, 0.036)
     slip = rng.uniform(0, 0.022)
     curves = []
@@ -49,14 +49,14 @@ def _hand(strokes: Sequence[Stroke], rng: np.random.Generator) -> Floats:
     lengths = np.array([np.linalg.norm(np.diff(c, axis=0), axis=1).sum() + 1e-3 for c in curves])
     shares = np.maximum((lengths / lengths.sum() * POINTS).astype(int), 2)
     shares[lengths.argmax()] += POINTS - shares.sum()
-    # A mouse moved fast is sampled seldom and the canvas joins the samples by straight lines.
+    # A fast mouse is sampled rarely, and the canvas connects the samples with straight lines.
     corners_only = int(rng.integers(10, 24)) if rng.random() < 0.3 else 0
     points = np.concatenate([_sample(c, n, corners_only) for c, n in zip(curves, shares, strict=True)])
     return _pose(points, rng)
 
 
 def _curve(control: npt.NDArray[np.float64], corners: Sequence[bool]) -> npt.NDArray[np.float64]:
-    """A Catmull-Rom spline through the control points, with its tangent broken at the corners."""
+    """Return a Catmull-Rom spline through the control points, with broken tangents at the corners."""
     padded = np.vstack([2 * control[0] - control[1], control, 2 * control[-1] - control[-2]])
     before, start, end, after = padded[:-3].copy(), padded[1:-2], padded[2:-1], padded[3:].copy()
     for i, corner in enumerate(corners):
@@ -75,7 +75,7 @@ def _curve(control: npt.NDArray[np.float64], corners: Sequence[bool]) -> npt.NDA
 
 
 def _trim(curve: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Lift the pen early or set it down late now and then, which leaves gaps where strokes should meet."""
+    """Cut off both ends of some strokes, which leaves gaps where strokes should meet."""
     if rng.random() > 0.25:
         return curve
     cut = rng.uniform(0, 0.07, 2) * len(curve)
@@ -83,7 +83,7 @@ def _trim(curve: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArr
 
 
 def _sample(curve: npt.NDArray[np.float64], count: int, corners_only: int) -> npt.NDArray[np.float64]:
-    """Points at equal distances along the curve; with `corners_only` the curve is first reduced to that many."""
+    """Return points at equal distances along the curve, after reducing it to `corners_only` points if not 0."""
     if corners_only:
         curve = _along(curve, max(corners_only, 2))
     return _along(curve, count)
@@ -96,7 +96,7 @@ def _along(curve: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64
 
 
 def _pose(points: npt.NDArray[np.float64], rng: np.random.Generator) -> Floats:
-    """Slant, stretch and turn the digit, then fit it to a box whose longer side is 1, its middle at the origin."""
+    """Slant, stretch and rotate the digit, then fit it to a box centred at the origin whose longer side is 1."""
     slant = rng.normal(0.08, 0.2)
     turn = rng.normal(0, np.radians(6))
     width = float(np.exp(np.clip(rng.normal(0, 0.18), -0.4, 0.36)))
@@ -108,13 +108,13 @@ def _pose(points: npt.NDArray[np.float64], rng: np.random.Generator) -> Floats:
 
 
 def _ink(points: Floats, rng: np.random.Generator) -> Images:
-    """Draw with a round pen: uint8 (N, 28, 28) from points (N, POINTS, 2).
+    """Draw points (N, POINTS, 2) with a round pen: uint8 (N, 28, 28).
 
-    A pixel's ink is how far its centre lies inside the pen's edge, softened over about one pixel as a canvas does.
+    A pixel's ink depends on the distance from its centre to the pen's edge, with an edge about one pixel wide.
     """
     count = len(points)
     size = rng.uniform(9, 25, (count, 1, 1)).astype(np.float32)
-    # Most pens are a twentieth to a fifth as wide as the digit is high, a few are markers.
+    # The pen's width as a share of the digit's height; a tenth of the pens are markers.
     share = np.where(rng.random((count, 1, 1)) < 0.9, rng.uniform(0.045, 0.19, (count, 1, 1)), 0.25)
     pen = np.maximum(size * share, 0.9).astype(np.float32)
     room = np.maximum(SIDE - size - pen, 0)

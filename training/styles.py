@@ -1,11 +1,11 @@
-"""The ten digits in the styles that people are taught: control points with random proportions.
+"""Handwriting styles of the ten digits: control points with random proportions.
 
 A style is a function of a random generator. It returns strokes; a stroke is a list of control points (x, y) in a box
-about 0.6 wide and 1 high, y downwards, through which `training.strokes` draws a smooth curve. A point given with a
-third element CORNER breaks the curve's tangent there.
+about 0.6 wide and 1 high, y downwards. `training.strokes` draws a smooth curve through them. A point with a third
+element CORNER breaks the curve's tangent.
 
-What separates a 1 from a 7 is the first stroke: the flag of a 1 falls away from the top of the stem by more than
-28 degrees, the bar of a 7 stays within 14 degrees of level. Nothing is drawn in between, where people disagree.
+The first stroke separates a 1 from a 7: the flag of a 1 slopes by more than 28 degrees, the bar of a 7 by at most 14
+degrees. Nothing is drawn in between, because people disagree on these drawings.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,10 @@ Stroke = list[Point]
 Style = Callable[[np.random.Generator], list[Stroke]]
 
 STYLES: dict[int, dict[str, Style]] = {digit: {} for digit in range(10)}
-"""Every style by digit and name."""
+"""All styles by digit and name."""
 
 HELD_OUT: set[tuple[int, str]] = set()
-"""The styles that are never trained on; the model card reports how they are read."""
+"""The styles that are not used for training; the model card reports the accuracy on them."""
 
 
 def _style(digit: int, *, held_out: bool = False) -> Callable[[Style], Style]:
@@ -36,7 +36,7 @@ def _style(digit: int, *, held_out: bool = False) -> Callable[[Style], Style]:
 
 
 def _arc(x: float, y: float, rx: float, ry: float, start: float, sweep: float) -> Stroke:
-    """Points on an ellipse; angles in degrees, 0 to the right, growing clockwise on the page."""
+    """Return points on an ellipse; angles in degrees, clockwise, 0 is to the right."""
     count = max(3, round(abs(sweep) / 40) + 1)
     angles = np.radians(np.linspace(start, start + sweep, count))
     return [(float(x + rx * np.cos(a)), float(y + ry * np.sin(a))) for a in angles]
@@ -68,7 +68,7 @@ def zero_curled(r: np.random.Generator) -> list[Stroke]:
 
 
 def _flag(r: np.random.Generator, short: float, long: float, lean: float) -> Point:
-    """The free end of a 1's flag whose tip is at (lean, 0); a shallow flag is kept short, or it would be a 7."""
+    """Return the free end of a 1's flag with its tip at (lean, 0); a shallow flag is short, or it would be a 7."""
     angle = r.uniform(28, 72)
     length = r.uniform(short, long) if angle > 38 else r.uniform(min(short, 0.15), min(long, 0.32))
     return (lean - length * float(np.cos(np.radians(angle))), length * float(np.sin(np.radians(angle))))
@@ -369,7 +369,7 @@ def _bar_of_seven(r: np.random.Generator) -> tuple[Point, Point]:
 
 
 def _cross(r: np.random.Generator, foot: float) -> Stroke:
-    """A bar through the stem that runs from (0.6, 0) to (foot, 1)."""
+    """Return a bar through the stem from (0.6, 0) to (foot, 1)."""
     at = r.uniform(0.36, 0.64)
     x, half, tilt = 0.6 + (foot - 0.6) * at, r.uniform(0.12, 0.3), r.uniform(-0.1, 0.06)
     shift = r.uniform(-0.08, 0.08)

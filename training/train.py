@@ -1,4 +1,4 @@
-"""The training loop: every epoch a fresh distortion of MNIST and of the drawn digits; the best epoch is kept."""
+"""The training loop: each epoch distorts the drawings anew; the network of the best epoch is kept."""
 
 import copy
 import math
@@ -18,15 +18,15 @@ from training.network import DigitNetwork
 BATCH = 256
 PEAK_RATE = 3e-3
 FINE_RATE = 1e-3
-"""The peak for a network that can read already, which greater steps would make forget."""
+"""The peak learning rate for fine-tuning; larger steps would make the network forget."""
 WEIGHT_DECAY = 2e-2
 AVERAGING = 0.998
-"""The weights that are kept are a moving average over some 500 steps; it generalises better than any one step."""
+"""Decay of the moving average of the weights, over some 500 steps; the average generalises better."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What is trained on: in an epoch MNIST once, every drawing of an export `times` and some of the drawn digits."""
+    """The training data. An epoch has MNIST once, exported drawings `times` times, and some generated digits."""
 
     mnist: Digits
     exported: Digits
@@ -36,22 +36,22 @@ class Material:
 
     @property
     def an_epoch(self) -> int:
-        """How many drawings an epoch shows."""
+        """Number of drawings in an epoch."""
         return len(self.mnist.labels) + self.times * len(self.exported.labels) + self.drawn_an_epoch
 
     @property
     def first_drawn(self) -> int:
-        """The place of the first of the drawn digits, which come last."""
+        """Index of the first generated digit; these come last."""
         return len(self.mnist.labels) + len(self.exported.labels)
 
     def tensors(self) -> tuple[Tensor, Tensor]:
-        """All images uint8 (N, 28, 28) and all labels int64 (N,)."""
+        """Return all images uint8 (N, 28, 28) and all labels int64 (N,)."""
         parts = (self.mnist, self.exported, self.drawn)
         images, labels = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
         return torch.from_numpy(images), torch.from_numpy(labels)
 
     def order(self, generator: torch.Generator) -> Tensor:
-        """The places of an epoch's drawings, shuffled."""
+        """Return the shuffled indices of an epoch's drawings."""
         chosen = torch.randint(len(self.drawn.labels), (self.drawn_an_epoch,), generator=generator) + self.first_drawn
         exported = torch.arange(len(self.mnist.labels), self.first_drawn).repeat(self.times)
         order = torch.cat([torch.arange(len(self.mnist.labels)), exported, chosen])
@@ -60,7 +60,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Validation:
-    """One set of drawings on which epochs are compared."""
+    """A named validation set, used to choose the epoch."""
 
     name: str
     digits: Digits
@@ -68,7 +68,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class Trained:
-    """The network of the best epoch, the epoch's number and its errors by validation set."""
+    """The network of the best epoch, the number of the epoch and its errors by validation set."""
 
     network: DigitNetwork
     epoch: int
@@ -78,7 +78,7 @@ class Trained:
 def train(
     material: Material, validations: list[Validation], *, epochs: int, seed: int, start: DigitNetwork | None = None
 ) -> Trained:
-    """Train a new network, or one that can read already, and keep the epoch with the lowest mean error."""
+    """Train a new network, or fine-tune `start`, and keep the epoch with the lowest mean error."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     network = copy.deepcopy(start or DigitNetwork()).to(memory_format=torch.channels_last)
@@ -98,7 +98,7 @@ def train(
                 x = images[batch].unsqueeze(1).float() / 255
                 x, y = augment(x, labels[batch], batch >= material.first_drawn, generator)
                 optimiser.zero_grad(set_to_none=True)
-                # Half-precision convolutions take a third of the time; weights, sums and the loss stay in full.
+                # Half-precision convolutions take a third of the time; weights and loss stay in full precision.
                 with torch.autocast("cpu", torch.bfloat16):
                     answer = network(x.to(memory_format=torch.channels_last))
                 _loss(answer.float(), y).backward()
@@ -118,7 +118,7 @@ def train(
 
 
 def _loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy; for what is not a digit, against ten equal probabilities."""
+    """Return the mean cross entropy; the target for NOT_A_DIGIT is ten equal probabilities."""
     digit = labels != NOT_A_DIGIT
     loss = F.cross_entropy(logits, labels.clamp(min=0), reduction="none")
     level = -F.log_softmax(logits, dim=1).mean(dim=1)
@@ -134,7 +134,7 @@ def _follow(average: DigitNetwork, network: DigitNetwork) -> None:
 
 @torch.no_grad()
 def _halfway(start: DigitNetwork, end: DigitNetwork) -> DigitNetwork:
-    """The network whose weights lie in the middle: it has learnt most of what is new and forgotten least of the old.
+    """Average the weights before and after fine-tuning, which keeps most of the old and of the new accuracy.
 
     Wortsman et al. 2022, "Robust fine-tuning of zero-shot models" (arXiv 2109.01903).
     """
@@ -146,7 +146,7 @@ def _halfway(start: DigitNetwork, end: DigitNetwork) -> DigitNetwork:
 
 @torch.no_grad()
 def logits(network: DigitNetwork, images: np.ndarray) -> Tensor:
-    """The logits (N, 10) of drawings uint8 (N, 28, 28), normalised as the service does."""
+    """Return the logits (N, 10) of drawings uint8 (N, 28, 28), normalised as in the service."""
     network.eval()
     ready = torch.from_numpy(normalise(images)).unsqueeze(1)
     return torch.cat([network(part.float() / 255) for part in ready.split(1000)])

@@ -92,7 +92,7 @@ def test_without_exports_nothing_is_added() -> None:
 def test_test_drawing_that_another_export_trains_on_is_refused(export: Exported, tmp_path: Path) -> None:
     swapped = {"x_train": DRAWINGS[[0, 4, 2]], "x_test": DRAWINGS[[6, 6]]}
     other = load(write(tmp_path / "other-seed.npz", **swapped))
-    with pytest.raises(ValueError, match=r"corrected\.npz: test drawings are in the training data, too \(ids 15\)"):
+    with pytest.raises(ValueError, match=r"corrected\.npz: test drawings are also in the training data \(ids 15\)"):
         together([export, other], NOTHING, NOTHING)
 
 
@@ -191,9 +191,9 @@ def test_other_model_is_not_gone_on_from(tmp_path: Path) -> None:
     model = load_model(str(tmp_path / "other.onnx"))
     model.graph.initializer[0].name = "other"
     save(model, str(tmp_path / "other.onnx"))
-    with pytest.raises(ValueError, match="does not hold a network of this training"):
+    with pytest.raises(ValueError, match="was not written by this training"):
         restore(tmp_path / "other.onnx")
-    with pytest.raises(ValueError, match="does not hold a network of this training"):
+    with pytest.raises(ValueError, match="was not written by this training"):
         restore(PROJECT / "README.md")
 
 
