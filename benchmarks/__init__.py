@@ -1,1 +1,1 @@
-"""Benchmarks of PixelWise; they know the service, and the service does not know them."""
+"""Benchmarks of PixelWise. The service does not import them."""

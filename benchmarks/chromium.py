@@ -1,4 +1,4 @@
-"""Chromium beside a PixelWise of its own, for what a person at the page waits for."""
+"""Start Chromium and a service for the benchmarks of the page."""
 
 import shutil
 import sys
@@ -15,7 +15,7 @@ from benchmarks.servers import PIXELWISE, Server, Variant, running
 
 
 class Visit(NamedTuple):
-    """A browser, the service it is to open, and the words for both and for the machine."""
+    """A browser, a service, and a description of the machine and the browser."""
 
     browser: Browser
     server: Server
@@ -24,10 +24,10 @@ class Visit(NamedTuple):
 
 @contextmanager
 def visit(**settings: str) -> Iterator[Visit]:
-    """Start a service with these settings and a Chromium, until the block ends; exit when there is no Chromium."""
+    """Run a service with these settings and Chromium until the block ends; exit if Chromium is missing."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
-        sys.exit("there is no Chromium; apt install chromium")
+        sys.exit("Chromium is missing; install it: apt install chromium")
     with (
         tempfile.TemporaryDirectory() as folder,
         running([Variant("pixelwise", PIXELWISE, settings)], Path(folder), None) as (server,),

@@ -1,4 +1,4 @@
-"""The classifier beside the reference's scikit-learn pipeline, in one process and on one thread.
+"""Compare the classifier with the reference's scikit-learn pipeline, in one process and on one thread.
 
 `python -m benchmarks.classifier`; see benchmarks/README.md.
 """
@@ -25,14 +25,14 @@ from benchmarks.report import table, with_range
 Classify = Callable[[NDArray[np.uint8]], object]
 Key = tuple[str, str, int]
 
-# How many calls make one figure: enough to last some tens of milliseconds, few enough to take turns quickly.
+# Calls per measurement, by batch size: some tens of milliseconds.
 CALLS = {1: 200, 8: 60, 32: 30, 256: 6}
 HEADING = ("digits", "batch", "classifier us/drawing", "reference us/drawing", "reference / classifier")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on the classifier: this share of what the reference pays for one drawing alone."""
+    """An upper bound on the cost per drawing, as a share of the reference's cost for a single drawing."""
 
     batch: int
     share: float
@@ -42,12 +42,12 @@ TARGETS = (Target(1, 1.0), Target(256, 0.5))
 
 
 def reference(images: NDArray[np.uint8]) -> object:
-    """What v0.5 asks of scikit-learn; it neither normalises nor words an answer."""
+    """Classify as v0.5 does, without normalisation."""
     return pipeline().predict_proba(images.reshape(len(images), -1))
 
 
 def cost(classify: Classify, batches: Sequence[NDArray[np.uint8]]) -> float:
-    """Microseconds a drawing: each batch is classified once, one after another."""
+    """Classify each batch once; return microseconds per drawing."""
     began = time.perf_counter()
     for batch in batches:
         classify(batch)
@@ -55,14 +55,14 @@ def cost(classify: Classify, batches: Sequence[NDArray[np.uint8]]) -> float:
 
 
 def batches_of(images: NDArray[np.uint8], size: int, start: int) -> list[NDArray[np.uint8]]:
-    """As many batches as make one figure; other drawings each round, the same for both classifiers."""
+    """Return the batches of one measurement: other drawings in each round, the same for both classifiers."""
     count = CALLS[size]
     chosen = images[np.arange(start, start + size * count) % len(images)]
     return list(chosen.reshape(count, size, *images.shape[1:]))
 
 
 def measured(sets: dict[str, NDArray[np.uint8]], rounds: int) -> dict[Key, list[float]]:
-    """The costs of every round, by classifier, digits and batch size. The first round only warms up."""
+    """Return the costs of all rounds by classifier, digits and batch size. The first round is a warm-up."""
     classifiers: dict[str, Classify] = {"classifier": classify_batch, "reference": reference}
     costs: dict[Key, list[float]] = {}
     for number in range(rounds + 1):
@@ -77,7 +77,7 @@ def measured(sets: dict[str, NDArray[np.uint8]], rounds: int) -> dict[Key, list[
 
 
 def lines(costs: dict[Key, list[float]]) -> list[list[str]]:
-    """The table's lines: medians and ranges, and the ratios of the pairs of each round."""
+    """Return the table's rows: medians and ranges of costs and of each round's ratio."""
     found = []
     for who, name, size in costs:
         if who == "classifier":
@@ -88,7 +88,7 @@ def lines(costs: dict[Key, list[float]]) -> list[list[str]]:
 
 
 def verdicts(costs: dict[Key, list[float]], sets: Sequence[str]) -> list[str]:
-    """One line for each target and kind of digits."""
+    """Return one line for each target and set of digits."""
     said = []
     for target, name in itertools.product(TARGETS, sets):
         cost_here = median(costs["classifier", name, target.batch])
@@ -101,11 +101,11 @@ def verdicts(costs: dict[Key, list[float]], sets: Sequence[str]) -> list[str]:
 
 
 def main() -> None:
-    """Measures both classifiers in turn and prints the table and the targets."""
+    """Measure both classifiers alternately; print the table and the targets."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.classifier", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
-    # The settings want a key before they name the model; nothing here is served with it.
+    # The settings require a key, which is not used here.
     os.environ.setdefault("SECRET_API_KEY", secrets.token_hex(32))
     data = digits()
     sets = {data.source: data.test_images, f"{data.source}, moved and scaled": moved(data.test_images, 7)}
@@ -116,7 +116,7 @@ def main() -> None:
         used = (processor_time().busy - busy) / (time.monotonic() - began)
     print(f"\n{table(HEADING, lines(costs))}\n")
     print("\n".join(verdicts(costs, list(sets))))
-    print(f"noise: the machine was busy with {used:.2f} cores, of which this benchmark is one")
+    print(f"noise: {used:.2f} cores were busy; this benchmark uses one")
 
 
 if __name__ == "__main__":

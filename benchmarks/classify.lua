@@ -1,8 +1,8 @@
--- wrk's side of the benchmark: posts the drawings in turn, and prints what it saw as one line of JSON.
--- Argument: the file with one request body a line. The key comes by the environment, so that no process list shows it.
+-- wrk's script: posts the drawings in turn and prints the results as one line of JSON.
+-- Argument: a file with one request body per line. The key is an environment variable, to keep it out of process lists.
 
 local requests = {}
-local turn = 0
+local current = 0
 
 function init(arguments)
   local headers = { ["Content-Type"] = "application/json", ["X-API-Key"] = os.getenv("BENCHMARK_KEY") }
@@ -12,8 +12,8 @@ function init(arguments)
 end
 
 function request()
-  turn = turn % #requests + 1
-  return requests[turn]
+  current = current % #requests + 1
+  return requests[current]
 end
 
 function done(summary, latency, _)

@@ -1,4 +1,4 @@
-"""The digits of the benchmarks: MNIST from the folder PIXELWISE_MNIST_DIR, else those of scikit-learn."""
+"""Load the digits for the benchmarks: MNIST from PIXELWISE_MNIST_DIR, else scikit-learn's digits."""
 
 import gzip
 import os
@@ -16,7 +16,7 @@ INK = 20
 
 @dataclass(frozen=True)
 class Digits:
-    """Images are uint8 (N, 28, 28), 0 = background, 255 = ink; labels are uint8 (N,)."""
+    """Images uint8 (N, 28, 28), 0 = background, 255 = ink; labels uint8 (N,)."""
 
     source: str
     train_images: NDArray[np.uint8]
@@ -26,7 +26,7 @@ class Digits:
 
 
 def digits() -> Digits:
-    """MNIST from the folder PIXELWISE_MNIST_DIR, else scikit-learn's 1,797 small digits drawn to size."""
+    """Return MNIST from PIXELWISE_MNIST_DIR, else scikit-learn's 1,797 digits, resized."""
     folder = os.environ.get("PIXELWISE_MNIST_DIR")
     if folder:
         return _mnist(Path(folder))
@@ -44,7 +44,7 @@ def _mnist(folder: Path) -> Digits:
 
 
 def _idx(path: Path, header_bytes: int) -> NDArray[np.uint8]:
-    """The bytes of an idx file behind its header; the file may be gzipped or not."""
+    """Return the bytes after the header of an idx file, gzipped or not."""
     content = path.read_bytes() if path.exists() else gzip.decompress(Path(f"{path}.gz").read_bytes())
     return np.frombuffer(content, dtype=np.uint8, offset=header_bytes)
 
@@ -62,7 +62,7 @@ def _resized(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def placed(image: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:
-    """A square image on the empty 28 x 28 field, moved from the middle, cut where it leaves the field."""
+    """Return a square image on an empty 28 x 28 canvas, offset from the centre and clipped at the edges."""
     side = len(image)
     canvas = np.zeros((3 * SIDE, 3 * SIDE), dtype=np.uint8)
     top = SIDE + (SIDE - side) // 2 + down
@@ -72,10 +72,7 @@ def placed(image: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]
 
 
 def moved(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-    """The same digits as people draw them: 0.5 to 1.3 times their size and up to 4 pixels off the middle.
-
-    No image of these is what MNIST would have made of it, so the classifier has to normalise every one.
-    """
+    """Scale digits by 0.5 to 1.3 and move them by up to 4 pixels, so that the classifier has to normalise each one."""
     random = np.random.default_rng(seed)
     sides = (SIDE * random.uniform(0.5, 1.3, len(images))).round().astype(int)
     offsets = random.integers(-4, 5, (len(images), 2))

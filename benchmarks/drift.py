@@ -1,4 +1,4 @@
-"""How often drift is announced where there is none, and how surely it is seen where there is.
+"""Measure how often drift detection raises false alarms, and how often it finds faults.
 
 `python -m benchmarks.drift`; see benchmarks/README.md.
 """
@@ -27,7 +27,7 @@ PIECE = 1000
 _SETTINGS = Settings.model_fields
 DEFAULTS = Thresholds(_SETTINGS["drift_p_value"].default, _SETTINGS["drift_psi"].default)
 
-# What an alarm could be: the thresholds applied to the figures as they are, with p corrected, with both corrected.
+# Alarm rules: thresholds on the raw values, with p corrected, and with both values corrected.
 RULES: dict[str, Callable[[Signal], bool]] = {
     "uncorrected": lambda one: one.comparison.p < DEFAULTS.p and one.comparison.psi >= DEFAULTS.psi,
     "p corrected": lambda one: one.adjusted_p < DEFAULTS.p and one.comparison.psi >= DEFAULTS.psi,
@@ -38,7 +38,7 @@ Images = npt.NDArray[np.uint8]
 
 
 def shifted(images: Images, down: int, right: int) -> Images:
-    """Move drawings (N, 28, 28); what leaves the canvas is lost."""
+    """Move drawings (N, 28, 28), clipped at the edges."""
     rows, columns = np.arange(28) - down, np.arange(28) - right
     inside = ((rows >= 0) & (rows < 28))[:, None] & ((columns >= 0) & (columns < 28))
     return np.where(inside, images[:, rows % 28][:, :, columns % 28], 0).astype(np.uint8)
@@ -53,7 +53,7 @@ FAULTS: dict[str, Callable[[Images], Images]] = {
 
 
 def observe(images: Images) -> Observations:
-    """Classify and measure drawings uint8 (N, 28, 28)."""
+    """Classify drawings uint8 (N, 28, 28) and compute their ink statistics."""
     pieces = [images[i : i + PIECE] for i in range(0, len(images), PIECE)]
     answers = [answer for piece in pieces for answer in classify_batch(piece)]
     return Observations(
@@ -64,17 +64,16 @@ def observe(images: Images) -> Observations:
 
 
 def part_of(observations: Observations, rows: npt.NDArray[np.int64]) -> Observations:
-    """Those of the observations with these numbers."""
+    """Select observations by index."""
     return Observations(*(values[rows] for values in observations))
 
 
 def comparisons(
     right: Observations, wrong: Observations, sizes: tuple[int, int], share: float, trials: int, seed: int = 1
 ) -> Iterator[list[Signal]]:
-    """Yield the signals of a window in which this share of the drawings is wrong.
+    """Yield, for each trial, the signals of a window in which this share of the drawings is faulty.
 
-    Window and reference, of these sizes, are drawn anew for each trial and have no drawing in common; `wrong` are the
-    same drawings as `right` with a fault.
+    sizes: window and reference, sampled without overlap. `wrong` has the same drawings as `right`, with a fault.
     """
     rng = np.random.default_rng(seed)
     size, faulty = sizes[0], round(sizes[0] * share)
@@ -86,7 +85,7 @@ def comparisons(
 
 
 def _few_digits(observations: Observations) -> Observations:
-    """Hardly anything but 0 and 1: digits so rare that the chi-square test is no longer exact."""
+    """Select almost only 0 and 1; with such rare digits the chi-square test is not exact."""
     common, rare = (np.flatnonzero(np.isin(observations.digits, (0, 1), invert=rare)) for rare in (False, True))
     return part_of(observations, np.concatenate([common, rare[: len(common) // 100]]))
 
@@ -130,9 +129,7 @@ def main() -> None:
     print(f"Ink statistics of {len(mnist)} drawings took {time.perf_counter() - begin:.2f} s.\n")
     known = observe(mnist)
     without = {"mnist": known, "virtual hand": observe(strokes), "mnist, 99 % 0 and 1": _few_digits(known)}
-    print(
-        f"Alarms in {chosen.trials} windows without drift, and how many there were if the figures were not corrected:\n"
-    )
+    print(f"Alarms in {chosen.trials} windows without drift, for uncorrected and corrected values:\n")
     heading = ("drawings", "window", "reference", *RULES)
     print(table(heading, _false_alarms(without, chosen.trials, chosen.seed)), "\n", flush=True)
     print(f"Alarms in {chosen.fault_trials} windows with a share of faulty drawings:\n")

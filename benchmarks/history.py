@@ -1,4 +1,4 @@
-"""What a long history costs: the same questions to a service with ten thousand rows and to one with a million.
+"""Compare the response times of a service with ten thousand rows and of one with a million rows.
 
 `python -m benchmarks.history`; see benchmarks/README.md.
 """
@@ -22,10 +22,10 @@ from benchmarks.servers import PIXELWISE, Server, Variant, running
 
 SMALL, LARGE = 10_000, 1_000_000
 TARGET = 3.0
-# The server closes a connection that is idle for five seconds.
+# Less than the 5 s after which the server closes an idle connection.
 KEPT_OPEN_S = 3.0
 
-# Each filter of the list, common and rare; what follows "none:" matches no row at all.
+# Each filter of the list, with common and rare values; "none:" marks filters that match no row.
 FILTERS: dict[str, dict[str, str]] = {
     "no filter": {},
     "prediction": {"prediction": "7"},
@@ -62,7 +62,7 @@ WHOLE: dict[str, str] = {
 
 
 class Caller:
-    """One connection that stays open while it is used."""
+    """A client with one persistent connection."""
 
     def __init__(self, server: Server, rows: int) -> None:
         self.server, self.rows = server, rows
@@ -70,7 +70,7 @@ class Caller:
         self._used = 0.0
 
     def milliseconds(self, path: str) -> float:
-        """Call and read the answer to its end; fail when it is no 200."""
+        """Send a GET and read the whole response; raise RuntimeError unless it is a 200."""
         if time.monotonic() - self._used > KEPT_OPEN_S:
             self._connection.close()
         began = time.perf_counter()
@@ -85,7 +85,7 @@ class Caller:
 
 
 def depths(filters: dict[str, str], rows: int) -> Iterator[tuple[str, str]]:
-    """The path of a filter's first page, of one in the middle and of one near the end of all rows."""
+    """Yield the path of a filter's first page, of one in the middle of all rows and of one near the end."""
     for name, share in (("first", None), ("middle", 0.5), ("late", 0.02)):
         parameters = dict(filters)
         if share is not None:
@@ -95,13 +95,13 @@ def depths(filters: dict[str, str], rows: int) -> Iterator[tuple[str, str]]:
 
 
 def compared(small: Caller, large: Caller, paths: tuple[str, str], rounds: int) -> tuple[float, float, float]:
-    """Median milliseconds on both and the median ratio; they are called in turns."""
+    """Call both services alternately; return the median milliseconds of each and the median ratio."""
     pairs = [(small.milliseconds(paths[0]), large.milliseconds(paths[1])) for _ in range(rounds)]
     return median(a for a, _ in pairs), median(b for _, b in pairs), median(b / a for a, b in pairs)
 
 
 def pages(small: Caller, large: Caller, rounds: int) -> Iterator[list[str]]:
-    """A line for each filter and depth, and for what else must not depend on the history."""
+    """Yield a row for each filter and depth, and for other requests that must not depend on the number of rows."""
     questions = [
         (f"{name}, {depth}", (path, other))
         for name, filters in FILTERS.items()
@@ -115,7 +115,7 @@ def pages(small: Caller, large: Caller, rounds: int) -> Iterator[list[str]]:
 
 
 def wholes(small: Caller, large: Caller) -> Iterator[list[str]]:
-    """A line for each question about everything: what a row costs, and the memory of the service afterwards."""
+    """Yield a row for each request that reads everything: cost per row, and the service's memory afterwards."""
     for name, path in WHOLE.items():
         few, many, _ = compared(small, large, (path, path), 1)
         per_row = [1e3 * few / small.rows, 1e3 * many / large.rows]
@@ -131,11 +131,11 @@ def wholes(small: Caller, large: Caller) -> Iterator[list[str]]:
 def main() -> None:
     """Fill two databases, start a service on each and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=31, help="how often each page is asked for")
-    parser.add_argument("--large", type=int, default=LARGE, help="how many rows the long history has")
-    parser.add_argument("--postgresql", help="a server's URL; both databases are made there, and dropped at the end")
-    parser.add_argument("--folder", type=Path, help="where the databases are made (default: a temporary folder)")
-    parser.add_argument("--only-pages", action="store_true", help="leave out what reads everything")
+    parser.add_argument("--rounds", type=int, default=31, help="requests for each page")
+    parser.add_argument("--large", type=int, default=LARGE, help="rows in the large database")
+    parser.add_argument("--postgresql", help="URL of a server; both databases are created there and dropped at the end")
+    parser.add_argument("--folder", type=Path, help="folder for the databases (default: a temporary folder)")
+    parser.add_argument("--only-pages", action="store_true", help="leave out the requests that read everything")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""PixelWise beside the reference, or beside an older one, over HTTP: requests a second, latencies, is every row there.
+"""Compare PixelWise with the reference or an older PixelWise over HTTP: requests per second, latencies, stored rows.
 
 `python -m benchmarks.http --rounds 5 --seconds 5`; see benchmarks/README.md.
 """
@@ -28,7 +28,7 @@ HEADING = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One server under one load in one round."""
+    """The measurement of one server under one load in one round."""
 
     round: int
     connections: int
@@ -48,12 +48,12 @@ class Cell:
     sync_ms: float
 
     def rows_kept(self) -> bool:
-        """Whether each 2xx has its row; a request cut off at the end of the load may have one too."""
+        """Return whether each 2xx has its row; requests cut off at the end of the load may have one, too."""
         return self.answered <= self.new_rows <= self.answered + self.connections
 
 
 def measured(server: Server, bodies: Path, connections: int, seconds: int, number: int) -> Cell:
-    """Loads one server and reads what it cost; the ratio is that of a reference until it is compared."""
+    """Load one server and measure it; `compared` sets the ratio."""
     rows, used, machine, began = server.rows(), cpu_seconds(server.pid), processor_time(), time.monotonic()
     seen: Load = load(server.url, server.key, bodies, connections, seconds)
     lasted = time.monotonic() - began
@@ -80,13 +80,13 @@ def measured(server: Server, bodies: Path, connections: int, seconds: int, numbe
 
 
 def compared(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells of one round and load, each with its ratio to the first of them."""
+    """Set the ratio of each cell of one round and load to the first of them."""
     base = cells[0].requests_per_second
     return [Cell(**asdict(cell) | {"ratio": cell.requests_per_second / base}) for cell in cells]
 
 
 def benchmark(servers: list[Server], bodies: Path, arguments: argparse.Namespace) -> list[Cell]:
-    """All rounds; the servers take turns under one load, and each round turns their order about."""
+    """Run all rounds. The servers alternate under one load, and every second round reverses their order."""
     cells: list[Cell] = []
     for server in servers:
         load(server.url, server.key, bodies, 8, 2)
@@ -101,7 +101,7 @@ def benchmark(servers: list[Server], bodies: Path, arguments: argparse.Namespace
 
 
 def row(cells: Sequence[Cell]) -> list[str]:
-    """The line of the table for one server under one load."""
+    """Return the table's row for one server under one load."""
     kept = all(cell.rows_kept() for cell in cells)
     missing = [f"{cell.new_rows - cell.answered:+d}" for cell in cells if not cell.rows_kept()]
     return [
@@ -121,7 +121,7 @@ def row(cells: Sequence[Cell]) -> list[str]:
 
 
 def report(cells: Sequence[Cell]) -> str:
-    """The table of all cells, and a line on how quiet the machine was."""
+    """Return the table of all cells and a line on other load on the machine."""
     groups: dict[tuple[int, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.connections, cell.server), []).append(cell)
@@ -134,20 +134,20 @@ def report(cells: Sequence[Cell]) -> str:
     )
 
 
-def variant(words: str) -> Variant:
-    """Reads `name:KEY=VALUE,KEY=VALUE` (the settings may be missing)."""
-    name, _, settings = words.partition(":")
+def variant(argument: str) -> Variant:
+    """Parse `name:KEY=VALUE,KEY=VALUE`; the settings are optional."""
+    name, _, settings = argument.partition(":")
     try:
         pairs = dict(setting.split("=", 1) for setting in settings.split(",") if setting)
     except ValueError as error:
-        raise argparse.ArgumentTypeError("a variant is name:KEY=VALUE,KEY=VALUE") from error
+        raise argparse.ArgumentTypeError("a variant has the form name:KEY=VALUE,KEY=VALUE") from error
     if not name.replace("-", "").isalnum() or name in ("reference", "before"):
-        raise argparse.ArgumentTypeError("a variant's name is made of letters, digits and hyphens")
+        raise argparse.ArgumentTypeError("use letters, digits and hyphens in a name; not reference or before")
     return Variant(name, PIXELWISE, pairs)
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of load in each cell")
@@ -156,17 +156,19 @@ def read_arguments() -> argparse.Namespace:
         "--variant",
         type=variant,
         action="append",
-        help="name:KEY=VALUE,...: PixelWise with this environment (UVICORN_* too); may be repeated",
+        help="name:KEY=VALUE,...: PixelWise with these environment variables, UVICORN_* included; may be repeated",
     )
     parser.add_argument(
         "--before",
         type=Path,
         metavar="FOLDER",
-        help="compare with the PixelWise there, not with the reference",
+        help="compare with the PixelWise in this folder instead of the reference",
     )
-    parser.add_argument("--postgresql", metavar="URL", help="use databases made, and dropped again, there")
-    parser.add_argument("--folder", type=Path, help="where the databases lie meanwhile (a temporary folder)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every cell there")
+    parser.add_argument(
+        "--postgresql", metavar="URL", help="URL of a server; the databases are created there and dropped at the end"
+    )
+    parser.add_argument("--folder", type=Path, help="folder for the databases (default: a temporary folder)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement to this file")
     arguments = parser.parse_args()
     arguments.variant = arguments.variant or [Variant("pixelwise", PIXELWISE)]
     if len({variant.name for variant in arguments.variant}) < len(arguments.variant):
@@ -175,9 +177,9 @@ def read_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Starts the servers, measures, prints the table."""
+    """Start the servers, measure them and print the table."""
     arguments = read_arguments()
-    # The default would end this process at once and leave the servers running.
+    # By default SIGTERM ends this process and leaves the servers running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""The load on a server: wrk posts drawings over a number of connections for some seconds."""
+"""Load a server: wrk posts drawings over a number of connections for some seconds."""
 
 import json
 import os
@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).with_name("classify.lua")
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk saw; a connection sends its next request when the last is answered."""
+    """The results of one run of wrk. A connection sends its next request after the previous response."""
 
     requests: int
     seconds: float
@@ -28,18 +28,15 @@ class Load:
 
 
 def write_bodies(path: Path, images: NDArray[np.uint8]) -> None:
-    """Writes one request body a line, one for each image."""
+    """Write one request body per line and image."""
     path.write_text("".join(json.dumps({"pixels": image.tolist()}) + "\n" for image in images))
 
 
 def load(url: str, key: str, bodies: Path, connections: int, seconds: int) -> Load:
-    """Loads the server at `url`.
-
-    Raises FileNotFoundError without wrk, CalledProcessError when wrk fails.
-    """
+    """Load the server at `url`; raise FileNotFoundError without wrk, CalledProcessError if wrk fails."""
     wrk = shutil.which("wrk")
     if wrk is None:
-        raise FileNotFoundError("wrk is not installed; Debian has it: apt-get install wrk")
+        raise FileNotFoundError("wrk is missing; install it: apt install wrk")
     before = _children_cpu_seconds()
     limits = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     ended = subprocess.run(

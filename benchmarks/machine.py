@@ -1,4 +1,4 @@
-"""What the machine says of itself and of its processes, read from /proc (so on Linux only)."""
+"""Read processor time, memory and file systems from /proc (Linux only)."""
 
 import os
 import platform
@@ -12,27 +12,27 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
-    """The processor time a process has used so far, its own and the kernel's for it."""
+    """Return the user and system time of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
 def resident_mib(pid: int) -> float:
-    """The memory of a process that lies in RAM, in MiB."""
+    """Return the resident memory of a process in MiB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @dataclass(frozen=True)
 class ProcessorTime:
-    """Seconds of all cores since the start of the machine."""
+    """Seconds of all cores since boot."""
 
     busy: float
     stolen: float
 
 
 def processor_time() -> ProcessorTime:
-    """Busy: user, nice, system and interrupts; stolen: what went to other virtual machines."""
+    """Return busy time (user, nice, system, interrupts) and time stolen by other virtual machines."""
     user, nice, system, _idle, _wait, interrupts, soft, stolen = (
         int(field) / TICKS_PER_SECOND for field in Path("/proc/stat").read_text().split()[1:9]
     )
@@ -40,9 +40,9 @@ def processor_time() -> ProcessorTime:
 
 
 def sync_milliseconds(folder: Path) -> float:
-    """What one synced write of 4 KiB costs here and now (median of 40): what durable commits are made of.
+    """Return the median of 40 synced writes of 4 KiB, the main cost of a durable commit.
 
-    In a folder of its own: where names come and go beside a database, the service looks more closely at each commit.
+    Uses a folder of its own, because changes in the database's folder make the service check its files more often.
     """
     path = folder / "probe" / "sync"
     path.parent.mkdir(exist_ok=True)
@@ -59,14 +59,14 @@ def sync_milliseconds(folder: Path) -> float:
 
 
 def filesystem(folder: Path) -> str:
-    """The type of the file system a folder lies on; beware of tmpfs, where a sync costs nothing."""
+    """Return the type of a folder's file system. On tmpfs a sync costs nothing."""
     mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
     around = [(point, kind) for point, kind in mounts if folder.resolve().is_relative_to(point)]
     return max(around, key=lambda mount: len(mount[0]))[1]
 
 
 def description(databases: Path | None = None) -> str:
-    """Where the figures were made, and on what the databases lay, if there were any."""
+    """Describe the machine and, if given, the file system of the databases."""
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     if databases is None:
         return machine

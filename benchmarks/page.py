@@ -1,4 +1,4 @@
-"""What does the page cost before the first digit, and how soon after lifting the pen does the answer stand there?
+"""Measure the page's size and the time from the lifted pen to the displayed answer.
 
 `python -m benchmarks.page`; see benchmarks/README.md.
 """
@@ -16,8 +16,8 @@ DESKTOP = {"width": 1200, "height": 850}
 SEVEN = [(0.3, 0.25), (0.4, 0.25), (0.5, 0.25), (0.6, 0.25), (0.7, 0.25), (0.62, 0.4), (0.54, 0.6), (0.45, 0.8)]
 BYTES_TARGET, MS_TARGET, RATIO_TARGET = 60_000, 100, 2.0
 
-# From the event of the lifted pen until the bars have changed in the document, and to the end of the frame that shows
-# them. A message that is sent in requestAnimationFrame arrives once that frame is painted.
+# Times from pointerup to the change of the bars in the document, and to the end of the frame that shows them: a message
+# sent in requestAnimationFrame arrives after that frame is painted.
 WATCH = """
 () => {
   let lifted = null;
@@ -36,7 +36,7 @@ WATCH = """
   }).observe(document.querySelector(".bars"), { subtree: true, childList: true });
 }
 """
-# The same drawing, sent without the page: as JSON, answered and parsed.
+# Post the same drawing without the page's code, and parse the JSON response.
 BARE = """
 async ({ key, body }) => {
   const began = performance.now();
@@ -50,7 +50,7 @@ async ({ key, body }) => {
 
 
 def first_view(browser: Browser, server: Server) -> tuple[int, int, set[str]]:
-    """The bytes on the wire, headers included, and the requests of the first view; and whose they are."""
+    """Load the page; return the bytes transferred (with headers), the number of requests, and their origins."""
     with browser.new_context(viewport=DESKTOP) as context:
         page = context.new_page()
         network = context.new_cdp_session(page)
@@ -66,10 +66,10 @@ def first_view(browser: Browser, server: Server) -> tuple[int, int, set[str]]:
 
 
 def draw(page: Page) -> tuple[float, float]:
-    """Draw a seven and clear it again before it is stored; return the milliseconds to the bars and to their frame."""
+    """Draw a seven and clear it before it is stored; return the milliseconds to the bars and to their frame."""
     box = page.locator("canvas.pad").bounding_box()
     if box is None:
-        raise RuntimeError("the page shows no pad")
+        raise RuntimeError("the page shows no canvas")
     (first, *others) = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
     page.evaluate("painted.length = 0")
     page.mouse.move(*first)
@@ -85,7 +85,7 @@ def draw(page: Page) -> tuple[float, float]:
 
 
 def answers(browser: Browser, server: Server, count: int) -> tuple[list[tuple[float, float]], list[float]]:
-    """So many times each, in turns: a drawing on the page, and the bare call."""
+    """Alternate drawings on the page and bare calls, `count` times each."""
     drawn, bare = [], []
     with browser.new_context(viewport=DESKTOP) as context:
         page = context.new_page()

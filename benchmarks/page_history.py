@@ -1,4 +1,4 @@
-"""Does the page's history stay smooth? A real service with a thousand rows, scrolled to its end in a real Chromium.
+"""Measure how smoothly the page's history scrolls, with a thousand rows in Chromium.
 
 `python -m benchmarks.page_history`; see benchmarks/README.md.
 """
@@ -27,7 +27,7 @@ SCREENS: dict[str, dict[str, Any]] = {
         "is_mobile": True,
     },
 }
-# Long tasks are what the browser itself counts as such; frames are timed from within, as their reader gets them.
+# Long tasks as the browser defines them, and the time between animation frames.
 WATCH = """
 window.seen = {long: [], frames: []};
 new PerformanceObserver((list) => seen.long.push(...list.getEntries().map(({duration}) => duration)))
@@ -39,7 +39,7 @@ requestAnimationFrame(function frame(now) {
   requestAnimationFrame(frame);
 });
 """
-# As fast as a wheel is spun, in pixels a second: 75 rows of a desktop, 40 of a phone.
+# A fast mouse wheel, in pixels per second: 75 rows on a desktop, 40 on a phone.
 SPEED = 5000
 GESTURE = 10_000
 PATIENCE_S = 120
@@ -50,7 +50,7 @@ document.querySelectorAll(".row").length >= {ROWS} &&
 
 
 def remember(server: Server) -> None:
-    """Store the rows, with a drawing each; where there are fewer drawings they begin again."""
+    """Store ROWS drawings, repeated if there are fewer."""
     request = urllib.request.Request(
         f"{server.url}/classify/batch",
         np.resize(digits().test_images, (ROWS, 28, 28)).tobytes(),
@@ -61,7 +61,7 @@ def remember(server: Server) -> None:
 
 
 def scroll(page: Page, server: Server) -> dict[str, Any]:
-    """Open the history and scroll to its end; return what the browser saw meanwhile."""
+    """Open the history and scroll to its end; return long tasks, frames, seconds and rows."""
     page.add_init_script(WATCH)
     page.goto(f"{server.url}/#key={server.key}")
     page.evaluate("location.hash = '#/history'")
@@ -72,8 +72,8 @@ def scroll(page: Page, server: Server) -> dict[str, Any]:
     began = time.perf_counter()
     while not page.evaluate(AT_THE_END):
         if time.perf_counter() - began > PATIENCE_S:
-            raise RuntimeError("the end of the history did not come")
-        # By the browser's own input, as hands would: a script that scrolls would be work of its own.
+            raise RuntimeError("the end of the history was not reached in time")
+        # The browser's synthetic input adds no script work to the page.
         gesture = {"x": 190, "y": 600, "yDistance": -GESTURE, "speed": SPEED, "gestureSourceType": "mouse"}
         hand.send("Input.synthesizeScrollGesture", gesture)
     seconds = time.perf_counter() - began
@@ -82,7 +82,7 @@ def scroll(page: Page, server: Server) -> dict[str, Any]:
 
 
 def line(name: str, rounds: list[dict[str, Any]]) -> list[str]:
-    """One line of the table: medians over the rounds, with the smallest and the largest."""
+    """Return a row of the table: medians over the rounds, with the smallest and largest values."""
     frames = [sorted(seen["frames"]) for seen in rounds]
     return [
         name,
@@ -96,7 +96,7 @@ def line(name: str, rounds: list[dict[str, Any]]) -> list[str]:
 
 
 def measure(browser: Browser, server: Server, rounds: int) -> list[list[str]]:
-    """Scroll on each screen in turn, every time in a new tab with nothing cached."""
+    """Scroll on each screen alternately, each time in a new browser context without a cache."""
     seen: dict[str, list[dict[str, Any]]] = {name: [] for name in SCREENS}
     for _ in range(rounds):
         for name, screen in SCREENS.items():

@@ -1,4 +1,4 @@
-"""A service's past, made up: as many predictions, drawings and labels as a benchmark asks for, written in bulk."""
+"""Fill a database with generated predictions, drawings and labels."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,14 +15,14 @@ LASTED = timedelta(days=300)
 LABELLED = 0.1
 OVERRIDDEN = 0.2
 SHAPES = 500
-"""So many different drawings; the rest repeat them, which no query but one on duplicates would notice."""
+"""Number of different drawings, which repeat; only a query on duplicates would differ."""
 
 
 def fill(database_url: str, count: int, seed: int = 1) -> None:
-    """Write `count` predictions with their drawings; a tenth is labelled, a fifth of those twice.
+    """Write `count` predictions with drawings; a tenth are labelled, and a fifth of these have two labels.
 
-    The last tenth was answered by another version, one in a hundred has notes, and confidence falls off as a
-    classifier's does: about one in a hundred answers is below 0.91, one in ten thousand below 0.82.
+    The last tenth has another model version, and one in a hundred has notes. Confidence is distributed as a
+    classifier's: one in a hundred is below 0.91, one in ten thousand below 0.82.
     """
     url = sa.make_url(database_url)
     engine = sa.create_engine(url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url)
@@ -34,7 +34,7 @@ def fill(database_url: str, count: int, seed: int = 1) -> None:
                 if rows:
                     _write(connection, table, rows)
         if engine.dialect.name == "postgresql":
-            # Ids were given, which a sequence does not notice, and statistics are not there before the first vacuum.
+            # Explicit ids do not advance the sequence, and there are no statistics before the first vacuum.
             for name in ("predictions", "labels"):
                 connection.exec_driver_sql(f"SELECT setval('{name}_id_seq', (SELECT max(id) FROM {name}))")
             connection.exec_driver_sql("ANALYZE")
@@ -42,7 +42,7 @@ def fill(database_url: str, count: int, seed: int = 1) -> None:
 
 
 def time_of(prediction_id: int, count: int) -> datetime:
-    """Return when a prediction was made: they lie evenly in three hundred days."""
+    """Return the time of a prediction; they are spread evenly over three hundred days."""
     return BEGIN + LASTED * (prediction_id / count)
 
 

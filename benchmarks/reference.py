@@ -1,9 +1,8 @@
-"""The reference: the design of PixelWise v0.5, written anew from its description, neither slowed nor sped up.
+"""The reference for the benchmarks: the design of PixelWise v0.5, neither slowed down nor sped up.
 
-FastAPI with a sync route in the thread pool, a loosely typed body, scikit-learn's logistic regression, one
-SQLAlchemy session and one commit a request, and SQLite as it comes (rollback journal).
-`uvicorn benchmarks.reference:app` serves it; `python -m benchmarks.reference` makes its tables and trains its
-model, which is kept outside the repository and never committed.
+FastAPI with a sync route in the thread pool, a loosely typed body, scikit-learn's logistic regression, one SQLAlchemy
+session and one commit per request, and SQLite's default rollback journal. `uvicorn benchmarks.reference:app` serves
+it; `python -m benchmarks.reference` creates its tables and trains its model, which is kept outside the repository.
 """
 
 import os
@@ -34,7 +33,7 @@ DATABASE_URL = os.environ.get("DATABASE_URL", "sqlite:///./reference.db")
 
 
 def model_path() -> Path:
-    """Where the trained weights lie between runs; one file for each source of digits."""
+    """Return the path of the cached weights; one file for each source of digits."""
     source = "mnist" if os.environ.get("PIXELWISE_MNIST_DIR") else "scikit-learn"
     return Path(tempfile.gettempdir()) / "pixelwise-benchmarks" / f"reference-{source}.npz"
 
@@ -44,7 +43,7 @@ def _between_0_and_1(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def train(path: Path) -> None:
-    """Fits the reference's pipeline on the training digits and saves its weights as arrays."""
+    """Fit the pipeline on the training digits and save its weights as arrays."""
     data = digits()
     fitted = make_pipeline(FunctionTransformer(_between_0_and_1), LogisticRegression(tol=0.002))
     fitted.fit(data.train_images.reshape(-1, 784), data.train_labels)
@@ -64,7 +63,7 @@ def train(path: Path) -> None:
 
 @cache
 def pipeline() -> Pipeline:
-    """The pipeline, trained on first use: `predict_proba` takes uint8 (N, 784), gives float64 (N, 10)."""
+    """Return the pipeline, trained on first use. `predict_proba`: uint8 (N, 784) to float64 (N, 10)."""
     path = model_path()
     if not path.exists():
         train(path)
@@ -77,7 +76,7 @@ def pipeline() -> Pipeline:
 
 
 def classify_batch(images: NDArray[np.uint8]) -> list[dict[str, Any]]:
-    """Classifies uint8 images (N, 28, 28)."""
+    """Classify images uint8 (N, 28, 28)."""
     answers = []
     for probabilities in pipeline().predict_proba(images.reshape(len(images), -1)):
         best = int(probabilities.argmax())
@@ -95,7 +94,7 @@ def _naive_utc() -> datetime:
 
 
 class Prediction(Base):
-    """One answered drawing: the whole of what v0.5 remembers."""
+    """A prediction, all that v0.5 stores."""
 
     __tablename__ = "predictions"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -112,7 +111,7 @@ SessionLocal = sessionmaker(bind=engine, autoflush=False)
 
 
 def check_key(x_api_key: Annotated[str, Header()]) -> None:
-    """Refuses a request without the right key."""
+    """Reject a request without the right key."""
     if x_api_key != SECRET_API_KEY:
         raise HTTPException(401, "Invalid API key")
 
@@ -139,14 +138,14 @@ app.add_exception_handler(RateLimitExceeded, _rate_limit_exceeded_handler)  # ty
 
 @app.get("/health")
 def health() -> dict[str, str]:
-    """Says that the process answers."""
+    """Report that the process answers."""
     return {"status": "ok", "model_version": MODEL_VERSION}
 
 
 @app.post("/classify", dependencies=[Depends(check_key)])
 @limiter.limit(os.environ.get("RATE_LIMIT", "30/minute"))
 def classify(request: Request, drawing: Drawing) -> Answer:
-    """Classifies one drawing and commits its row before it answers."""
+    """Classify one drawing and commit its row before the response."""
     pixels = np.array(drawing.pixels, dtype=np.uint8)
     if pixels.shape != (28, 28):
         raise HTTPException(422, "pixels must be 28 x 28")
@@ -160,7 +159,7 @@ def classify(request: Request, drawing: Drawing) -> Answer:
 
 @app.get("/results")
 def results() -> dict[str, list[dict[str, Any]]]:
-    """The 20 newest rows, newest first."""
+    """Return the 20 newest rows, newest first."""
     with SessionLocal() as session:
         rows = session.scalars(select(Prediction).order_by(Prediction.id.desc()).limit(20)).all()
     names = ("id", "prediction", "confidence", "model_version", "created_at")
@@ -171,4 +170,4 @@ if __name__ == "__main__":
     pipeline()
     Base.metadata.create_all(engine)
     with np.load(model_path(), allow_pickle=False) as saved:
-        print(f"{model_path()}: {float(saved['right']):.2%} of the test digits read right")
+        print(f"{model_path()}: {float(saved['right']):.2%} of the test digits classified correctly")

@@ -1,20 +1,20 @@
-"""Figures as a reader wants them: medians with their ranges, in Markdown tables."""
+"""Format medians, ranges and Markdown tables."""
 
 from collections.abc import Iterable, Sequence
 from statistics import median
 
 
 def with_range(values: Sequence[float], digits: int = 0) -> str:
-    """The median and, in brackets, the smallest and the largest value."""
+    """Format the median and, in brackets, the smallest and largest value."""
     return f"{median(values):.{digits}f} ({min(values):.{digits}f}..{max(values):.{digits}f})"
 
 
 def middle(values: Sequence[float], digits: int = 0) -> str:
-    """The median alone."""
+    """Format the median."""
     return f"{median(values):.{digits}f}"
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Format a Markdown table."""
     lines = [heading, ["---"] * len(heading), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""The servers under load: each a process of its own with a fresh database, stopped by its process id."""
+"""Run servers for the benchmarks, each in a process of its own with a new database."""
 
 import os
 import secrets
@@ -22,7 +22,7 @@ STOP_SECONDS = 20
 
 @dataclass(frozen=True)
 class Kind:
-    """What to run: the application for uvicorn, the command that makes its database, and where both are."""
+    """What to run: the application for uvicorn, the command that prepares its database, and the folder of both."""
 
     application: str
     prepare: tuple[str, ...]
@@ -34,13 +34,13 @@ PIXELWISE = Kind("app.main:app", ("init_db.py",))
 
 
 def pixelwise_in(folder: Path) -> Kind:
-    """PixelWise as it is in another folder, of an older release say; it runs on this one's packages."""
+    """Return the PixelWise in another folder, such as an older release; it uses this one's packages."""
     return replace(PIXELWISE, folder=folder)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A named server with its settings; what is not set is as it comes."""
+    """A named server with its settings; other settings have their defaults."""
 
     name: str
     kind: Kind
@@ -58,7 +58,7 @@ class Server:
     database_url: str
 
     def rows(self) -> int:
-        """How many predictions its database holds, counted by a connection from outside."""
+        """Count the predictions in the database, on a connection of its own."""
         url = make_url(self.database_url)
         if url.drivername in ("postgres", "postgresql"):
             url = url.set(drivername="postgresql+psycopg")
@@ -67,7 +67,7 @@ class Server:
             return int(connection.execute(text("SELECT count(*) FROM predictions")).scalar_one())
 
     def settled_rows(self) -> int:
-        """The rows once the requests that the load left behind are done: two counts in a row agree."""
+        """Count the rows after the last requests of a load have finished: when two counts agree."""
         count = self.rows()
         for _ in range(50):
             time.sleep(0.2)
@@ -79,7 +79,7 @@ class Server:
 
 @contextmanager
 def running(variants: list[Variant], folder: Path, postgresql: str | None) -> Iterator[list[Server]]:
-    """All servers side by side; they and their databases are gone at the end, whatever happens in between."""
+    """Run all servers at once; stop them and drop their databases at the end."""
     with ExitStack() as stack:
         yield [stack.enter_context(_running(variant, folder, postgresql)) for variant in variants]
 
@@ -101,7 +101,7 @@ def _running(variant: Variant, folder: Path, postgresql: str | None) -> Iterator
         command = [sys.executable, "-m", "uvicorn", variant.kind.application, "--port", str(port)]
         log = folder / f"{variant.name}.log"
         with log.open("wb") as errors:
-            # The access log goes the default way, to standard output, which is thrown away.
+            # The access log goes to standard output, as by default.
             process = subprocess.Popen(
                 command, cwd=variant.kind.folder, env=environment, stdout=subprocess.DEVNULL, stderr=errors
             )
@@ -120,7 +120,7 @@ def _running(variant: Variant, folder: Path, postgresql: str | None) -> Iterator
 
 @contextmanager
 def _database(variant: Variant, folder: Path, postgresql: str | None) -> Iterator[str]:
-    """A new SQLite file in the folder, or a new database on the PostgreSQL server that is dropped again."""
+    """Yield the URL of a new SQLite file, or of a new PostgreSQL database that is dropped at the end."""
     if postgresql is None:
         yield f"sqlite:///{folder.resolve()}/{variant.name}.db"
         return
@@ -151,4 +151,4 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], url: str, log: Path
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise RuntimeError(f"the server did not start; it said:\n{log.read_text(errors='replace')}")
+    raise RuntimeError(f"the server did not start; its log:\n{log.read_text(errors='replace')}")

@@ -1,4 +1,4 @@
-"""The ways to put a row on disk before the answer: who runs the session, and how SQLite keeps its journal."""
+"""Designs for durable writes: which thread runs the session, and which journal mode SQLite uses."""
 
 import asyncio
 import sqlite3
@@ -19,7 +19,7 @@ SCORES = {str(digit): 0.1 for digit in range(10)}
 
 
 class Base(DeclarativeBase):
-    """The tables of this benchmark, of the shape the service has."""
+    """Tables of the same shape as the service's."""
 
 
 class Prediction(Base):
@@ -46,14 +46,14 @@ class Drawing(Base):
 
 
 def prediction(pixels: bytes) -> Prediction:
-    """What one request stores: two rows."""
+    """Return the two rows of one request."""
     drawing = Drawing(pixels=pixels, scores=SCORES)
     return Prediction(prediction="7", confidence=0.94, model_version="v1", drawing=drawing)
 
 
 @dataclass(frozen=True)
 class Journal:
-    """SQLite's journal mode and how far a commit is synced; each pair here survives a power cut."""
+    """SQLite's journal mode and synchronous setting. Each pair below survives a power cut."""
 
     mode: str
     synchronous: str
@@ -71,9 +71,9 @@ JOURNALS = (
 
 
 def engine_for(path: Path, journal: Journal, connections: int, *, write: bool) -> Engine:
-    """An engine of this many connections; a writing one takes the lock before its first statement."""
+    """Create an engine with this many connections; for writing, transactions start with BEGIN IMMEDIATE."""
     engine = create_engine(f"sqlite:///{path}", pool_size=connections, max_overflow=0, pool_timeout=30)
-    # The busy timeout stands first, so that changing the journal mode already waits for a lock.
+    # The busy timeout comes first, so that changing the journal mode waits for locks.
     pragmas = ["busy_timeout=5000", f"journal_mode={journal.mode}", f"synchronous={journal.synchronous}"]
     pragmas += ["foreign_keys=ON"] if write else ["query_only=ON", "wal_autocheckpoint=0"]
 
@@ -91,7 +91,7 @@ def engine_for(path: Path, journal: Journal, connections: int, *, write: bool) -
 
 
 class Store:
-    """One fresh database: `write` commits drawings, `read` asks what the history and the numbers ask."""
+    """A new database. `write` commits drawings; `read` runs the queries of the history and the statistics."""
 
     def __init__(self, path: Path, journal: Journal, write_connections: int) -> None:
         self._write_engine = engine_for(path, journal, write_connections, write=True)
@@ -101,12 +101,12 @@ class Store:
         Base.metadata.create_all(self._write_engine)
 
     def write(self, drawings: list[bytes]) -> None:
-        """One session, one transaction: two rows for each drawing."""
+        """Write all drawings in one session and one transaction, two rows each."""
         with self._write_session.begin() as session:
             session.add_all([prediction(pixels) for pixels in drawings])
 
     def write_in_sessions(self, drawings: list[bytes]) -> None:
-        """A session for each drawing, all in one transaction: what `app.database.writer` does."""
+        """Write each drawing in a session of its own, all in one transaction, as the service does."""
         with self._write_engine.begin() as connection:
             for pixels in drawings:
                 session = Session(connection, join_transaction_mode="rollback_only", expire_on_commit=False)
@@ -114,7 +114,7 @@ class Store:
                     session.add(prediction(pixels))
 
     def read(self) -> None:
-        """The 20 newest rows, and the mean confidence of the last hundred by model version."""
+        """Read the 20 newest rows, and the mean confidence of the last hundred by model version."""
         newest = select(Prediction).order_by(Prediction.id.desc())
         last = newest.limit(100).subquery()
         means = select(last.c.model_version, func.avg(last.c.confidence)).group_by(last.c.model_version)
@@ -123,51 +123,51 @@ class Store:
             session.execute(means).all()
 
     def rows(self) -> int:
-        """How many drawings are there."""
+        """Count the drawings."""
         with Session(self._read_engine) as session:
             return session.scalar(select(func.count()).select_from(Drawing)) or 0
 
     def close(self) -> None:
-        """Closes every connection."""
+        """Close all connections."""
         self._read_engine.dispose()
         self._write_engine.dispose()
 
 
 class Design(Protocol):
-    """How an asyncio server hands a request to the database."""
+    """How an asyncio server passes a request to the database."""
 
     async def write(self, pixels: bytes) -> None:
-        """Returns when the drawing is committed."""
+        """Commit a drawing."""
 
     async def read(self) -> None:
-        """Returns when the answer is read."""
+        """Read once."""
 
     def close(self) -> None:
-        """Ends the threads."""
+        """End the threads."""
 
 
 class RequestThreads:
-    """Every request in a thread of one pool, as a sync route has it."""
+    """Each request runs in a thread of one pool, as in a sync route."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._threads = ThreadPoolExecutor(REQUEST_THREADS)
 
     async def write(self, pixels: bytes) -> None:
-        """A session in any of the threads."""
+        """Commit in any thread of the pool."""
         await _in(self._threads, self._store.write, [pixels])
 
     async def read(self) -> None:
-        """A session in any of the threads, which the writers may all hold."""
+        """Read in any thread of the pool; the writers may occupy them all."""
         await _in(self._threads, self._store.read)
 
     def close(self) -> None:
-        """Ends the threads."""
+        """End the threads."""
         self._threads.shutdown()
 
 
 class WriterThread:
-    """All writes in one thread, a session and a commit each; reads in threads of their own."""
+    """One thread does all writes, with a session and a commit each; other threads do the reads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -175,41 +175,41 @@ class WriterThread:
         self._readers = ThreadPoolExecutor(READ_CONNECTIONS)
 
     async def write(self, pixels: bytes) -> None:
-        """Queues for the thread."""
+        """Commit in the writer thread."""
         await _in(self._writer, self._store.write, [pixels])
 
     async def read(self) -> None:
-        """A session in one of the reading threads."""
+        """Read in one of the reader threads."""
         await _in(self._readers, self._store.read)
 
     def close(self) -> None:
-        """Ends the threads."""
+        """End the threads."""
         self._writer.shutdown()
         self._readers.shutdown()
 
 
 class EventLoop:
-    """Sessions on the event loop's own thread: none waits for a lock, and all wait for the disk."""
+    """Sessions run in the event loop's thread: none waits for a lock, but all wait for the disk."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def write(self, pixels: bytes) -> None:
-        """Waits for its turn on the loop, as a request that has just arrived does."""
+        """Commit after the loop's other ready tasks, as a new request would."""
         await asyncio.sleep(0)
         self._store.write([pixels])
 
     async def read(self) -> None:
-        """Waits for its turn as well."""
+        """Read after the loop's other ready tasks."""
         await asyncio.sleep(0)
         self._store.read()
 
     def close(self) -> None:
-        """Has nothing to end."""
+        """Do nothing; there are no threads."""
 
 
 class GroupCommit(WriterThread):
-    """One writer thread that commits together all drawings which came while it was busy, through one session."""
+    """One writer thread commits all drawings that arrived while it was busy, in one session."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
@@ -218,14 +218,14 @@ class GroupCommit(WriterThread):
         self._work: asyncio.Task[None] | None = None
 
     async def write(self, pixels: bytes) -> None:
-        """Joins those that wait; returns when their common transaction is committed."""
+        """Add the drawing to the next group; return when the group is committed."""
         committed = asyncio.get_running_loop().create_future()
         self._waiting.append((pixels, committed))
         if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._commit_the_waiting())
+            self._work = asyncio.create_task(self._commit_waiting())
         await committed
 
-    async def _commit_the_waiting(self) -> None:
+    async def _commit_waiting(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting, []
             try:
@@ -239,7 +239,7 @@ class GroupCommit(WriterThread):
 
 
 class GroupCommitOfSessions(GroupCommit):
-    """The same, but each drawing has a session of its own inside the common transaction."""
+    """Group commit in which each drawing has a session of its own within the common transaction."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
@@ -252,7 +252,7 @@ async def _in(threads: ThreadPoolExecutor, work: Callable[..., Any], *arguments:
 
 @dataclass(frozen=True)
 class Way:
-    """A design with the number of connections its writers share."""
+    """A design and the number of connections that its writers share."""
 
     name: str
     design: Callable[[Store], Design]

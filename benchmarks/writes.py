@@ -1,4 +1,4 @@
-"""Durable writes under many clients: who runs the session, and which journal SQLite keeps.
+"""Compare designs and journal modes for durable writes with many clients.
 
 `python -m benchmarks.writes`; see benchmarks/README.md.
 """
@@ -23,7 +23,7 @@ from benchmarks.report import middle, table, with_range
 from benchmarks.write_designs import JOURNALS, WAYS, Design, Journal, Store, Way
 
 READERS = 4
-# A reader rests between two reads: reading is a steady part of the load and no race for the processor.
+# Pause between two reads, so that the readers are a steady part of the load.
 READER_REST_SECONDS = 0.01
 HEADING = (
     "clients", "session in", "journal", "drawings/s", "ratio", "p50 ms", "p99 ms", "max ms",
@@ -33,7 +33,7 @@ HEADING = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One way and one journal under one number of clients in one round."""
+    """The measurement of one way, one journal and one number of clients in one round."""
 
     round: int
     clients: int
@@ -52,7 +52,7 @@ class Cell:
 
 
 class Clients:
-    """Coroutines that do one thing over and over until the time is up, and note how long each took."""
+    """Coroutines that repeat one piece of work until a deadline and record its duration."""
 
     def __init__(self, work: Callable[[], Awaitable[None]], end: float, rest_seconds: float = 0.0) -> None:
         self._work = work
@@ -62,7 +62,7 @@ class Clients:
         self.errors: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Lives the life of one client."""
+        """Run one client."""
         while (began := time.perf_counter()) < self._end:
             try:
                 await self._work()
@@ -73,13 +73,13 @@ class Clients:
                 await asyncio.sleep(self._rest_seconds)
 
     def quantile(self, share: float) -> float:
-        """The time in milliseconds that this share of the calls stayed within."""
+        """Return this quantile of the durations, in milliseconds."""
         ordered = sorted(self.milliseconds) or [float("nan")]
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
 async def under_load(design: Design, clients: int, seconds: float) -> tuple[Clients, Clients, float]:
-    """Writers and readers at once; gives both, and the seconds until the last of them was answered."""
+    """Run writers and readers concurrently; return both, and the seconds until the last one finished."""
     pixels = os.urandom(784)
     began = time.perf_counter()
     writers = Clients(lambda: design.write(pixels), began + seconds)
@@ -90,21 +90,21 @@ async def under_load(design: Design, clients: int, seconds: float) -> tuple[Clie
 
 
 def measured(folder: Path, way: Way, journal: Journal, clients: int, seconds: float, number: int) -> Cell:
-    """Measures one cell on a fresh database, and counts that every acknowledged drawing is there."""
+    """Measure one cell on a new database, and check that it holds every acknowledged drawing."""
     path = folder / "writes.db"
     sync_ms = sync_milliseconds(folder)
     store = Store(path, journal, way.write_connections)
     store.write([bytes(784)] * 100)
     design = way.design(store)
     used = cpu_seconds(os.getpid())
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:  # The event loop that uvicorn takes.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:  # uvicorn's event loop.
         writers, readers, lasted = loop.run(under_load(design, clients, seconds))
     used = cpu_seconds(os.getpid()) - used
     design.close()
     errors = writers.errors + readers.errors
     acknowledged = len(writers.milliseconds)
     if store.rows() != acknowledged + 100:
-        errors["rows that are not the acknowledged ones"] = abs(store.rows() - acknowledged - 100)
+        errors["difference between rows and acknowledged drawings"] = abs(store.rows() - acknowledged - 100)
     store.close()
     for file in folder.glob("writes.db*"):
         file.unlink()
@@ -127,7 +127,7 @@ def measured(folder: Path, way: Way, journal: Journal, clients: int, seconds: fl
 
 
 def row(cells: Sequence[Cell], bases: Sequence[Cell]) -> list[str]:
-    """The line of one way and journal; its ratios are to the first line's cells of the same rounds."""
+    """Return the row of one way and journal, with ratios to the cells of the first row in the same rounds."""
     ratios = [cell.per_second / base.per_second for cell, base in zip(cells, bases, strict=True)]
     return [
         str(cells[0].clients),
@@ -147,7 +147,7 @@ def row(cells: Sequence[Cell], bases: Sequence[Cell]) -> list[str]:
 
 
 def report(cells: Sequence[Cell]) -> str:
-    """The table of all cells: one line for each number of clients, way and journal."""
+    """Return the table of all cells: a row for each number of clients, way and journal."""
     groups: dict[tuple[int, str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.clients, cell.way, cell.journal), []).append(cell)
@@ -159,27 +159,27 @@ def report(cells: Sequence[Cell]) -> str:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.writes", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="of load in each cell")
     parser.add_argument("--clients", type=int, nargs="+", default=[200, 32])
     parser.add_argument("--journals", nargs="+", default=[str(journal) for journal in JOURNALS])
     parser.add_argument("--ways", nargs="+", default=[way.name for way in WAYS])
-    parser.add_argument("--folder", type=Path, help="where the databases lie meanwhile (a temporary folder)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every cell there")
+    parser.add_argument("--folder", type=Path, help="folder for the databases (default: a temporary folder)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement to this file")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measures every way with every journal in turn, round by round, and prints the table."""
+    """Measure every way with every journal, round by round, and print the table."""
     arguments = read_arguments()
     ways = [way for way in WAYS if way.name in arguments.ways]
     journals = [journal for journal in JOURNALS if str(journal) in arguments.journals]
     cells: list[Cell] = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
-        print(f"{READERS} readers beside the clients, {arguments.seconds} s each; {description(folder)}")
+        print(f"{READERS} readers in addition to the clients, {arguments.seconds} s each; {description(folder)}")
         for number in range(arguments.rounds):
             for clients, way, journal in itertools.product(arguments.clients, ways, journals):
                 cells.append(measured(folder, way, journal, clients, arguments.seconds, number))

@@ -1,5 +1,5 @@
-"""Drills that break the service for longer than a test may take.
+"""Drills: fault injection that takes longer than a test may take.
 
-`python -m benchmarks.faults` runs all of them. Each prints what it did and found, and exits with 1 when a promise is
-broken. They use the service and the clients of the tests, on databases of their own.
+`python -m benchmarks.faults` runs all drills. Each prints its results and exits with 1 if a promise is broken. Drills
+use the tests' clients and databases of their own.
 """

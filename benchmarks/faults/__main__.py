@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults`: every drill, one after another; exits with 1 when a promise was broken in any."""
+"""`python -m benchmarks.faults`: run all drills; exit with 1 if any promise is broken."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ DRILLS = (
 
 
 def main() -> int:
-    """Run them all, each in a process of its own."""
+    """Run all drills, each in a process of its own."""
     broken = []
     for drill in DRILLS:
         began = time.monotonic()

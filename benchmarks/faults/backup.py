@@ -1,8 +1,8 @@
-"""Backups under writers lose nothing, and a database of a million rows is restored while somebody waits for it.
+"""Backups under load lose nothing; and the time to restore a database of a million rows.
 
 `python -m benchmarks.faults.backup [--backups 20] [--rows 1000000] [--engines sqlite postgresql]`; about four minutes.
-Two workers serve four clients that send one drawing after another. What was acknowledged before a backup began must be
-in it, as it was acknowledged. Then everything is lost, and the time is taken until a service answers again.
+Two workers serve four clients that send one drawing after another. Each backup must contain every answer acknowledged
+before it began. Then the database is deleted, and the drill measures the time until a service answers again.
 """
 
 import argparse
@@ -31,7 +31,7 @@ AFTER_A_LOSS = ("engine", "rows", "backup s", "backup MB", "restore s", "rows re
 
 
 def command(folder: Path, url: str, *arguments: str) -> tuple[Any, float]:
-    """Run a command that must succeed; return what it printed, and how many seconds it took."""
+    """Run a command of the service with --json; return its output and its seconds, or raise RuntimeError."""
     began = time.monotonic()
     ended = subprocess.run(
         [sys.executable, "-m", "app", *arguments, "--json"],
@@ -48,7 +48,7 @@ def command(folder: Path, url: str, *arguments: str) -> tuple[Any, float]:
 
 @contextmanager
 def restored(engine: str, backup: Path, folder: Path) -> Iterator[str]:
-    """Restore a backup to where nothing is; give the URL."""
+    """Restore a backup into a new database; yield its URL."""
     if engine == "sqlite":
         copy = folder / "restored.db"
         url = f"sqlite:///{copy}"
@@ -62,7 +62,7 @@ def restored(engine: str, backup: Path, folder: Path) -> Iterator[str]:
 
 
 def under_writers(engine: str, count: int) -> tuple[list[str], bool]:
-    """Back up so often under load; return a line of the table, and whether nothing is missing."""
+    """Make `count` backups under load; return a row of the table and whether nothing is missing."""
     before: list[dict[int, Answer]] = []
     seconds = []
     with database(engine, "backup") as (url, folder):
@@ -81,7 +81,7 @@ def under_writers(engine: str, count: int) -> tuple[list[str], bool]:
 
 
 def after_a_loss(engine: str, count: int) -> tuple[list[str], bool]:
-    """Lose a database of so many rows and restore it; return a line of the table, and whether all came back."""
+    """Delete a database of `count` rows and restore it; return a row of the table and whether all rows are back."""
     with database(engine, "lost") as (url, folder):
         print(f"Writing {count:,} rows to {engine}", file=sys.stderr, flush=True)
         fill(url, count)
@@ -103,7 +103,7 @@ def after_a_loss(engine: str, count: int) -> tuple[list[str], bool]:
 def main() -> int:
     """Run the drill."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults.backup", description=__doc__)
-    parser.add_argument("--backups", type=int, default=20, help="on each engine")
+    parser.add_argument("--backups", type=int, default=20, help="backups on each engine")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Crowds: 200 clients, 500 that send and hang up, 300 slow ones, directly and through nginx; then a stop under load.
+"""Many clients: 200 at once, 500 that hang up, 300 slow ones, directly and through nginx; then a stop under load.
 
 `python -m benchmarks.faults.crowds`; about two minutes. Needs nginx and openssl.
 """
@@ -34,7 +34,7 @@ HEADING = ("engine", "crowd", "answers of 200", "of 503", "other", "next answer 
 
 @dataclass
 class Crowd:
-    """What others saw while a crowd was there, and after it."""
+    """The responses that other clients got during and after a crowd."""
 
     name: str
     answers: int = 0
@@ -59,7 +59,7 @@ class Crowd:
 
 @contextmanager
 def watched(name: str, service: Service) -> Iterator[Crowd]:
-    """A crowd: the largest memory meanwhile is kept, and how long the next answer takes."""
+    """Watch the service during a crowd: its memory growth, and the time of the next answer afterwards."""
     process, crowd, ended = psutil.Process(service.process.pid), Crowd(name), threading.Event()
     before = largest = process.memory_info().rss
 
@@ -104,7 +104,7 @@ def slow(service: Service, crowd: Crowd) -> None:
 
 
 def slow_behind_nginx(service: Service, crowd: Crowd, folder: Path) -> None:
-    """Slow clients of nginx; the others call from another address, for which it has limits of its own."""
+    """Connect slow clients to nginx; the other clients use another address, because nginx limits by address."""
     with (
         https_in_front(folder, service.port) as front,
         Slow(front.https_port, SLOW, "/api/classify", front.tls) as crew,
@@ -117,7 +117,7 @@ def slow_behind_nginx(service: Service, crowd: Crowd, folder: Path) -> None:
                 crowd.busy += status == 503
                 crowd.other += [str(status)] if status not in (200, 503) else []
                 time.sleep(0.03)
-        crowd.name += f", of which nginx cut off {crew.cut_off} in 15 s"
+        crowd.name += f"; nginx disconnected {crew.cut_off} within 15 s"
 
 
 def stopped(engine: str, url: str, folder: Path) -> tuple[bool, str]:
@@ -128,7 +128,7 @@ def stopped(engine: str, url: str, folder: Path) -> tuple[bool, str]:
         stalled = running.enter_context(socket.create_connection(("127.0.0.1", service.port)))
         stalled.sendall(HEAD + BODY[:20])
         if engine == "sqlite":
-            # Somebody who looks at the database meanwhile, and keeps what they see.
+            # An open read transaction of another program.
             reader = running.enter_context(closing(sqlite3.connect(make_url(url).database or "", isolation_level=None)))
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM predictions").fetchone()

@@ -1,4 +1,4 @@
-"""A migrated database for a drill, gone when it ends."""
+"""Temporary, migrated databases for the drills."""
 
 import os
 import tempfile
@@ -14,9 +14,9 @@ DEFAULT_SERVER = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 @contextmanager
 def database(engine: str, purpose: str) -> Iterator[tuple[str, Path]]:
-    """Give the URL of a new database on this engine, and a new folder for what else the drill writes.
+    """Yield the URL of a new database on this engine, and a new folder; remove both at the end.
 
-    PostgreSQL's are made on the server that TEST_POSTGRES_URL names, as those of the tests are.
+    PostgreSQL databases are created on the server of TEST_POSTGRES_URL.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,7 +1,7 @@
-"""kill -9, twenty times on each engine, under clients that hang up and ask again with the same Idempotency-Key.
+"""kill -9, twenty times on each engine, with clients that hang up and retry with the same Idempotency-Key.
 
-`python -m benchmarks.faults.exactly_once [--rounds 10] [--clients 16]`; a minute. Half of the kills are of a
-service with one worker, half of one with two.
+`python -m benchmarks.faults.exactly_once [--rounds 10] [--clients 16]`; a minute. Half of the kills hit a service with
+one worker, half one with two.
 """
 
 import argparse
@@ -13,8 +13,8 @@ from benchmarks.report import table
 from tests.support.retrying_clients import outcome, survive_kills
 
 HEADING = (
-    "engine", "workers", "kills", "drawings answered", "rows", "answers not waited for", "connections broken",
-    "asked again", "lost", "stored twice", "wrong answers",
+    "engine", "workers", "kills", "drawings answered", "rows", "hung up", "connections broken",
+    "retries", "lost", "stored twice", "wrong answers",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""RATE_LIMIT shared by two services in a Redis that is stopped, hangs and is started again under load.
+"""Two services share RATE_LIMIT in Redis, which is killed, restarted, suspended and resumed under load.
 
 `python -m benchmarks.faults.limits`; about a minute. Needs redis-server.
 """
@@ -21,13 +21,13 @@ from tests.support.service_process import Service, drawing, free_port, serving
 
 CLIENTS = 8
 LONGEST_S = 0.5
-# So long each state lasts; a service asks Redis again five seconds after it failed.
+# Duration of each state. A service retries Redis five seconds after a failure.
 STATE_S = 8
 
 
 @dataclass
 class Timed(Callers):
-    """Callers that send one drawing after another, and how long each call took in which state of Redis."""
+    """Clients that send one drawing after another and record the duration by state of Redis."""
 
     services: list[Service]
     clients: int = CLIENTS
@@ -47,18 +47,18 @@ class Timed(Callers):
 
 
 def exactly(url: str, folder: Path) -> bool:
-    """Whether a limit of twenty lets twenty through, and no more, when a hundred callers send at once."""
+    """Return whether exactly twenty drawings pass a limit of twenty when a hundred clients send at once."""
     port = free_port()
     settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port)}
     with redis_server(port), ExitStack() as running:
         services = [running.enter_context(serving(url, folder, **settings)) for _ in range(2)]
         codes = Counter(sent_to(services, 400, 100))
-    print(f"400 drawings of 100 callers to 2 services, RATE_LIMIT=20/day: {codes[200]} of 200, {codes[429]} of 429\n")
+    print(f"400 drawings, 100 clients, 2 services, RATE_LIMIT=20/day: {codes[200]} times 200, {codes[429]} times 429\n")
     return codes == {200: 20, 429: 380}
 
 
 def under_load(url: str, folder: Path) -> tuple[Timed, list[str]]:
-    """Let Redis go down, come back, hang and go on; return what the callers saw and what the services logged."""
+    """Kill, restart, suspend and resume Redis under load; return the load and the services' logs."""
     port = free_port()
     settings = {"RATE_LIMIT": "100000/minute", "RATE_LIMIT_STORAGE_URI": uri(port)}
     with ExitStack() as running:
@@ -77,7 +77,7 @@ def under_load(url: str, folder: Path) -> tuple[Timed, list[str]]:
             again = running.enter_context(redis_server(port))
             stay("up again", lambda: None)
             stay("hanging", lambda: again.send_signal(signal.SIGSTOP))
-            stay("going on", lambda: again.send_signal(signal.SIGCONT))
+            stay("resumed", lambda: again.send_signal(signal.SIGCONT))
         logs = [service.log.read_text() for service in services]
     return load, logs
 
@@ -96,7 +96,7 @@ def main() -> int:
     print(table(("Redis", "calls", "not 200", "median ms", "longest ms"), lines))
     for log in logs:
         lost, back = log.count("does not answer"), log.count("answers again")
-        print(f"\nA service logged {lost} times that Redis does not answer, {back} times that it answers again.")
+        print(f"\nA service logged {lost} times that Redis does not answer, and {back} times that it answers again.")
         kept = kept and (lost, back) == (2, 2)
     return 0 if kept else 1
 

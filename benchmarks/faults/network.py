@@ -1,7 +1,7 @@
-"""The network between service and PostgreSQL goes away without a word, while a statement is under way.
+"""The network between service and PostgreSQL fails silently while a statement runs.
 
-`python -m benchmarks.faults.network`; half a minute. It needs root, for a network of its own to take away, and Debian's
-packages postgresql and iproute2.
+`python -m benchmarks.faults.network`; half a minute. Needs root, for a network namespace, and Debian's packages
+postgresql and iproute2.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from benchmarks.report import table
 from tests.support.databases import migrate
 from tests.support.postgres_cluster import postgres_cluster
 
-HEADING = ("request", "outcome", "s after the network went or came back")
-# Half as long again as the connection is given to notice it.
+HEADING = ("request", "outcome", "s after the network failed or returned")
+# 1.5 times the connection's own timeout.
 PATIENCE_S = 15.0
 
 
@@ -37,19 +37,19 @@ async def outcome(name: str, request: Awaitable[object]) -> tuple[str, str, floa
 
 
 async def drill(database: Database) -> list[tuple[str, str, float]]:
-    """Take the network away and give it back; return what became of a request before, during and after."""
+    """Turn the network off and on; return the outcome of a request before, during and after the failure."""
     under_way = asyncio.create_task(database.write(lambda session: session.execute(text("SELECT pg_sleep(4)"))))
     await asyncio.sleep(1)
     network("down")
     new = database.write(lambda session: session.execute(text("SELECT 1")))
-    found = await asyncio.gather(outcome("under way", under_way), outcome("new", new))
+    found = await asyncio.gather(outcome("running", under_way), outcome("new", new))
     network("up")
     after = database.write(lambda session: session.execute(text("SELECT 1")))
     return [*found, await outcome("afterwards", after)]
 
 
 def main() -> int:
-    """Run the drill in a network that nobody else uses."""
+    """Run the drill in a network namespace of its own."""
     if "--inside" not in sys.argv:
         return subprocess.run(["unshare", "--net", sys.executable, "-m", __spec__.name, "--inside"]).returncode
     network("up")

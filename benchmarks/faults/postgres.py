@@ -1,7 +1,7 @@
-"""PostgreSQL stopped at once and all its connections ended, again and again under load, with and without PgBouncer.
+"""Stop PostgreSQL immediately and terminate its connections, repeatedly, under load, with and without PgBouncer.
 
-`python -m benchmarks.faults.postgres [--clients 16] [--stops 3] [--terminations 10]`; about a minute. It makes
-a cluster of its own and needs Debian's packages postgresql and pgbouncer.
+`python -m benchmarks.faults.postgres [--clients 16] [--stops 3] [--terminations 10]`; about a minute. Creates its own
+cluster; needs Debian's packages postgresql and pgbouncer.
 """
 
 import argparse
@@ -20,10 +20,10 @@ from tests.support.postgres_cluster import Cluster, pgbouncer, postgres_cluster
 from tests.support.service_process import Load, missing, serving, wait_until
 
 HEADING = (
-    "by way of", "stopped at once", "connections ended", "answers of 200", "503, nothing stored", "503, not known",
-    "any other answer", "lost", "longest until the next 200, s",
+    "pooler", "immediate stops", "terminations", "answers of 200", "503, nothing stored", "503, outcome unknown",
+    "other answers", "lost", "longest time to the next 200, s",
 )  # fmt: skip
-# After this long at most a service answers again once its server does.
+# The service must answer this soon after the database server.
 RECOVERY_S = 5.0
 
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
@@ -36,7 +36,7 @@ def seconds_until_answered(load: Load) -> float:
 
 
 def stop_at_once(cluster: Cluster, load: Load) -> float:
-    """Stop the server, let it be missed, start it; return the seconds until the service answered again."""
+    """Stop the server, wait until all clients were refused, start it; return the seconds to the next answer."""
     cluster.stop("immediate")
     refused = len(load.refused)
     wait_until(lambda: len(load.refused) > refused + load.clients, "everybody is refused")
@@ -45,14 +45,14 @@ def stop_at_once(cluster: Cluster, load: Load) -> float:
 
 
 def end_connections(cluster: Cluster, database: str, load: Load) -> float:
-    """End every connection to the database; return the seconds until the service answered again."""
+    """Terminate all connections to the database; return the seconds to the next answer."""
     with psycopg.connect(cluster.admin_url, autocommit=True) as operator:
         operator.execute(TERMINATE, [database])
     return seconds_until_answered(load)
 
 
 def drill(cluster: Cluster, pooled: bool, arguments: argparse.Namespace) -> tuple[list[str], bool]:
-    """Do it all to one service; return the line of the table, and whether the promises were kept."""
+    """Run the drill on one service; return a row of the table and whether the promises were kept."""
     server_url = cluster.new_database()
     migrate(server_url)
     database = server_url.rpartition("/")[2]
@@ -76,7 +76,7 @@ def drill(cluster: Cluster, pooled: bool, arguments: argparse.Namespace) -> tupl
     others = kinds["other"] + len(load.broken)
     lost = len(missing(load.acknowledged, server_url))
     counts = (arguments.stops, arguments.terminations, len(load.answers), kinds["not stored"], kinds["unknown"])
-    line = ["PgBouncer" if pooled else "no pooler", *map(str, (*counts, others, lost)), f"{max(pauses):.2f}"]
+    line = ["PgBouncer" if pooled else "none", *map(str, (*counts, others, lost)), f"{max(pauses):.2f}"]
     return line, others == lost == 0 and max(pauses) <= RECOVERY_S
 
 

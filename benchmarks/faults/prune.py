@@ -1,9 +1,9 @@
-"""`python -m app prune` deletes nine tenths of a database while others send drawings and label old ones.
+"""`python -m app prune` deletes nine tenths of a database while clients send drawings and label old ones.
 
-`python -m benchmarks.faults.prune [--rows 100000] [--engines sqlite postgresql]`; a minute or two. Four clients send
-one drawing after another, and one labels rows that are about to go. Exits with 1 when a row is gone that was
-acknowledged, labelled or young, an old one is still there, anything but 200 was answered, `integrity_check` finds
-something, or SQLite's log stays larger than 64 MiB.
+`python -m benchmarks.faults.prune [--rows 100000] [--engines sqlite postgresql]`; one or two minutes. Four clients
+send one drawing after another, and one labels rows that are about to be deleted. Exits with 1 if an acknowledged,
+labelled or recent row is missing, an old row remains, a request fails, `integrity_check` finds an error, or SQLite's
+WAL stays larger than 64 MiB.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from tests.support.callers import Callers
 from tests.support.service import KEY, rows
 from tests.support.service_process import Answer, Client, classify_body, drawing, missing, serving
 
-HEADING = ("engine", "deleted", "took s", "file MB", "log MB", "answers, labels", "refused", "longest wait ms", "wrong")
+HEADING = ("engine", "deleted", "took s", "file MB", "WAL MB", "answers, labels", "refused", "longest wait ms", "wrong")
 CLIENTS = 4
-# Of a thousand old rows: so few that they are labelled before their turn comes.
+# Labels per thousand old rows: few enough to be set before prune reaches these rows.
 LABELS = 1
 OLD = 0.9
 BEFORE_S = 5.0
@@ -33,7 +33,7 @@ LOG_LIMIT = 64 * 1024 * 1024
 
 
 class Crowd(Callers):
-    """Four that send drawings, until they are told to end, and one that labels given predictions."""
+    """Four clients that send drawings, and one that labels given predictions."""
 
     clients = CLIENTS
 
@@ -45,7 +45,7 @@ class Crowd(Callers):
         self._port = port
 
     def label(self, predictions: range) -> None:
-        """Begin to label these, twenty a second."""
+        """Start to label these predictions, twenty per second."""
         self._threads.append(threading.Thread(target=self._label, args=(predictions,)))
         self._threads[-1].start()
 
@@ -77,51 +77,51 @@ class Crowd(Callers):
 
 
 class Past(NamedTuple):
-    """So many rows are there before, so many labels, and nine tenths of the rows are at least so many days old."""
+    """The rows and labels before the drill; nine tenths of the rows are at least `days` old."""
 
     count: int
     labels: int
     days: int
 
     def first_since(self, moment: datetime) -> int:
-        """Return the id of the first row that is not older than this."""
+        """Return the id of the first row at or after this time."""
         return next(id_ for id_ in range(1, self.count + 1) if time_of(id_, self.count) >= moment)
 
 
 def past_of(url: str, count: int) -> Past:
-    """Make it."""
+    """Fill the database and return its description."""
     fill(url, count)
     days = (datetime.now(UTC) - time_of(int(OLD * count), count)).days
     return Past(count, one(url, "SELECT count(*) FROM labels"), days)
 
 
 def one(url: str, query: str) -> int:
-    """A query's only number."""
+    """Return the single number of a query."""
     return int(next(iter(rows(url, query)[0].values())))
 
 
 def wrong_in(url: str, past: Past, young: int, crowd: Crowd) -> dict[str, int]:
-    """What must not be, and how often it is; `young` is the first row that had to stay."""
+    """Count violations by kind; `young` is the first row that prune had to keep."""
     given = ", ".join(map(str, crowd.labelled)) or "0"
     predictions = "SELECT count(*) FROM predictions WHERE id"
     stay = past.count - young + 1
     return {
-        "acknowledged and gone": len(missing(crowd.acknowledged, url)),
-        "young and gone": stay - one(url, f"{predictions} BETWEEN {young} AND {past.count}"),
-        "labels gone": past.labels + len(crowd.labelled) - one(url, "SELECT count(*) FROM labels"),
-        "labelled meanwhile and gone": len(crowd.labelled) - one(url, f"{predictions} IN ({given})"),
-        "old and there": one(url, f"{predictions} < {young} AND id NOT IN (SELECT prediction_id FROM labels)"),
+        "acknowledged rows missing": len(missing(crowd.acknowledged, url)),
+        "recent rows missing": stay - one(url, f"{predictions} BETWEEN {young} AND {past.count}"),
+        "labels missing": past.labels + len(crowd.labelled) - one(url, "SELECT count(*) FROM labels"),
+        "rows labelled meanwhile missing": len(crowd.labelled) - one(url, f"{predictions} IN ({given})"),
+        "old rows remaining": one(url, f"{predictions} < {young} AND id NOT IN (SELECT prediction_id FROM labels)"),
         "damaged": int(url.startswith("sqlite") and rows(url, "PRAGMA integrity_check") != [{"integrity_check": "ok"}]),
     }
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file; none where there is none, as on PostgreSQL."""
+    """Return the size of a file in bytes; 0 if it does not exist, as on PostgreSQL."""
     return path.stat().st_size if path.exists() else 0
 
 
 def run(engine: str, count: int) -> tuple[list[str], bool]:
-    """Run the drill on one engine; return a line of the table, and whether every promise was kept."""
+    """Run the drill on one engine; return a row of the table and whether every promise was kept."""
     with database(engine, "prune") as (url, folder):
         print(f"Writing {count:,} rows to {engine}", file=sys.stderr, flush=True)
         past = past_of(url, count)
@@ -131,7 +131,7 @@ def run(engine: str, count: int) -> tuple[list[str], bool]:
             with Crowd(service.port) as crowd:
                 time.sleep(BEFORE_S)
                 alone = len(crowd.waits)
-                # The last of the old ones, whose turn comes at the end.
+                # The newest of the old rows, which prune deletes last.
                 last = past.first_since(datetime.now(UTC) - timedelta(days=past.days)) - 1
                 crowd.label(range(last, last - LABELS * count // 1000, -1))
                 pruned, took = command(folder, url, "prune", "--older-than", f"{past.days}d", "--yes")

@@ -1,6 +1,6 @@
-"""The disk turns read-only under the service, as ext4 makes it after an error; and is mounted anew.
+"""The disk becomes read-only while the service runs, as ext4 does after an error; then it is mounted again.
 
-`python -m benchmarks.faults.read_only`; half a minute. It makes its own disk, which takes root, a loop device and ext4.
+`python -m benchmarks.faults.read_only`; half a minute. Creates its own disk; needs root, a loop device and ext4.
 """
 
 import shutil
@@ -18,13 +18,13 @@ from tests.support.service_process import Load, missing, serving, wait_until
 
 
 def run(*command: str) -> str:
-    """Run a command to its end; return what it printed."""
+    """Run a command; return its output."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @contextmanager
 def mounted(image: Path, disk: Path) -> Iterator[Path]:
-    """Mount a disk; the file by which the kernel can be told that an error was found on it."""
+    """Mount a disk image; yield the file in /sys that triggers a file system error."""
     run("mount", "-o", "loop,errors=remount-ro", str(image), str(disk))
     try:
         device = Path(run("findmnt", "-no", "SOURCE", str(disk))).name
@@ -34,7 +34,7 @@ def mounted(image: Path, disk: Path) -> Iterator[Path]:
 
 
 def turned_read_only(url: str, folder: Path, trigger: Path) -> tuple[Load, list[str]]:
-    """Turn the disk under the load; the figures of what came of it."""
+    """Make the disk read-only under load; return the load and the figures."""
     with serving(url, folder) as service:
         with Load(service.port, 8) as load, service.client() as client:
             load.wait_for(200)
@@ -63,7 +63,7 @@ def main() -> int:
             with mounted(image, disk):
                 shutil.copy(folder / "pixelwise.db", disk)
         except (OSError, subprocess.CalledProcessError) as error:
-            print(f"cannot be tried here: {error}")
+            print(f"the drill cannot run here: {error}")
             return 0
         url = f"sqlite:///{disk / 'pixelwise.db'}"
         with mounted(image, disk) as trigger:
@@ -74,7 +74,7 @@ def main() -> int:
             service.stop()
             lost = len(missing(first.acknowledged | again.acknowledged, url))
             found = str(rows(url, "PRAGMA integrity_check")[0]["integrity_check"])
-    heading = ("answered", "after the disk turned", "refused", "not ready after", "because", "lines in the log")
+    heading = ("answered", "answered while read-only", "refused", "not ready after", "reason", "lines in the log")
     answered = f"{len(first.answers) + len(again.answers):,}"
     print(table((*heading, "rows missing", "integrity"), [(answered, *figures, str(lost), found)]))
     kept = not lost and found == "ok" and {reply.status_code for reply in first.refused} <= {503, 507}

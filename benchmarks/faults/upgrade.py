@@ -1,8 +1,8 @@
-"""The schema goes from version 0.5's to the newest and on to the next release's, back a step and forth, under clients.
+"""Migrate the schema from version 0.5 to this and the next release, and one step back and forth, under load.
 
-`python -m benchmarks.faults.upgrade [--rows 1000000] [--engines sqlite postgresql]`; two minutes. A client whose
-request is refused asks again; its wait is counted until it has its answer. On PostgreSQL no request may be refused. On
-SQLite none may wait longer than the step took. On neither may one fail otherwise, or a row be missing.
+`python -m benchmarks.faults.upgrade [--rows 1000000] [--engines sqlite postgresql]`; two minutes. A refused client
+retries; its wait ends with the answer. On PostgreSQL no request may be refused. On SQLite none may wait longer than the
+step took. On both, no request may fail otherwise, and no row may be missing.
 """
 
 import argparse
@@ -24,19 +24,19 @@ from tests.support.databases import migrate
 from tests.support.old_databases import engine_name, execute, make_v0_5, next_release, rows
 from tests.support.service_process import Client, drawing, serving
 
-HEADING = ("engine", "step", "took s", "answered", "refused, asked again", "longest wait s", "failed", "rows missing")
+HEADING = ("engine", "step", "took s", "answered", "refused and retried", "longest wait s", "failed", "rows missing")
 CLIENTS = 8
-# What a client waits more than the step itself: the service's busy timeout may have begun just before the step's end.
+# A client may wait this long after the step's end: the service's busy timeout and some reserve.
 GRACE_S = 6.0
 SCORES = "[0.91, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01]"
 
-# What a client does: true when it was answered, false when it is to ask again.
+# Sends one request; returns False if it must be retried.
 Request = Callable[[], bool]
 
 
 @dataclass
 class Clients(Callers):
-    """Threads that do one request after another, each again until it is answered, and note how long that took."""
+    """Threads that send one request after another, retry until it is answered, and record the wait."""
 
     connect: Callable[[int], Request]
     clients: int = CLIENTS
@@ -54,12 +54,12 @@ class Clients(Callers):
                     time.sleep(0.05)
                 self.waits.append(time.monotonic() - began)
                 time.sleep(0.005)
-        except Exception as error:  # noqa: BLE001  # Whatever it is, it is the drill's finding.
+        except Exception as error:  # noqa: BLE001  # Every error is a result of the drill.
             self.failed.append(error)
 
 
 def as_version_0_5(engine: sa.Engine) -> Callable[[int], Request]:
-    """Clients that say to the database what version 0.5 said: it inserted four columns and read the newest rows."""
+    """Return clients with the SQL of version 0.5, which inserts four columns and reads the newest rows."""
     insert = sa.text(
         "INSERT INTO predictions (prediction, confidence, model_version, created_at)"
         " VALUES ('7', 0.94, 'v1', '2026-03-01 12:30:00')"
@@ -84,7 +84,7 @@ def as_version_0_5(engine: sa.Engine) -> Callable[[int], Request]:
 
 
 def of_the_service(port: int) -> Callable[[int], Request]:
-    """Clients that send drawings."""
+    """Return clients that send drawings to the service."""
 
     def connect(number: int) -> Request:
         client, pixels = Client(port), random.Random(number)
@@ -102,7 +102,7 @@ def of_the_service(port: int) -> Callable[[int], Request]:
 
 @dataclass
 class Drill:
-    """One engine's drill: the database, and what was found, step by step."""
+    """The drill on one engine: the database, and a row of results for each step."""
 
     url: str
     lines: list[list[str]] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Drill:
 
     @contextmanager
     def step(self, name: str, *connects: Callable[[int], Request]) -> Iterator[None]:
-        """Take the time of what is done meanwhile under these clients, and write down what became of them."""
+        """Time the block under the load of these clients, and add a row of results."""
         before = self._count()
         with ExitStack() as running:
             groups = [running.enter_context(Clients(connect)) for connect in connects]
@@ -134,7 +134,7 @@ class Drill:
 
 
 def make_past(url: str, count: int) -> None:
-    """A database of version 0.5 with so many rows."""
+    """Create a database of version 0.5 with `count` rows."""
     if engine_name(url) == "postgresql":
         execute(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
         numbers = f"generate_series(1, {count}) AS numbers"
@@ -149,7 +149,7 @@ def make_past(url: str, count: int) -> None:
 
 
 def give_drawings(url: str) -> None:
-    """A drawing for each row, as the release after version 0.5 wrote them; on SQLite its journal, too."""
+    """Add a drawing to each row, as the release after version 0.5 did; on SQLite, switch to its journal mode."""
     pixels = "decode(repeat('00ff', 392), 'hex')"
     if engine_name(url) == "sqlite":
         pixels = "randomblob(784)"
@@ -163,13 +163,13 @@ def give_drawings(url: str) -> None:
 
 
 def alembic(project: Path, url: str, *arguments: str) -> None:
-    """Run a release's own migrations."""
+    """Run the migrations of the release in `project`."""
     command = [sys.executable, "-m", "alembic", *arguments]
     subprocess.run(command, cwd=project, env={"PATH": "/usr/bin:/bin", "DATABASE_URL": url}, check=True, timeout=600)
 
 
 def client_engine(url: str) -> sa.Engine:
-    """An engine with the limits of the service."""
+    """Create an engine with the service's timeouts."""
     if engine_name(url) == "sqlite":
         return sa.create_engine(url, connect_args={"timeout": 5}, pool_size=CLIENTS)
     options = {"options": "-c lock_timeout=2000 -c statement_timeout=5000"}

@@ -1,13 +1,13 @@
-"""Several writers, readers and backups on one SQLite file: can the WAL-reset bug of SQLite before 3.51.3 be met?
+"""Check that the service avoids the WAL-reset bug of SQLite before 3.51.3.
 
     python -m benchmarks.faults.wal_reset [--seconds 60] [--patience 60]
 
-Four processes write through the service's own engine as fast as they can, one as the command line does, two read, one
-backs up without a pause; `integrity_check` looks at the file every second, and every few milliseconds one process is
-halted for a moment, wherever it is, as a busy machine does. Beside it stand two that write and two that move the log
-whenever they like, to show that the drill can see the bug: an SQLite that has it damages that file sooner or later. The
-files lie in memory where that is possible, for the more commits, the more chances. Exits with 1 when the service's own
-shape damages its file. See https://sqlite.org/wal.html#the_wal_reset_bug
+On one file, four processes write through the service's engine as fast as possible, one writes as the command line does,
+two read, and one makes backups. `integrity_check` runs every second, and every few milliseconds a random process is
+suspended for a moment, as on a busy machine. For comparison, a second file has two writers and two processes that
+checkpoint at any time: an SQLite with the bug damages this file sooner or later, which shows that the drill can find
+the bug. The files are in memory if possible, because more commits mean more chances. Exits with 1 if the service's
+pattern damages its file. See https://sqlite.org/wal.html#the_wal_reset_bug
 """
 
 import argparse
@@ -32,7 +32,7 @@ from benchmarks.report import table
 
 MEMORY = Path("/dev/shm")
 
-# Rows are only added: a page that was changed once and never again shows for ever if its change was lost.
+# Rows are only added, so that a lost change to a page is never overwritten.
 TABLE = "CREATE TABLE rows (id INTEGER PRIMARY KEY AUTOINCREMENT, content BLOB)"
 CHANGE = "INSERT INTO rows (content) VALUES (randomblob(40))"
 
@@ -40,7 +40,7 @@ Job = Callable[..., None]
 
 
 def write(database: Path, role: Literal["writer", "second writer"], commits: Any) -> None:
-    """Commit one small row after another; the connection is given back each time, as the service does."""
+    """Commit one small row after another; return the connection to the pool each time, as the service does."""
     engine = sqlite_engine(make_url(f"sqlite:///{database}"), SqliteFile(database), role)
     while True:
         connection = engine.raw_connection()
@@ -53,7 +53,7 @@ def write(database: Path, role: Literal["writer", "second writer"], commits: Any
 
 
 def write_alone(database: Path, commits: Any) -> None:
-    """Commit one small row after another and do nothing else."""
+    """Commit one small row after another, without the service's engine."""
     with closing(sqlite3.connect(database, timeout=5, isolation_level=None)) as connection:
         while True:
             connection.execute("BEGIN IMMEDIATE")
@@ -63,7 +63,7 @@ def write_alone(database: Path, commits: Any) -> None:
 
 
 def read(database: Path, reads: Any) -> None:
-    """Read over and over."""
+    """Read repeatedly."""
     engine = sqlite_engine(make_url(f"sqlite:///{database}"), SqliteFile(database), "reader")
     while True:
         with closing(engine.raw_connection()) as connection:
@@ -74,7 +74,7 @@ def read(database: Path, reads: Any) -> None:
 
 
 def back_up(database: Path, backups: Any) -> None:
-    """Copy the file with SQLite's own backup, over and over; stop when a copy is not sound."""
+    """Copy the file repeatedly with SQLite's backup API; stop if a copy is damaged."""
     copy = database.with_name("copy.db")
     while True:
         copy.unlink(missing_ok=True)
@@ -85,15 +85,15 @@ def back_up(database: Path, backups: Any) -> None:
         backups.value += 1
 
 
-def move_the_log(database: Path, moves: Any) -> None:
-    """Checkpoint whenever it likes: what nobody may do."""
+def checkpoint(database: Path, checkpoints: Any) -> None:
+    """Checkpoint repeatedly without the service's lock."""
     with closing(sqlite3.connect(database, timeout=5)) as connection:
         while True:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            moves.value += 1
+            checkpoints.value += 1
 
 
-# What is counted, by whom, in how many processes.
+# By the name of what is counted: the job, the number of processes, and further arguments.
 Shape = dict[str, tuple[Job, int, tuple[str, ...]]]
 
 SERVICE: Shape = {
@@ -102,12 +102,12 @@ SERVICE: Shape = {
     "reads": (read, 2, ()),
     "backups": (back_up, 1, ()),
 }
-KNOWN_TO_BE_BAD: Shape = {"commits": (write_alone, 2, ()), "moves": (move_the_log, 2, ())}
-SHAPES = {"the service's": SERVICE, "known to be bad": KNOWN_TO_BE_BAD}
+UNSAFE: Shape = {"commits": (write_alone, 2, ()), "checkpoints": (checkpoint, 2, ())}
+SHAPES = {"service": SERVICE, "unsafe": UNSAFE}
 
 
 class Outcome(NamedTuple):
-    """What a shape did, and what became of its file."""
+    """The work that a shape did, and the state of its file."""
 
     seconds: float
     counts: dict[str, int]
@@ -117,7 +117,7 @@ class Outcome(NamedTuple):
 
 @contextmanager
 def working(shape: Shape, database: Path) -> Iterator[tuple[dict[str, list[Any]], list[int]]]:
-    """The shape's processes at work, each with a count of its own; the counts and the process ids."""
+    """Run the shape's processes; yield their counts and process ids."""
     context = multiprocessing.get_context("spawn")
     counts: dict[str, list[Any]] = {}
     processes = []
@@ -135,8 +135,8 @@ def working(shape: Shape, database: Path) -> Iterator[tuple[dict[str, list[Any]]
             process.join()
 
 
-def halt_one_after_another(processes: list[int], random: Random, seconds: float) -> None:
-    """Halt processes at random moments, for so long that others commit meanwhile."""
+def suspend_at_random(processes: list[int], random: Random, seconds: float) -> None:
+    """Suspend processes at random moments, long enough for others to commit."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         process = random.choice(processes)
@@ -148,7 +148,7 @@ def halt_one_after_another(processes: list[int], random: Random, seconds: float)
 
 
 def found_in(database: Path) -> str:
-    """What `integrity_check` says of the file, or the error that kept it from saying anything."""
+    """Return the result of `integrity_check`, or the error that prevented it."""
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
             return " ".join(str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0]).split())
@@ -157,7 +157,7 @@ def found_in(database: Path) -> str:
 
 
 def tried(shape: Shape, folder: Path, seconds: float) -> Outcome:
-    """Let a shape work until its file is damaged or the time is over."""
+    """Run a shape until its file is damaged or the time is up."""
     database = folder / "drill.db"
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -165,7 +165,7 @@ def tried(shape: Shape, folder: Path, seconds: float) -> Outcome:
     began, checks, found, random = time.monotonic(), 0, "ok", Random(0)
     with working(shape, database) as (counts, processes):
         while found == "ok" and time.monotonic() - began < seconds:
-            halt_one_after_another(processes, random, 1.0)
+            suspend_at_random(processes, random, 1.0)
             found, checks = found_in(database), checks + 1
         took = time.monotonic() - began
     found = found if found != "ok" else found_in(database)
@@ -173,10 +173,12 @@ def tried(shape: Shape, folder: Path, seconds: float) -> Outcome:
 
 
 def main() -> int:
-    """Try both shapes and print what was found."""
+    """Run both shapes and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60.0, help="for the service's shape (default: 60)")
-    parser.add_argument("--patience", type=float, default=60.0, help="seconds for the bug to show itself (default: 60)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration for the service's shape (default: 60)")
+    parser.add_argument(
+        "--patience", type=float, default=60.0, help="seconds to wait for the bug in the unsafe shape (default: 60)"
+    )
     given = parser.parse_args()
     limits = dict(zip(SHAPES, (given.seconds, given.patience), strict=True))
     outcomes = {}
@@ -187,7 +189,7 @@ def main() -> int:
     print(f"SQLite {sqlite3.sqlite_version}\n")
     print(
         table(
-            ("shape", "seconds", "what was done", "integrity checks", "found"),
+            ("shape", "seconds", "work", "integrity checks", "result"),
             [
                 (
                     name,
@@ -200,7 +202,7 @@ def main() -> int:
             ],
         )
     )
-    return int(outcomes["the service's"].found != "ok")
+    return int(outcomes["service"].found != "ok")
 
 
 if __name__ == "__main__":
