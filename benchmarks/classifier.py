@@ -68,20 +68,20 @@ def measured(sets: dict[str, NDArray[np.uint8]], rounds: int) -> dict[Key, list[
     for number in range(rounds + 1):
         for (name, images), size in itertools.product(sets.items(), CALLS):
             batches = batches_of(images, size, number * 997)
-            turn = list(classifiers.items())
-            for who, classify in turn if number % 2 else turn[::-1]:
+            order = list(classifiers.items())
+            for which, classify in order if number % 2 else order[::-1]:
                 figure = cost(classify, batches)
                 if number:
-                    costs.setdefault((who, name, size), []).append(figure)
+                    costs.setdefault((which, name, size), []).append(figure)
     return costs
 
 
 def lines(costs: dict[Key, list[float]]) -> list[list[str]]:
     """Return the table's rows: medians and ranges of costs and of each round's ratio."""
     found = []
-    for who, name, size in costs:
-        if who == "classifier":
-            ours, theirs = costs[who, name, size], costs["reference", name, size]
+    for which, name, size in costs:
+        if which == "classifier":
+            ours, theirs = costs[which, name, size], costs["reference", name, size]
             ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
             found.append([name, str(size), with_range(ours, 1), with_range(theirs, 1), with_range(ratios, 2)])
     return found
@@ -89,15 +89,15 @@ def lines(costs: dict[Key, list[float]]) -> list[list[str]]:
 
 def verdicts(costs: dict[Key, list[float]], sets: Sequence[str]) -> list[str]:
     """Return one line for each target and set of digits."""
-    said = []
+    texts = []
     for target, name in itertools.product(TARGETS, sets):
         cost_here = median(costs["classifier", name, target.batch])
         bound = target.share * median(costs["reference", name, 1])
-        said.append(
+        texts.append(
             f"batch {target.batch}, {name}: {cost_here:.1f} us a drawing, target at most {bound:.1f} "
             f"({target.share:g} of the reference's cost for one): {'met' if cost_here <= bound else 'MISSED'}"
         )
-    return said
+    return texts
 
 
 def main() -> None:

@@ -93,8 +93,8 @@ def benchmark(servers: list[Server], bodies: Path, arguments: argparse.Namespace
         server.settled_rows()
     for number in range(arguments.rounds):
         for connections in arguments.connections:
-            turn = servers if number % 2 == 0 else servers[::-1]
-            got = [measured(server, bodies, connections, arguments.seconds, number) for server in turn]
+            order = servers if number % 2 == 0 else servers[::-1]
+            got = [measured(server, bodies, connections, arguments.seconds, number) for server in order]
             cells += compared(got if number % 2 == 0 else got[::-1])
             print(f"round {number + 1} of {arguments.rounds}, {connections} connections done", flush=True)
     return cells

@@ -74,8 +74,8 @@ def _chunks(count: int, rng: np.random.Generator) -> Iterator[dict[type, list[di
             drawings.append({"prediction_id": id_, "pixels": pixels, "scores": scores, "margin": margin})
             if chance[row, 1] < LABELLED:
                 for label in [str((digit + 1) % 10), str(digit)][0 if chance[row, 2] < OVERRIDDEN else 1 :]:
-                    said = {"id": next_label, "prediction_id": id_, "label": label, "source": "anna"}
-                    labels.append({**said, "created_at": time_of(id_, count)})
+                    label_row = {"id": next_label, "prediction_id": id_, "label": label, "source": "anna"}
+                    labels.append({**label_row, "created_at": time_of(id_, count)})
                     next_label += 1
         yield {Prediction: predictions, Drawing: drawings, Label: labels}
 

@@ -37,7 +37,7 @@ class Prediction(Base):
 
 
 class Drawing(Base):
-    """The large row beside it: 784 bytes and ten scores."""
+    """The large row that belongs to it: 784 bytes and ten scores."""
 
     __tablename__ = "drawings"
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"), primary_key=True)

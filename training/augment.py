@@ -52,12 +52,12 @@ def _bend(images: Tensor, generator: torch.Generator) -> Tensor:
         return torch.randn(n, generator=generator) * scale
 
     wide = torch.rand(n, generator=generator) < 0.3
-    turn = torch.where(wide, torch.rand(n, generator=generator) * 0.8 - 0.4, normal(0.13))
+    angle = torch.where(wide, torch.rand(n, generator=generator) * 0.8 - 0.4, normal(0.13))
     shear, aspect = normal(0.15), torch.exp(normal(0.13))
     small = torch.rand(n, generator=generator) < 0.4
     scale = torch.where(small, torch.rand(n, generator=generator) * 0.7 + 0.5, 1 + normal(0.05))
     shift = (torch.rand(n, 2, generator=generator) - 0.5) * (0.12 + (1 - scale).clamp(0, 1).unsqueeze(1))
-    cos, sin = torch.cos(turn), torch.sin(turn)
+    cos, sin = torch.cos(angle), torch.sin(angle)
     # The matrix maps target to source coordinates, hence the inverse scale.
     x = torch.stack([cos * aspect, -sin + shear, shift[:, 0]], 1) / scale.unsqueeze(1)
     y = torch.stack([sin, cos / aspect, shift[:, 1]], 1) / scale.unsqueeze(1)
@@ -137,8 +137,8 @@ def _scaled(x: Tensor, side: int) -> Tensor:
 
 
 def _rotated(x: Tensor, degrees: float) -> Tensor:
-    turn = torch.tensor(np.radians(degrees), dtype=torch.float32)
-    matrix = torch.tensor([[torch.cos(turn), -torch.sin(turn), 0], [torch.sin(turn), torch.cos(turn), 0]])
+    angle = torch.tensor(np.radians(degrees), dtype=torch.float32)
+    matrix = torch.tensor([[torch.cos(angle), -torch.sin(angle), 0], [torch.sin(angle), torch.cos(angle), 0]])
     grid = F.affine_grid(matrix.repeat(len(x), 1, 1), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, align_corners=False)
 

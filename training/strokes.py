@@ -98,9 +98,9 @@ def _along(curve: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64
 def _pose(points: npt.NDArray[np.float64], rng: np.random.Generator) -> Floats:
     """Slant, stretch and rotate the digit, then fit it to a box centred at the origin whose longer side is 1."""
     slant = rng.normal(0.08, 0.2)
-    turn = rng.normal(0, np.radians(6))
+    angle = rng.normal(0, np.radians(6))
     width = float(np.exp(np.clip(rng.normal(0, 0.18), -0.4, 0.36)))
-    cos, sin = np.cos(turn), np.sin(turn)
+    cos, sin = np.cos(angle), np.sin(angle)
     matrix = np.array([[cos, -sin], [sin, cos]]) @ np.array([[width, -slant], [0, 1]])
     posed = points @ matrix.T
     low, high = posed.min(axis=0), posed.max(axis=0)

@@ -164,9 +164,9 @@ def main() -> int:
                 kept = kept and crowd.kept()
                 lines.append(crowd.line(engine))
             service.stop()
-            good, said = stopped(engine, url, folder)
+            good, text = stopped(engine, url, folder)
             kept = kept and good
-            stops.append(said)
+            stops.append(text)
     print(table(HEADING, lines))
     print("\n" + "\n".join(stops))
     return 0 if kept else 1

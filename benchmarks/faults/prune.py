@@ -54,9 +54,9 @@ class Crowd(Callers):
         with Client(self._port) as client:
             while not self.ended:
                 pixels = drawing(random)
-                if said := self._asked(client, "POST", "/classify", classify_body(pixels)):
-                    scores = tuple(said["scores"].values())
-                    self.acknowledged[said["id"]] = Answer(said["prediction"], said["confidence"], scores, pixels)
+                if answer := self._asked(client, "POST", "/classify", classify_body(pixels)):
+                    scores = tuple(answer["scores"].values())
+                    self.acknowledged[answer["id"]] = Answer(answer["prediction"], answer["confidence"], scores, pixels)
 
     def _label(self, predictions: range) -> None:
         with Client(self._port) as client:
@@ -130,7 +130,7 @@ def run(engine: str, count: int) -> tuple[list[str], bool]:
         with serving(url, folder) as service:
             with Crowd(service.port) as crowd:
                 time.sleep(BEFORE_S)
-                alone = len(crowd.waits)
+                calls_before = len(crowd.waits)
                 # The newest of the old rows, which prune deletes last.
                 last = past.first_since(datetime.now(UTC) - timedelta(days=past.days)) - 1
                 crowd.label(range(last, last - LABELS * count // 1000, -1))
@@ -148,7 +148,7 @@ def run(engine: str, count: int) -> tuple[list[str], bool]:
         f"{left / 1e6:.1f}",
         f"{len(crowd.acknowledged):,}, {len(crowd.labelled)}",
         str(len(crowd.refused)),
-        f"{max(crowd.waits[alone:]) * 1000:.0f} (before: {max(crowd.waits[:alone]) * 1000:.0f})",
+        f"{max(crowd.waits[calls_before:]) * 1000:.0f} (before: {max(crowd.waits[:calls_before]) * 1000:.0f})",
         ", ".join(f"{what}: {times}" for what, times in wrong.items()) or "nothing",
     ]
     return line, not wrong and not crowd.refused and left <= LOG_LIMIT
