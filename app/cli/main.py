@@ -24,7 +24,7 @@ from app.cli.review import review
 from app.cli.serve import serve
 from app.cli.terminal import say
 from app.cli.upgrade import upgrade
-from app.services.errors import Invalid, Refusal
+from app.services.errors import InvalidInput, ServiceError
 
 NAME = "python -m app"
 STATUSES = "Exit status: " + "; ".join(f"{status.value} {meaning}" for status, meaning in MEANING.items()) + "."
@@ -76,10 +76,10 @@ def main(arguments: Sequence[str]) -> int:
         outcome = program(arguments or ["--help"], prog_name=NAME, standalone_mode=False)
     except Failure as failure:
         return _ended(str(failure), failure.status)
-    except Invalid as refusal:
-        return _ended(f"{option_of(refusal.place)}: {refusal}", Status.WRONG_USAGE)
-    except Refusal as refusal:
-        return _ended(str(refusal), Status.NOT_DONE)
+    except InvalidInput as error:
+        return _ended(f"{option_of(error.place)}: {error}", Status.WRONG_USAGE)
+    except ServiceError as error:
+        return _ended(str(error), Status.NOT_DONE)
     except OSError as error:
         reason = error.strerror or str(error)
         return _ended(f"{error.filename}: {reason}" if error.filename else reason, Status.NOT_DONE)

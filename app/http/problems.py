@@ -191,14 +191,14 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
     match error:
         case errors.NotFound():
             problem = NotFound(str(error))
-        case errors.Changed():
+        case errors.PreconditionFailed():
             problem = PreconditionFailed(str(error))
-        case errors.UnderWay():
+        case errors.InProgress():
             problem = Conflict(str(error))
-        case errors.Reused():
+        case errors.KeyReused():
             place = {"loc": [IDEMPOTENCY_KEY], "msg": str(error), "type": "value_error"}
             problem = InvalidInput([place], under=["header"])
-        case errors.Invalid():
+        case errors.InvalidInput():
             place = {"loc": [error.place], "msg": str(error), "type": "value_error"}
             problem = InvalidInput([place], under=["query"])
         case _:
@@ -246,7 +246,7 @@ def install(app: FastAPI) -> None:
     """Answer every exception of a route as a problem."""
     app.state.troubles = Troubles()
     app.add_exception_handler(ProblemError, _on_problem)
-    app.add_exception_handler(errors.Refusal, _on_refusal)
+    app.add_exception_handler(errors.ServiceError, _on_refusal)
     app.add_exception_handler(DatabaseError, _on_database_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

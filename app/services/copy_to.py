@@ -21,7 +21,7 @@ from app.repository.copy_to import (
     set_last_ids,
 )
 from app.schemas.copy_to import Copied, CopiedTable
-from app.services.errors import Refusal
+from app.services.errors import ServiceError
 
 # Is told now and then what is being done, how much of it is, and of how much.
 Progress = Callable[[str, int, int], object]
@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], object]
 TOGETHER: Final = 1000
 
 
-class Different(Refusal):
+class Different(ServiceError):
     """The other database holds something else."""
 
 
@@ -37,13 +37,13 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     """Copy every row with its id into a PostgreSQL database with the same tables, compare both, and return both's rows.
 
     Some rows at a time, each time in a transaction: when it is stopped and started again, it goes on where it was. All
-    comes from one state of the source. Raises Different when the target holds rows that the source has not, and Refusal
-    when the source has rows that PostgreSQL cannot take.
+    comes from one state of the source. Raises Different when the target holds rows that the source has not, and
+    ServiceError when the source has rows that PostgreSQL cannot take.
     """
     with source.snapshot() as session:
         for name, orphans in count_orphans(session).items():
             remedy = f"DELETE FROM {name} WHERE prediction_id NOT IN (SELECT id FROM predictions)"  # noqa: S608  # Told only.
-            raise Refusal(
+            raise ServiceError(
                 f"{orphans} rows of {name} refer to predictions that are gone, deleted without PRAGMA foreign_keys=ON;"
                 f" delete them first: {remedy}"
             )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.repository.results import Position
 from app.schemas.types import LAST_ID
-from app.services.errors import Invalid
+from app.services.errors import InvalidInput
 
 
 def cursor_of(position: Position) -> str:
@@ -17,12 +17,12 @@ def cursor_of(position: Position) -> str:
 
 
 def position_of(cursor: str) -> Position:
-    """Return where the page before ended; raise Invalid for a text that no page gave out."""
+    """Return where the page before ended; raise InvalidInput for a text that no page gave out."""
     try:
         id_, time = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         moment = None if time is None else datetime.fromisoformat(time)
     except (ValueError, TypeError, RecursionError):
         id_, moment = None, None
     if type(id_) is not int or not 0 < id_ <= LAST_ID or (moment is not None and moment.tzinfo is None):
-        raise Invalid("cursor", "is none that a page gave out; begin without one")
+        raise InvalidInput("cursor", "is none that a page gave out; begin without one")
     return Position(id_, moment)

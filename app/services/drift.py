@@ -26,14 +26,14 @@ from app.schemas.drift import (
     Window,
 )
 from app.schemas.results import ResultFilters
-from app.services.errors import Invalid
+from app.services.errors import InvalidInput
 
 LAST: Final = 1000
 REFERENCE_LAST: Final = 10_000
 
 
 def drift(session: Session, query: DriftQuery) -> Drift:
-    """Compare a window of drawings and answers with a reference; raise Invalid for windows that make no sense."""
+    """Compare a window of drawings and answers with a reference; raise InvalidInput for windows that make no sense."""
     times = (query.since, query.until, query.reference_since, query.reference_until)
     by_time = any(time is not None for time in times)
     window, reference = (_by_time if by_time else _by_number)(session, query)
@@ -78,11 +78,13 @@ def _by_number(session: Session, query: DriftQuery) -> tuple[_Drawings, _Drawing
 
 def _by_time(session: Session, query: DriftQuery) -> tuple[_Drawings, _Drawings]:
     if query.last is not None or query.reference_last is not None:
-        raise Invalid("last" if query.last is not None else "reference_last", "counts drawings; leave the times away")
+        raise InvalidInput(
+            "last" if query.last is not None else "reference_last", "counts drawings; leave the times away"
+        )
     window_first = _in_order(query.until, query.reference_since)
     reference_until = query.reference_until or (None if window_first else query.since)
     if not window_first and not _in_order(reference_until, query.since):
-        raise Invalid("reference_until", "the reference must not overlap the window; say where one of them ends")
+        raise InvalidInput("reference_until", "the reference must not overlap the window; say where one of them ends")
     window = ResultFilters(model_version=query.model_version, since=query.since, until=query.until)
     reference = ResultFilters(model_version=query.model_version, since=query.reference_since, until=reference_until)
     return _read(list_drawings(session, window, MAX_WINDOW)), _read(list_drawings(session, reference, MAX_REFERENCE))

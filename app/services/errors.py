@@ -1,28 +1,28 @@
-"""Why something was not done. Each text is for people; `app.http.problems` and `app.cli` say it in their ways."""
+"""Errors of the services. Nothing was changed when one is raised; its text is for people."""
 
 
-class Refusal(Exception):
-    """Something was not done, and nothing was changed."""
+class ServiceError(Exception):
+    """The request cannot be carried out."""
 
 
-class NotFound(Refusal):
-    """There is no such thing."""
+class NotFound(ServiceError):
+    """The prediction or drawing does not exist."""
 
 
-class Changed(Refusal):
-    """Somebody else changed it since it was read."""
+class PreconditionFailed(ServiceError):
+    """The record has changed since the caller read it."""
 
 
-class UnderWay(Refusal):
-    """The same is being done at this moment."""
+class InProgress(ServiceError):
+    """Another request with the same idempotency key is in progress."""
 
 
-class Reused(Refusal):
-    """An idempotency key came with another request than the first time."""
+class KeyReused(ServiceError):
+    """The idempotency key was used for a different request."""
 
 
-class Invalid(Refusal):
-    """An input has the right shape and still makes no sense. `place` is its name."""
+class InvalidInput(ServiceError):
+    """An input has the right type and cannot be used. `place` is its name."""
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(reason)

@@ -20,7 +20,7 @@ from app.database.schema_version import schema_revision
 from app.drawings.shape import SIDE
 from app.repository.export import iterate_subjects, list_contents, list_pixels
 from app.schemas.export import ExportCounts, ExportFormat, ExportManifest, ExportQuery, ExportSplit
-from app.services.errors import Invalid
+from app.services.errors import InvalidInput
 
 Progress = Callable[[int, int], None]
 """Is told now and then how much is done, and of how much."""
@@ -50,10 +50,10 @@ class Export:
     def __init__(self, session: Session, query: ExportQuery, progress: Progress = lambda done, total: None) -> None:
         """Read every row once. `session` must see one state of the database until the content is written.
 
-        Raises Invalid for a query that asks for labels and for what has none.
+        Raises InvalidInput for a query that asks for labels and for what has none.
         """
         if query.labelled is False and not query.include_unlabelled:
-            raise Invalid("labelled", "labelled=false leaves nothing to export unless include_unlabelled=true")
+            raise InvalidInput("labelled", "labelled=false leaves nothing to export unless include_unlabelled=true")
         self._session = session
         self._query = query
         self._progress = progress

@@ -11,7 +11,7 @@ from app.repository.classify import NewPrediction
 from app.repository.idempotency import AnsweredRequest, add_answer, delete_answers, find_answer
 from app.schemas.classify import ClassifyResponse
 from app.services.classify import remember
-from app.services.errors import Reused, UnderWay
+from app.services.errors import InProgress, KeyReused
 
 KEPT: Final = timedelta(hours=24)
 
@@ -44,7 +44,7 @@ def remember_once(
 ) -> Answer:
     """Store the answers and, in the same transaction, what is sent for them; or return what was sent before.
 
-    Raises Reused when the key came with something else within 24 hours, and UnderWay when another process has just
+    Raises KeyReused when the key came with something else within 24 hours, and InProgress when another process has just
     answered it, so that the next try finds that answer.
     """
     now = datetime.now(UTC)
@@ -52,11 +52,11 @@ def remember_once(
     before = find_answer(session, call.client, call.key, since=since)
     if before is not None:
         if before.request_sha256 != call.sha256:
-            raise Reused("This key was used for another request; use a new one for each")
+            raise KeyReused("This key was used for another request; use a new one for each")
         return Answer(before.response, [])
     remembered = remember(session, many)
     body = render(remembered)
     if not add_answer(session, call.client, call.key, AnsweredRequest(call.sha256, body), now=now, since=since):
-        raise UnderWay("The request with this key is being answered; try again")
+        raise InProgress("The request with this key is being answered; try again")
     delete_answers(session, before=since, limit=FORGOTTEN_TOGETHER)
     return Answer(body, [answer.id for answer in remembered])

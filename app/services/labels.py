@@ -15,7 +15,7 @@ def list_labels(session: Session, prediction_id: int) -> LabelHistory:
 
 
 def set_label(session: Session, prediction_id: int, update: LabelUpdate, client: str, tags: set[str] | None) -> Record:
-    """Append a person's word, said by the client unless it names a source; raise NotFound or Changed.
+    """Append a person's word, said by the client unless it names a source; raise NotFound or PreconditionFailed.
 
     `tags` are those of the states the caller has seen; None means any.
     """

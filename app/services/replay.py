@@ -33,7 +33,7 @@ from app.drawings.arrays import images_of
 from app.repository import replay as repository
 from app.schemas.export import ExportQuery
 from app.schemas.replay import Latency, ModelFile, ReplayReport
-from app.services.errors import Invalid
+from app.services.errors import InvalidInput
 
 # So much is lost when a replay is interrupted, a twentieth of a second's work.
 CHUNK: Final = 1000
@@ -69,8 +69,8 @@ def replay(
     has arrived. `loaded` is the model of the service, for the latency. `model_version` leaves out what other versions
     answered. `progress` is told how much is done, and of how much.
 
-    Raises Invalid for a folder that holds something else or cannot be written, ModelError when the model fails on a
-    drawing, DatabaseError.
+    Raises InvalidInput for a folder that holds something else or cannot be written, ModelError when the model fails on
+    a drawing, DatabaseError.
     """
     folder = folder or Path(folder_name(model.version, model.sha256))
     work = _Replay(database, model, model_version, progress)
@@ -79,9 +79,9 @@ def replay(
             work.score(file)
             return work.compare(file.read(), loaded, folder)
     except FolderRefused as refused:
-        raise Invalid("output", str(refused)) from refused
+        raise InvalidInput("output", str(refused)) from refused
     except OSError as error:
-        raise Invalid("output", f"cannot write {error.filename or folder}: {error.strerror}") from error
+        raise InvalidInput("output", f"cannot write {error.filename or folder}: {error.strerror}") from error
 
 
 class _Replay:

@@ -9,7 +9,7 @@ from app.repository import results as repository
 from app.repository.results import Position
 from app.schemas.results import Result, ResultsPage, ResultsQuery, ResultSummary
 from app.services.cursors import cursor_of, position_of
-from app.services.errors import Changed, NotFound
+from app.services.errors import NotFound, PreconditionFailed
 
 
 class Record(NamedTuple):
@@ -20,7 +20,7 @@ class Record(NamedTuple):
 
 
 def list_page(session: Session, query: ResultsQuery) -> ResultsPage:
-    """Return one page of the predictions that match; raise Invalid for a cursor that is none."""
+    """Return one page of the predictions that match; raise InvalidInput for a cursor that is none."""
     after = None if query.cursor is None else position_of(query.cursor)
     # One more than asked for tells whether there is another page.
     rows = repository.list_results(session, query, query.limit + 1, after)
@@ -54,14 +54,14 @@ def get_drawing(session: Session, prediction_id: int) -> bytes:
 
 
 def set_notes(session: Session, prediction_id: int, notes: str | None, tags: set[str] | None) -> Record:
-    """Replace the notes of a prediction; raise NotFound or Changed."""
+    """Replace the notes of a prediction; raise NotFound or PreconditionFailed."""
     lock_unchanged(session, prediction_id, tags)
     repository.set_notes(session, prediction_id, notes)
     return get(session, prediction_id)
 
 
 def delete(session: Session, prediction_id: int, tags: set[str] | None) -> None:
-    """Delete a prediction with its drawing and its labels; raise NotFound or Changed."""
+    """Delete a prediction with its drawing and its labels; raise NotFound or PreconditionFailed."""
     lock_unchanged(session, prediction_id, tags)
     repository.delete_prediction(session, prediction_id)
 
@@ -71,7 +71,7 @@ def lock_unchanged(session: Session, prediction_id: int, tags: set[str] | None) 
     if not repository.lock_prediction(session, prediction_id):
         raise _unknown(prediction_id)
     if tags is not None and get(session, prediction_id).tag not in tags:
-        raise Changed(f"Prediction {prediction_id} was changed since you read it; read it again.")
+        raise PreconditionFailed(f"Prediction {prediction_id} was changed since you read it; read it again.")
 
 
 def _unknown(prediction_id: int) -> NotFound:

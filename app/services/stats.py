@@ -11,7 +11,7 @@ from app.drawings.shape import DIGITS
 from app.repository import stats as repository
 from app.repository.stats import FIRST_MONDAY, Selection
 from app.schemas.stats import Bucket, BucketSize, ConfidenceBin, Stats, StatsQuery, Timeline, TimelineQuery
-from app.services.errors import Invalid
+from app.services.errors import InvalidInput
 from app.services.tally import Tally
 
 MAX_BUCKETS: Final = 1000
@@ -62,13 +62,13 @@ class _Groups:
 
 
 def get_stats(session: Session, query: StatsQuery) -> Stats:
-    """Return the predictions that the query selects in numbers; raise Invalid when it contradicts itself."""
+    """Return the predictions that the query selects in numbers; raise InvalidInput when it contradicts itself."""
     if query.last is None:
         selection = Selection(query.model_version, query.since, query.until)
     elif query.since is None and query.until is None:
         selection = repository.newest(session, query.last, query.model_version)
     else:
-        raise Invalid("last", "cannot be combined with since or until; leave one of them out")
+        raise InvalidInput("last", "cannot be combined with since or until; leave one of them out")
     answers = repository.count_by_confidence(session, selection)
     groups, bins, drawn_at_random, rest = _Groups(), [0] * BINS, Tally(), Tally()
     for row in answers:
@@ -90,13 +90,13 @@ def get_stats(session: Session, query: StatsQuery) -> Stats:
 
 
 def get_timeline(session: Session, query: TimelineQuery) -> Timeline:
-    """Return the numbers bucket by bucket, those without a prediction too; raise Invalid when they are too many."""
+    """Return the numbers by bucket, empty buckets too; raise InvalidInput when there are too many."""
     length = _LENGTH[query.bucket]
     until = query.until or datetime.now(UTC)
     since = query.since or _start_of((until - _SPAN[query.bucket] - FIRST_MONDAY) // length, length)
     places = range((since - FIRST_MONDAY) // length, -((FIRST_MONDAY - until) // length))
     if len(places) > MAX_BUCKETS:
-        raise Invalid(
+        raise InvalidInput(
             "bucket",
             f"{len(places):,} buckets are more than {MAX_BUCKETS:,}; choose a larger bucket or a shorter time",
         )

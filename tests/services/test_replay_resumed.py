@@ -13,7 +13,7 @@ import pytest
 from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION, RECORD, AnswersFile, Description, folder_name
 from app.classifier import Classifier
 from app.database import Database
-from app.services.errors import Invalid
+from app.services.errors import InvalidInput
 from app.services.replay import CHUNK, database_name, replay
 from tests.support.model_files import swapping_model
 from tests.support.project_copy import PROJECT
@@ -108,7 +108,7 @@ def test_folder_of_another_replay_is_refused_and_left_alone(
         (f"another database, 'sqlite:///{tmp_path}/pixelwise.db'", other, swapping, None),
         ("the drawings of all model versions", sqlite_database, swapping, "v1"),
     ):
-        with pytest.raises(Invalid, match=f"{re.escape(words)}; choose another folder") as refused:
+        with pytest.raises(InvalidInput, match=f"{re.escape(words)}; choose another folder") as refused:
             run(database, model, out, model_version=version)
         assert refused.value.place == "output"
     other.close()
@@ -121,7 +121,7 @@ def test_folder_with_other_files_is_refused_and_left_alone(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).write_text("Dear aunt")
-    with pytest.raises(Invalid, match="holds other files; choose an empty folder"):
+    with pytest.raises(InvalidInput, match="holds other files; choose an empty folder"):
         run(sqlite_database, swapping, tmp_path / "out")
     assert [(path.name, path.read_text()) for path in (tmp_path / "out").iterdir()] == [(name, "Dear aunt")]
 
@@ -131,13 +131,13 @@ def test_folder_whose_description_is_damaged_is_refused(
 ) -> None:
     run(sqlite_database, swapping, tmp_path / "out")
     (tmp_path / "out" / DESCRIPTION).write_text("{")
-    with pytest.raises(Invalid, match=r"replay\.json is damaged"):
+    with pytest.raises(InvalidInput, match=r"replay\.json is damaged"):
         run(sqlite_database, swapping, tmp_path / "out")
 
 
 def test_folder_that_cannot_be_made_is_refused(sqlite_database: Database, swapping: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Invalid, match=r"cannot write .*file"):
+    with pytest.raises(InvalidInput, match=r"cannot write .*file"):
         run(sqlite_database, swapping, tmp_path / "file" / "out")
 
 
@@ -145,7 +145,7 @@ def test_two_replays_never_write_into_one_folder(tmp_path: Path, sqlite_database
     out = tmp_path / "out"
     run(sqlite_database, swapping, out)
     description = Description.model_validate_json((out / DESCRIPTION).read_text())
-    with AnswersFile(out, description), pytest.raises(Invalid, match="another replay is at work"):
+    with AnswersFile(out, description), pytest.raises(InvalidInput, match="another replay is at work"):
         run(sqlite_database, swapping, out)
     run(sqlite_database, swapping, out)
 
