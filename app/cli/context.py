@@ -1,6 +1,5 @@
 """The database and the model that the settings name; a service may be using them at the same time."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,8 +72,8 @@ def read(work: "Callable[[Session], T]") -> T:
 
 def write(work: "Callable[[Session], T]") -> T:
     """Run the work in one transaction, which is on disk when this returns."""
-    with opened() as database:
-        return asyncio.run(database.write(work))
+    with opened() as database, database.transaction() as session:
+        return work(session)
 
 
 @contextmanager

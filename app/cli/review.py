@@ -1,6 +1,5 @@
 """`review`: a person looks at the drawings that are most worth it, one after the other."""
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -40,7 +39,8 @@ def review(query: ReviewQuery, as_json: Json = False) -> None:
     if not as_json and not is_interactive():
         raise Failure("a person is asked, and there is no terminal here; --json lists what would be shown")
     with context.opened() as database:
-        page = asyncio.run(database.write(lambda session: offer(session, query)))
+        with database.transaction() as session:
+            page = offer(session, query)
         if as_json:
             print_json(page)
         elif not page.results:
@@ -96,7 +96,8 @@ def _label(database: "Database", item: ReviewItem, key: str, reviewer: str) -> b
     word = "none" if key == NONE else item.prediction if key == ENTER else key
     update = LabelUpdate(label=word, source=reviewer)
     try:
-        asyncio.run(database.write(lambda session: set_label(session, item.id, update, CLIENT, None)))
+        with database.transaction() as session:
+            set_label(session, item.id, update, CLIENT, None)
     except NotFound as gone:
         say(str(gone))
         return False

@@ -160,6 +160,14 @@ class Database:
         """Give a script a session that reads one consistent state of the database for as long as it lasts."""
         return self._open_lanes().scanner.snapshot()
 
+    def transaction(self) -> AbstractContextManager[Session]:
+        """Give a script a session whose changes are on disk when the block ends, or rolled back when it raises.
+
+        Raises DatabaseError as `write` does. It runs in the calling thread and waits for the database without a limit
+        of its own.
+        """
+        return self._open_lanes().writer.transaction()
+
     async def write_problem(self) -> str | None:
         """Commit a change of one row; return None, or why that failed or would not have been durable."""
         refuse_lossy_commits = self._open_lanes().refuse_lossy_commits

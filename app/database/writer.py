@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
@@ -67,6 +68,22 @@ class Writer:
         arriving.append(job)
         return job
 
+    @contextmanager
+    def transaction(self, jobs: Sequence[Job[Any]] = ()) -> Iterator[Session]:
+        """Give a session in the calling thread; commit at the end, or roll back when the block raises."""
+        with translated_errors(), self._sessions(bind=self.engine) as session, session.begin():
+            yield session
+            self._check_commit(jobs)
+
+    def _check_commit(self, jobs: Sequence[Job[Any]]) -> None:
+        """Mark the jobs as committing, so that none can time out with "nothing was stored".
+
+        Raises DatabaseError when the commit would be lost or a job has timed out already.
+        """
+        self._before_commit()
+        if not claim_all(jobs):
+            raise DatabaseUnavailable("a caller timed out")
+
     def close(self, deadline: float) -> bool:
         """Finish what is waiting and stop the threads; return whether that was done by then (`time.monotonic()`)."""
         for _ in self._threads:
@@ -102,10 +119,8 @@ class Writer:
 
     def _write_alone(self, job: Job[Any]) -> None:
         try:
-            with translated_errors(), self._sessions(bind=self.engine) as session, session.begin():
+            with self.transaction([job]) as session:
                 job.result = job.work(session)
-                self._before_commit()
-                _claim([job])
         except BaseException as error:  # noqa: BLE001  # It is the caller's to handle; this thread serves on.
             job.error = error
 
@@ -124,8 +139,7 @@ class Writer:
                         session = self._sessions(bind=connection, join_transaction_mode="rollback_only")
                         with session, session.begin():
                             job.result = job.work(session)
-                    self._before_commit()
-                    _claim(jobs)
+                    self._check_commit(jobs)
                 except Exception:  # noqa: BLE001  # It is raised again, to its own caller, when the job is written alone.
                     if transaction.is_active:
                         transaction.rollback()
@@ -140,9 +154,3 @@ class Writer:
             for job in jobs:
                 job.error = error
         return True
-
-
-def _claim(jobs: list[Job[Any]]) -> None:
-    """Let nobody be told from here on that nothing was stored; raise DatabaseUnavailable when somebody has been."""
-    if not claim_all(jobs):
-        raise DatabaseUnavailable("a caller waits no longer")

@@ -1,7 +1,6 @@
 """Moving house: everything in an SQLite file is copied into a PostgreSQL database, and compared."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import Table
@@ -11,7 +10,6 @@ from app.database import Database
 from app.repository.copy_to import (
     TABLES,
     Content,
-    Values,
     add_rows,
     content,
     count,
@@ -54,10 +52,12 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
         for table in TABLES:
             for rows in iterate_rows(session, table, skip=resumed[table.name].rows, size=TOGETHER):
                 progress("Copying", sum(read.rows for read in here.values()), total)
-                asyncio.run(target.write(_adding(table, rows)))
+                with target.transaction() as writing:
+                    add_rows(writing, table, rows)
                 here[table.name] = here[table.name].plus(rows)
         last_ids = find_last_ids(session)
-        asyncio.run(target.write(lambda writing: set_last_ids(writing, last_ids)))
+        with target.transaction() as writing:
+            set_last_ids(writing, last_ids)
     tables = {}
     for number, table in enumerate(TABLES):
         progress("Comparing", number, len(TABLES))
@@ -74,10 +74,6 @@ def _prefix(session: Session, target: Database, table: Table) -> Content:
     if there.rows and there != content(session, table, first=there.rows):
         raise Different(f"{table.name} holds rows of something else; copy into an empty database")
     return there
-
-
-def _adding(table: Table, rows: Sequence[Values]) -> Callable[[Session], None]:
-    return lambda session: add_rows(session, table, rows)
 
 
 def _compare(target: Database, table: Table, here: Content) -> None:

@@ -1,6 +1,5 @@
 """Retention: what is older than a time is deleted, some at a time, beside a service that goes on writing."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -103,6 +102,7 @@ def _release_room(database: Database, progress: Progress) -> int:
 def _write(database: Database, work: Callable[[Session], T]) -> T:
     """Write, and leave the service as much time for its own writes."""
     began = time.monotonic()
-    result = asyncio.run(database.write(work))
+    with database.transaction() as session:
+        result = work(session)
     time.sleep(time.monotonic() - began)
     return result

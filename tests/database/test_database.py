@@ -32,6 +32,30 @@ def test_exception_of_the_work_rolls_back_and_passes_through(database: Database)
     assert asyncio.run(database.write(add_prediction)) >= 1
 
 
+def test_transaction_of_a_script_is_stored_when_its_block_ends(database: Database) -> None:
+    with database.transaction() as session:
+        assert add_prediction(session) == 1
+        assert asyncio.run(database.read(count_predictions)) == 0
+    assert asyncio.run(database.read(count_predictions)) == 1
+    assert asyncio.run(database.write(add_prediction)) == 2
+
+
+def test_transaction_of_a_script_is_rolled_back_when_its_block_raises(database: Database) -> None:
+    def fail() -> None:
+        with database.transaction() as session:
+            add_prediction(session)
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        fail()
+    with pytest.raises(DatabaseError), database.transaction() as session:
+        session.execute(sa.text("nonsense"))
+    assert asyncio.run(database.read(count_predictions)) == 0
+    with database.transaction() as session:
+        add_prediction(session)
+    assert asyncio.run(database.read(count_predictions)) == 1
+
+
 def test_savepoint_that_was_released_is_rolled_back_with_the_rest(database: Database) -> None:
     def fail(session: Session) -> None:
         with session.begin_nested():

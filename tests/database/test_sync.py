@@ -18,10 +18,10 @@ CALLS = ("fsync", "fdatasync", "pwrite64", "write", "writev", "sendto", "sendmsg
 # uvicorn with the service as it is, but for the setting that loses the last rows when the power fails.
 WITH_SYNCHRONOUS_NORMAL = """
 import uvicorn
-from app import sqlite
-weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in sqlite._WRITER_PRAGMAS)
-assert weaker != sqlite._WRITER_PRAGMAS
-sqlite._WRITER_PRAGMAS = weaker
+from app.database.sqlite import engine
+weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in engine.WRITER_PRAGMAS)
+assert weaker != engine.WRITER_PRAGMAS
+engine.WRITER_PRAGMAS = weaker
 uvicorn.main()
 """
 

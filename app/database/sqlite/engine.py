@@ -20,14 +20,14 @@ _TRY_EVERY_S: Final = 0.01
 
 # FULL syncs the log at every commit: with NORMAL the rows since the last checkpoint are lost when the
 # power fails. The size limit gives the disk back after a burst. What is deleted is overwritten, for it may be personal.
-_WRITER_PRAGMAS: Final = (
+WRITER_PRAGMAS: Final = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "journal_size_limit=67108864",
     "secure_delete=ON",
 )
 # Readers change nothing: a start that is refused leaves the file and its journal as they were.
-_READER_PRAGMAS: Final = ("query_only=ON",)
+READER_PRAGMAS: Final = ("query_only=ON",)
 
 # Nobody moves the log into the file but the writer whose turn it is; see `app.database.sqlite.checkpoint_lock`.
 _NO_CHECKPOINTS: Final = "wal_autocheckpoint=0"
@@ -50,7 +50,7 @@ def sqlite_engine(url: URL, file: SqliteFile, role: Literal["writer", "second wr
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
     )
-    pragmas = (*(_WRITER_PRAGMAS if write else _READER_PRAGMAS), _NO_CHECKPOINTS)
+    pragmas = (*(WRITER_PRAGMAS if write else READER_PRAGMAS), _NO_CHECKPOINTS)
     # A deferred transaction that reads and then writes fails at once when another wrote in between,
     # whatever the timeout; IMMEDIATE waits for its turn instead.
     begin = "BEGIN IMMEDIATE" if write else "BEGIN"

@@ -89,6 +89,11 @@ def test_write_to_a_file_nobody_will_find_again_is_refused(
         wait_until_settled(path)
     with pytest.raises(DatabaseUnavailable, match="moved, deleted or replaced"):
         asyncio.run(sqlite_database.write(add_prediction))
+    with (
+        pytest.raises(DatabaseUnavailable, match="moved, deleted or replaced"),
+        sqlite_database.transaction() as session,
+    ):
+        add_prediction(session)
     assert "moved, deleted or replaced" in (asyncio.run(sqlite_database.write_problem()) or "")
 
 
