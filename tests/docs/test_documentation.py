@@ -1,88 +1,102 @@
-"""The documentation names what there is, and everything it names is there."""
+"""The documentation: its links, the files it names, and that nothing is left out."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clone import PROJECT
+from documentation import DOCS, PAGES, anchors_of, blocks_of, name_of, prose_of
 
 from app.classifier import Classifier
 from app.config import Settings
-from app.main import app
-from tests.support.project_copy import PROJECT
 
 README = PROJECT / "README.md"
-DOCS = sorted((PROJECT / "docs").rglob("*.md"))
-TEXTS = [
-    README,
-    *DOCS,
-    *PROJECT.glob("CHANGELOG.md"),
-    PROJECT / "models/MODELCARD.md",
-    PROJECT / "benchmarks/README.md",
-]
 FOLDERS = ("alembic", "app", "benchmarks", "deploy", "docs", "models", "scripts", "tests", "training")
 SUFFIXES = ("ini", "lua", "mako", "md", "onnx", "py", "service", "sh", "toml")
 
-# What the documentation tells its readers to make.
-TO_BE_MADE = {"alembic/versions/0005_add_mood.py", "models/mine.onnx", "models/second.onnx", "models/second.md"}
+# The reader makes these by following the documentation.
+MADE_BY_THE_READER = {"alembic/versions/0005_add_mood.py", "models/mine.onnx", "models/second.onnx", "models/second.md"}
 
-
-def text_of(*paths: Path) -> str:
-    return "\n".join(path.read_text() for path in paths)
+# The languages of blocks that the tests run or check. `text` is what a command prints or a picture.
+CHECKED = {"bash", "json", "sql", "dotenv", "text"}
 
 
 def paths_in(text: str) -> Iterator[str]:
-    """Every path of a file or folder of the project that a text names, in its sentences or in its commands."""
+    """Find the paths of the project's files and folders that a text names, in sentences and in commands."""
     start = r"(?<![\w./~<-])"
     yield from re.findall(rf"{start}(?:{'|'.join(FOLDERS)})/[\w./-]*\w", text)
     yield from re.findall(rf"{start}[\w-]+\.(?:{'|'.join(SUFFIXES)})\b(?![/(])", text)
 
 
-def headings(path: Path) -> set[str]:
-    """The anchors of a Markdown file, made as GitHub makes them."""
-    titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize("route", app.openapi()["paths"])
-def test_every_route_is_documented(route: str) -> None:
-    # /health is no more documented by /health/live than by /healthy.
-    assert re.search(rf"{re.escape(route)}(?![\w/{{]|\.\w)", text_of(README, *DOCS)), route
-
-
 @pytest.mark.parametrize("setting", Settings.model_fields)
 def test_every_setting_is_documented(setting: str) -> None:
-    assert setting.upper() in text_of(README, *DOCS, PROJECT / ".env.example")
+    texts = [page.read_text() for page in (README, *DOCS, PROJECT / ".env.example")]
+    assert setting.upper() in "\n".join(texts)
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(PROJECT).as_posix())
-def test_every_file_that_is_named_exists(path: Path) -> None:
-    named = set(paths_in(path.read_text())) - TO_BE_MADE
-    everything = {found.name for folder in FOLDERS for found in (PROJECT / folder).rglob("*")}
-    everything |= {found.name for found in PROJECT.iterdir()}
-    places = (PROJECT, path.parent)
-    assert [
+# The changelog names files as they were called then.
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=name_of)
+def test_every_named_file_exists(page: Path) -> None:
+    named = set(paths_in(page.read_text())) - MADE_BY_THE_READER
+    names = {found.name for folder in FOLDERS for found in (PROJECT / folder).rglob("*")}
+    names |= {found.name for found in PROJECT.iterdir()}
+    places = (PROJECT, page.parent)
+    missing = [
         name
         for name in sorted(named)
-        if not any((place / name).exists() for place in places) and ("/" in name or name not in everything)
-    ] == []
+        if not any((place / name).exists() for place in places) and ("/" in name or name not in names)
+    ]
+    assert missing == []
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(PROJECT).as_posix())
-def test_every_link_leads_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
         if re.match(r"https?://", target):
             continue
         name, _, anchor = target.partition("#")
-        linked = path.parent / name if name else path
+        linked = page.parent / name if name else page
         assert linked.exists(), target
         assert linked.resolve().is_relative_to(PROJECT), target
-        assert not anchor or anchor in headings(linked), target
+        assert not anchor or anchor in anchors_of(linked), target
 
 
-def test_paths_are_found_wherever_a_text_names_them() -> None:
+@pytest.mark.parametrize("page", DOCS, ids=name_of)
+def test_every_page_is_listed_in_the_index(page: Path) -> None:
+    index = PROJECT / "docs/index.md"
+    listed = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)", index.read_text())}
+    assert page == index or page in listed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_code_block_is_run_or_says_why_not(page: Path) -> None:
+    blocks = list(blocks_of(page))
+    assert 2 * len(blocks) == len(re.findall(r"^ *```", page.read_text(), re.MULTILINE))
+    unmarked = [str(block) for block in blocks if block.reason is None and block.language not in CHECKED]
+    assert unmarked == []
+
+
+def test_readme_is_short() -> None:
+    assert len(README.read_text().splitlines()) <= 90
+
+
+def test_paths_are_found_in_sentences_and_commands() -> None:
     text = "See `app/x.py`, run scripts/y. `z.sh` ([docs/](docs/)); b/app/no, ~/docs/no, http://a/app/no, /app/no"
     assert list(paths_in(text)) == ["app/x.py", "scripts/y", "z.sh"]
+
+
+def test_blocks_are_found_with_their_reasons(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```bash\nls\n```\n\n<!-- not run: needs root -->\n```bash\nreboot\n```\n\n   ```python\n   x\n   ```\n")
+    found = [(block.language, block.code.strip(), block.reason) for block in blocks_of(page)]
+    assert found == [("bash", "ls", None), ("bash", "reboot", "needs root"), ("python", "x", None)]
+
+
+def test_anchors_are_made_as_github_makes_them(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# One, two\n## GET /results/{id}\n```bash\n# no heading\n```\n## `a` [b](c)\n## One, two\n")
+    assert anchors_of(page) == {"one-two", "get-resultsid", "a-b", "one-two-1"}
 
 
 def test_model_card_is_about_the_model_that_ships() -> None:

@@ -1,0 +1,236 @@
+"""The examples of the documentation, run as they stand beside a service."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import sqlalchemy as sa
+from clone import PROJECT, clone_into, environment, need
+from command_line import run
+from documentation import PAGES, Block, blocks_of, name_of
+from process import serving
+from service import KEY, connected
+from stored import random_rows, store
+
+from app.config import Settings
+from app.main import app
+
+API = PROJECT / "docs/api.md"
+ADDRESS = "http://127.0.0.1:8000"
+SECONDS = 60
+
+
+class Playground(NamedTuple):
+    """A copy of the project with a filled database and a service on it."""
+
+    folder: Path
+    address: str
+    database_url: str
+
+    def bash(self, script: str, curlrc: str = "fail-with-body\n") -> str:
+        """Run a script that must succeed; return what it prints."""
+        (self.folder / ".curlrc").write_text("silent\nshow-error\n" + curlrc)
+        variables = environment(CURL_HOME=str(self.folder), SECRET_API_KEY=KEY)
+        variables["PATH"] = f"{Path(sys.executable).parent}:{variables['PATH']}"
+        ended = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, self.address)],
+            cwd=self.folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        assert ended.returncode == 0, f"{script}\n{ended.stdout[-2000:]}\n{ended.stderr[-2000:]}"
+        return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def playground(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
+    need("curl", "curl")
+    folder = clone_into(tmp_path_factory.mktemp("documentation") / "project")
+    shutil.copy(folder / "models/digits.onnx", folder / "models/mine.onnx")
+    shutil.copy(migrated_sqlite_file, folder / "pixelwise.db")
+    (folder / ".env").write_text(f"SECRET_API_KEY={KEY}\nDATABASE_URL=sqlite:///./pixelwise.db\nRATE_LIMIT=off\n")
+    url = f"sqlite:///{folder / 'pixelwise.db'}"
+    store(url, random_rows(700), drawings=True)
+    with serving(url, folder) as service:
+        yield Playground(folder, f"http://127.0.0.1:{service.port}", url)
+
+
+# --- the API page ---
+
+
+class Example(NamedTuple):
+    """The section of one route in docs/api.md."""
+
+    method: str
+    path: str
+    text: str
+    request: Block
+    answer: Any
+    status: int
+    media_type: str
+    errors: set[str]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def examples() -> Iterator[Example]:
+    blocks = list(blocks_of(API))
+    page = API.read_text()
+    for found in re.finditer(r"^### ([A-Z]+) (/\S*)\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL):
+        method, path, text = found.groups()
+        first, last = (page.count("\n", 0, position) + 1 for position in found.span())
+        inside = [block for block in blocks if first <= block.line < last]
+        (request,) = (block for block in inside if block.language == "bash")
+        answers = [json.loads(block.code) for block in inside if block.language == "json"]
+        said = re.search(r"^Answer: `(\d{3})`(?: `(\S+)`)?$", text, re.MULTILINE)
+        assert said, f"{method} {path} has no line `Answer:`"
+        errors = re.search(r"^Errors: (.*)$", text, re.MULTILINE)
+        statuses = set(re.findall(r"`(\d{3})`", errors[1])) if errors else set()
+        yield Example(
+            method, path, text, request, answers[0] if answers else None, int(said[1]), said[2] or "", statuses
+        )
+
+
+EXAMPLES = list(examples())
+
+
+def operations() -> dict[tuple[str, str], dict[str, Any]]:
+    paths = app.openapi()["paths"]
+    return {(method.upper(), path): operation for path, each in paths.items() for method, operation in each.items()}
+
+
+def test_api_page_has_every_route_and_no_other() -> None:
+    documented = [(example.method, example.path) for example in EXAMPLES]
+    assert sorted(documented) == sorted(operations())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_api_page_agrees_with_openapi(example: Example) -> None:
+    operation = operations()[example.method, example.path]
+    assert example.errors | {str(example.status)} == set(operation["responses"])
+    assert example.media_type in {*operation["responses"][str(example.status)].get("content", {}), ""}
+    parameters = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] != "path"}
+    named = set(re.findall(r"`([\w-]+)(?:=\w+)?`", example.text.lower()))
+    assert {name.lower() for name in parameters} - named == set()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_api_page_shows_what_a_service_answers(example: Example, playground: Playground) -> None:
+    code = example.request.code
+    sent = re.search(r"curl (?:-X (\w+) )?\"?" + re.escape(ADDRESS) + r"([^\s\"?]*)", code)
+    assert sent
+    assert re.fullmatch(re.sub(r"\\\{\w+\\\}", r"\\d+", re.escape(example.path)), sent[2])
+    assert (sent[1] or ("POST" if re.search(r" (-d|-F|--data-binary) ", code) else "GET")) == example.method
+    printed = playground.bash(code, 'write-out = "\\n%{http_code} %{content_type}"\n')
+    body, _, outcome = printed.rpartition("\n")
+    status, _, media_type = outcome.partition(" ")
+    assert int(status) == example.status, printed
+    assert example.media_type == "" or media_type.startswith(example.media_type)
+    if example.answer is not None:
+        assert_same_shape(example.answer, json.loads(body), str(example))
+
+
+def assert_same_shape(documented: Any, received: Any, place: str) -> None:
+    """Compare names and types. Of a list, or of a map by model version, the first entry is compared."""
+    if documented is None or received is None:
+        return
+    if isinstance(documented, dict):
+        assert isinstance(received, dict), place
+        if place.endswith(".model_versions"):
+            documented, received = list(documented.values()), list(received.values())
+        else:
+            assert set(documented) == set(received), place
+            for name, value in documented.items():
+                assert_same_shape(value, received[name], f"{place}.{name}")
+            return
+    if isinstance(documented, list):
+        assert isinstance(received, list), place
+        if documented and received:
+            assert_same_shape(documented[0], received[0], f"{place}[0]")
+        return
+    kinds = [int | float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
+             for value in (documented, received)]
+    assert kinds[0] == kinds[1], place
+
+
+def test_shapes_that_differ_are_noticed() -> None:
+    for documented, received in (({"a": 1}, {"a": 1, "b": 2}), ({"a": [{"b": 1}]}, {"a": [{"c": 1}]}), ("1", 1)):
+        with pytest.raises(AssertionError):
+            assert_same_shape(documented, received, "")
+    assert_same_shape({"a": [1.5, 2], "b": None}, {"a": [1], "b": {"c": 1}}, "")
+
+
+# --- the other pages ---
+
+RUN = [page for page in PAGES if page != API and any(b.language == "bash" and not b.reason for b in blocks_of(page))]
+
+
+def commands_of(code: str) -> Iterator[list[str] | str]:
+    """Split a block into commands of the command line, as arguments, and everything else, as scripts for bash.
+
+    A plain `python -m app ...` takes a second as a process and a tenth of that here.
+    """
+    script: list[str] = []
+    for line in code.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:3] == ["python", "-m", "app"] and not set(line.partition(" #")[0]) & set("|&<>$*;"):
+            if script:
+                yield "\n".join(script)
+                script = []
+            yield words[3:]
+        elif words:
+            script.append(line)
+    if script:
+        yield "\n".join(script)
+
+
+@pytest.mark.parametrize("page", RUN, ids=name_of)
+def test_commands_succeed(page: Path, playground: Playground, settings_environment: pytest.MonkeyPatch) -> None:
+    settings_environment.chdir(playground.folder)
+    for block in blocks_of(page):
+        if block.language == "bash" and not block.reason:
+            for command in commands_of(block.code):
+                if isinstance(command, str):
+                    playground.bash(command)
+                else:
+                    outcome = run(*command)
+                    assert outcome.status == 0, (str(block), command, outcome.err)
+
+
+# test_queries.py runs those of docs/queries.md on both engines.
+SQL = [block for page in PAGES for block in blocks_of(page) if block.language == "sql" and not block.reason]
+
+
+@pytest.mark.parametrize("block", SQL, ids=str)
+def test_sql_is_understood(block: Block, playground: Playground) -> None:
+    with connected(playground.database_url) as connection:
+        connection.execute(sa.text(block.code))
+        connection.rollback()
+
+
+@pytest.mark.parametrize(
+    "block", [block for page in PAGES for block in blocks_of(page) if block.language == "json"], ids=str
+)
+def test_json_can_be_parsed(block: Block) -> None:
+    json.loads(block.code)
+
+
+@pytest.mark.parametrize(
+    "block", [block for page in PAGES for block in blocks_of(page) if block.language == "dotenv"], ids=str
+)
+def test_settings_that_are_shown_exist(block: Block) -> None:
+    known = {name.upper() for name in Settings.model_fields} | {"DB_PASSWORD", "WEB_CONCURRENCY"}
+    scripts = "".join((PROJECT / name).read_text() for name in ("setup-server.sh", "deploy/pixelwise.service"))
+    for name in re.findall(r"^(\w+)=", block.code, re.MULTILINE):
+        assert name in known or name in scripts, name
