@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clone import PROJECT
-from documentation import DOCS, PAGES, anchors_of, blocks_of, name_of, prose_of
 
 from app.classifier import Classifier
 from app.config import Settings
+from tests.support.documentation import DOCS, PAGES, anchors_of, blocks_of, name_of, prose_of
+from tests.support.project_copy import PROJECT
 
 README = PROJECT / "README.md"
 FOLDERS = ("alembic", "app", "benchmarks", "deploy", "docs", "models", "scripts", "tests", "training")
@@ -88,7 +88,9 @@ def test_paths_are_found_in_sentences_and_commands() -> None:
 
 def test_blocks_are_found_with_their_reasons(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("```bash\nls\n```\n\n<!-- not run: needs root -->\n```bash\nreboot\n```\n\n   ```python\n   x\n   ```\n")
+    page.write_text(
+        "```bash\nls\n```\n\n<!-- not run: needs root -->\n```bash\nreboot\n```\n\n   ```python\n   x\n   ```\n"
+    )
     found = [(block.language, block.code.strip(), block.reason) for block in blocks_of(page)]
     assert found == [("bash", "ls", None), ("bash", "reboot", "needs root"), ("python", "x", None)]
 

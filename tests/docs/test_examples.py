@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 
 import pytest
 import sqlalchemy as sa
-from clone import PROJECT, clone_into, environment, need
-from command_line import run
-from documentation import PAGES, Block, blocks_of, name_of
-from process import serving
-from service import KEY, connected
-from stored import random_rows, store
 
 from app.config import Settings
 from app.main import app
+from tests.support.command_line import run
+from tests.support.documentation import PAGES, Block, blocks_of, name_of
+from tests.support.project_copy import PROJECT, clone_into, environment, need
+from tests.support.service import KEY, connected
+from tests.support.service_process import serving
+from tests.support.stored_rows import random_rows, store
 
 API = PROJECT / "docs/api.md"
 ADDRESS = "http://127.0.0.1:8000"
@@ -159,8 +159,10 @@ def assert_same_shape(documented: Any, received: Any, place: str) -> None:
         if documented and received:
             assert_same_shape(documented[0], received[0], f"{place}[0]")
         return
-    kinds = [int | float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
-             for value in (documented, received)]
+    kinds = [
+        int | float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
+        for value in (documented, received)
+    ]
     assert kinds[0] == kinds[1], place
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from clone import PROJECT
+from tests.support.project_copy import PROJECT
 
 DOCS = sorted((PROJECT / "docs").rglob("*.md"))
 PAGES = [
@@ -16,7 +16,8 @@ PAGES = [
 ]
 
 _FENCE = re.compile(
-    r"(?:^ *<!-- not run: (?P<reason>[^\n]+?) -->\n)?^(?P<indent> *)```(?P<language>\w*)\n(?P<code>.*?)^(?P=indent)```$",
+    r"(?:^ *<!-- not run: (?P<reason>[^\n]+?) -->\n)?"
+    r"^(?P<indent> *)```(?P<language>\w*)\n(?P<code>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
 
