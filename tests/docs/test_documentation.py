@@ -10,6 +10,7 @@ from app.classifier import Classifier
 from app.config import Settings
 from tests.support.documentation import DOCS, PAGES, anchors_of, blocks_of, name_of, prose_of
 from tests.support.project_copy import PROJECT
+from tests.test_architecture import ARROWS
 
 README = PROJECT / "README.md"
 FOLDERS = ("alembic", "app", "benchmarks", "deploy", "docs", "models", "scripts", "tests", "training")
@@ -75,6 +76,12 @@ def test_every_code_block_is_run_or_says_why_not(page: Path) -> None:
     assert 2 * len(blocks) == len(re.findall(r"^ *```", page.read_text(), re.MULTILINE))
     unmarked = [str(block) for block in blocks if block.reason is None and block.language not in CHECKED]
     assert unmarked == []
+
+
+def test_architecture_page_has_every_arrow() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|$", (PROJECT / "docs/architecture.md").read_text(), re.MULTILINE)
+    documented = {package: set(re.findall(r"`(\w+)`", imports)) for package, imports in rows}
+    assert documented == {package: imports for package, imports in ARROWS.items() if package != "__main__"}
 
 
 def test_readme_is_short() -> None:

@@ -166,6 +166,12 @@ def assert_same_shape(documented: Any, received: Any, place: str) -> None:
     assert kinds[0] == kinds[1], place
 
 
+def test_readme_shows_the_answer_of_the_api_page() -> None:
+    (readme,) = (json.loads(block.code) for block in blocks_of(PROJECT / "README.md") if block.language == "json")
+    (api,) = (example.answer for example in EXAMPLES if str(example) == "POST /classify")
+    assert_same_shape(readme, api, "README.md")
+
+
 def test_shapes_that_differ_are_noticed() -> None:
     for documented, received in (({"a": 1}, {"a": 1, "b": 2}), ({"a": [{"b": 1}]}, {"a": [{"c": 1}]}), ("1", 1)):
         with pytest.raises(AssertionError):
