@@ -1,7 +1,7 @@
-"""Play the person who reviews: ask for drawings worth a look and say what truth.txt knows of them, a hundred times.
+"""Label a hundred drawings as a reviewer would, with the correct labels from truth.txt.
 
-truth.txt is what two_thousand_drawings.py wrote; line N is about prediction N. SECRET_API_KEY is taken from the
-environment, the address from the command line.
+two_thousand_drawings.py writes truth.txt; line N is the label of prediction N. SECRET_API_KEY comes from the
+environment, the service's address from the command line.
 """
 
 import json

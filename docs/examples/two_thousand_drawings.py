@@ -1,7 +1,7 @@
-"""Make what the walkthrough sends: a thousand MNIST digits, and a thousand turned by 45 degrees.
+"""Write the drawings of the walkthrough: a thousand MNIST digits, and a thousand turned by 45 degrees.
 
-Writes, into the working directory, drawings-1.bin and drawings-2.bin (a thousand drawings of 784 bytes each) and
-truth.txt (what each of the two thousand shows). PIXELWISE_MNIST_DIR names the folder with MNIST's files.
+Writes drawings-1.bin and drawings-2.bin (a thousand drawings of 784 bytes each) and truth.txt (their labels) into the
+working directory. PIXELWISE_MNIST_DIR names the folder with MNIST's files.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image
 from training.mnist import load
 
 DEGREES = 45
-# Of the test set, which no model is trained on: `python -m training` leaves out what it finds of it in an export.
+# From the test set: `python -m training` never trains on it, even if an export contains it.
 numbers = load("t10k")
 images, labels = numbers.images[:2000], numbers.labels[:2000]
 turned = [np.asarray(Image.fromarray(image).rotate(DEGREES, Image.Resampling.BICUBIC)) for image in images[1000:]]

@@ -181,7 +181,13 @@ def test_shapes_that_differ_are_noticed() -> None:
 
 # --- the other pages ---
 
-RUN = [page for page in PAGES if page != API and any(b.language == "bash" and not b.reason for b in blocks_of(page))]
+REQUESTS = {example.request for example in EXAMPLES}
+
+
+def scripts_of(page: Path) -> list[Block]:
+    """Find the blocks of commands to run, without the requests of the API page, which are run above."""
+    blocks = (block for block in blocks_of(page) if block.language == "bash" and not block.reason)
+    return [block for block in blocks if block not in REQUESTS]
 
 
 def commands_of(code: str) -> Iterator[list[str] | str]:
@@ -203,17 +209,16 @@ def commands_of(code: str) -> Iterator[list[str] | str]:
         yield "\n".join(script)
 
 
-@pytest.mark.parametrize("page", RUN, ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PAGES if scripts_of(page)], ids=name_of)
 def test_commands_succeed(page: Path, playground: Playground, settings_environment: pytest.MonkeyPatch) -> None:
     settings_environment.chdir(playground.folder)
-    for block in blocks_of(page):
-        if block.language == "bash" and not block.reason:
-            for command in commands_of(block.code):
-                if isinstance(command, str):
-                    playground.bash(command)
-                else:
-                    outcome = run(*command)
-                    assert outcome.status == 0, (str(block), command, outcome.err)
+    for block in scripts_of(page):
+        for command in commands_of(block.code):
+            if isinstance(command, str):
+                playground.bash(command)
+            else:
+                outcome = run(*command)
+                assert outcome.status == 0, (str(block), command, outcome.err)
 
 
 # test_queries.py runs those of docs/queries.md on both engines.
