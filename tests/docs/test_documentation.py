@@ -36,8 +36,7 @@ def test_every_setting_is_documented(setting: str) -> None:
     assert setting.upper() in "\n".join(texts)
 
 
-# The changelog names files as they were called then.
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_named_file_exists(page: Path) -> None:
     named = set(paths_in(page.read_text())) - MADE_BY_THE_READER
     names = {found.name for folder in FOLDERS for found in (PROJECT / folder).rglob("*")}
