@@ -12,7 +12,7 @@ from psycopg import sql
 
 from app.config import get_settings
 from app.database import Database, get_database
-from tests.support.databases import DISCONNECT_OTHERS, migrate, postgres_database
+from tests.support.databases import DISCONNECT_OTHERS, drop_abandoned, migrate, postgres_database
 from tests.support.project_copy import cannot_run
 
 pytest_plugins = [
@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.support.mnist",
     "tests.support.nginx",
     "tests.support.replay_fixtures",
+    "tests.support.run_order",
 ]
 
 ENGINES = ("sqlite", "postgresql")
@@ -37,6 +38,7 @@ def postgres_admin_url() -> str:
             psycopg.connect(url, connect_timeout=3).close()
         except psycopg.OperationalError:
             continue
+        drop_abandoned(url)
         return url
     return cannot_run(
         "no PostgreSQL server: install postgresql, or set TEST_POSTGRES_URL to a database whose user may"

@@ -13,7 +13,8 @@ import pytest
 from app.config import EXAMPLE_KEY
 from app.main import create_app
 from tests.support.http_fixtures import Start
-from tests.support.project_copy import PROJECT, environment, free_port
+from tests.support.ports import free_port
+from tests.support.project_copy import PROJECT, environment
 from tests.support.service import DRAWING, KEY, execute, start_problem
 
 V05_TABLE = (

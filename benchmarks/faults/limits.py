@@ -15,9 +15,10 @@ from random import Random
 
 from benchmarks.faults.databases import database
 from benchmarks.report import table
-from tests.http.test_shared_limits import redis_server, sent_to, uri
 from tests.support.callers import Callers
-from tests.support.service_process import Service, drawing, free_port, serving
+from tests.support.ports import free_port
+from tests.support.redis_server import redis_server, redis_uri
+from tests.support.service_process import Service, drawing, sent_to, serving
 
 CLIENTS = 8
 LONGEST_S = 0.5
@@ -49,7 +50,7 @@ class Timed(Callers):
 def exactly(url: str, folder: Path) -> bool:
     """Return whether exactly twenty drawings pass a limit of twenty when a hundred clients send at once."""
     port = free_port()
-    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port)}
+    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port)}
     with redis_server(port), ExitStack() as running:
         services = [running.enter_context(serving(url, folder, **settings)) for _ in range(2)]
         codes = Counter(sent_to(services, 400, 100))
@@ -60,7 +61,7 @@ def exactly(url: str, folder: Path) -> bool:
 def under_load(url: str, folder: Path) -> tuple[Timed, list[str]]:
     """Kill, restart, suspend and resume Redis under load; return the load and the services' logs."""
     port = free_port()
-    settings = {"RATE_LIMIT": "100000/minute", "RATE_LIMIT_STORAGE_URI": uri(port)}
+    settings = {"RATE_LIMIT": "100000/minute", "RATE_LIMIT_STORAGE_URI": redis_uri(port)}
     with ExitStack() as running:
         redis = running.enter_context(redis_server(port))
         services = [running.enter_context(serving(url, folder, **settings)) for _ in range(2)]

@@ -9,7 +9,7 @@ import pytest
 
 from app.http.middleware import MAX_BODIES, MAX_BODY
 from tests.support.nginx import Deployed, Front, assert_problem_of_nginx, calling, connected, fetch, https_in_front
-from tests.support.project_copy import free_port
+from tests.support.ports import free_port
 from tests.support.service import DRAWING
 from tests.support.service_process import serving, wait_until
 

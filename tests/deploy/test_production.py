@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.project_copy import (
     PROJECT,
     SECONDS,
@@ -24,12 +25,12 @@ from tests.support.project_copy import (
     changed,
     clone_into,
     environment,
-    free_port,
     need,
     run,
     settings_of,
     state_of,
 )
+from tests.support.run_cleanup import start_process, watch_folder
 
 # An account that every Debian machine has, in the place of produser.
 SERVICE_USER = "www-data"
@@ -114,6 +115,7 @@ def production() -> Iterator[Production]:
     # pytest's own folders are closed to the service's user.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        watch_folder(folder)
         folder.chmod(0o755)
         root, units, nginx = folder / "opt/pixelwise", folder / "units", folder / "nginx"
         configure_nginx_in(nginx)
@@ -194,7 +196,7 @@ def test_the_installed_unit_s_own_commands_start_the_service(production: Product
     production.run_as_service(*unit["ExecStartPre"].split()).check_returncode()
     port = str(free_port())
     command = unit["ExecStart"].replace("--host ${UVICORN_HOST} --port 8000", f"--host 127.0.0.1 --port {port}")
-    with subprocess.Popen(
+    with start_process(
         ["setpriv", f"--reuid={SERVICE_USER}", f"--regid={SERVICE_USER}", "--init-groups", *command.split()],
         cwd=unit["WorkingDirectory"],
         env=environment(),

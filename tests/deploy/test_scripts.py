@@ -19,7 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project_copy import SECONDS, clone_into, environment, free_port, need, run
+from tests.support.ports import free_port
+from tests.support.project_copy import SECONDS, clone_into, environment, need, run
+from tests.support.run_cleanup import start_process
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def paste(command: str, folder: Path) -> str:
 @contextmanager
 def served(project: Path, output: int, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """scripts/serve in a process group of its own, writing to the file descriptor given, ended by SIGTERM."""
-    process = subprocess.Popen(
+    process = start_process(
         [project / "scripts/serve"],
         cwd=project.parent,
         env=environment(PORT=str(port)),

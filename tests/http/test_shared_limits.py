@@ -1,13 +1,8 @@
 """RATE_LIMIT_STORAGE_URI: several processes count together in a real Redis, which may fail in every way."""
 
-import shutil
 import signal
-import subprocess
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
-from random import Random
 
 import pytest
 import redis
@@ -17,9 +12,11 @@ from app.config import get_settings
 from app.http import shared_limits
 from app.main import create_app
 from tests.support.http_fixtures import Start
-from tests.support.project_copy import PROJECT, cannot_run, free_port
+from tests.support.ports import free_port
+from tests.support.project_copy import PROJECT
+from tests.support.redis_server import redis_server, redis_uri
 from tests.support.service import DRAWING, KEY, client_of, eventually, random_drawings
-from tests.support.service_process import Service, drawing, serving, wait_until
+from tests.support.service_process import sent_to, serving
 
 PASSWORD = "kept-quiet"
 
@@ -34,53 +31,12 @@ def patient(tmp_path: Path) -> dict[str, str]:
     """Settings with which a service and its workers give Redis ten seconds: how they count is tested, not how fast."""
     folder = tmp_path / "patience"
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text("from app import shared_limits\n\nshared_limits.PATIENCE_S = 10\n")
+    (folder / "sitecustomize.py").write_text("from app.http import shared_limits\n\nshared_limits.PATIENCE_S = 10\n")
     return {"PYTHONPATH": f"{folder}:{PROJECT}"}
-
-
-@contextmanager
-def redis_server(port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A Redis of the test's own, which keeps nothing on disk."""
-    if shutil.which("redis-server") is None:
-        cannot_run("redis-server is missing; to run this test: apt install redis-server")
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        with closing(redis.Redis(port=port, socket_timeout=1)) as client:
-            wait_until(lambda: answers(client), "Redis answers")
-        yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
-
-
-def answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.AuthenticationError:
-        return True
-    except redis.RedisError:
-        return False
-
-
-def uri(port: int, user: str = "") -> str:
-    return f"redis://{user}127.0.0.1:{port}/0"
 
 
 def statuses(client: TestClient, count: int) -> list[int]:
     return [client.post("/classify", json=DRAWING).status_code for _ in range(count)]
-
-
-def sent_to(services: list[Service], count: int, callers: int) -> list[int]:
-    """The statuses of so many drawings, sent to the services in turn by so many callers at once."""
-
-    def send(number: int) -> int:
-        with services[number % len(services)].client() as client:
-            return client.classify(drawing(Random(number))).status_code
-
-    with ThreadPoolExecutor(callers) as threads:
-        return sorted(threads.map(send, range(count)))
 
 
 # More callers than Redis gets connections.
@@ -88,7 +44,7 @@ def sent_to(services: list[Service], count: int, callers: int) -> list[int]:
 def test_two_processes_let_exactly_so_many_through(
     postgres_url: str, tmp_path: Path, port: int, patient: dict[str, str], callers: int
 ) -> None:
-    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port), **patient}
+    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port), **patient}
     with redis_server(port), ExitStack() as running:
         services = [running.enter_context(serving(postgres_url, tmp_path, **settings)) for _ in range(2)]
         codes = sent_to(services, 200, callers)
@@ -101,14 +57,14 @@ def test_two_processes_let_exactly_so_many_through(
 def test_the_workers_of_one_service_let_exactly_so_many_through(
     sqlite_url: str, tmp_path: Path, port: int, patient: dict[str, str]
 ) -> None:
-    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": uri(port), **patient}
+    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port), **patient}
     with redis_server(port), serving(sqlite_url, tmp_path, workers=2, **settings) as service:
         codes = sent_to([service], 200, 16)
     assert codes == [200] * 20 + [429] * 180
 
 
 def test_what_was_counted_outlives_the_process(sqlite_url: str, tmp_path: Path, port: int) -> None:
-    settings = {"RATE_LIMIT": "3/day", "RATE_LIMIT_STORAGE_URI": uri(port)}
+    settings = {"RATE_LIMIT": "3/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port)}
     with redis_server(port):
         codes = []
         for _ in range(2):
@@ -119,7 +75,7 @@ def test_what_was_counted_outlives_the_process(sqlite_url: str, tmp_path: Path, 
 
 def test_a_batch_counts_as_many_drawings_as_it_has(start: Start, sqlite_url: str, port: int) -> None:
     with redis_server(port):
-        client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/day;100/month", RATE_LIMIT_STORAGE_URI=uri(port))
+        client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/day;100/month", RATE_LIMIT_STORAGE_URI=redis_uri(port))
         batch = {"content": random_drawings(4).tobytes(), "headers": {"Content-Type": "application/octet-stream"}}
         codes = [client.post("/classify/batch", **batch).status_code for _ in range(2)]
         refused = client.post("/classify", json=DRAWING)
@@ -139,7 +95,7 @@ def test_without_redis_each_process_counts_by_itself_until_it_is_back(
 ) -> None:
     monkeypatch.setattr(shared_limits, "REST_S", 0.5)
     monkeypatch.setattr(shared_limits, "PATIENCE_S", 2.0)
-    settings = {"DATABASE_URL": sqlite_url, "RATE_LIMIT": "8/day", "RATE_LIMIT_STORAGE_URI": uri(port)}
+    settings = {"DATABASE_URL": sqlite_url, "RATE_LIMIT": "8/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port)}
     with ExitStack() as running:
         server = running.enter_context(redis_server(port))
         client = start(**settings)
@@ -168,7 +124,7 @@ def test_without_redis_each_process_counts_by_itself_until_it_is_back(
 def test_a_redis_that_is_not_there_at_the_start_is_told_without_its_password(
     sqlite_url: str, tmp_path: Path, port: int
 ) -> None:
-    settings = {"RATE_LIMIT": "4/day", "RATE_LIMIT_STORAGE_URI": uri(port, f":{PASSWORD}@"), "DEBUG": "true"}
+    settings = {"RATE_LIMIT": "4/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port, f":{PASSWORD}@"), "DEBUG": "true"}
     with serving(sqlite_url, tmp_path, **settings) as service:
         codes = sent_to([service], 6, 1)
         log = service.log.read_text()
@@ -180,7 +136,7 @@ def test_a_redis_that_is_not_there_at_the_start_is_told_without_its_password(
 def test_a_wrong_password_is_told_and_not_shown(
     start: Start, sqlite_url: str, port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wrong = uri(port, f":{PASSWORD}@")
+    wrong = redis_uri(port, f":{PASSWORD}@")
     with redis_server(port, "--requirepass", "another"):
         client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day", RATE_LIMIT_STORAGE_URI=wrong)
         assert statuses(client, 3) == [200, 200, 429]
@@ -191,7 +147,7 @@ def test_a_wrong_password_is_told_and_not_shown(
 def test_no_connection_is_left_when_the_service_ends(
     settings_environment: pytest.MonkeyPatch, sqlite_url: str, port: int
 ) -> None:
-    settings = {"SECRET_API_KEY": KEY, "DATABASE_URL": sqlite_url, "RATE_LIMIT_STORAGE_URI": uri(port)}
+    settings = {"SECRET_API_KEY": KEY, "DATABASE_URL": sqlite_url, "RATE_LIMIT_STORAGE_URI": redis_uri(port)}
     for name, value in settings.items():
         settings_environment.setenv(name, value)
     with redis_server(port), closing(redis.Redis(port=port)) as operator:

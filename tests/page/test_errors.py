@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tests.support.browser import open_page
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, Stroke, by_mouse
-from tests.support.project_copy import free_port
+from tests.support.ports import free_port
 from tests.support.results_page import remember
 from tests.support.service import KEY, connected, execute, hidden, rows
 from tests.support.service_process import Service, serving, wait_until

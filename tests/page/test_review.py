@@ -2,14 +2,14 @@
 
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.browser import PHONE, open_page
-from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER, remember
+from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER
 from tests.support.review_rows import add_drawings, reviews
 from tests.support.service import execute, rows
 from tests.support.service_process import Service, serving, wait_until
@@ -17,24 +17,6 @@ from tests.support.service_process import Service, serving, wait_until
 DATABASE = "pixelwise.db"
 LATER_MS = 11 * 60 * 1000
 NOBODY = "built-in"  # The name of the key.
-
-
-# One service for all, since its start takes longer than most of the tests; each finds its tables empty.
-@pytest.fixture(scope="module")
-def service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("review")
-    with serving(f"sqlite:///{shutil.copy(migrated_sqlite_file, folder / DATABASE)}", folder) as running:
-        yield running
-
-
-@pytest.fixture
-def sqlite_url(service: Service) -> str:
-    """The URL of the service's database, without rows."""
-    # What the page of the test before asked for at last is written by then: the service has one writer, in turns.
-    remember(service, 1)
-    url = f"sqlite:///{service.log.parent / DATABASE}"
-    execute(url, *(f"DELETE FROM {table}" for table in ("labels", "reviews", "drawings", "predictions")))
-    return url
 
 
 @pytest.fixture

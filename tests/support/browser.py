@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from tests.support.project_copy import cannot_run
 from tests.support.service import KEY
-from tests.support.service_process import PATIENCE_S, Service, serving
+from tests.support.service_process import PATIENCE_S
 
 DESKTOP: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 850}}
 PHONE: Final[dict[str, Any]] = {
@@ -65,23 +64,3 @@ def open_page(browser: Browser, url: str, *, key: str | None = KEY, **context: A
         page.goto(url if key is None else f"{url}#key={quote(key, safe='')}")
         yield page
     assert not complaints
-
-
-@pytest.fixture
-def service(sqlite_url: str, tmp_path: Path) -> Iterator[Service]:
-    """A running service on SQLite, without rows."""
-    with serving(sqlite_url, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def site(service: Service) -> str:
-    """The address of the page."""
-    return f"http://127.0.0.1:{service.port}/"
-
-
-@pytest.fixture
-def page(browser: Browser, site: str) -> Iterator[Page]:
-    """The page on a desktop, with the key."""
-    with open_page(browser, site) as page:
-        yield page

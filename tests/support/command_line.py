@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from app.cli.main import main
 from tests.support.project_copy import PROJECT, SECONDS, environment
+from tests.support.run_cleanup import start_process
 
 
 class Outcome(NamedTuple):
@@ -128,7 +129,7 @@ def in_terminal(folder: Path, *arguments: str, settings: Mapping[str, str], colu
     """Run a command in a terminal this wide, in a folder without .env; killed here unless it has ended."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    process = subprocess.Popen(
+    process = start_process(
         [sys.executable, "-m", "app", *arguments],
         cwd=folder,
         env=environment(PYTHONPATH=str(PROJECT), TERM="xterm-256color", **settings),

@@ -1,8 +1,9 @@
 """Databases for the tests: made, migrated and dropped."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import psycopg
@@ -13,6 +14,10 @@ from sqlalchemy import make_url
 
 from alembic import command
 from app.config import PROJECT_FOLDER, get_settings
+from tests.support.run_cleanup import watch_database
+
+# What every PostgreSQL database of the tests is called. They are dropped when nobody uses them.
+NAME_PREFIX: Final = "pixelwise_pytest_"
 
 
 def migrate(database_url: str, *arguments: str) -> None:
@@ -27,21 +32,39 @@ def migrate(database_url: str, *arguments: str) -> None:
             get_settings.cache_clear()
 
 
-def admin(admin_url: str, statement: str) -> None:
-    with psycopg.connect(admin_url, autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
-
-
 @contextmanager
 def postgres_database(admin_url: str, purpose: str) -> Iterator[str]:
     """Make an empty database and drop it at the end; the URL as an operator would write it."""
-    name = f"pixelwise_test_{purpose}_{uuid4().hex[:12]}"
+    name = f"{NAME_PREFIX}{purpose}_{uuid4().hex[:12]}"
+    watch_database(admin_url, name)
     with psycopg.connect(admin_url, autocommit=True) as connection:
+        # The server frees the lock when this process ends in any way. Then the database is abandoned.
+        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
         # Far from UTC, so that a time stored without its zone does not come back right by chance.
         connection.execute(sql.SQL("ALTER DATABASE {} SET timezone = 'Asia/Kathmandu'").format(sql.Identifier(name)))
-        yield make_url(admin_url).set(database=name).render_as_string(hide_password=False)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        try:
+            yield make_url(admin_url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def drop_abandoned(admin_url: str, pattern: str = f"{NAME_PREFIX}%", *, patience_s: float = 0) -> None:
+    """Drop the databases of this name, by default of all runs, whose processes have ended."""
+    deadline = time.monotonic() + patience_s
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        found = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [pattern]).fetchall()
+        for (name,) in found:
+            while not _lock(connection, name) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if _lock(connection, name):
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _lock(connection: "psycopg.Connection[Any]", name: str) -> bool:
+    """Take the lock that the process of this database holds; return whether it was free or taken here before."""
+    (taken,) = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone() or (False,)
+    return bool(taken)
 
 
 # A connection that an earlier test left open must not keep the next test waiting for its locks.

@@ -22,7 +22,9 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
-from tests.support.project_copy import PROJECT, cannot_run, free_port, need, run
+from tests.support.ports import free_port
+from tests.support.project_copy import PROJECT, cannot_run, need, run
+from tests.support.run_cleanup import start_process
 from tests.support.service import KEY, PLAIN
 from tests.support.service_process import PATIENCE_S, Service, serving, wait_until
 
@@ -101,7 +103,7 @@ def https_in_front(folder: Path, service_port: int, **changes: str) -> Iterator[
     command = ["nginx", "-e", str(own / "error.log"), "-c", str(own / "nginx.conf")]
     checked = run(own, *command, "-t")
     assert checked.returncode == 0, checked.stderr
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start_process(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     front = Front(process, own, https_port, http_port)
     try:
         wait_until(lambda: _listens(front), "nginx listens")

@@ -15,7 +15,9 @@ from uuid import uuid4
 import psutil
 import psycopg
 
-from tests.support.project_copy import PROJECT, cannot_run, free_port
+from tests.support.ports import free_port
+from tests.support.project_copy import PROJECT, cannot_run
+from tests.support.run_cleanup import start_process, watch_folder, watch_process
 from tests.support.service_process import PATIENCE_S, wait_until
 
 POOLER = PROJECT / "deploy/pgbouncer.ini"
@@ -51,6 +53,7 @@ class Cluster:
     def start(self) -> None:
         """Start the server and wait until it takes connections."""
         self._pg_ctl("start", "--log", str(self.folder / "log"))
+        watch_process(self._process_id())
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server; `immediate` is how a crash looks: nothing is written, everything is cut off."""
@@ -59,7 +62,7 @@ class Cluster:
     @contextmanager
     def hanging(self) -> Iterator[None]:
         """Stop the server's processes where they are, so that it neither answers nor goes away; continue at the end."""
-        server = psutil.Process(int((self.folder / "data/postmaster.pid").read_text().split()[0]))
+        server = psutil.Process(self._process_id())
         # Itself first, or it would start others.
         server.suspend()
         children = server.children()
@@ -71,6 +74,9 @@ class Cluster:
             for process in (*children, server):
                 with suppress(psutil.NoSuchProcess):
                     process.resume()
+
+    def _process_id(self) -> int:
+        return int((self.folder / "data/postmaster.pid").read_text().split()[0])
 
     def set(self, name: str, value: str) -> None:
         """Change a setting of the running server, as an operator would."""
@@ -103,6 +109,7 @@ class Cluster:
 def folder_of_postgres() -> Iterator[Path]:
     """A folder that belongs to whom the servers run as; pytest's own let nobody else in."""
     folder = Path(tempfile.mkdtemp(prefix="pixelwise-postgres-"))
+    watch_folder(folder)
     try:
         if AS_POSTGRES:
             shutil.chown(folder, "postgres", "postgres")
@@ -142,7 +149,7 @@ def pgbouncer(server_url: str) -> Iterator[str]:
         (folder / "pgbouncer.ini").write_text(_pooler_configuration(server_url, folder, port))
         (folder / "userlist.txt").write_text('"postgres" ""\n')
         command = [program, "--quiet", str(folder / "pgbouncer.ini")]
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, **AS_POSTGRES)
+        process = start_process(command, cwd=folder, stdin=subprocess.DEVNULL, **AS_POSTGRES)
         ending.callback(process.wait, PATIENCE_S)
         ending.callback(process.terminate)
         url = f"postgresql://postgres@127.0.0.1:{port}/pixelwise"

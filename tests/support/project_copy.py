@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +18,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 # What a clone does not hold, and what no command of the service needs.
 LEFT_OUT = (".*", "__pycache__", "*.db", "*.db-*", "benchmarks", "tests", "training")
 SECONDS = 60
-_GIVEN: set[int] = set()
 
 
 def clone_into(folder: Path) -> Path:
@@ -40,16 +38,6 @@ def run(folder: Path, *command: str, **extra: str) -> subprocess.CompletedProces
     return subprocess.run(
         command, cwd=folder, env=environment(**extra), capture_output=True, text=True, timeout=SECONDS
     )
-
-
-def free_port() -> int:
-    """A port that nobody uses, and each time another one: two that are asked for at once must not be the same."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = int(server.getsockname()[1])
-        if port not in _GIVEN:
-            _GIVEN.add(port)
-            return port
 
 
 def cannot_run(reason: str) -> NoReturn:

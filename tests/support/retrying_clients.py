@@ -15,7 +15,7 @@ from PIL import Image
 from app.schemas.classify import SEVEN
 from tests.support.callers import Callers
 from tests.support.digit_images import encoded
-from tests.support.project_copy import free_port
+from tests.support.ports import free_port
 from tests.support.service import KEY
 from tests.support.service_process import (
     PATIENCE_S,
@@ -32,8 +32,6 @@ FORM = "a-line-that-is-in-no-image"
 # Whoever is told to come back does so, and so does whoever finds nobody there.
 COME_BACK = {409, 503}
 PAUSE_S = 0.02
-# While nobody listens at a port, a client of the same address may be given that very port and meet itself.
-FROM = ("127.0.0.2", 0)
 
 
 class Request(NamedTuple):
@@ -124,7 +122,7 @@ class RetryingLoad(Callers):
         return None
 
     def _send(self, request: Request, key: str, *, hang_up: bool) -> Reply | None:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S, source_address=FROM)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             headers = {"X-API-Key": KEY, "Idempotency-Key": key, "Content-Type": request.kind}
             connection.request("POST", request.path, request.body, headers)

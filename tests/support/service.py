@@ -94,6 +94,19 @@ def rows(database_url: str, query: str) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(sa.text(query)).mappings()]
 
 
+def delete_rows(database_url: str) -> None:
+    """Empty every table of an SQLite database that a service may be using; ids begin at one again."""
+    with connected(database_url) as connection:
+        tables = connection.scalars(
+            sa.text(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+                " AND name NOT IN ('alembic_version', 'schema_compatibility')"
+            )
+        ).all()
+        for table in tables:
+            connection.execute(sa.text(f'DELETE FROM "{table}"'))
+
+
 def stored(database_url: str) -> tuple[int, int]:
     """How many predictions and how many drawings are stored."""
     (counts,) = rows(

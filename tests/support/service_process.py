@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -17,7 +18,9 @@ from typing import Any, NamedTuple, Self
 import psutil
 
 from tests.support.callers import Callers
-from tests.support.project_copy import PROJECT, environment, free_port
+from tests.support.ports import free_port
+from tests.support.project_copy import PROJECT, environment
+from tests.support.run_cleanup import start_process
 from tests.support.service import KEY, rows
 
 # How long anything may take before a test says that it hangs.
@@ -147,7 +150,7 @@ def serving(
     port = port or free_port()
     log = folder / f"service-{port}.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        process = start_process(
             [
                 *(*tracer, sys.executable, *uvicorn, "app.main:app"),
                 *("--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", str(graceful_s)),
@@ -250,6 +253,17 @@ class Load(Callers):
                         self.not_stored.add(pixels)
                     # Whoever is refused is not faster than whoever is answered.
                     time.sleep(0.01)
+
+
+def sent_to(services: list[Service], count: int, callers: int) -> list[int]:
+    """The statuses of so many drawings, sent to the services in turn by so many callers at once."""
+
+    def send(number: int) -> int:
+        with services[number % len(services)].client() as client:
+            return client.classify(drawing(Random(number))).status_code
+
+    with ThreadPoolExecutor(callers) as threads:
+        return sorted(threads.map(send, range(count)))
 
 
 def stored_answers(database_url: str) -> dict[int, Answer]:

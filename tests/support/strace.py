@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.project_copy import SECONDS, cannot_run, need, run
+from tests.support.run_cleanup import start_process
 
 
 def strace(output: Path, *calls: str) -> Sequence[str]:
@@ -22,7 +23,7 @@ def failing_syncs(pid: int) -> Iterator[None]:
     _need_strace()
     fail = ("-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO")
     command = ["strace", "-f", "-o", os.devnull, *fail, "-p", str(pid)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
+    with start_process(command, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
         assert "attached" in tracer.stderr.readline()
         try:

@@ -1,0 +1,58 @@
+"""One service for all tests of the page in this process: its start takes longer than most of them."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser import open_page
+from tests.support.results_page import remember
+from tests.support.service import delete_rows
+from tests.support.service_process import Service, serving
+
+DATABASE = "pixelwise.db"
+
+
+@pytest.fixture(scope="session")
+def shared_service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A running service on SQLite. No test may stop it."""
+    folder = tmp_path_factory.mktemp("page")
+    with serving(f"sqlite:///{shutil.copy(migrated_sqlite_file, folder / DATABASE)}", folder) as running:
+        yield running
+
+
+@pytest.fixture
+def service(shared_service: Service) -> Service:
+    """The running service, without rows."""
+    # It has one writer. So what the page of an earlier test has sent is stored by now, and deleted too.
+    remember(shared_service, 1)
+    delete_rows(_url(shared_service))
+    return shared_service
+
+
+@pytest.fixture
+def sqlite_url(request: pytest.FixtureRequest, migrated_sqlite_file: Path, tmp_path: Path) -> str:
+    """The database of the running service, or one of its own for a test that starts a service itself."""
+    if "service" in request.fixturenames:
+        service: Service = request.getfixturevalue("service")
+        return _url(service)
+    return f"sqlite:///{shutil.copy(migrated_sqlite_file, tmp_path / DATABASE)}"
+
+
+@pytest.fixture
+def site(service: Service) -> str:
+    """The address of the page."""
+    return f"http://127.0.0.1:{service.port}/"
+
+
+@pytest.fixture
+def page(browser: Browser, site: str) -> Iterator[Page]:
+    """The page on a desktop, with the key."""
+    with open_page(browser, site) as page:
+        yield page
+
+
+def _url(service: Service) -> str:
+    return f"sqlite:///{service.log.parent / DATABASE}"

@@ -1,0 +1,55 @@
+"""Which tests run, in which order and in which of several processes: `--quick`, and pytest-xdist's groups."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.run_cleanup import end_with_parent
+
+# The folders of tests that drive a browser, kill services, set up machines or train.
+SLOW_FOLDERS: Final = frozenset({"deploy", "faults", "page", "training"})
+SLOW_FIXTURES: Final = frozenset({"browser", "cluster", "mnist_test", "postgres_admin_url"})
+# Their files take longest. They run first, so that no process is left with one of them at the end.
+LONGEST_FOLDERS: Final = ("page", "faults", "database", "cli", "migrations", "deploy")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick", action="store_true", help="SQLite only; no browser, no killed services, nothing marked as slow"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes seconds; left out by --quick")
+    if hasattr(config, "workerinput"):
+        end_with_parent()
+
+
+# After the fixtures of each test are known, and before xdist distributes the tests.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("quick"):
+        left_out = [item for item in items if _is_slow(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not _is_slow(item)]
+    items.sort(key=_place)
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return (
+        _folder(item) in SLOW_FOLDERS
+        or not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        or any(isinstance(value, str) and value == "postgresql" for value in parameters)
+        or item.get_closest_marker("slow") is not None
+    )
+
+
+def _folder(item: pytest.Item) -> str:
+    """The folder below `tests` that holds the test."""
+    return item.path.relative_to(Path(__file__).parents[1]).parts[0]
+
+
+def _place(item: pytest.Item) -> int:
+    folder = _folder(item)
+    return LONGEST_FOLDERS.index(folder) if folder in LONGEST_FOLDERS else len(LONGEST_FOLDERS)
