@@ -14,6 +14,7 @@ from app.cli.exit_codes import Failure
 from app.cli.results import CLIENT
 from app.cli.tables import print_table
 from app.cli.terminal import Json, print_json, progress
+from app.drawings.formats import FORMAT_NAMES
 from app.schemas.classify import ClassifyResponse
 
 
@@ -30,7 +31,7 @@ class Classified(BaseModel):
 
 
 def classify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="PNG, JPEG, WebP, GIF or BMP, of any size.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=f"{FORMAT_NAMES}, of any size.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Answer, and remember nothing.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from app.drawings.extract import Picture, drawing_of
+from app.drawings.formats import FORMAT_NAMES, IMAGE_FORMATS
 from app.drawings.shape import SIDE
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 25_000_000
 
 # A JPEG with more pixels is decoded at a half, a quarter or an eighth of its size, which is still more than is needed.
@@ -65,7 +65,7 @@ def _picture(data: bytes) -> Picture:
     if not data:
         raise ImageError("The file is empty.")
     try:
-        with Image.open(BytesIO(data), formats=FORMATS) as image:
+        with Image.open(BytesIO(data), formats=tuple(IMAGE_FORMATS)) as image:
             _refuse_bombs(image, data)
             smaller = max(1, isqrt(image.width * image.height // ENOUGH_PIXELS))
             image.draft("L", (image.width // smaller, image.height // smaller))
@@ -75,7 +75,7 @@ def _picture(data: bytes) -> Picture:
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError("The file is no PNG, JPEG, WebP, GIF or BMP image.") from None
+        raise ImageError(f"The file is not a {FORMAT_NAMES} image.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(_TOO_LARGE) from None
     except Exception as error:  # Pillow's decoders raise whatever they stumble over.

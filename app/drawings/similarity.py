@@ -27,19 +27,19 @@ _INDEX = np.arange(SIDE, dtype=np.float32)
 Floats = npt.NDArray[np.float32]
 
 
-class Distinct:
+class DistinctDrawings:
     """A collection of drawings of which no two are nearly identical."""
 
     def __init__(self) -> None:
-        self._known: set[bytes] = set()
+        self._seen: set[bytes] = set()
         # Unit vectors (N, 784).
         self._centred: Floats = np.empty((0, PIXELS), np.float32)
 
     def add(self, pixels: bytes) -> bool:
         """Add a drawing (784 bytes), unless it is nearly identical to one of the collection; return whether it was."""
-        if pixels in self._known:
+        if pixels in self._seen:
             return False
-        self._known.add(pixels)
+        self._seen.add(pixels)
         centred = _centred(pixels).ravel()
         # Not by @, which spreads it over all cores and takes ten times as long when they have other work.
         if np.einsum("ij,kj->ik", self._centred, centred[_MOVED]).max(initial=0) >= NEARLY_IDENTICAL:

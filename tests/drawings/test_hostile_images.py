@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from app.drawings.formats import FORMAT_NAMES
 from app.drawings.image_files import MAX_PIXELS, MAX_SCANS, ImageError, read_image
 from tests.support.digit_images import FORMATS, digit_in, encoded, picture
 
@@ -32,12 +33,12 @@ def assert_refused(data: bytes, word: str) -> None:
     ids=["text", "SVG", "PDF", "zeros", "PNG's name", "JPEG's name", "GIF's name", "BMP's name"],
 )
 def test_what_is_no_image_is_refused(data: bytes) -> None:
-    assert_refused(data, "no PNG, JPEG, WebP, GIF or BMP|cut off")
+    assert_refused(data, f"not a {FORMAT_NAMES} image|cut off")
 
 
 @pytest.mark.parametrize("name", ["TIFF", "ICO", "PPM", "TGA", "PCX", "SGI", "ICNS", "JPEG2000", "AVIF"])
 def test_other_formats_are_refused_by_what_they_are(name: str) -> None:
-    assert_refused(encoded(picture("4", 64, mode="RGB", paper="white"), name), "no PNG, JPEG, WebP, GIF or BMP")
+    assert_refused(encoded(picture("4", 64, mode="RGB", paper="white"), name), f"not a {FORMAT_NAMES} image")
 
 
 def test_empty_file_is_refused() -> None:
@@ -49,7 +50,7 @@ def test_empty_file_is_refused() -> None:
 def test_file_that_is_cut_off_is_refused(name: str, part: float) -> None:
     colours = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 80, 3), np.uint8))
     data = encoded(colours, name)
-    assert_refused(data[: int(part * len(data))], "cut off|no PNG")
+    assert_refused(data[: int(part * len(data))], "cut off|not a PNG")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -119,7 +120,7 @@ def test_head_that_lies_about_the_size_is_refused(name: str) -> None:
 
 def test_png_without_pixels_is_refused() -> None:
     for width, height in ((0, 0), (0, 10), (10, 0)):
-        assert_refused(png_of(width, height), "cut off|no PNG")
+        assert_refused(png_of(width, height), "cut off|not a PNG")
 
 
 @pytest.mark.parametrize("kind", ["zTXt", "iTXt", "iCCP", "many"])

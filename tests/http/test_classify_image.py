@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.drawings.formats import FORMAT_NAMES
 from app.drawings.image_files import read_image
 from app.http.middleware import MAX_BODIES
 from app.main import app
@@ -106,8 +107,8 @@ def test_longer_body_is_refused(sqlite_client: TestClient, sqlite_url: str) -> N
     ("data", "word"),
     [
         (b"", "empty"),
-        (b"marker", "no PNG, JPEG, WebP, GIF or BMP"),
-        (encoded(picture("4"), "TIFF"), "no PNG, JPEG, WebP, GIF or BMP"),
+        (b"marker", f"not a {FORMAT_NAMES} image"),
+        (encoded(picture("4"), "TIFF"), f"not a {FORMAT_NAMES} image"),
         (FOUR[: len(FOUR) // 2], "cut off"),
         (encoded(Image.new("1", (5001, 5000))), "25 megapixels"),
     ],

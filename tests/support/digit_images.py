@@ -7,9 +7,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from app.classifier import classify
+from app.drawings.formats import IMAGE_FORMATS
 from app.drawings.image_files import read_image
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+FORMATS = tuple(IMAGE_FORMATS)
 
 # Strokes in a box 0.6 wide and 1 high, y downwards. None looks the same when it is turned or mirrored.
 STROKES = {

@@ -10,6 +10,7 @@ from starlette.background import BackgroundTask
 
 from app.classifier import get_classifier
 from app.database import get_database
+from app.drawings.formats import FORMAT_NAMES
 from app.drawings.image_files import ImageError, read_image
 from app.http import idempotency as idempotency_keys
 from app.http import large_bodies
@@ -110,7 +111,7 @@ async def classify_batch(request: Request, client: Client) -> Response:
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "properties": {"file": {"type": "string", "format": "binary", "description": f"{FORMAT_NAMES}."}},
                 }
             }
         }
@@ -118,7 +119,7 @@ async def classify_batch(request: Request, client: Client) -> Response:
     summary="Classify the digit of an image and remember the answer",
 )
 async def classify_image(request: Request, client: Client) -> Response:
-    """Say which digit a PNG, JPEG, WebP, GIF or BMP file shows: dark on light or light on dark, of any size.
+    """Say which digit an image file shows: dark on light or light on dark, of any size.
 
     The ink is found, fitted to 28 x 28 and remembered like any other drawing. A photograph may be noisy, unevenly lit
     and crossed by a shadow; the sheet should fill it and have nothing on it but one digit. Strokes on a transparent

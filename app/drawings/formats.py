@@ -1,0 +1,9 @@
+"""The image formats that can be read. Imports no Pillow, which slows down `--help`."""
+
+from typing import Final
+
+# Pillow's name of each format, and its usual spelling.
+IMAGE_FORMATS: Final = {"PNG": "PNG", "JPEG": "JPEG", "WEBP": "WebP", "GIF": "GIF", "BMP": "BMP"}
+
+*_FIRST, _LAST = IMAGE_FORMATS.values()
+FORMAT_NAMES: Final = f"{', '.join(_FIRST)} or {_LAST}"
