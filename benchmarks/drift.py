@@ -22,7 +22,7 @@ from training.strokes import draw
 WINDOWS = (300, 1000)
 REFERENCES = (300, 1000, 3000, 10_000)
 SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
-PIECE = 1000
+READ_BATCH_SIZE = 1000
 
 _SETTINGS = Settings.model_fields
 DEFAULTS = Thresholds(_SETTINGS["drift_p_value"].default, _SETTINGS["drift_psi"].default)
@@ -54,7 +54,7 @@ FAULTS: dict[str, Callable[[Images], Images]] = {
 
 def observe(images: Images) -> Observations:
     """Classify drawings uint8 (N, 28, 28) and compute their ink statistics."""
-    pieces = [images[i : i + PIECE] for i in range(0, len(images), PIECE)]
+    pieces = [images[i : i + READ_BATCH_SIZE] for i in range(0, len(images), READ_BATCH_SIZE)]
     answers = [answer for piece in pieces for answer in classify_batch(piece)]
     return Observations(
         np.array([int(answer["prediction"]) for answer in answers]),
@@ -124,8 +124,8 @@ def main() -> None:
     mnist = load("train").images
     strokes, _ = draw(20_000, np.random.default_rng(1))
     begin = time.perf_counter()
-    for start in range(0, len(mnist), PIECE):
-        ink_statistics(mnist[start : start + PIECE])
+    for start in range(0, len(mnist), READ_BATCH_SIZE):
+        ink_statistics(mnist[start : start + READ_BATCH_SIZE])
     print(f"Ink statistics of {len(mnist)} drawings took {time.perf_counter() - begin:.2f} s.\n")
     known = observe(mnist)
     without = {"mnist": known, "virtual hand": observe(strokes), "mnist, 99 % 0 and 1": _few_digits(known)}

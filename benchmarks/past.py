@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.models import Drawing, Label, Prediction
 
-CHUNK = 20_000
+INSERT_BATCH_SIZE = 20_000
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 LASTED = timedelta(days=300)
 LABELLED = 0.1
@@ -49,8 +49,8 @@ def time_of(prediction_id: int, count: int) -> datetime:
 def _chunks(count: int, rng: np.random.Generator) -> Iterator[dict[type, list[dict[str, Any]]]]:
     shapes = [image.tobytes() for image in rng.integers(0, 256, (SHAPES, 784), np.uint8)]
     next_label = 1
-    for first in range(1, count + 1, CHUNK):
-        ids = range(first, min(first + CHUNK, count + 1))
+    for first in range(1, count + 1, INSERT_BATCH_SIZE):
+        ids = range(first, min(first + INSERT_BATCH_SIZE, count + 1))
         predictions, drawings, labels = [], [], []
         unsure = rng.exponential(0.0195, len(ids)).clip(max=0.9)
         digits, chance = rng.integers(0, 10, len(ids)).tolist(), rng.random((len(ids), 3))

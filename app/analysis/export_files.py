@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 
 from app.drawings.shape import rows_of
 
-PIECE: Final = 256 * 1024
+PIECE_SIZE: Final = 256 * 1024
 """Bytes. What is sent at once is no longer, so that the slowest of clients gets it through in a minute."""
 
 SPLIT_RULE: Final = (
@@ -177,12 +177,12 @@ def _sha256(pixels: bytes | None) -> str | None:
 
 
 def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Join what is short and divide what is long, so that every piece but the last has PIECE bytes."""
+    """Join what is short and divide what is long, so that every piece but the last has PIECE_SIZE bytes."""
     waiting = bytearray()
     for part in parts:
         waiting += part
-        while len(waiting) >= PIECE:
-            yield bytes(waiting[:PIECE])
-            del waiting[:PIECE]
+        while len(waiting) >= PIECE_SIZE:
+            yield bytes(waiting[:PIECE_SIZE])
+            del waiting[:PIECE_SIZE]
     if waiting:
         yield bytes(waiting)

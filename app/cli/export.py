@@ -1,14 +1,11 @@
 """`export`: what was remembered becomes a file to train on or to read, and a manifest beside it."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
 
+from app.atomic_file import atomic_file
 from app.cli import context
 from app.cli.exit_codes import Failure
 from app.cli.options import takes
@@ -33,10 +30,10 @@ def export(
 
     query = query.model_copy(update={"format": _format_of(file, query)})
     described = file.with_name(f"{file.name}.manifest.json")
-    with whole_file(file) as data, whole_file(described) as manifest:
+    with atomic_file(_target(file)) as data, atomic_file(_target(described)) as manifest:
         with progress() as bars, context.opened() as database, database.snapshot() as session:
             task = bars.add_task("Exporting", total=None)
-            prepared = Export(session, query, lambda done, total: bars.update(task, completed=done, total=total))
+            prepared = Export(session, query, lambda _, done, total: bars.update(task, completed=done, total=total))
             for piece in prepared.content():
                 data.write(piece)
         manifest.write(prepared.manifest.model_dump_json(indent=2).encode() + b"\n")
@@ -57,25 +54,11 @@ def _format_of(file: Path, query: ExportQuery) -> ExportFormat:
         raise typer.BadParameter(f"end its name with one of {kinds}, or give --format", param_hint="FILE") from None
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write that takes this name once it is whole and on disk; nothing is left when that fails.
-
-    Only its owner can read it: drawings and notes are people's.
-    """
-    # A link goes on leading to the file.
-    target = path.resolve()
-    # Found out before the work, and not when the name is taken: what is no file would be gone.
+def _target(path: Path) -> Path:
+    """Check, before the work begins, that a file can be written there."""
+    target = path.resolve()  # A symbolic link stays.
     if target.exists() and not target.is_file():
         raise Failure(f"{path} is no file; choose another name")
     if not target.parent.is_dir():
         raise Failure(f"there is no folder {target.parent}")
-    with NamedTemporaryFile(dir=target.parent, prefix=".pixelwise-", delete=False) as unfinished:
-        try:
-            yield unfinished.file
-            unfinished.flush()
-            os.fsync(unfinished.fileno())
-            Path(unfinished.name).replace(target)
-        except BaseException:
-            Path(unfinished.name).unlink()
-            raise
+    return target

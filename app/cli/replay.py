@@ -42,7 +42,7 @@ def replay(
             context.loaded_model(),
             folder=output,
             model_version=model_version,
-            progress=lambda done, total: bars.update(task, completed=done, total=total),
+            progress=lambda step, done, total: bars.update(task, description=step, completed=done, total=total),
         )
     if as_json:
         print_json(found.report)

@@ -1,1 +1,1 @@
-"""Every SQL statement of the application. Nothing here begins or ends a transaction."""
+"""Every SQL statement. Callers begin and end the transactions."""

@@ -1,4 +1,4 @@
-"""Predictions and their drawings, as they are stored."""
+"""Store predictions and their drawings."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from app.models import Drawing, Prediction
 
 
 class NewPrediction(NamedTuple):
-    """One classified drawing to store: 784 bytes of pixels and the score of each digit."""
+    """A prediction with its 784 pixels and its scores by digit."""
 
     prediction: str
     confidence: float
@@ -23,8 +23,7 @@ class NewPrediction(NamedTuple):
     scores: dict[str, float]
 
 
-# Stated on the tables, not on the classes: this is every request's path, and what the ORM adds to an INSERT takes
-# longer than the INSERT.
+# Core inserts: the ORM takes longer than the INSERT.
 _PREDICTIONS = cast(Table, Prediction.__table__)
 _INSERT_PREDICTION = insert(_PREDICTIONS)
 _INSERT_PREDICTIONS = insert(_PREDICTIONS).returning(_PREDICTIONS.c.id, sort_by_parameter_order=True)
@@ -32,12 +31,12 @@ _INSERT_DRAWING = insert(cast(Table, Drawing.__table__))
 
 
 def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[list[int], datetime]:
-    """Store at least one prediction, each with its drawing; return their ids in the same order, and their time."""
+    """Store predictions; return their ids, in the same order, and their time."""
     created_at = datetime.now(UTC)
     connection = session.connection()
     rows = [_prediction_row(new, created_at) for new in many]
     if len(rows) == 1:
-        # A single INSERT tells its id by itself, in half the time of one that returns ids.
+        # Half the time of RETURNING.
         ids = [cast(Row[Any], connection.execute(_INSERT_PREDICTION, rows[0]).inserted_primary_key)[0]]
     else:
         ids = list(connection.scalars(_INSERT_PREDICTIONS, rows))
@@ -57,7 +56,7 @@ def _prediction_row(new: NewPrediction, created_at: datetime) -> dict[str, Any]:
 
 
 def _drawing_row(new: NewPrediction, prediction_id: int) -> dict[str, Any]:
-    # By digit: a model file may list its classes in another order.
+    # A model may order its classes differently.
     scores = [new.scores[digit] for digit in DIGITS]
     second, first = sorted(scores)[-2:]
     return {"prediction_id": prediction_id, "pixels": new.pixels, "scores": scores, "margin": round(first - second, 6)}

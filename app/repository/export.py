@@ -1,4 +1,4 @@
-"""What exports read: first which rows there are, by id, then what is in them, some thousands at a time."""
+"""Rows of an export: ids first, then batches of rows."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,20 +7,18 @@ from sqlalchemy import Row, Select, Text, cast, select
 from sqlalchemy.orm import Session
 
 from app.models import Drawing, Label, Prediction
+from app.repository.columns import PREDICTION_COLUMNS
 from app.repository.labels import current_label, is_current
 from app.repository.results import matching
 from app.schemas.results import ResultFilters
 
-Subject = Row[tuple[int, str, str, str | None]]
+SelectedRow = Row[tuple[int, str, str, str | None]]
+"""Id, prediction, model version and label."""
 
 
-def iterate_subjects(
+def iterate_selected(
     session: Session, filters: ResultFilters, *, labelled_only: bool, size: int
-) -> Iterator[Sequence[Subject]]:
-    """Yield, `size` at a time, the id, the prediction, the model version and the label of what matches, by id.
-
-    Only rows this narrow are sorted, where the database has to; whatever it decides, the time is linear.
-    """
+) -> Iterator[Sequence[SelectedRow]]:
     statement = _labelled(filters) if labelled_only else _all(filters)
     yield from session.execute(statement, execution_options={"yield_per": size}).partitions()
 
@@ -31,7 +29,7 @@ def _all(filters: ResultFilters) -> Select[Any]:
 
 
 def _labelled(filters: ResultFilters) -> Select[Any]:
-    """Begin at the labels, which are few beside the predictions."""
+    # Labels are few compared with predictions.
     rest = filters.model_copy(update={"label": None, "labelled": None})
     columns = (Prediction.id, Prediction.prediction, Prediction.model_version, Label.label)
     statement = select(*columns).join(Label, Label.prediction_id == Prediction.id)
@@ -41,24 +39,8 @@ def _labelled(filters: ResultFilters) -> Select[Any]:
     return statement.order_by(Label.prediction_id)
 
 
-def list_pixels(session: Session, ids: Sequence[int]) -> dict[int, bytes]:
-    """Return the 784 bytes of those predictions that have a drawing, by id and in the order of ids."""
-    statement = select(Drawing.prediction_id, Drawing.pixels).where(Drawing.prediction_id.in_(ids))
-    return dict(session.execute(statement.order_by(Drawing.prediction_id)).tuples().all())
-
-
-def list_contents(session: Session, ids: Sequence[int]) -> list[Row[Any]]:
-    """Return all that an export tells of these predictions but for their labels, by id."""
-    columns = (
-        Prediction.id,
-        Prediction.prediction,
-        Prediction.confidence,
-        Prediction.model_version,
-        Prediction.created_at,
-        Prediction.notes,
-        # As text: whether it is what it should be is seen row by row.
-        cast(Drawing.scores, Text).label("scores"),
-        Drawing.pixels,
-    )
+def list_rows(session: Session, ids: Sequence[int]) -> list[Row[Any]]:
+    # As text: rows inserted by hand may hold other JSON.
+    columns = (*PREDICTION_COLUMNS, cast(Drawing.scores, Text).label("scores"), Drawing.pixels)
     statement = select(*columns).outerjoin(Drawing, Drawing.prediction_id == Prediction.id)
     return list(session.execute(statement.where(Prediction.id.in_(ids)).order_by(Prediction.id)))

@@ -1,4 +1,4 @@
-"""Labels: what people said about drawings. The one with the highest id counts."""
+"""Labels. The one with the highest id counts."""
 
 from datetime import UTC, datetime
 
@@ -9,24 +9,21 @@ from app.models import Label, Prediction
 
 
 def current_label() -> ScalarSelect[str]:
-    """The label that counts for the prediction of the enclosing statement; NULL when there is none."""
     newest = select(Label.label).where(Label.prediction_id == Prediction.id).order_by(Label.id.desc()).limit(1)
     return newest.correlate(Prediction).scalar_subquery()
 
 
 def is_current() -> ColumnElement[bool]:
-    """True for a row of `labels` that no later one of the same prediction overrides."""
+    """True for a row of `labels` without a later one."""
     newer = aliased(Label)
     return ~exists().where(newer.prediction_id == Label.prediction_id, newer.id > Label.id)
 
 
 def is_labelled() -> ColumnElement[bool]:
-    """True for a prediction of the enclosing statement that somebody labelled."""
     return exists().where(Label.prediction_id == Prediction.id).correlate(Prediction)
 
 
 def add_label(session: Session, prediction_id: int, label: str, source: str) -> datetime:
-    """Append a label; return its time. The prediction must exist."""
     created_at = datetime.now(UTC)
     values = {"prediction_id": prediction_id, "label": label, "source": source, "created_at": created_at}
     session.execute(insert(Label).values(values))
@@ -34,6 +31,6 @@ def add_label(session: Session, prediction_id: int, label: str, source: str) -> 
 
 
 def list_labels(session: Session, prediction_id: int) -> list[Row[tuple[str, str, datetime]]]:
-    """Return every label of a prediction (label, source, created_at), the newest, which counts, first."""
+    """Return label, source and created_at, newest first."""
     statement = select(Label.label, Label.source, Label.created_at).where(Label.prediction_id == prediction_id)
     return list(session.execute(statement.order_by(Label.id.desc())))

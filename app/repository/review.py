@@ -1,4 +1,4 @@
-"""Reviews: which drawings are worth a look, which were drawn at random, and who has which before them."""
+"""The review queue: reserved drawings, random samples, drawings by margin."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -9,57 +9,53 @@ from sqlalchemy import ColumnElement, Result, Row, Select, delete, exists, func,
 from sqlalchemy.orm import Session
 
 from app.models import Drawing, Label, Prediction, Review
+from app.repository.columns import PREDICTION_COLUMNS
 
-LOOKED_AT: Final = 2000
-"""A page is made of at most so many candidates: whoever sent one drawing a million times delays nobody else."""
+# In case one drawing was sent a million times.
+MAX_CANDIDATES: Final = 2000
 
-ROUNDS: Final = (10, 40, 160, 640)
-"""How many ids are guessed at a time; few at first, since in most tables nearly every guess is one of a drawing."""
+# In most tables nearly every guessed id exists.
+GUESS_BATCH_SIZES: Final = (10, 40, 160, 640)
 
-ENOUGH: Final = 20
-"""When fewer guesses than this are right, the ids have too many gaps for guessing."""
+# With fewer hits the ids have too many gaps.
+MIN_HITS: Final = 20
 
-_CHUNK: Final = 25
+_READ_BATCH_SIZE: Final = 25
 
-# Any number will do, if nobody else uses it for a lock in the same database.
+# Unique among the database's advisory locks.
 _LOCK: Final = 0x526576696577
 
 
-def take_turn(session: Session) -> None:
-    """Let nobody else choose drawings before this transaction ends. SQLite has one writer at a time anyway."""
+def lock_queue(session: Session) -> None:
+    """SQLite has one writer, PostgreSQL needs a lock."""
     if session.connection().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
-def reserved_by(session: Session, reviewer: str, since: datetime) -> Iterator[Row[Any]]:
-    """Yield the unlabelled drawings that were offered to this reviewer after a time: random ones, smallest margin."""
+def iterate_reserved(session: Session, reviewer: str, since: datetime) -> Iterator[Row[Any]]:
+    """Yield the unlabelled drawings offered to a reviewer since a time."""
     ids = select(Review.prediction_id).join(Drawing, Drawing.prediction_id == Review.prediction_id)
     ids = ids.where(Review.reviewer == reviewer, Review.offered_at > since, ~_is_labelled(Review))
-    return _walk(session, ids.order_by(Review.sampled.desc(), Drawing.margin, Review.prediction_id))
+    return _iterate(session, ids.order_by(Review.sampled.desc(), Drawing.margin, Review.prediction_id))
 
 
-def drawn_and_waiting(session: Session, since: datetime) -> Iterator[Row[Any]]:
-    """Yield the unlabelled drawings that were drawn at random and are with nobody since a time, the oldest first."""
+def iterate_sampled(session: Session, since: datetime) -> Iterator[Row[Any]]:
+    """Yield unlabelled random samples that are not reserved, oldest first."""
     ids = select(Review.prediction_id).where(Review.sampled, _is_free(since), ~_is_labelled(Review))
-    return _walk(session, ids.order_by(Review.offered_at.asc().nulls_first(), Review.prediction_id))
+    return _iterate(session, ids.order_by(Review.offered_at.asc().nulls_first(), Review.prediction_id))
 
 
-def by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
-    """Yield the unlabelled drawings that are with nobody since a time, the smallest margin first.
-
-    Those that are labelled already are passed by in the index, without their rows being read.
-    """
+def iterate_by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
+    """Yield unlabelled drawings that are not reserved, smallest margin first."""
     ids = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     ids = ids.where(Drawing.margin.is_not(None), _is_free(since), ~_is_labelled(Drawing))
-    return _walk(session, ids.order_by(Drawing.margin, Drawing.prediction_id))
+    return _iterate(session, ids.order_by(Drawing.margin, Drawing.prediction_id))
 
 
-def draw(session: Session, random: Random) -> Iterator[Row[Any]]:
-    """Yield drawings that were never drawn, labelled or not; each time every one of them is equally likely.
+def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
+    """Yield drawings never sampled before, labelled or not, each equally likely.
 
-    Ids are guessed, and a guess that is the id of no such drawing is thrown away (rejection sampling), so that a draw
-    costs the same in any table. What was drawn is yielded once, and has to be saved as sampled. Ends after a bounded
-    number of guesses.
+    Rejection sampling on guessed ids, so the cost does not depend on the table's size.
     """
     ends = select(
         select(func.min(Drawing.prediction_id)).scalar_subquery(),
@@ -70,71 +66,60 @@ def draw(session: Session, random: Random) -> Iterator[Row[Any]]:
         return
     ids = range(first, last + 1)
     drawn: set[int] = set()
-    for guesses in ROUNDS:
-        guessed = random.sample(ids, min(guesses, len(ids)))
-        found = _never_drawn(session, set(guessed) - drawn)
+    for size in GUESS_BATCH_SIZES:
+        guessed = random.sample(ids, min(size, len(ids)))
+        found = _find_unsampled(session, set(guessed) - drawn)
         for id_ in guessed:
             if id_ in found:
                 drawn.add(id_)
                 yield found[id_]
-        if guesses >= len(ids):
+        if size >= len(ids):
             return
-    if len(drawn) < ENOUGH:
-        yield from _draw_by_counting(session, random, drawn)
+    if len(drawn) < MIN_HITS:
+        yield from _sample_by_offset(session, random, drawn)
 
 
-def _draw_by_counting(session: Session, random: Random, drawn: set[int]) -> Iterator[Row[Any]]:
-    """Yield some drawings that were never drawn, by their places in the list of all: slow, but gaps do not matter.
-
-    The list needs no order: whichever drawing is at a place, every one of them is at one.
-    """
+def _sample_by_offset(session: Session, random: Random, drawn: set[int]) -> Iterator[Row[Any]]:
+    """Sample by offset: slow, but gaps do not matter."""
+    # Random offsets need no order.
     left = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     left = left.where(~_is_sampled())
     count = session.scalar(select(func.count()).select_from(left.subquery())) or 0
-    for place in random.sample(range(count), min(ENOUGH, count)):
-        id_ = session.scalar(left.offset(place).limit(1))
-        # None when drawings were deleted since they were counted.
+    for offset in random.sample(range(count), min(MIN_HITS, count)):
+        id_ = session.scalar(left.offset(offset).limit(1))
+        # Deleted since the count.
         if id_ is not None and id_ not in drawn:
             drawn.add(id_)
-            yield from _never_drawn(session, [id_]).values()
+            yield from _find_unsampled(session, [id_]).values()
 
 
-def _never_drawn(session: Session, ids: Iterable[int]) -> dict[int, Row[Any]]:
+def _find_unsampled(session: Session, ids: Iterable[int]) -> dict[int, Row[Any]]:
     return {row.id: row for row in _find(session, ids) if not row.sampled}
 
 
-def keep(session: Session, ids: Iterable[int]) -> set[int]:
-    """Keep these predictions from being deleted until this transaction ends; return those that there are.
-
-    SQLite has one writer at a time, and leaves the clause out.
-    """
+def lock_predictions(session: Session, ids: Iterable[int]) -> set[int]:
+    """Keep predictions from being deleted; return the ids that still exist."""
     statement = select(Prediction.id).where(Prediction.id.in_(ids)).order_by(Prediction.id)
     return set(session.scalars(statement.with_for_update(read=True, key_share=True)))
 
 
-def save(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Store what is known of these reviews: prediction_id, sampled, reviewer and offered_at of each."""
+def save_reviews(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Insert or replace reviews."""
     if rows:
         session.execute(delete(Review).where(Review.prediction_id.in_([row["prediction_id"] for row in rows])))
         session.execute(insert(Review), rows)
 
 
-def _walk(session: Session, ids: Select[tuple[int]]) -> Iterator[Row[Any]]:
-    """Yield the drawings of a list in its order, without reading more of it than is asked for."""
-    with session.scalars(ids.limit(LOOKED_AT), execution_options={"yield_per": _CHUNK}) as walked:
-        for chunk in walked.partitions():
-            rows = {row.id: row for row in _find(session, chunk)}
-            yield from (rows[id_] for id_ in chunk if id_ in rows)
+def _iterate(session: Session, ids: Select[tuple[int]]) -> Iterator[Row[Any]]:
+    with session.scalars(ids.limit(MAX_CANDIDATES), execution_options={"yield_per": _READ_BATCH_SIZE}) as found:
+        for batch in found.partitions():
+            rows = {row.id: row for row in _find(session, batch)}
+            yield from (rows[id_] for id_ in batch if id_ in rows)
 
 
 def _find(session: Session, ids: Iterable[int]) -> Result[Any]:
-    """Return what is known of these drawings, and of what became of their review, in any order."""
     columns = (
-        Prediction.id,
-        Prediction.prediction,
-        Prediction.confidence,
-        Prediction.model_version,
-        Prediction.created_at,
+        *PREDICTION_COLUMNS,
         Drawing.scores,
         Drawing.margin,
         Drawing.pixels,
@@ -149,7 +134,7 @@ def _find(session: Session, ids: Iterable[int]) -> Result[Any]:
 
 
 def _is_labelled(of: type[Drawing | Review]) -> ColumnElement[bool]:
-    """True for what somebody labelled; asked of the table that is walked, for else another one's row is read first."""
+    # Correlated with the scanned table, so that no other row is read first.
     return exists().where(Label.prediction_id == of.prediction_id).correlate(of)
 
 

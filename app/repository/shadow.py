@@ -1,4 +1,4 @@
-"""Answers of a shadow model, kept apart from what was answered."""
+"""Store a shadow model's predictions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, cast
@@ -10,8 +10,6 @@ from app.models import Prediction, ShadowPrediction
 
 
 class ShadowAnswer(NamedTuple):
-    """What a shadow model would have answered to the drawing of a prediction."""
-
     prediction_id: int
     prediction: str
     confidence: float
@@ -23,13 +21,13 @@ _INSERT = insert(cast(Table, ShadowPrediction.__table__))
 def add_shadow_predictions(
     session: Session, model_sha256: str, model_version: str, answers: Sequence[ShadowAnswer]
 ) -> None:
-    """Store a model's answers; leave out predictions that are gone and those it has answered already."""
+    """Store answers, except to deleted predictions and ones already answered."""
     ids = [answer.prediction_id for answer in answers]
     answered = exists().where(
         ShadowPrediction.prediction_id == Prediction.id, ShadowPrediction.model_sha256 == model_sha256
     )
     missing = select(Prediction.id).where(Prediction.id.in_(ids), ~answered.correlate(Prediction))
-    # On PostgreSQL nobody may delete one of them before the answer that refers to it is there. SQLite has one writer.
+    # Keeps predictions from being deleted meanwhile.
     locked = missing.order_by(Prediction.id).with_for_update(read=True, key_share=True, of=Prediction)
     wanted = set(session.scalars(locked))
     rows = [

@@ -32,7 +32,7 @@ _LIVE: Any = {
 }
 
 
-class ShadowNumbers(BaseModel):
+class ShadowStats(BaseModel):
     """What a model says of drawings that another one answers."""
 
     predictions: int
@@ -58,7 +58,7 @@ class ModelVersion(BaseModel):
     first_seen: datetime | None = Field(description="The oldest drawing it answered, or saw in the shadow.")
     last_seen: datetime | None
     accuracy: Accuracy = Field(description="Of its answers that people labelled.")
-    shadow: ShadowNumbers | None
+    shadow: ShadowStats | None
 
 
 class ModelVersions(BaseModel):

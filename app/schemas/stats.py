@@ -15,7 +15,7 @@ ACCURACY: Any = {"labelled": 40, "correct": 38, "not_a_digit": 1, "accuracy": 0.
 _RANDOM: Any = {"labelled": 8, "correct": 8, "not_a_digit": 0, "accuracy": 1.0, "interval": [0.675592, 1.0]}
 _REST: Any = {"labelled": 32, "correct": 30, "not_a_digit": 1, "accuracy": 0.9375, "interval": [0.798529, 0.982689]}
 _CONFIDENCE: Any = {"count": 100, "mean_confidence": 0.981204}
-_NUMBERS: Any = {
+_STATS: Any = {
     **_CONFIDENCE,
     "digits": {digit: {"count": 10, "mean_confidence": 0.981204} for digit in DIGITS},
     "model_versions": {"v1": {**_CONFIDENCE, "accuracy": ACCURACY}},
@@ -40,7 +40,7 @@ class Confidence(BaseModel):
     mean_confidence: float | None = Field(description="0 to 1; null when there are none.")
 
 
-class VersionNumbers(Confidence):
+class VersionStats(Confidence):
     """The same of one model version, and how often it was right."""
 
     accuracy: Accuracy
@@ -54,22 +54,22 @@ class ConfidenceBin(BaseModel):
     count: int
 
 
-class Numbers(Confidence):
+class PredictionStats(Confidence):
     """Answers counted by digit and by model version."""
 
     digits: dict[str, Confidence] = Field(description="By what was answered; all ten digits are always there.")
-    model_versions: dict[str, VersionNumbers]
+    model_versions: dict[str, VersionStats]
     accuracy: Accuracy = Field(description="Of all that people labelled.")
 
 
-class Stats(Numbers):
+class Stats(PredictionStats):
     """The predictions that were asked for, in numbers."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
-                    **_NUMBERS,
+                    **_STATS,
                     "since": "2026-11-20T09:30:00.123456Z",
                     "until": "2026-11-20T17:12:45.654321Z",
                     "confidence_histogram": [
@@ -106,7 +106,7 @@ class StatsQuery(BaseModel):
 BucketSize = Literal["hour", "day", "week"]
 
 
-class Bucket(Numbers):
+class Bucket(PredictionStats):
     """One hour, day or week in numbers."""
 
     start: datetime
@@ -120,7 +120,7 @@ class Timeline(BaseModel):
             "examples": [
                 {
                     "bucket": "day",
-                    "buckets": [{"start": "2026-11-20T00:00:00Z", **_NUMBERS}],
+                    "buckets": [{"start": "2026-11-20T00:00:00Z", **_STATS}],
                 }
             ]
         }

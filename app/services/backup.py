@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,19 +16,18 @@ from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
 from app import __version__
+from app.atomic_file import UNFINISHED, atomic_file
 from app.database import Database
 from app.database.postgres.dumps import check_dump, dump_postgres
 from app.database.sqlite.copies import CopyError, check_sqlite, copy_sqlite, reading, size_of, sync
+from app.progress import Progress
 from app.repository.backup import count_rows, export_snapshot, find_revision
 from app.schemas.backup import BackupManifest
-
-# Is told now and then what is being done, how much of it is, and of how much; None where nobody knows.
-Progress = Callable[[str, int, int | None], object]
 
 MANIFEST: Final = ".manifest.json"
 _OURS: Final = re.compile(r"pixelwise-\d{8}T\d{6}\.\d{6}Z\.(db|dump)")
 _LOCK: Final = ".pixelwise-backup.lock"
-_UNFINISHED: Final = ".pixelwise-backup.unfinished"
+_UNFINISHED: Final = f".pixelwise-backup{UNFINISHED}"
 
 
 def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> tuple[Path, BackupManifest]:
@@ -37,14 +36,16 @@ def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> 
     A backup has its name when it is whole, checked and on disk. Raises CopyError, with the older ones untouched, when
     it cannot be made or another is being written there.
     """
-    with _alone_in(folder):
+    with _locked(folder):
         unfinished = folder / _UNFINISHED
-        # What a killed backup has left behind.
-        unfinished.unlink(missing_ok=True)
+        # Left by a killed backup.
+        for leftover in (unfinished, *folder.glob(f".pixelwise-*{MANIFEST}.*{UNFINISHED}")):
+            leftover.unlink(missing_ok=True)
         os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, mode=0o600))
         try:
-            backup, manifest = _made(database, unfinished, progress)
-            _keep(manifest.model_dump_json(indent=2).encode() + b"\n", manifest_of(backup))
+            backup, manifest = _write(database, unfinished, progress)
+            with atomic_file(manifest_of(backup)) as file:
+                file.write(manifest.model_dump_json(indent=2).encode() + b"\n")
             unfinished.replace(backup)
             sync(folder)
         finally:
@@ -75,7 +76,7 @@ def check_copy(copy: Path, rows: dict[str, int], progress: Progress) -> int:
     return orphans
 
 
-def _made(database: Database, unfinished: Path, progress: Progress) -> tuple[Path, BackupManifest]:
+def _write(database: Database, unfinished: Path, progress: Progress) -> tuple[Path, BackupManifest]:
     """Fill the file and check it; return the name it is to have, and its manifest."""
     now = datetime.now(UTC)
     with database.snapshot() as session:
@@ -115,7 +116,7 @@ def _copy(session: Session, unfinished: Path, progress: Progress) -> None:
             f"{unfinished.parent} has {free:,} bytes free and needs {2 * size:,}, twice the database's size;"
             " nothing was written"
         )
-    copy_sqlite(source, unfinished, lambda done, total: progress("Copying", done, total))
+    copy_sqlite(source, unfinished, progress)
 
 
 def _dump(session: Session, url: URL, unfinished: Path, progress: Progress) -> None:
@@ -124,7 +125,7 @@ def _dump(session: Session, url: URL, unfinished: Path, progress: Progress) -> N
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """Make the folder, which only its owner may look into; raise CopyError when another backup is written there."""
     folder.mkdir(mode=S_IRWXU, exist_ok=True)
     lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode=0o600)
@@ -136,15 +137,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def _keep(content: bytes, path: Path) -> None:
-    unfinished = path.with_name(_UNFINISHED + MANIFEST)
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, mode=0o600), "wb") as file:
-        file.write(content)
-    sync(unfinished)
-    unfinished.replace(path)
 
 
 def _delete_oldest(folder: Path, keep: int, made: Path) -> None:

@@ -1,33 +1,30 @@
 """Moving house: everything in an SQLite file is copied into a PostgreSQL database, and compared."""
 
-from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from app.database import Database
+from app.progress import Progress
 from app.repository.copy_to import (
     TABLES,
-    Content,
+    TableContent,
     add_rows,
-    content,
     count,
     count_orphans,
     find_last_ids,
     iterate_rows,
+    read_content,
     set_last_ids,
 )
 from app.schemas.copy_to import Copied, CopiedTable
 from app.services.errors import ServiceError
 
-# Is told now and then what is being done, how much of it is, and of how much.
-Progress = Callable[[str, int, int], object]
-
-TOGETHER: Final = 1000
+COPY_BATCH_SIZE: Final = 1000
 
 
-class Different(ServiceError):
+class TargetDiffers(ServiceError):
     """The other database holds something else."""
 
 
@@ -35,7 +32,7 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     """Copy every row with its id into a PostgreSQL database with the same tables, compare both, and return both's rows.
 
     Some rows at a time, each time in a transaction: when it is stopped and started again, it goes on where it was. All
-    comes from one state of the source. Raises Different when the target holds rows that the source has not, and
+    comes from one state of the source. Raises TargetDiffers when the target holds rows that the source has not, and
     ServiceError when the source has rows that PostgreSQL cannot take.
     """
     with source.snapshot() as session:
@@ -50,7 +47,7 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
         # What the source holds is known once it was read for copying, so it is read only once.
         here = dict(resumed)
         for table in TABLES:
-            for rows in iterate_rows(session, table, skip=resumed[table.name].rows, size=TOGETHER):
+            for rows in iterate_rows(session, table, skip=resumed[table.name].rows, size=COPY_BATCH_SIZE):
                 progress("Copying", sum(read.rows for read in here.values()), total)
                 with target.transaction() as writing:
                     add_rows(writing, table, rows)
@@ -67,17 +64,17 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     return Copied(tables=tables)
 
 
-def _prefix(session: Session, target: Database, table: Table) -> Content:
-    """Return what the target has already; raise Different unless it is the source's first rows."""
+def _prefix(session: Session, target: Database, table: Table) -> TableContent:
+    """Return what the target has already; raise TargetDiffers unless it is the source's first rows."""
     with target.snapshot() as other:
-        there = content(other, table)
-    if there.rows and there != content(session, table, first=there.rows):
-        raise Different(f"{table.name} holds rows of something else; copy into an empty database")
+        there = read_content(other, table)
+    if there.rows and there != read_content(session, table, limit=there.rows):
+        raise TargetDiffers(f"{table.name} holds rows of something else; copy into an empty database")
     return there
 
 
-def _compare(target: Database, table: Table, here: Content) -> None:
+def _compare(target: Database, table: Table, here: TableContent) -> None:
     with target.snapshot() as other:
-        there = content(other, table)
+        there = read_content(other, table)
     if there != here:
-        raise Different(f"{table.name} is not the same in both: {here.rows} rows here, {there.rows} there")
+        raise TargetDiffers(f"{table.name} is not the same in both: {here.rows} rows here, {there.rows} there")

@@ -13,6 +13,7 @@ from app.analysis.drift import Thresholds as Limits
 from app.config import get_settings
 from app.drawings.arrays import images_of
 from app.drawings.ink_statistics import INK, ink_statistics
+from app.drawings.shape import by_digit
 from app.repository.drift import list_drawings
 from app.schemas.drift import (
     DRAWINGS_NEEDED,
@@ -28,8 +29,8 @@ from app.schemas.drift import (
 from app.schemas.results import ResultFilters
 from app.services.errors import InvalidInput
 
-LAST: Final = 1000
-REFERENCE_LAST: Final = 10_000
+DEFAULT_WINDOW: Final = 1000
+DEFAULT_REFERENCE: Final = 10_000
 
 
 def drift(session: Session, query: DriftQuery) -> Drift:
@@ -71,8 +72,8 @@ class _Drawings(NamedTuple):
 
 def _by_number(session: Session, query: DriftQuery) -> tuple[_Drawings, _Drawings]:
     filters = ResultFilters(model_version=query.model_version)
-    window = _read(list_drawings(session, filters, query.last or LAST))
-    before = list_drawings(session, filters, query.reference_last or REFERENCE_LAST, before=window.last_id)
+    window = _read(list_drawings(session, filters, query.last or DEFAULT_WINDOW))
+    before = list_drawings(session, filters, query.reference_last or DEFAULT_REFERENCE, before=window.last_id)
     return window, _read(before)
 
 
@@ -125,11 +126,11 @@ def _signal(signal: Signal) -> DriftSignal:
         psi=one.psi,
         psi_threshold=signal.psi_threshold,
         drifted=signal.drifted,
-        window=_by_digit(one.window),
-        reference=_by_digit(one.reference),
+        window=_means(one.window),
+        reference=_means(one.reference),
         histogram=DriftHistogram(**one.histogram._asdict()),
     )
 
 
-def _by_digit(known: float | list[float]) -> float | dict[str, float]:
-    return known if isinstance(known, float) else {str(digit): share for digit, share in enumerate(known)}
+def _means(values: float | list[float]) -> float | dict[str, float]:
+    return values if isinstance(values, float) else by_digit(values)

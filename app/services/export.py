@@ -3,7 +3,7 @@
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,25 +17,23 @@ from app import __version__
 from app.analysis import export_files
 from app.analysis.export_files import Array, ExportRow
 from app.database.schema_version import schema_revision
-from app.drawings.shape import SIDE
-from app.repository.export import iterate_subjects, list_contents, list_pixels
+from app.drawings.shape import DIGITS, LABELS, NOT_A_DIGIT, SIDE, by_digit
+from app.progress import Progress, no_progress
+from app.repository.drawings import list_pixels
+from app.repository.export import iterate_selected, list_rows
 from app.schemas.export import ExportCounts, ExportFormat, ExportManifest, ExportQuery, ExportSplit
 from app.services.errors import InvalidInput
 
-Progress = Callable[[int, int], None]
-"""Is told now and then how much is done, and of how much."""
-
-CHUNK: Final = 600
-MOST_VERSIONS: Final = 20
+READ_BATCH_SIZE: Final = 600
+MAX_VERSIONS: Final = 20
 """The manifest travels in a header, where it must stay short."""
 
-_LABELS: Final = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "none")
-_CODES: Final = {label: code for code, label in enumerate(_LABELS)}
-_DIGITS: Final = {label: code for label, code in _CODES.items() if label != "none"}
-_NONE: Final = _CODES["none"]
-_UNKNOWN: Final = len(_LABELS)
+_CODES: Final = {label: code for code, label in enumerate(LABELS)}
+_DIGIT_CODES: Final = {label: code for label, code in _CODES.items() if label in DIGITS}
+_NONE: Final = _CODES[NOT_A_DIGIT]
+_UNKNOWN: Final = len(LABELS)
 _TRAIN, _TEST, _NO_DRAWING = range(3)
-_SIDES: Final = ("train", "test", None)
+_SPLITS: Final = ("train", "test", None)
 
 Chosen = npt.NDArray[np.int32]
 """Places of rows, in their order."""
@@ -47,7 +45,7 @@ class Export:
     What it keeps of a row is some fifteen bytes, so a million rows take hardly more memory than a thousand.
     """
 
-    def __init__(self, session: Session, query: ExportQuery, progress: Progress = lambda done, total: None) -> None:
+    def __init__(self, session: Session, query: ExportQuery, progress: Progress = no_progress) -> None:
         """Read every row once. `session` must see one state of the database until the content is written.
 
         Raises InvalidInput for a query that asks for labels and for what has none.
@@ -59,8 +57,8 @@ class Export:
         self._progress = progress
         self._done = 0
         self._versions: Counter[str] = Counter()
-        self._ids, self._labels, self._answers = self._read_subjects()
-        self._sides = np.empty(len(self._ids), np.int8)
+        self._ids, self._labels, self._answers = self._read_selected()
+        self._splits = np.empty(len(self._ids), np.int8)
         self.manifest = self._describe(sha256=self._read_drawings())
 
     def content(self) -> Iterator[bytes]:
@@ -69,66 +67,66 @@ class Export:
             case ExportFormat.NPZ:
                 yield from export_files.npz(self.manifest.one_line().encode(), self._arrays())
             case ExportFormat.JSONL:
-                usable = (self._sides != _NO_DRAWING) & (self._answers != _UNKNOWN)
+                usable = (self._splits != _NO_DRAWING) & (self._answers != _UNKNOWN)
                 yield from export_files.jsonl(self._rows(_where(usable)))
             case ExportFormat.CSV:
                 yield from export_files.table(self._rows(np.arange(len(self._ids), dtype=np.int32)))
-        self._progress(2 * len(self._ids), 2 * len(self._ids))
+        self._progress("Exporting", 2 * len(self._ids), 2 * len(self._ids))
 
-    def _read_subjects(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.int8]]:
+    def _read_selected(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.int8]]:
         """Return ids, labels, and what each drawing is taken for: its label, or else the model's answer."""
         ids, labels, answers = array("q"), array("b"), array("b")
         query = self._query
         labelled_only = not query.include_unlabelled or query.label is not None or query.labelled is True
-        for part in iterate_subjects(self._session, query, labelled_only=labelled_only, size=CHUNK):
+        for part in iterate_selected(self._session, query, labelled_only=labelled_only, size=READ_BATCH_SIZE):
             for id_, prediction, version, label in part:
                 ids.append(id_)
                 labels.append(_UNKNOWN if label is None else _CODES[label])
-                answers.append(_DIGITS.get(prediction, _UNKNOWN) if label is None else _CODES[label])
+                answers.append(_DIGIT_CODES.get(prediction, _UNKNOWN) if label is None else _CODES[label])
                 self._versions[version] += 1
         return np.frombuffer(ids, np.int64), np.frombuffer(labels, np.int8), np.frombuffer(answers, np.int8)
 
     def _read_drawings(self) -> str:
-        """Put each drawing on its side; return the checksum of all rows."""
+        """Put each drawing on its split; return the checksum of all rows."""
         content = hashlib.sha256()
-        for chunk in self._chunks(np.arange(len(self._ids), dtype=np.int32)):
-            ids = self._ids[chunk].tolist()
+        for batch in self._batches(np.arange(len(self._ids), dtype=np.int32)):
+            ids = self._ids[batch].tolist()
             drawings = list_pixels(self._session, ids)
-            for i, id_ in zip(chunk.tolist(), ids, strict=True):
+            for i, id_ in zip(batch.tolist(), ids, strict=True):
                 pixels = drawings.get(id_)
-                self._sides[i] = _NO_DRAWING if pixels is None else self._side(pixels)
+                self._splits[i] = _NO_DRAWING if pixels is None else self._split(pixels)
                 drawing = "" if pixels is None else hashlib.sha256(pixels).hexdigest()
                 content.update(f"{id_},{drawing},{self._label(i) or ''}\n".encode())
         return content.hexdigest()
 
-    def _side(self, pixels: bytes) -> int:
+    def _split(self, pixels: bytes) -> int:
         return _TEST if export_files.is_test(pixels, self._query.seed, self._query.test_share) else _TRAIN
 
     def _label(self, i: int) -> str | None:
         code = self._labels[i]
-        return None if code == _UNKNOWN else _LABELS[code]
+        return None if code == _UNKNOWN else LABELS[code]
 
-    def _chunks(self, chosen: Chosen) -> Iterator[Chosen]:
-        for start in range(0, len(chosen), CHUNK):
-            chunk = chosen[start : start + CHUNK]
-            yield chunk
-            self._done += len(chunk)
-            self._progress(self._done, 2 * len(self._ids))
+    def _batches(self, chosen: Chosen) -> Iterator[Chosen]:
+        for start in range(0, len(chosen), READ_BATCH_SIZE):
+            batch = chosen[start : start + READ_BATCH_SIZE]
+            yield batch
+            self._done += len(batch)
+            self._progress("Exporting", self._done, 2 * len(self._ids))
 
     def _describe(self, sha256: str) -> ExportManifest:
-        drawn, digit = self._sides != _NO_DRAWING, self._answers < _NONE
+        drawn, digit = self._splits != _NO_DRAWING, self._answers < _NONE
         answers = self._answers[drawn & digit]
         counts = ExportCounts(
             rows=len(self._ids),
-            train=int((digit & (self._sides == _TRAIN)).sum()),
-            test=int((digit & (self._sides == _TEST)).sum()),
+            train=int((digit & (self._splits == _TRAIN)).sum()),
+            test=int((digit & (self._splits == _TEST)).sum()),
             none=int((drawn & (self._answers == _NONE)).sum()),
             without_drawing=int((~drawn).sum()),
             without_digit=int((drawn & (self._answers == _UNKNOWN)).sum()),
             unlabelled=int((drawn & digit & (self._labels == _UNKNOWN)).sum()),
-            per_digit={name: int((answers == code).sum()) for name, code in _DIGITS.items()},
+            per_digit={name: int((answers == code).sum()) for name, code in _DIGIT_CODES.items()},
         )
-        versions = dict(self._versions.most_common(MOST_VERSIONS))
+        versions = dict(self._versions.most_common(MAX_VERSIONS))
         query = self._query
         return ExportManifest(
             format=query.format,
@@ -144,27 +142,27 @@ class Export:
         )
 
     def _arrays(self) -> Iterator[Array]:
-        for side, name in ((_TRAIN, "train"), (_TEST, "test")):
-            chosen = _where((self._answers < _NONE) & (self._sides == side))
+        for split, name in ((_TRAIN, "train"), (_TEST, "test")):
+            chosen = _where((self._answers < _NONE) & (self._splits == split))
             yield self._images(f"x_{name}", chosen)
             yield _array(f"y_{name}", self._answers.view(np.uint8), chosen)
             yield _array(f"ids_{name}", self._ids, chosen)
             if self._query.include_unlabelled:
                 yield _array(f"labelled_{name}", self._labels != _UNKNOWN, chosen)
-        none = _where((self._answers == _NONE) & (self._sides != _NO_DRAWING))
+        none = _where((self._answers == _NONE) & (self._splits != _NO_DRAWING))
         yield self._images("x_none", none)
         yield _array("ids_none", self._ids, none)
-        yield _array("test_none", self._sides == _TEST, none)
+        yield _array("test_none", self._splits == _TEST, none)
 
     def _images(self, name: str, chosen: Chosen) -> Array:
-        chunks = self._chunks(chosen)
-        parts = (b"".join(list_pixels(self._session, self._ids[chunk].tolist()).values()) for chunk in chunks)
+        batches = self._batches(chosen)
+        parts = (b"".join(list_pixels(self._session, self._ids[batch].tolist()).values()) for batch in batches)
         return Array(name, np.uint8, (len(chosen), SIDE, SIDE), parts)
 
     def _rows(self, chosen: Chosen) -> Iterator[ExportRow]:
-        for chunk in self._chunks(chosen):
-            contents = list_contents(self._session, self._ids[chunk].tolist())
-            for i, found in zip(chunk.tolist(), contents, strict=True):
+        for batch in self._batches(chosen):
+            rows = list_rows(self._session, self._ids[batch].tolist())
+            for i, found in zip(batch.tolist(), rows, strict=True):
                 yield self._row(i, found)
 
     def _row(self, i: int, found: Row[Any]) -> ExportRow:
@@ -173,7 +171,7 @@ class Export:
             id=found.id,
             label=self._label(i),
             y=answer if answer < _NONE else None,
-            split=_SIDES[self._sides[i]],
+            split=_SPLITS[self._splits[i]],
             prediction=found.prediction,
             confidence=found.confidence,
             scores=_scores(found.scores),
@@ -190,7 +188,9 @@ def _where(condition: npt.NDArray[np.bool_]) -> Chosen:
 
 
 def _array(name: str, values: npt.NDArray[Any], chosen: Chosen) -> Array:
-    parts = (values[chosen[start : start + CHUNK]].tobytes() for start in range(0, len(chosen), CHUNK))
+    parts = (
+        values[chosen[start : start + READ_BATCH_SIZE]].tobytes() for start in range(0, len(chosen), READ_BATCH_SIZE)
+    )
     return Array(name, values.dtype, (len(chosen),), parts)
 
 
@@ -201,7 +201,7 @@ def _scores(text: str | None) -> dict[str, float] | None:
     if text is None:
         return None
     try:
-        return {str(digit): score for digit, score in enumerate(_decode_scores(text))}
+        return by_digit(_decode_scores(text))
     except msgspec.MsgspecError:
         # Whoever writes rows by hand may write anything; one of them must not break every export.
         return None

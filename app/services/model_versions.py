@@ -1,4 +1,4 @@
-"""The models of which there is a trace: what they answered, and what they would have answered."""
+"""The models of which there is a found: what they answered, and what they would have answered."""
 
 import math
 from collections import defaultdict
@@ -14,8 +14,8 @@ from app.analysis.intervals import mcnemar_exact
 from app.repository import model_versions as repository
 from app.repository import stats
 from app.repository.stats import Selection
-from app.schemas.model_versions import ModelVersion, ModelVersions, ShadowNumbers
-from app.services.tally import DECIMALS, Tally
+from app.schemas.model_versions import ModelVersion, ModelVersions, ShadowStats
+from app.services.stats_counter import DECIMALS, StatsCounter
 
 Role = Literal["live", "shadow"]
 
@@ -38,7 +38,7 @@ class LoadedModel(Protocol):
         """What it can answer."""
 
 
-class _Name(NamedTuple):
+class _ModelKey(NamedTuple):
     """Which model. Answers are stored with the version alone, so the file behind old ones is unknown."""
 
     version: str
@@ -46,14 +46,14 @@ class _Name(NamedTuple):
 
 
 @dataclass
-class _Trace:
+class _ModelStats:
     """What one model left behind: what it answered, and what it said of drawings that another one answered."""
 
-    answers: Tally = field(default_factory=Tally)
-    shadow: Tally = field(default_factory=Tally)
+    answers: StatsCounter = field(default_factory=StatsCounter)
+    shadow: StatsCounter = field(default_factory=StatsCounter)
     agreed: int = 0
     # What was answered to the labelled drawings that the model saw in the shadow.
-    answered: Tally = field(default_factory=Tally)
+    answered: StatsCounter = field(default_factory=StatsCounter)
     only_answered_correct: int = 0
     only_shadow_correct: int = 0
     times: list[datetime] = field(default_factory=list)
@@ -76,10 +76,10 @@ class _Trace:
     def _add_times(self, row: Row[Any]) -> None:
         self.times += [time for time in (row.oldest, row.newest) if time is not None]
 
-    def as_shadow(self) -> ShadowNumbers | None:
+    def as_shadow(self) -> ShadowStats | None:
         if self.shadow.mean_confidence is None:
             return None
-        return ShadowNumbers(
+        return ShadowStats(
             predictions=self.shadow.count,
             mean_confidence=self.shadow.mean_confidence,
             agreed=self.agreed,
@@ -95,37 +95,37 @@ class _Trace:
 def get_model_versions(session: Session, loaded: Mapping[Role, LoadedModel]) -> ModelVersions:
     """Return every model that is loaded, that answered or that saw drawings in the shadow: the loaded ones first."""
     # Who is loaded for both counts as live.
-    roles = {_Name(loaded[role].version, loaded[role].sha256): role for role in reversed(_ORDER) if role in loaded}
-    live = {name.version: name for name, role in roles.items() if role == "live"}
-    traces = defaultdict[_Name, _Trace](_Trace, {name: _Trace() for name in roles})
+    roles = {_ModelKey(loaded[role].version, loaded[role].sha256): role for role in reversed(_ORDER) if role in loaded}
+    live = {key.version: key for key, role in roles.items() if role == "live"}
+    by_key = defaultdict[_ModelKey, _ModelStats](_ModelStats, {key: _ModelStats() for key in roles})
     for row in repository.count_versions(session):
-        traces[live.get(row.model_version, _Name(row.model_version, None))].add_answers(row)
+        by_key[live.get(row.model_version, _ModelKey(row.model_version, None))].add_answers(row)
     for row in stats.count_labels(session, Selection()):
-        trace = traces[live.get(row.model_version, _Name(row.model_version, None))]
-        trace.answers.add_labels(row, correct=row.correct)
+        found = by_key[live.get(row.model_version, _ModelKey(row.model_version, None))]
+        found.answers.add_labels(row, correct=row.correct)
     for row in repository.count_shadow(session):
-        traces[_Name(row.model_version, row.model_sha256)].add_shadow(row)
+        by_key[_ModelKey(row.model_version, row.model_sha256)].add_shadow(row)
     for row in repository.count_shadow_labels(session):
-        traces[_Name(row.model_version, row.model_sha256)].add_shadow_labels(row)
+        by_key[_ModelKey(row.model_version, row.model_sha256)].add_shadow_labels(row)
     models = []
-    for name, trace in sorted(traces.items(), key=lambda item: (item[0].version, item[0].sha256 or "")):
-        role = roles.get(name)
-        models.append(_described(name, trace, role, loaded[role].classes if role else None))
+    for key, found in sorted(by_key.items(), key=lambda item: (item[0].version, item[0].sha256 or "")):
+        role = roles.get(key)
+        models.append(_described(key, found, role, loaded[role].classes if role else None))
     return ModelVersions(models=sorted(models, key=_place))
 
 
-def _described(name: _Name, trace: _Trace, role: Role | None, classes: list[str] | None) -> ModelVersion:
+def _described(key: _ModelKey, found: _ModelStats, role: Role | None, classes: list[str] | None) -> ModelVersion:
     return ModelVersion(
-        version=name.version,
+        version=key.version,
         loaded=role,
-        sha256=name.sha256,
+        sha256=key.sha256,
         classes=classes,
-        predictions=trace.answers.count,
-        mean_confidence=trace.answers.mean_confidence,
-        first_seen=min(trace.times, default=None),
-        last_seen=max(trace.times, default=None),
-        accuracy=trace.answers.as_accuracy(),
-        shadow=trace.as_shadow(),
+        predictions=found.answers.count,
+        mean_confidence=found.answers.mean_confidence,
+        first_seen=min(found.times, default=None),
+        last_seen=max(found.times, default=None),
+        accuracy=found.answers.as_accuracy(),
+        shadow=found.as_shadow(),
     )
 
 

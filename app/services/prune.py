@@ -8,26 +8,25 @@ from typing import Final, TypeVar
 from sqlalchemy.orm import Session
 
 from app.database import Database
+from app.progress import Progress
 from app.repository.idempotency import delete_answers
 from app.repository.prune import (
-    count_answers,
-    count_old,
-    delete_unless_labelled_since,
-    find_room,
-    list_old,
-    release_room,
+    count_idempotency_keys,
+    count_old_predictions,
+    delete_predictions,
+    find_free_space,
+    list_old_predictions,
+    release_free_pages,
 )
 from app.repository.results import Position
 from app.schemas.prune import Pruned
 from app.services.idempotency import KEPT
 
 T = TypeVar("T")
-# Is told now and then what is being done, how much of it is, and of how much.
-Progress = Callable[[str, int, int], object]
 
-# A transaction of so many takes some ten milliseconds.
-TOGETHER: Final = 200
-PAGES_TOGETHER: Final = 300
+# A transaction takes about ten milliseconds.
+DELETE_BATCH_SIZE: Final = 200
+PAGE_BATCH_SIZE: Final = 300
 
 
 def prune(database: Database, before: datetime, *, labelled: bool, dry_run: bool, progress: Progress) -> Pruned:
@@ -38,29 +37,29 @@ def prune(database: Database, before: datetime, *, labelled: bool, dry_run: bool
     """
     expired = datetime.now(UTC) - KEPT
     with database.snapshot() as session:
-        old, keys = count_old(session, before), count_answers(session, expired)
-    going = old.predictions if labelled else old.predictions - old.labelled
+        old, keys = count_old_predictions(session, before), count_idempotency_keys(session, expired)
+    count = old.predictions if labelled else old.predictions - old.labelled
     released = 0
     if not dry_run:
         _delete_answers(database, expired, keys)
-        going = _delete_old(database, before, labelled=labelled, total=going, progress=progress)
-        released = _release_room(database, progress)
+        count = _delete_old(database, before, labelled=labelled, total=count, progress=progress)
+        released = _shrink_file(database, progress)
     with database.snapshot() as session:
-        room = find_room(session)
+        space = find_free_space(session)
     return Pruned(
         dry_run=dry_run,
         before=before,
-        predictions=going,
+        predictions=count,
         labelled_kept=0 if labelled else old.labelled,
         idempotency_keys=keys,
-        released_bytes=None if room is None else released,
-        free_bytes=None if room is None else room.free,
+        released_bytes=None if space is None else released,
+        free_bytes=None if space is None else space.bytes,
     )
 
 
 def _delete_answers(database: Database, before: datetime, count: int) -> None:
-    for _ in range(0, count, TOGETHER):
-        _write(database, lambda session: delete_answers(session, before=before, limit=TOGETHER))
+    for _ in range(0, count, DELETE_BATCH_SIZE):
+        _write(database, lambda session: delete_answers(session, before=before, limit=DELETE_BATCH_SIZE))
 
 
 def _delete_old(database: Database, before: datetime, *, labelled: bool, total: int, progress: Progress) -> int:
@@ -70,7 +69,7 @@ def _delete_old(database: Database, before: datetime, *, labelled: bool, total: 
         progress("Deleting", deleted, total)
         # Read apart from the write, which is then as short as can be.
         with database.snapshot() as session:
-            batch = list_old(session, before, after, labelled=labelled, limit=TOGETHER)
+            batch = list_old_predictions(session, before, after, labelled=labelled, limit=DELETE_BATCH_SIZE)
         if not batch:
             return deleted
         ids, after = [position.id for position in batch], batch[-1]
@@ -78,25 +77,25 @@ def _delete_old(database: Database, before: datetime, *, labelled: bool, total: 
 
 
 def _deleting(ids: list[int], *, labelled: bool) -> Callable[[Session], int]:
-    return lambda session: delete_unless_labelled_since(session, ids, labelled=labelled)
+    return lambda session: delete_predictions(session, ids, labelled=labelled)
 
 
-def _release_room(database: Database, progress: Progress) -> int:
+def _shrink_file(database: Database, progress: Progress) -> int:
     """Make an SQLite file smaller that was made for it; return by how many bytes."""
     with database.snapshot() as session:
-        before = find_room(session)
+        before = find_free_space(session)
     if before is None or not before.can_shrink:
         return 0
-    free = before.free
+    free = before.bytes
     while free > 0:
-        progress("Giving back", before.free - free, before.free)
-        _write(database, lambda session: release_room(session, PAGES_TOGETHER))
+        progress("Giving back", before.bytes - free, before.bytes)
+        _write(database, lambda session: release_free_pages(session, PAGE_BATCH_SIZE))
         with database.snapshot() as session:
-            room = find_room(session)
-        if room is None or room.free >= free:
+            space = find_free_space(session)
+        if space is None or space.bytes >= free:
             break
-        free = room.free
-    return before.free - free
+        free = space.bytes
+    return before.bytes - free
 
 
 def _write(database: Database, work: Callable[[Session], T]) -> T:

@@ -3,7 +3,7 @@
 Only reads the database, piece by piece, so that it can run beside the service.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,28 +21,28 @@ from app.analysis.replay.answer_store import (
     Description,
     FolderRefused,
     folder_name,
-    whole_file,
 )
 from app.analysis.replay.counts import Counts, Kind
-from app.analysis.replay.flips import Flip, FlipsTable, Foremost
-from app.analysis.replay.latency import BATCH, speeds
+from app.analysis.replay.flips import Flip, FlipsTable, TopFlips
+from app.analysis.replay.latency import BATCH_SIZE, speeds
 from app.analysis.replay.verdict import verdict, verdict_on_part
+from app.atomic_file import atomic_file
 from app.classifier import Classifier, ModelError
 from app.database import Database
 from app.drawings.arrays import images_of
+from app.progress import Progress, no_progress
 from app.repository import replay as repository
+from app.repository.drawings import list_newest_pixels, list_pixels
 from app.schemas.export import ExportQuery
 from app.schemas.replay import Latency, ModelFile, ReplayReport
 from app.services.errors import InvalidInput
 
 # So much is lost when a replay is interrupted, a twentieth of a second's work.
-CHUNK: Final = 1000
-SHOWN: Final = 1000
+SCORE_BATCH_SIZE: Final = 1000
+MAX_SHOWN_FLIPS: Final = 1000
 
 # Which drawings exports keep for testing, unless they are told another seed.
 _SPLIT: Final = ExportQuery()
-
-Progress = Callable[[int, int], None]
 
 
 class Replayed(NamedTuple):
@@ -61,7 +61,7 @@ def replay(
     *,
     folder: Path | None = None,
     model_version: str | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Replayed:
     """Score every stored drawing with the model, compare, and write the report into the folder.
 
@@ -92,7 +92,7 @@ class _Replay:
         self._model = model
         self._progress = progress
         with database.snapshot() as session:
-            self._stretch = repository.stretch(session, model_version)
+            self._id_range = repository.find_id_range(session, model_version)
         self._without_drawing = 0
         self._done = 0
 
@@ -103,7 +103,7 @@ class _Replay:
             model_version=self._model.version,
             classes=self._model.classes,
             database=database_name(self._database),
-            only_model_version=self._stretch.model_version,
+            only_model_version=self._id_range.model_version,
         )
 
     def score(self, file: AnswersFile) -> None:
@@ -111,14 +111,14 @@ class _Replay:
 
         Goes through all ids each time: on PostgreSQL a row may come to light after one that has a higher id.
         """
-        known = file.read()
+        stored = file.read()
         after = None
-        self._advance(0)
+        self._advance("Scoring", 0)
         while True:
             with self._database.snapshot() as session:
-                ids = np.array(repository.list_ids(session, self._stretch, after, CHUNK), np.int64)
-                lacking = set(ids[known.places(ids) < 0].tolist())
-                drawings = repository.find_drawings(session, ids.tolist()) if lacking else {}
+                ids = np.array(repository.list_ids(session, self._id_range, after, SCORE_BATCH_SIZE), np.int64)
+                lacking = set(ids[stored.places(ids) < 0].tolist())
+                drawings = list_pixels(session, ids.tolist()) if lacking else {}
             if not ids.size:
                 return
             self._without_drawing += len(lacking - drawings.keys())
@@ -127,34 +127,34 @@ class _Replay:
                 # replay gives exactly the answers of one that was not.
                 file.append(_answers(self._model, drawings)[[id_ in lacking for id_ in drawings]])
             after = int(ids[-1])
-            self._advance(ids.size)
+            self._advance("Scoring", ids.size)
 
     def compare(self, answers: Answers, loaded: Classifier, folder: Path) -> Replayed:
         """Compare and write the three files; each is there whole or not at all."""
         files = folder / "report.json", folder / "flips.html", folder / "flips.csv"
         report_file, page_file, table_file = files
-        counts, foremost = Counts(), Foremost(SHOWN)
-        with whole_file(table_file, newline="") as file:
+        counts, top_flips = Counts(), TopFlips(MAX_SHOWN_FLIPS)
+        with atomic_file(table_file) as file:
             table = FlipsTable(file)
             for compared, kind in self._compared(answers):
                 counts.add(compared, kind)
                 if compared.stored != compared.new:
-                    foremost.add(compared)
+                    top_flips.add(compared)
                     table.add(compared)
         report = self._report(counts, loaded)
-        shown = foremost.in_order()
+        shown = top_flips.in_order()
         with self._database.snapshot() as session:
-            drawings = repository.find_drawings(session, [flip.id for flip in shown])
-        with whole_file(page_file) as file:
-            file.write(page.render(report, shown, drawings))
-        with whole_file(report_file) as file:
-            file.write(report.model_dump_json(indent=2) + "\n")
+            drawings = list_pixels(session, [flip.id for flip in shown])
+        with atomic_file(page_file) as file:
+            file.write(page.render(report, shown, drawings).encode())
+        with atomic_file(report_file) as file:
+            file.write(report.model_dump_json(indent=2).encode() + b"\n")
         return Replayed(report, *files)
 
-    def _advance(self, count: int) -> None:
+    def _advance(self, step: str, count: int) -> None:
         self._done += count
         # Every row is read twice, to be scored and to be compared.
-        self._progress(self._done, 2 * self._stretch.size)
+        self._progress(step, self._done, 2 * self._id_range.size)
 
     def _compared(self, answers: Answers) -> Iterator[tuple[Flip, Kind]]:
         """Yield each drawing that has an answer of both models, and of what kind it is."""
@@ -168,13 +168,13 @@ class _Replay:
                 if place >= 0:
                     yield self._side_by_side(row, answers, place), Kind(row.sampled, row.id in held_out)
             after = rows[-1].id
-            self._advance(len(rows))
+            self._advance("Comparing", len(rows))
 
     def _next_rows(self, after: int | None) -> tuple[list[Row[Any]], set[int]]:
         """Return the next stored answers, and the ids of those labelled ones that exports keep for testing."""
         with self._database.snapshot() as session:
-            rows = repository.list_answers(session, self._stretch, after, CHUNK)
-            drawings = repository.find_drawings(session, [row.id for row in rows if row.label is not None])
+            rows = repository.list_predictions(session, self._id_range, after, SCORE_BATCH_SIZE)
+            drawings = list_pixels(session, [row.id for row in rows if row.label is not None])
         return rows, {id_ for id_, pixels in drawings.items() if is_test(pixels, _SPLIT.seed, _SPLIT.test_share)}
 
     def _side_by_side(self, row: Row[Any], answers: Answers, place: int) -> Flip:
@@ -199,7 +199,7 @@ class _Replay:
             model=ModelFile(version=self._model.version, sha256=self._model.sha256),
             loaded=ModelFile(version=loaded.version, sha256=loaded.sha256),
             database=database_name(self._database),
-            only_model_version=self._stretch.model_version,
+            only_model_version=self._id_range.model_version,
             created_at=datetime.now(UTC),
             drawings=counts.drawings,
             without_drawing=self._without_drawing,
@@ -215,11 +215,11 @@ class _Replay:
 
     def _latency(self, loaded: Classifier) -> Latency | None:
         with self._database.snapshot() as session:
-            pixels = repository.newest_drawings(session, BATCH)
+            pixels = list_newest_pixels(session, BATCH_SIZE)
         if not pixels:
             return None
         new, old = speeds([self._model.classify_batch, loaded.classify_batch], images_of(pixels))
-        return Latency(batch_size=BATCH, new=new, loaded=old)
+        return Latency(batch_size=BATCH_SIZE, new=new, loaded=old)
 
 
 def database_name(database: Database) -> str:
@@ -235,10 +235,10 @@ def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.vo
     ids, places = list(drawings), {name: place for place, name in enumerate(model.classes)}
     images = images_of(list(drawings.values()))
     records = np.empty(len(ids), RECORD)
-    for start in range(0, len(ids), BATCH):
-        batch = ids[start : start + BATCH]
+    for start in range(0, len(ids), BATCH_SIZE):
+        batch = ids[start : start + BATCH_SIZE]
         try:
-            answers = model.classify_batch(images[start : start + BATCH])
+            answers = model.classify_batch(images[start : start + BATCH_SIZE])
         except Exception as error:  # onnxruntime raises bare subclasses of Exception for whatever goes wrong.
             raise ModelError(f"the model fails on some of the drawings {batch[0]} to {batch[-1]}") from error
         if not all(0 <= answer["confidence"] <= 1 for answer in answers):

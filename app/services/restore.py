@@ -14,12 +14,13 @@ from app.database.postgres.dumps import check_dump, restore_postgres
 from app.database.schema_version import schema_problem, schema_revision
 from app.database.sqlite.copies import CopyError, reading, replace, used_by_nobody
 from app.database.url import checked_url
+from app.progress import Progress
 from app.repository.backup import count_rows
 from app.schemas.backup import BackupManifest
 from app.schemas.restore import Restored
-from app.services.backup import Progress, check_copy, checksum, manifest_of
+from app.services.backup import check_copy, checksum, manifest_of
 
-_PIECE: Final = 1 << 23
+_BLOCK_SIZE: Final = 1 << 23
 
 _UNFINISHED: Final = ".pixelwise-restore.unfinished"
 
@@ -80,7 +81,7 @@ def _replace_file(database: Path, backup: Path, manifest: BackupManifest, progre
 def _copy_file(source: Path, target: Path, progress: Progress) -> None:
     size, done = source.stat().st_size, 0
     with source.open("rb") as original, target.open("wb") as copy:
-        while piece := original.read(_PIECE):
+        while piece := original.read(_BLOCK_SIZE):
             copy.write(piece)
             done += len(piece)
             progress("Copying", done, size)

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from app.drawings.shape import by_digit
 from app.repository import results as repository
+from app.repository.drawings import find_pixels
 from app.repository.results import Position
 from app.schemas.results import Result, ResultsPage, ResultsQuery, ResultSummary
 from app.services.cursors import cursor_of, position_of
@@ -34,15 +36,15 @@ def get(session: Session, prediction_id: int) -> Record:
     row = repository.find_result(session, prediction_id)
     if row is None:
         raise _unknown(prediction_id)
-    known = dict(row._mapping)
-    scores = known.pop("scores")
-    result = Result(scores=scores and {str(digit): score for digit, score in enumerate(scores)}, **known)
+    columns = dict(row._mapping)
+    scores = columns.pop("scores")
+    result = Result(scores=scores and by_digit(scores), **columns)
     return Record(result, hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:32])
 
 
 def find_drawing(session: Session, prediction_id: int) -> bytes | None:
     """Return the 784 bytes that were classified, or None when there are none."""
-    return repository.find_pixels(session, prediction_id)
+    return find_pixels(session, prediction_id)
 
 
 def get_drawing(session: Session, prediction_id: int) -> bytes:

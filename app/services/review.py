@@ -8,7 +8,8 @@ from typing import Any, Final
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from app.drawings.similarity import Distinct
+from app.drawings.shape import by_digit
+from app.drawings.similarity import DistinctDrawings
 from app.repository import review as repository
 from app.schemas.review import ReviewItem, ReviewPage, ReviewQuery
 
@@ -27,10 +28,10 @@ class _Page:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.rows: dict[int, Row[Any]] = {}
-        self._distinct = Distinct()
+        self._distinct = DistinctDrawings()
 
     @property
-    def room(self) -> int:
+    def free(self) -> int:
         return self.limit - len(self.rows)
 
     def add(self, row: Row[Any]) -> bool:
@@ -40,9 +41,9 @@ class _Page:
         return added
 
     def fill(self, rows: Iterator[Row[Any]], leaving: int = 0) -> int:
-        """Add drawings until only so much room is left; none is fetched in vain. Return how many were not added."""
+        """Add drawings until only so much free is left; none is fetched in vain. Return how many were not added."""
         refused = 0
-        while self.room > leaving and (row := next(rows, None)) is not None:
+        while self.free > leaving and (row := next(rows, None)) is not None:
             refused += not self.add(row)
         return refused
 
@@ -50,27 +51,27 @@ class _Page:
 def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> ReviewPage:
     """Choose unlabelled drawings for one person to label, and reserve them.
 
-    A reviewer who is named gets the own reserved ones again, and for what room is left: one in `RANDOM_ONE_IN` drawn at
+    A reviewer who is named gets the own reserved ones again, and for what free is left: one in `RANDOM_ONE_IN` drawn at
     random from all drawings, the others those of the smallest margin. A page is shorter when there are no more, or
     none but what is nearly identical to one on it.
     """
-    repository.take_turn(session)
+    repository.lock_queue(session)
     now = datetime.now(UTC)
     since = now - RESERVED_FOR
     page = _Page(query.limit)
     if query.reviewer is not None:
-        page.fill(repository.reserved_by(session, query.reviewer, since))
+        page.fill(repository.iterate_reserved(session, query.reviewer, since))
     drawn = _add_random(session, page, since, random)
-    page.fill(repository.by_margin(session, since))
+    page.fill(repository.iterate_by_margin(session, since))
 
-    there = repository.keep(session, {*page.rows, *drawn})
-    offered = [row for id_, row in page.rows.items() if id_ in there]
+    existing = repository.lock_predictions(session, {*page.rows, *drawn})
+    offered = [row for id_, row in page.rows.items() if id_ in existing]
     sampled = {row.id for row in offered if row.sampled} | drawn.keys()
-    kept_back = [row for id_, row in drawn.items() if id_ in there and id_ not in page.rows]
-    repository.save(
+    unshown = [row for id_, row in drawn.items() if id_ in existing and id_ not in page.rows]
+    repository.save_reviews(
         session,
         [_review(row.id, row.id in sampled, query.reviewer, now) for row in offered]
-        + [_review(row.id, True, row.reviewer, row.offered_at) for row in kept_back],
+        + [_review(row.id, True, row.reviewer, row.offered_at) for row in unshown],
     )
     return ReviewPage(results=[_item(row, row.id in sampled) for row in offered], reserved_until=now + RESERVED_FOR)
 
@@ -83,12 +84,12 @@ def _add_random(session: Session, page: _Page, since: datetime, random: Random) 
     What was drawn before and got no label comes first, for else those that are hard to label would be missing. And for
     what has to wait, being nearly identical to one on the page, no other is drawn, for else the rare would be favoured.
     """
-    whole, rest = divmod(page.room, RANDOM_ONE_IN)
-    leaving = page.room - whole - (random.randrange(RANDOM_ONE_IN) < rest)
-    put_off = page.fill(repository.drawn_and_waiting(session, since), leaving)
+    whole, rest = divmod(page.free, RANDOM_ONE_IN)
+    leaving = page.free - whole - (random.randrange(RANDOM_ONE_IN) < rest)
+    put_off = page.fill(repository.iterate_sampled(session, since), leaving)
     drawn: dict[int, Row[Any]] = {}
-    draws = repository.draw(session, random)
-    while page.room > leaving + put_off and (row := next(draws, None)) is not None:
+    draws = repository.sample_drawings(session, random)
+    while page.free > leaving + put_off and (row := next(draws, None)) is not None:
         drawn[row.id] = row
         if not row.labelled and (row.offered_at is None or row.offered_at <= since):
             put_off += not page.add(row)
@@ -105,7 +106,7 @@ def _item(row: Row[Any], sampled: bool) -> ReviewItem:
         prediction=row.prediction,
         confidence=row.confidence,
         margin=row.margin,
-        scores={str(digit): score for digit, score in enumerate(row.scores)},
+        scores=by_digit(row.scores),
         model_version=row.model_version,
         created_at=row.created_at,
         drawing=f"/results/{row.id}/drawing.png",

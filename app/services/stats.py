@@ -12,7 +12,7 @@ from app.repository import stats as repository
 from app.repository.stats import FIRST_MONDAY, Selection
 from app.schemas.stats import Bucket, BucketSize, ConfidenceBin, Stats, StatsQuery, Timeline, TimelineQuery
 from app.services.errors import InvalidInput
-from app.services.tally import Tally
+from app.services.stats_counter import StatsCounter
 
 MAX_BUCKETS: Final = 1000
 BINS: Final = 10
@@ -34,17 +34,17 @@ class _Groups:
     """The same answers as one group, by digit and by model version."""
 
     def __init__(self) -> None:
-        self.all = Tally()
-        self.digits: defaultdict[str, Tally] = defaultdict(Tally)
-        self.versions: defaultdict[str, Tally] = defaultdict(Tally)
+        self.all = StatsCounter()
+        self.digits: defaultdict[str, StatsCounter] = defaultdict(StatsCounter)
+        self.versions: defaultdict[str, StatsCounter] = defaultdict(StatsCounter)
 
     def add_answers(self, row: Row[Any]) -> None:
-        for tally in (self.all, self.digits[row.prediction], self.versions[row.model_version]):
-            tally.add_answers(row)
+        for counter in (self.all, self.digits[row.prediction], self.versions[row.model_version]):
+            counter.add_answers(row)
 
     def add_labels(self, row: Row[Any]) -> None:
-        for tally in (self.all, self.versions[row.model_version]):
-            tally.add_labels(row, correct=row.correct)
+        for counter in (self.all, self.versions[row.model_version]):
+            counter.add_labels(row, correct=row.correct)
 
     def members(self) -> dict[str, Any]:
         """Return what every answer with numbers has."""
@@ -52,7 +52,7 @@ class _Groups:
             "count": self.all.count,
             "mean_confidence": self.all.mean_confidence,
             "digits": {name: self.digits[name].as_confidence() for name in (*DIGITS, *self._other_predictions())},
-            "model_versions": {name: tally.as_version() for name, tally in sorted(self.versions.items())},
+            "model_versions": {name: counter.as_version() for name, counter in sorted(self.versions.items())},
             "accuracy": self.all.as_accuracy(),
         }
 
@@ -66,11 +66,11 @@ def get_stats(session: Session, query: StatsQuery) -> Stats:
     if query.last is None:
         selection = Selection(query.model_version, query.since, query.until)
     elif query.since is None and query.until is None:
-        selection = repository.newest(session, query.last, query.model_version)
+        selection = repository.select_newest(session, query.last, query.model_version)
     else:
         raise InvalidInput("last", "cannot be combined with since or until; leave one of them out")
     answers = repository.count_by_confidence(session, selection)
-    groups, bins, drawn_at_random, rest = _Groups(), [0] * BINS, Tally(), Tally()
+    groups, bins, drawn_at_random, rest = _Groups(), [0] * BINS, StatsCounter(), StatsCounter()
     for row in answers:
         groups.add_answers(row)
         bins[row.bin] += row.size

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.analysis import export_files
-from app.analysis.export_files import CSV_COLUMNS, PIECE, Array, ExportRow, is_test
+from app.analysis.export_files import CSV_COLUMNS, PIECE_SIZE, Array, ExportRow, is_test
 from app.schemas.classify import ClassifyRequest
 from tests.support.service import random_drawings
 
@@ -90,8 +90,8 @@ def test_no_piece_is_longer_than_the_slowest_client_can_take_in_time() -> None:
     at_once = Array("x_test", np.uint8, (1000, 28, 28), [random_drawings(1000).tobytes()])
     for pieces in (list(export_files.jsonl(a_row() for _ in range(300))), list(export_files.npz(MANIFEST, [at_once]))):
         assert len(pieces) > 2
-        assert {len(piece) for piece in pieces[:-1]} == {PIECE}
-        assert 0 < len(pieces[-1]) <= PIECE
+        assert {len(piece) for piece in pieces[:-1]} == {PIECE_SIZE}
+        assert 0 < len(pieces[-1]) <= PIECE_SIZE
 
 
 def test_line_can_be_sent_to_be_classified() -> None:

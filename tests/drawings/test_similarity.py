@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.drawings.similarity import Distinct
+from app.drawings.similarity import DistinctDrawings
 from app.schemas.classify import SEVEN
 from training.mnist import Digits
 
@@ -14,7 +14,7 @@ Images = npt.NDArray[np.uint8]
 
 
 def nearly_identical(first: Images, second: Images) -> bool:
-    distinct = Distinct()
+    distinct = DistinctDrawings()
     assert distinct.add(first.tobytes())
     return not distinct.add(second.tobytes())
 
@@ -64,7 +64,7 @@ def test_blank_sheets_are_one_and_the_same(seven: Images) -> None:
 
 
 def test_drawing_is_compared_with_every_one_before_and_only_with_those_that_were_added(seven: Images) -> None:
-    distinct = Distinct()
+    distinct = DistinctDrawings()
     images = [seven, seven[::-1], seven.T]
     assert [distinct.add(image.tobytes()) for image in images] == [True] * 3
     assert [distinct.add(moved(image, 1, 0).tobytes()) for image in images] == [False] * 3

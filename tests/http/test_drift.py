@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.main import app
 from app.models import Drawing, Prediction
-from app.repository.drift import PIECE
+from app.repository.drift import READ_BATCH_SIZE
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, assert_problem, connected, execute
 from tests.support.stored_rows import BEGIN
@@ -124,10 +124,10 @@ def test_the_newest_are_compared_with_those_right_before(client: TestClient, dat
 
 def test_pieces_of_a_large_window_are_put_together(client: TestClient, database_url: str, images: Images) -> None:
     store_drawings(database_url, images)
-    answer = drift(client, last=PIECE + 1, reference_last=300)
+    answer = drift(client, last=READ_BATCH_SIZE + 1, reference_last=300)
     (ink,) = [signal for signal in answer["signals"] if signal["name"] == "ink"]
-    assert ink["window"] == pytest.approx(images[-PIECE - 1 :].mean(), rel=1e-5)
-    assert ink["reference"] == pytest.approx(images[-PIECE - 301 : -PIECE - 1].mean(), rel=1e-5)
+    assert ink["window"] == pytest.approx(images[-READ_BATCH_SIZE - 1 :].mean(), rel=1e-5)
+    assert ink["reference"] == pytest.approx(images[-READ_BATCH_SIZE - 301 : -READ_BATCH_SIZE - 1].mean(), rel=1e-5)
 
 
 def test_drawings_of_the_same_kind_are_no_drift(client: TestClient, database_url: str, images: Images) -> None:

@@ -77,8 +77,8 @@ def without_manifest(kind: ExportFormat, content: bytes) -> Any:
 def test_rows_changed_meanwhile_do_not_change_the_export(
     database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch, kind: ExportFormat
 ) -> None:
-    monkeypatch.setattr(service, "CHUNK", 7)
-    monkeypatch.setattr("app.analysis.export_files.PIECE", 2000)
+    monkeypatch.setattr(service, "READ_BATCH_SIZE", 7)
+    monkeypatch.setattr("app.analysis.export_files.PIECE_SIZE", 2000)
     fill(database_url)
     assert database.writer_problem() is None
     export = work(ExportQuery(format=kind, include_unlabelled=True))
@@ -218,7 +218,7 @@ UNREADABLE = "UPDATE drawings SET scores = x'ff' WHERE prediction_id = 400"
 def test_error_on_the_way_leaves_the_file_without_its_end(
     client: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "CHUNK", 50)
+    monkeypatch.setattr(service, "READ_BATCH_SIZE", 50)
     store(database_url, MANY, drawings=True)
     sqlite = database_url.startswith("sqlite")
     if sqlite:
@@ -261,7 +261,7 @@ def requested(port: int, query: str) -> Iterator[HTTPResponse]:
 def test_nobody_takes_a_part_for_the_whole(
     sqlite_client: TestClient, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "CHUNK", 50)
+    monkeypatch.setattr(service, "READ_BATCH_SIZE", 50)
     store(sqlite_url, MANY, drawings=True)
     execute(sqlite_url, UNREADABLE)
     with served(sqlite_client.app) as port:

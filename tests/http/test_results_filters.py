@@ -92,7 +92,7 @@ def test_rare_confidences_are_found_in_the_same_order_as_common_ones(
     parameters, condition = FILTERS["between"]
     store(database_url, ROWS)
     for few in (0, 10**6):
-        monkeypatch.setattr(results, "FEW", few)
+        monkeypatch.setattr(results, "MAX_SORTED_ROWS", few)
         found = [row["id"] for page in pages(client, 3, **parameters) for row in page]
         assert found == expected(condition, by_time=False)
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from app.database import Database
-from app.repository.review import LOOKED_AT
+from app.repository.review import MAX_CANDIDATES
 from app.schemas.review import ReviewQuery
 from app.services.review import offer
 from tests.support.http_fixtures import Start
@@ -140,7 +140,7 @@ def test_own_drawing_whose_reservation_ended_is_one_among_all(client: TestClient
 
 
 def test_flood_of_one_drawing_is_not_looked_through_to_its_end(database: Database, database_url: str) -> None:
-    flood = dict.fromkeys(range(1, LOOKED_AT + 1), 0.1)
+    flood = dict.fromkeys(range(1, MAX_CANDIDATES + 1), 0.1)
     add_drawings(database_url, {**flood, FAR: 0.2}, dict.fromkeys(flood, drawing_of(1)["pixels"]))
 
     def offered(session: Session) -> list[int]:

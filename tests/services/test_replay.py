@@ -157,10 +157,10 @@ def test_progress_goes_from_nothing_to_all(
     database: Database, database_url: str, noise: Images, swapping: Path, tmp_path: Path
 ) -> None:
     remember(database_url, noise)
-    told: list[tuple[int, int]] = []
-    run(database, swapping, tmp_path / "out", progress=lambda done, total: told.append((done, total)))
-    (total,) = {total for _, total in told}
-    done = [done for done, _ in told]
+    seen: list[tuple[int, int | None]] = []
+    run(database, swapping, tmp_path / "out", progress=lambda _, done, total: seen.append((done, total)))
+    (total,) = {total for _, total in seen}
+    done = [done for done, _ in seen]
     assert (done[0], done[-1]) == (0, total)
     assert done == sorted(set(done))
     assert len(done) > 4

@@ -14,7 +14,7 @@ from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION, RECORD, Answe
 from app.classifier import Classifier
 from app.database import Database
 from app.services.errors import InvalidInput
-from app.services.replay import CHUNK, database_name, replay
+from app.services.replay import SCORE_BATCH_SIZE, database_name, replay
 from tests.support.model_files import swapping_model
 from tests.support.project_copy import PROJECT
 from tests.support.replay_fixtures import Images, flips, label, lasting, records, remember, run
@@ -60,7 +60,7 @@ from app.classifier import Classifier, get_classifier
 from app.database import Database
 from app.services.replay import replay
 url, model, folder, last = sys.argv[1:]
-def progress(done, total):
+def progress(step, done, total):
     if done >= int(last):
         os.kill(os.getpid(), signal.SIGKILL)
 replay(Database(url), Classifier(Path(model)), get_classifier(), folder=Path(folder), progress=progress)
@@ -72,20 +72,20 @@ def test_replay_that_was_killed_goes_on_and_ends_as_one_that_was_not(
     database: Database, database_url: str, noise: Images, swapping: Path, tmp_path: Path, torn: int
 ) -> None:
     remember(database_url, noise)
-    label(database_url, (1, "4"), (CHUNK + 5, "9"))
+    label(database_url, (1, "4"), (SCORE_BATCH_SIZE + 5, "9"))
     out, url = tmp_path / "out", database_url.replace("postgresql://", "postgresql+psycopg://")
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, url, str(swapping), str(out), str(2 * CHUNK)],
+        [sys.executable, "-c", KILLED, url, str(swapping), str(out), str(2 * SCORE_BATCH_SIZE)],
         cwd=tmp_path,
         # Which of its kernels OpenBLAS takes, by a variable or by the processor, may change a confidence's last digit.
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
         timeout=60,
     )
     assert killed.returncode == -signal.SIGKILL
-    assert len(records(out)) == 2 * CHUNK
+    assert len(records(out)) == 2 * SCORE_BATCH_SIZE
     assert {path.name for path in out.iterdir()} == {ANSWERS, DESCRIPTION}
     with (out / ANSWERS).open("r+b") as file:
-        file.truncate(2 * CHUNK * RECORD.itemsize - torn)
+        file.truncate(2 * SCORE_BATCH_SIZE * RECORD.itemsize - torn)
     resumed, whole = run(database, swapping, out), run(database, swapping, tmp_path / "whole")
     assert lasting(resumed.report) == lasting(whole.report)
     assert (out / ANSWERS).read_bytes() == (tmp_path / "whole" / ANSWERS).read_bytes()

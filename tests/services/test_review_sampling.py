@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from app.analysis.intervals import wilson_interval
 from app.database import Database, writer
 from app.models import Label, Review
-from app.repository.review import draw
+from app.repository.review import sample_drawings
 from app.schemas.review import ReviewPage, ReviewQuery
 from app.services.review import offer
 from tests.support.review_rows import LONG_AGO, add_drawings, add_labels, ids, page, reviews
@@ -129,7 +129,7 @@ def test_every_drawing_is_equally_likely_whatever_gaps_its_ids_have(
     random = Random(5)
 
     def draws(session: Session) -> list[list[int]]:
-        return [[row.id for row in islice(draw(session, random), 3)] for _ in range(120)]
+        return [[row.id for row in islice(sample_drawings(session, random), 3)] for _ in range(120)]
 
     drawn = asyncio.run(database.write(draws))
     assert all(len(set(three)) == 3 for three in drawn)
@@ -143,7 +143,7 @@ def test_draw_ends_when_all_were_drawn(database: Database, database_url: str) ->
     add_drawings(database_url, dict.fromkeys(there[:-2], 0.5))
 
     def drawn(session: Session) -> list[int]:
-        return [row.id for row in draw(session, Random(1))]
+        return [row.id for row in sample_drawings(session, Random(1))]
 
     assert asyncio.run(database.write(drawn)) != there[:-2]
     assert sorted(asyncio.run(database.write(drawn))) == there[:-2]

@@ -14,7 +14,7 @@ from app.classifier import Classifier, get_classifier
 from app.database import Database
 from app.models import Drawing, Prediction
 from app.schemas.replay import ReplayReport
-from app.services.replay import CHUNK, Replayed, replay
+from app.services.replay import SCORE_BATCH_SIZE, Replayed, replay
 from tests.support.model_files import swapping_model
 from tests.support.service import connected, execute, random_drawings
 from training.strokes import draw
@@ -37,7 +37,7 @@ def drawn() -> Images:
 @pytest.fixture(scope="session")
 def noise() -> Images:
     """More drawings than are scored at a time."""
-    return random_drawings(2 * CHUNK + 300)
+    return random_drawings(2 * SCORE_BATCH_SIZE + 300)
 
 
 def remember(database_url: str, images: Images, *, first_id: int = 1, **columns: str) -> list[str]:

@@ -7,24 +7,23 @@ import fcntl
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple, Self, TextIO
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.atomic_file import UNFINISHED, atomic_file
 
 RECORD: Final = np.dtype([("id", "<i8"), ("prediction", "u1"), ("confidence", "<f4")])
 """A prediction's id, the index of the new answer in the model's classes, and its confidence: 13 bytes."""
 
 DESCRIPTION: Final = "replay.json"
 ANSWERS: Final = "answers.bin"
-_UNFINISHED: Final = ".unfinished"
 
 # Read at once: what is read is divided into columns, and both together take memory.
-_PIECE: Final = 65_536
+_READ_BATCH_SIZE: Final = 65_536
 
 
 class FolderRefused(Exception):
@@ -76,6 +75,9 @@ class AnswersFile:
             raise FolderRefused(
                 f"another replay is at work in {folder}; wait for it or choose another folder"
             ) from None
+        # Left by a killed replay.
+        for leftover in folder.glob(f".*{UNFINISHED}"):
+            leftover.unlink()
         # A record that was being written when the power or the process failed.
         whole = self._size() - self._size() % RECORD.itemsize
         self._file.truncate(whole)
@@ -101,8 +103,8 @@ class AnswersFile:
         answers = Answers(np.empty(count, np.int64), np.empty(count, np.uint8), np.empty(count, np.float32))
         ids, predictions, confidences = answers
         self._file.seek(0)
-        for start in range(0, count, _PIECE):
-            piece = np.frombuffer(self._file.read(RECORD.itemsize * min(_PIECE, count - start)), RECORD)
+        for start in range(0, count, _READ_BATCH_SIZE):
+            piece = np.frombuffer(self._file.read(RECORD.itemsize * min(_READ_BATCH_SIZE, count - start)), RECORD)
             place = slice(start, start + len(piece))
             ids[place], predictions[place], confidences[place] = piece["id"], piece["prediction"], piece["confidence"]
         # PostgreSQL gives ids out before it commits, so a row may come to light after one that has a higher id.
@@ -118,10 +120,10 @@ def _describe(folder: Path, description: Description) -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        if {found.name for found in folder.iterdir()} - {DESCRIPTION + _UNFINISHED}:
+        if any(not found.name.endswith(UNFINISHED) for found in folder.iterdir()):
             raise FolderRefused(f"{folder} holds other files; choose an empty folder") from None
-        with whole_file(path) as file:
-            file.write(description.model_dump_json(indent=2) + "\n")
+        with atomic_file(path) as file:
+            file.write(description.model_dump_json(indent=2).encode() + b"\n")
         return
     try:
         found = Description.model_validate_json(text)
@@ -144,12 +146,3 @@ def folder_name(version: str, sha256: str) -> str:
     """Return the name of a folder for a model's answers. A version is any text and may hold what a path means."""
     harmless = re.sub(r"[^\w.]+", "-", version)[:40]
     return f"replay-{harmless}-{sha256[:8]}"
-
-
-@contextmanager
-def whole_file(path: Path, newline: str | None = None) -> Iterator[TextIO]:
-    """Give a file to write that takes the path's name once it is whole."""
-    unfinished = path.with_name(path.name + _UNFINISHED)
-    with unfinished.open("w", encoding="utf-8", newline=newline) as file:
-        yield file
-    unfinished.replace(path)

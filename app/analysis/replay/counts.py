@@ -5,10 +5,9 @@ from typing import Final, NamedTuple
 
 from app.analysis.intervals import mcnemar_exact, wilson_interval
 from app.analysis.replay.flips import Flip
+from app.drawings.shape import NOT_A_DIGIT
 from app.schemas.replay import Agreement, OnLabel, OnLabelled, OnVersion, PairOfAnswers
 from app.schemas.stats import Accuracy
-
-NOT_A_DIGIT: Final = "none"
 
 # A difference that chance alone shows once in twenty times is called none.
 SIGNIFICANT: Final = 0.05

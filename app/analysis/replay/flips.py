@@ -2,7 +2,9 @@
 
 import csv
 import heapq
-from typing import Final, NamedTuple, TextIO
+from collections.abc import Iterable
+from io import StringIO
+from typing import IO, Final, NamedTuple
 
 from app.analysis.export_files import formula_safe
 
@@ -29,7 +31,7 @@ class Flip(NamedTuple):
     label: str | None
 
 
-class Foremost:
+class TopFlips:
     """The flips that are most worth a look: the labelled first, then those the new model is surest of."""
 
     def __init__(self, limit: int) -> None:
@@ -52,10 +54,15 @@ class Foremost:
 class FlipsTable:
     """Writes flips as CSV."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._writer = csv.writer(file)
-        self._writer.writerow(COLUMNS)
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._write(COLUMNS)
 
     def add(self, flip: Flip) -> None:
         """Write one flip; where nobody labelled the drawing the cell is empty."""
-        self._writer.writerow(formula_safe(cell) if isinstance(cell, str) else cell for cell in flip)
+        self._write(formula_safe(cell) if isinstance(cell, str) else cell for cell in flip)
+
+    def _write(self, cells: Iterable[object]) -> None:
+        line = StringIO()
+        csv.writer(line).writerow(cells)
+        self._file.write(line.getvalue().encode())

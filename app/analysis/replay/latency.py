@@ -13,14 +13,14 @@ from app.schemas.replay import Speed
 
 ClassifyBatch = Callable[[npt.NDArray[np.uint8]], object]
 
-BATCH: Final = 256
+BATCH_SIZE: Final = 256
 _BATCHES: Final = 5
 _SINGLES: Final = 200
 
 
 def speeds(models: Sequence[ClassifyBatch], drawings: npt.NDArray[np.uint8]) -> list[Speed]:
     """Time each model on at least one drawing, uint8 (N, 28, 28): one by one, and in batches of 256."""
-    batch = np.resize(drawings, (BATCH, SIDE, SIDE))
+    batch = np.resize(drawings, (BATCH_SIZE, SIDE, SIDE))
     singles: list[list[float]] = [[] for _ in models]
     batches: list[list[float]] = [[] for _ in models]
     for place in range(_SINGLES):
@@ -28,7 +28,7 @@ def speeds(models: Sequence[ClassifyBatch], drawings: npt.NDArray[np.uint8]) -> 
             times.append(_microseconds(model, batch[place : place + 1]))
     for _ in range(_BATCHES):
         for model, times in zip(models, batches, strict=True):
-            times.append(_microseconds(model, batch) / BATCH)
+            times.append(_microseconds(model, batch) / BATCH_SIZE)
     return [
         Speed(single=round(median(alone), 1), batch=round(median(together), 1))
         for alone, together in zip(singles, batches, strict=True)

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from stat import S_IMODE
@@ -14,9 +14,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
 from app.database.sqlite.checkpoint_lock import Checkpoints
-
-# How much was done, and of how much.
-Progress = Callable[[int, int], object]
+from app.progress import Progress
 
 # 8 MiB of pages of 4 KiB: a step so short that progress is seen.
 _PAGES: Final = 2048
@@ -46,7 +44,7 @@ def copy_sqlite(source: sqlite3.Connection, target: Path, progress: Progress) ->
             # It is synced once, when it is whole.
             copy.execute("PRAGMA synchronous=OFF")
             copy.execute("PRAGMA journal_mode=OFF")
-            source.backup(copy, pages=_PAGES, progress=lambda _, left, total: progress(total - left, total))
+            source.backup(copy, pages=_PAGES, progress=lambda _, left, total: progress("Copying", total - left, total))
             # Without a log beside it, so that reading the copy never changes it. The service turns the log on again.
             copy.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:

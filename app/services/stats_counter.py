@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import Row
 
 from app.analysis.intervals import wilson_interval
-from app.schemas.stats import Accuracy, Confidence, VersionNumbers
+from app.schemas.stats import Accuracy, Confidence, VersionStats
 
 DECIMALS = 6
 
 
 @dataclass
-class Tally:
+class StatsCounter:
     """A group of answers: how many, how sure they were together, and what people said about them."""
 
     count: int = 0
@@ -41,9 +41,9 @@ class Tally:
         """Return how sure the answers were."""
         return Confidence(count=self.count, mean_confidence=self.mean_confidence)
 
-    def as_version(self) -> VersionNumbers:
+    def as_version(self) -> VersionStats:
         """Return how sure and how right the answers were."""
-        return VersionNumbers(count=self.count, mean_confidence=self.mean_confidence, accuracy=self.as_accuracy())
+        return VersionStats(count=self.count, mean_confidence=self.mean_confidence, accuracy=self.as_accuracy())
 
     def as_accuracy(self) -> Accuracy:
         """Return how right the labelled answers were."""

@@ -1,0 +1,27 @@
+"""Write a file atomically."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+UNFINISHED = ".unfinished"
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that takes the path's name once it is complete and on disk. Only its owner can read it.
+
+    An error leaves nothing; a killed process leaves a file that ends with UNFINISHED.
+    """
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED, delete=False) as file:
+        try:
+            yield file.file
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,15 @@
+"""The columns of a prediction that the API shows."""
+
+from typing import Final
+
+from app.models import Prediction
+
+# The list, a single result, the review queue and exports use these.
+PREDICTION_COLUMNS: Final = (
+    Prediction.id,
+    Prediction.prediction,
+    Prediction.confidence,
+    Prediction.model_version,
+    Prediction.created_at,
+    Prediction.notes,
+)
