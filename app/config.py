@@ -29,7 +29,7 @@ _SCHEMES: Final = {
 }
 # RFC 6454: a scheme, a host, a port if it is not the usual one, and nothing after it.
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
-# Without a query, which could set what `app.http.shared_limits` sets.
+# Without a query, which could set what `app.http.redis_counts` sets.
 _REDIS: Final = re.compile(r"rediss?://([^@/?#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?(/\d{1,5})?/?")
 _REFERENCE: Final = re.compile(r"\$\{(\w+)\}")
 

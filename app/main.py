@@ -1,6 +1,5 @@
 """The application: `uvicorn app.main:app`."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,45 +8,35 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app import __version__
-from app.classifier import get_shadow_classifier
 from app.config import get_settings
-from app.database import get_database
-from app.http import authentication, large_bodies, openapi, problems, rate_limit, static_page
+from app.http import openapi, problems, static_page
 from app.http.middleware import AllowedOrigins, ApiPrefix, BodyLimit, RequestContext
 from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
-from app.services import shadow
-from app.startup import RefuseToStart, collect_garbage_less_often, keep_log_records_small
-
-log = logging.getLogger("pixelwise")
+from app.http.runtime import running
+from app.startup import RefuseToStart, collect_garbage_less_often
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Run from the first request to the last."""
-    debug = get_settings().debug
+    """Set up logging, the garbage collector and `app.state.runtime`."""
+    settings = get_settings()
     logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(name)s: %(message)s"
+        level=logging.DEBUG if settings.debug else logging.WARNING, format="%(levelname)s: %(name)s: %(message)s"
     )
-    keep_log_records_small()
-    authentication.forget_key()
-    large_bodies.configure()
-    health.forget_checks()
     collect_garbage_less_often()
-    async with rate_limit.running(), shadow.running():
+    async with running(settings) as app.state.runtime:
         yield
-    get_shadow_classifier.cache_clear()
-    await asyncio.to_thread(get_database().close)
 
 
 def create_app() -> FastAPI:
-    """Build the application; nothing is read or opened before the server starts it."""
-    # FastAPI's own pages load Swagger from elsewhere; these bring it along.
+    """Build the application; settings, model and database are opened when the server starts it."""
+    # FastAPIOffline serves Swagger UI itself; FastAPI's own pages load it from a CDN.
     app = FastAPIOffline(
         title="PixelWise",
         version=__version__,
-        description="Reads hand-drawn digits and remembers every answer: a 200 means the row is on disk.",
+        description="Reads hand-drawn digits. A 200 means that the prediction is stored on disk.",
         lifespan=lifespan,
-        # It would go nowhere, and asking at each request whether it goes somewhere takes a hundredth of its time.
+        # Nothing receives it, and the checks for it take 1 % of a request's time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     routers = (
@@ -73,7 +62,7 @@ def create_app() -> FastAPI:
     app.add_middleware(AllowedOrigins)
     app.add_middleware(ApiPrefix)
     app.add_middleware(RefuseToStart)
-    openapi.add_shapes(app)
+    openapi.add_schemas(app)
     return app
 
 

@@ -1,8 +1,7 @@
-"""Checks before the first request, and settings of the process."""
+"""Checks before the service starts, and the garbage collector."""
 
 import asyncio
 import gc
-import logging
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,16 +12,16 @@ from app.database.errors import DatabaseError
 
 
 class RefuseToStart:
-    """Check everything a request will need before the first one comes; on failure say why in one line and stop.
+    """Checks settings, models and database before the lifespan; if one fails, reports it in one line and stops.
 
-    An exception out of the lifespan would be printed with its traceback, so this stands before it.
+    It wraps the lifespan because the server prints an exception from there with its traceback.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the server's start message, or hand everything else on."""
+        """Run the checks if the server starts the application; pass every other message on."""
         if scope["type"] == "lifespan":
             problem = await asyncio.to_thread(_start_problem)
             if problem is not None:
@@ -33,7 +32,7 @@ class RefuseToStart:
 
 
 def _start_problem() -> str | None:
-    """Open what the settings name; return None, or why the service must not start."""
+    """Open models and database; return None, or why the service must not start."""
     try:
         settings = get_settings()
         settings.require_secret_api_key()
@@ -49,19 +48,10 @@ def _start_problem() -> str | None:
     return problem
 
 
-def keep_log_records_small() -> None:
-    """Leave out of log records what no line of ours shows; the server writes one for every request.
-
-    See https://docs.python.org/3/howto/logging.html#optimization, which also explains the switch with the odd name.
-    """
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-
-
 def collect_garbage_less_often() -> None:
-    """Look for cycles among what requests leave behind only, and less often: a seventh of a request's time otherwise.
+    """Exempt the objects made so far from garbage collection, and collect less often.
 
-    What was loaded by now, some hundred thousand objects, stays until the end and need not be walked through again.
+    The collector took 1/7 of a request's time, most of it in objects that live until the end.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Troubles that last: said in the log when they begin and once a minute after that, not once for every request."""
+"""Log an error once a minute while it lasts, not once a request."""
 
 import logging
 import time
@@ -6,20 +6,25 @@ from typing import Final
 
 log = logging.getLogger("pixelwise")
 
-# Between two lines about the same cause.
-SILENCE_S: Final = 60.0
+PAUSE_S: Final = 60.0
 
 
-class Troubles:
-    """What was said lately."""
+class ThrottledLog:
+    """Logs each cause at most once a minute."""
 
     def __init__(self) -> None:
-        self._told_at: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
-    def tell(self, cause: str, request_id: str) -> None:
-        """Log the cause, and one request that met it, unless the same was said within the last minute."""
+    def is_due(self, cause: str) -> bool:
+        """Return whether the cause has not been logged for a minute; if so, count it as logged now."""
         now = time.monotonic()
-        self._told_at = {told: at for told, at in self._told_at.items() if now - at < SILENCE_S}
-        if cause not in self._told_at:
-            self._told_at[cause] = now
-            log.error("request %s: %s; said once a minute, however many requests it concerns", request_id, cause)
+        self._logged_at = {known: at for known, at in self._logged_at.items() if now - at < PAUSE_S}
+        if cause in self._logged_at:
+            return False
+        self._logged_at[cause] = now
+        return True
+
+    def error(self, cause: str, request_id: str) -> None:
+        """Log the cause of a failed request, with the request's id."""
+        if self.is_due(cause):
+            log.error("request %s: %s; logged at most once a minute", request_id, cause)

@@ -30,12 +30,11 @@ ARROWS: dict[str, set[str]] = {
         *("schemas", "throttled_log"),
     },
     "http": {
-        "repository",
         *("classifier", "config", "database", "drawings", "schemas", "services", "throttled_log"),
     },
     "cli": {"atomic_file", "classifier", "config", "database", "drawings", "schemas", "services"},
     "startup": {"classifier", "config", "database"},
-    "main": {"classifier", "config", "database", "http", "services", "startup"},
+    "main": {"config", "http", "startup"},
     "__main__": {"cli"},
 }
 
@@ -131,7 +130,7 @@ def test_only_the_database_package_begins_and_ends_transactions(module: Path) ->
 
 @every_module
 def test_only_one_module_chooses_the_status_of_an_error(module: Path) -> None:
-    if module in (Path("http/problems"), Path("http/openapi")):
+    if module == Path("http/problems"):
         return
     assert not [name for name in imported(MODULES[module]) if name.startswith(("http.", "fastapi.status"))]
     # The routes name the errors they can give, for the documentation.

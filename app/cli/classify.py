@@ -52,16 +52,15 @@ def classify(
 
 def _classified(files: list[Path], *, dry_run: bool) -> list[Classified]:
     # Imported here because what lies behind it takes longer to load than `--help` may.
-    from app.services.classify import classify as answer
-    from app.services.classify import remember
+    from app.services.classify import classify_drawings, store_predictions
 
     with progress() as bars:
         drawings = [_drawing(file) for file in bars.track(files, description="Reading")]
     # One run is one request.
-    answers = answer(context.loaded_model(), drawings, request_id=uuid4().hex, client=CLIENT)
+    answers = classify_drawings(context.loaded_model(), drawings, request_id=uuid4().hex, client=CLIENT)
     kept: Sequence[ClassifyResponse | None] = [None] * len(answers)
     if not dry_run:
-        kept = context.write(lambda session: remember(session, answers))
+        kept = context.write(lambda session: store_predictions(session, answers))
     return [
         Classified(
             file=_name(file),

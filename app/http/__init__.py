@@ -1,1 +1,1 @@
-"""The HTTP API: routes, and what every request passes through."""
+"""The HTTP API: middleware, routes, authentication, rate limits and errors."""

@@ -1,68 +1,57 @@
-"""Who may call: the API key of `.env`, compared in constant time."""
+"""The API key: `X-API-Key` must be SECRET_API_KEY, compared in constant time."""
 
 import hashlib
 import hmac
-from functools import cache
 from typing import Annotated
 
 from fastapi import Security
 from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
-from app.config import get_settings
 from app.http.problems import InvalidApiKey
-from app.http.rate_limit import count_drawings
+from app.http.runtime import runtime_of
 
 BUILT_IN = "built-in"
-"""The name under which calls with SECRET_API_KEY are remembered."""
+"""The client's name that is stored for calls with SECRET_API_KEY."""
 
 
-@cache
-def _expected() -> bytes:
-    return hashlib.sha256(get_settings().require_secret_api_key().get_secret_value().encode()).digest()
+class ApiKey(APIKeyHeader):
+    """A dependency that checks the key and returns the client's name.
 
-
-def forget_key() -> None:
-    """Read the key again at the next call; called when the service starts."""
-    _expected.cache_clear()
-
-
-class KnownKey(APIKeyHeader):
-    """A dependency that lets callers with a valid key pass and gives the route the key's name.
-
-    It is FastAPI's own security scheme, so Swagger offers its Authorize button, and the check in one, which saves every
-    request the resolution of a second dependency.
+    One dependency both documents the key, for Swagger's Authorize button, and checks it; resolving a second one takes
+    time in every request.
     """
 
     def __init__(self) -> None:
         super().__init__(
             name="X-API-Key",
             scheme_name="API key",
-            description="SECRET_API_KEY of the service's `.env`.",
+            description="SECRET_API_KEY in the service's `.env`.",
             auto_error=False,
         )
 
     async def __call__(self, request: HTTPConnection) -> str:
-        """Return the key's name; raise InvalidApiKey, or TooManyRequests for an address that guesses."""
-        # Digests have one length whatever was given, so the comparison's time tells nothing. Headers are Latin-1 by
-        # their standard, and a key with other characters arrives as its UTF-8 bytes.
+        """Return the client's name; raise InvalidApiKey, or TooManyRequests for an address with too many wrong keys."""
+        # Digests have one length, so the time of the comparison reveals nothing. Headers are Latin-1, and a key with
+        # other characters arrives as its UTF-8 bytes.
         given = request.headers.get("x-api-key", "").encode("latin-1")
-        if not hmac.compare_digest(hashlib.sha256(given).digest(), _expected()):
-            await count_drawings(request)
+        runtime = runtime_of(request)
+        if not hmac.compare_digest(hashlib.sha256(given).digest(), runtime.key_sha256):
+            await runtime.rate_limiter.count_drawings(request)
             raise InvalidApiKey
         return BUILT_IN
 
 
-class KnownKeyUnlessPublic(KnownKey):
-    """The same, but anybody may read while PUBLIC_RESULTS is true."""
+class ApiKeyUnlessPublic(ApiKey):
+    """The same check, skipped while PUBLIC_RESULTS is true."""
 
     async def __call__(self, request: HTTPConnection) -> str:
-        """Return the key's name, or nothing for the public."""
-        return "" if get_settings().public_results else await super().__call__(request)
+        """Return the client's name, or an empty one while results are public."""
+        return "" if runtime_of(request).settings.public_results else await super().__call__(request)
 
 
-Client = Annotated[str, Security(KnownKey())]
-"""The name of the key of a caller who has a valid one."""
+Client = Annotated[str, Security(ApiKey())]
+"""The name of a client with a valid key."""
 
-KeyRequired = Security(KnownKey())
-KeyUnlessPublic = Security(KnownKeyUnlessPublic())
+KeyRequired = Security(ApiKey())
+KeyUnlessPublic = Security(ApiKeyUnlessPublic())

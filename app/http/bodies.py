@@ -1,4 +1,4 @@
-"""Drawings in the bodies of requests: read as bytes, checked strictly, and documented like any other body."""
+"""Request bodies with drawings: read as bytes, strictly checked, documented like any other body."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.drawings.shape import PIXELS, SIDE
-from app.http.problems import InvalidInput
+from app.http.problems import InvalidRequest
 from app.schemas.classify import MAX_BATCH, BatchRequest, ClassifyRequest
 
 RAW: Final = "application/octet-stream"
@@ -19,19 +19,19 @@ FORM: Final = "multipart/form-data"
 
 
 class BytesRoute(APIRoute):
-    """A route that reads the request itself: documented like any other, called with the request and the key's name.
+    """A route whose function takes the request and the client's name, and reads the body itself.
 
-    FastAPI would look for parameters and dependencies in every request anew, which takes longer than to classify it,
-    and it would read the body before it looks at the key.
+    FastAPI resolves parameters and dependencies in every request, which takes longer than classifying a drawing. And
+    it reads a declared body before it checks the key.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request; fail when the route has grown a dependency that this would not run."""
-        (known_key,) = [dependency.call for dependency in self.dependant.dependencies if dependency.call]
+        """Return the request handler; fail for a route with a dependency other than the key."""
+        (check_key,) = [dependency.call for dependency in self.dependant.dependencies if dependency.call]
         endpoint = self.endpoint
 
         async def answer(request: Request) -> Response:
-            response: Response = await endpoint(request=request, client=await known_key(request))
+            response: Response = await endpoint(request=request, client=await check_key(request))
             return response
 
         return answer
@@ -42,7 +42,7 @@ _Row = Annotated[list[_Pixel], msgspec.Meta(min_length=SIDE, max_length=SIDE)]
 _Rows = Annotated[list[_Row], msgspec.Meta(min_length=SIDE, max_length=SIDE)]
 
 
-# What the pydantic shapes say, for a decoder that is three times as fast; tests hold the two together.
+# The pydantic models again, for a decoder that is three times as fast; tests compare the two.
 class _Drawing(msgspec.Struct, forbid_unknown_fields=True):
     pixels: _Rows
 
@@ -56,7 +56,7 @@ _decode_batch = msgspec.json.Decoder(_Batch).decode
 
 
 def parse_drawing(body: bytes) -> bytes:
-    """Return the drawing's 784 bytes, row by row; raise InvalidInput for anything but the documented body."""
+    """Return the drawing's 784 bytes, row by row; raise InvalidRequest unless the body is a ClassifyRequest."""
     try:
         rows = _decode_drawing(body).pixels
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -66,7 +66,7 @@ def parse_drawing(body: bytes) -> bytes:
 
 
 def parse_batch(body: bytes) -> list[bytes]:
-    """Return 784 bytes for each drawing of a JSON body; raise InvalidInput for anything but the documented one."""
+    """Return 784 bytes for each drawing; raise InvalidRequest unless the body is a BatchRequest."""
     try:
         images = _decode_batch(body).images
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -76,66 +76,66 @@ def parse_batch(body: bytes) -> list[bytes]:
 
 
 def split_batch(body: bytes) -> list[bytes]:
-    """Return 784 bytes for each drawing of a body that is nothing else; raise InvalidInput when it cannot be one."""
+    """Return 784 bytes for each drawing of a binary body; raise InvalidRequest unless its length fits."""
     count, rest = divmod(len(body), PIXELS)
     if rest or not 1 <= count <= MAX_BATCH:
         expected = f"{PIXELS} bytes for each of 1 to {MAX_BATCH} drawings"
-        error = {"loc": [], "msg": f"These are {len(body)} bytes instead of {expected}", "type": "bytes_length"}
-        raise InvalidInput([error], under=["body"])
+        error = {"loc": [], "msg": f"The body has {len(body)} bytes instead of {expected}", "type": "bytes_length"}
+        raise InvalidRequest([error], under=["body"])
     return [body[start : start + PIXELS] for start in range(0, len(body), PIXELS)]
 
 
 def media_type(request: Request) -> str:
-    """Return what the body says that it is, in lower case and without parameters."""
+    """Return the media type of the body, in lower case and without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class _InMemory(MultiPartParser):
-    """Starlette's parser without its temporary files: bodies are bounded, and a full disk must not fail a request."""
+    """Starlette's parser without temporary files, so that a full disk does not fail a request."""
 
-    # No limit; see the documentation of tempfile.SpooledTemporaryFile.
+    # 0 is no limit; see tempfile.SpooledTemporaryFile. Bodies are limited already.
     spool_max_size = 0
 
 
 async def read_file(request: Request) -> bytes:
-    """Return the content of the one field `file` of a form; raise InvalidInput for any other form or body."""
+    """Return the content of the form's only field, `file`; raise InvalidRequest for any other form or body."""
     if media_type(request) != FORM:
-        raise _no_form(f"The body must be a form, {FORM}, with a file called `file`")
+        raise _no_form(f"The body must be {FORM} with one file named `file`")
     try:
         form = await _InMemory(request.headers, request.stream(), max_files=1, max_fields=1).parse()
     except (MultiPartException, UnicodeError):
-        # Python knows encodings that read nothing, and a form may name one.
-        raise _no_form("The form cannot be read, or has more than one file called `file`") from None
+        # UnicodeError: a form may name a charset that Python knows and that cannot decode.
+        raise _no_form("The form cannot be read or has more than one file") from None
     try:
         if [name for name, _ in form.multi_items()] != ["file"]:
-            raise _no_form("The form must have one field, a file called `file`")
+            raise _no_form("The form must have one field, a file named `file`")
         file = form["file"]
         if not isinstance(file, UploadFile):
-            raise _no_form("The form must have `file` as a file, which has a name, not as text")
+            raise _no_form("The field `file` must be a file with a filename, not text")
         return await file.read()
     finally:
         await form.close()
 
 
-def _no_form(reason: str) -> InvalidInput:
-    return InvalidInput([{"loc": ["file"], "msg": reason, "type": "missing"}], under=["body"])
+def _no_form(reason: str) -> InvalidRequest:
+    return InvalidRequest([{"loc": ["file"], "msg": reason, "type": "missing"}], under=["body"])
 
 
 def _refuse_repeated_keys(shape: type[BaseModel], body: bytes) -> None:
-    # The only strings of a valid body are its keys, so more than one pair of quotes is the same key again, of which
-    # JSON parsers silently take the last.
+    # The only string in a valid body is its key. More than two quotes mean a repeated key, of which JSON parsers
+    # silently take the last.
     if body.count(b'"') > 2:
         raise _invalid(shape, body)
 
 
-def _invalid(shape: type[BaseModel], body: bytes) -> InvalidInput:
-    """Say where the body is wrong. pydantic says it better than the fast decoder, which only says that it is."""
+def _invalid(shape: type[BaseModel], body: bytes) -> InvalidRequest:
+    """Return pydantic's errors, which are more precise than the fast decoder's."""
     try:
         shape.model_validate_json(body)
     except ValidationError as error:
-        return InvalidInput(error.errors(include_url=False, include_input=False), under=["body"])
-    # pydantic looks at the last of several members with one name, so a body that it accepts has several.
+        return InvalidRequest(error.errors(include_url=False, include_input=False), under=["body"])
+    # pydantic accepts repeated keys.
     (key,) = shape.model_fields
-    return InvalidInput(
+    return InvalidRequest(
         [{"loc": [key], "msg": "The key appears more than once", "type": "duplicate_key"}], under=["body"]
     )

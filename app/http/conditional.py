@@ -9,28 +9,28 @@ _TAG = re.compile(r'(W/)?"([^"]*)"')
 
 IfMatch = Annotated[
     str | None,
-    Header(description='Do it only if the record still has this `ETag`, as in `"33a64df5"`; else 412.'),
+    Header(description='Change the record only if it still has this `ETag`, such as `"33a64df5"`; otherwise 412.'),
 ]
 IfNoneMatch = Annotated[
     str | None,
-    Header(description="Answer 304 without a body if the record still has this `ETag`."),
+    Header(description="Return 304 without a body if the record still has this `ETag`."),
 ]
 
 
 def etag(tag: str) -> str:
-    """Return the tag as the header `ETag` has it."""
+    """Return the value of the `ETag` header."""
     return f'"{tag}"'
 
 
 def tags_of(if_match: str | None) -> set[str] | None:
-    """Return the tags that If-Match names, or None when any will do. A weak tag never matches."""
+    """Return the tags in If-Match, or None if it allows any. A weak tag never matches."""
     if if_match is None or if_match.strip() == "*":
         return None
     return {tag for weak, tag in _TAG.findall(if_match) if not weak}
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:
-    """Return whether If-None-Match names the tag, weak or not, or any."""
+    """Return whether If-None-Match contains the tag, weak or strong, or allows any."""
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or tag in {known for _, known in _TAG.findall(if_none_match)}

@@ -1,49 +1,37 @@
-"""`Idempotency-Key`: its form, and which requests that have one are under way in this process."""
+"""The `Idempotency-Key` header."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
 
-from app.http.problems import IDEMPOTENCY_KEY, Conflict, InvalidInput
+from app.http.problems import IDEMPOTENCY_KEY, InvalidRequest
+from app.services.idempotency import IdempotentRequest
 
 MAX_LENGTH: Final = 255
 _KEY: Final = re.compile(rf"[ -~]{{1,{MAX_LENGTH}}}")
-
-_under_way: set[tuple[str, str]] = set()
 
 PARAMETER: Final[dict[str, Any]] = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
     "required": False,
-    "description": "A text of your own for this request. Sent again within 24 hours with the same key it gets the same "
-    "answer and stores nothing, so after a broken connection it is safe to try again.",
+    "description": "A text that you choose for this request, such as a UUID. If you send the request again with the "
+    "same key within 24 hours, you get the same answer and nothing is stored twice.",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[ -~]+$"},
 }
 """The header in OpenAPI."""
 
 
-def key_of(request: Request) -> str | None:
-    """Return the key, or None when there is none; raise InvalidInput for anything but 1 to 255 printable characters."""
+def idempotent_request(request: Request, client: str, drawings: Sequence[bytes]) -> IdempotentRequest | None:
+    """Return the request with its key, or None if it has no key.
+
+    Raises InvalidRequest unless the key is 1 to 255 printable ASCII characters.
+    """
     keys = request.headers.getlist(IDEMPOTENCY_KEY)
     if not keys:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         message = f"This must be one header of 1 to {MAX_LENGTH} printable ASCII characters"
-        raise InvalidInput([{"loc": [IDEMPOTENCY_KEY], "msg": message, "type": "value_error"}], under=["header"])
-    return keys[0]
-
-
-@contextmanager
-def alone(client: str, key: str) -> Iterator[None]:
-    """Let no other request of this client with this key run meanwhile; raise Conflict when one does."""
-    mine = (client, key)
-    if mine in _under_way:
-        raise Conflict("The request with this key is being answered; try again")
-    _under_way.add(mine)
-    try:
-        yield
-    finally:
-        _under_way.remove(mine)
+        raise InvalidRequest([{"loc": [IDEMPOTENCY_KEY], "msg": message, "type": "value_error"}], under=["header"])
+    return IdempotentRequest.of(client, keys[0], request.scope["route"].path, drawings)

@@ -1,41 +1,37 @@
-"""Turns: what takes long or takes much memory is done two at a time, so that something is left for the others."""
+"""Limits for requests with large bodies: batches and images."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from app.http.problems import Busy
 
+# Two leave the rest of the process responsive; decoding one photograph takes up to 400 MB.
 AT_ONCE: Final = 2
 
-# Each has a body of up to 8 MiB in memory. Whoever comes later is told at once to come back.
-MAX_INSIDE: Final = 32
-
-_turns = asyncio.Semaphore(AT_ONCE)
-_inside = 0
+# Each body in memory has up to 8 MiB.
+MAX_ADMITTED: Final = 32
 
 
-def configure() -> None:
-    """Belong to the running event loop; called when the service starts."""
-    global _turns, _inside
-    _turns = asyncio.Semaphore(AT_ONCE)
-    _inside = 0
+class LargeBodies:
+    """Limits how many large bodies are in memory, and how many of them are worked on at once."""
 
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._admitted = 0
 
-@asynccontextmanager
-async def inside() -> AsyncIterator[None]:
-    """Let a call in that holds a large body until it ends; raise Busy when too many do already."""
-    global _inside
-    if _inside >= MAX_INSIDE:
-        raise Busy(MAX_INSIDE)
-    _inside += 1
-    try:
-        yield
-    finally:
-        _inside -= 1
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Admit a request for as long as it holds its body; raise Busy when too many do."""
+        if self._admitted >= MAX_ADMITTED:
+            raise Busy(MAX_ADMITTED)
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
 
-
-def turn() -> asyncio.Semaphore:
-    """Return what waits for a turn when it is entered, and ends the turn when it is left."""
-    return _turns
+    def slot(self) -> asyncio.Semaphore:
+        """Return the semaphore to hold while a body is decoded or classified."""
+        return self._slots

@@ -1,33 +1,30 @@
-"""What happens to every request before its route: its prefix, its origin, an id, and a limit on its body.
-
-Plain ASGI, because it is cheap.
-"""
+"""Middleware: the /api prefix, allowed origins, request ids and body size limits. Plain ASGI, which is fastest."""
 
 import logging
 import re
-from functools import cache
 from uuid import uuid4
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.config import get_settings
-from app.http.problems import BodyTooLarge, ProblemError, problem_response
+from app.http.problems import BodyTooLarge, problem_response
 
 log = logging.getLogger("pixelwise")
 
 API_PREFIX = "/api"
 MAX_BODY = 64 * 1024
-# What takes more than one drawing of 28 x 28 numbers.
 MAX_BODIES = {"/classify/batch": 8 * 1024 * 1024, "/classify/image": 8 * 1024 * 1024}
 
-# What may go into a log and a header as it came: no control characters, no markup, no novel.
+CORS_REQUEST_HEADERS = ("Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-API-Key", "X-Request-ID")
+CORS_RESPONSE_HEADERS = ("ETag", "Link", "Retry-After", "X-Export-Manifest", "X-Request-ID")
+
+# Safe in logs and headers.
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class RequestContext:
-    """Give every request an id, put it on every response, and turn what nobody caught into a 500 problem."""
+    """Gives every request an id, sends it with the response, and answers unexpected errors with a 500 problem."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -52,21 +49,19 @@ class RequestContext:
         try:
             await self.app(scope, receive, send_with_id)
         except ClientDisconnect:
-            # Nobody is left to answer, and nothing of ours went wrong.
-            log.info("request %s: the client hung up before it had sent everything", request_id)
-        except Exception:
+            log.info("request %s: the client disconnected before it had sent the whole request", request_id)
+        except Exception as error:
             log.exception("request %s failed", request_id)
             if started:
                 raise
-            error = ProblemError("Something went wrong here; the log has it under this request_id.")
             await problem_response(error, request_id)(scope, receive, send_with_id)
 
 
 class ApiPrefix:
-    """Serve every path under /api, too, where the page looks for it: behind nginx that is all there is of the service.
+    """Serves every path under /api too, where the page expects the API; behind nginx nothing else is reachable.
 
-    As ASGI has it, the path stays whole and `root_path` says which part of it is not for the routes; links in answers
-    then carry the prefix. See https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope.
+    `root_path` names the prefix, as ASGI specifies, so that links in responses have it. See
+    https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -80,31 +75,32 @@ class ApiPrefix:
 
 
 class AllowedOrigins:
-    """Let the pages of CORS_ORIGINS call the API; without any, browsers keep every other page out."""
+    """Lets pages of CORS_ORIGINS call the API; without the setting, browsers let no other page do so."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._with_cors: dict[tuple[str, ...], ASGIApp] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        origins = get_settings().cors_origins if scope["type"] == "http" else ()
-        app = _with_origins(self.app, origins) if origins else self.app
+        origins = scope["app"].state.runtime.settings.cors_origins if scope["type"] == "http" else ()
+        app = self._allowing(origins) if origins else self.app
         await app(scope, receive, send)
 
-
-@cache
-def _with_origins(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
-    return CORSMiddleware(
-        app,
-        allow_origins=origins,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-API-Key", "X-Request-ID"],
-        expose_headers=["ETag", "Link", "Retry-After", "X-Export-Manifest", "X-Request-ID"],
-    )
+    def _allowing(self, origins: tuple[str, ...]) -> ASGIApp:
+        if origins not in self._with_cors:
+            self._with_cors[origins] = CORSMiddleware(
+                self.app,
+                allow_origins=origins,
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=CORS_REQUEST_HEADERS,
+                expose_headers=CORS_RESPONSE_HEADERS,
+            )
+        return self._with_cors[origins]
 
 
 class BodyLimit:
-    """Refuse a body too long for its route: by its declared length before it is read, else once it has grown."""
+    """Rejects a body that is too large for its route: by Content-Length, or while it is read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

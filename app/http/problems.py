@@ -1,8 +1,8 @@
-"""Every status code that is not a success, and the one form errors have: `application/problem+json` (RFC 9457)."""
+"""Errors as `application/problem+json` (RFC 9457), and the only table of status codes."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,88 +12,49 @@ from starlette.routing import Match
 
 from app.database.errors import DatabaseBusy, DatabaseError, DatabaseFull, OutcomeUnknown
 from app.schemas.problems import FieldError, Problem
-from app.services import errors
-from app.throttled_log import Troubles
+from app.services.errors import InProgress, InvalidInput, KeyReused, NotFound, PreconditionFailed
+from app.throttled_log import ThrottledLog
 
-# Seconds after which trying again makes sense: a lock is free soon, a full disk takes a person.
-RETRY_BUSY = 1
-RETRY_UNAVAILABLE = 5
-RETRY_FULL = 60
-
-IDEMPOTENCY_KEY = "Idempotency-Key"
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
 
 class ProblemError(Exception):
-    """An error that is the client's answer."""
+    """An error that only HTTP knows. Its text is sent as `detail`."""
 
-    status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
-
-    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> None:
+    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.detail = detail
         self.headers = dict(headers or {})
-        self.members = members
 
 
 class InvalidApiKey(ProblemError):
-    """The key is missing or wrong; which of the two is not told."""
-
-    status = HTTPStatus.UNAUTHORIZED
+    """The key is missing or wrong."""
 
     def __init__(self) -> None:
         super().__init__("Invalid API key", headers={"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
 
 
-class NotFound(ProblemError):
-    """There is no such thing."""
-
-    status = HTTPStatus.NOT_FOUND
-
-
-class Conflict(ProblemError):
-    """The same request is under way."""
-
-    status = HTTPStatus.CONFLICT
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, headers={"Retry-After": str(RETRY_BUSY)})
-
-
-class PreconditionFailed(ProblemError):
-    """If-Match names another state of the thing."""
-
-    status = HTTPStatus.PRECONDITION_FAILED
-
-
 class BodyTooLarge(ProblemError):
-    """The request's body is longer than any drawing."""
-
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    """The body is larger than the route accepts."""
 
     def __init__(self, limit: int) -> None:
         # The rest of the body is not read, so the connection cannot carry another request.
         super().__init__(f"The body is larger than {limit} bytes.", headers={"Connection": "close"})
 
 
-class InvalidInput(ProblemError):
-    """The request does not have the documented shape."""
-
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
+class InvalidRequest(ProblemError):
+    """The request does not have the documented form."""
 
     def __init__(self, errors: Sequence[Mapping[str, Any]], *, under: Sequence[str] = ()) -> None:
-        """Take pydantic's errors and where they lie in the request, such as `body`."""
-        places = [_field_error(error, under) for error in errors]
-        where = ".".join(str(part) for part in places[0].loc)
-        super().__init__(f"{where}: {places[0].msg}", errors=[place.model_dump() for place in places])
+        """Take pydantic's errors, and the part of the request that they are in, such as `body`."""
+        self.errors = [_field_error(error, under) for error in errors]
+        super().__init__(f"{'.'.join(str(part) for part in self.errors[0].loc)}: {self.errors[0].msg}")
 
 
 class TooManyRequests(ProblemError):
-    """The client has used up its share."""
-
-    status = HTTPStatus.TOO_MANY_REQUESTS
+    """The address has reached its rate limit."""
 
     def __init__(self, limit: str, retry_after: int, never_fits: int | None = None) -> None:
-        """Take the limit, the seconds to wait, and how many drawings were sent if no waiting will let them pass."""
+        """Take the limit, the seconds to wait, and the number of drawings if it is larger than the limit itself."""
         advice = f"try again in {retry_after} s"
         if never_fits is not None:
             advice = f"{never_fits} drawings at once never fit; send fewer, or raise RATE_LIMIT"
@@ -101,139 +62,166 @@ class TooManyRequests(ProblemError):
 
 
 class Busy(ProblemError):
-    """As many large bodies as the service can hold are there already."""
-
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+    """The service holds as many large bodies as it can."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"{limit} batches and images are being worked on; nothing was stored. Try again later.",
-            headers={"Retry-After": str(RETRY_BUSY)},
-        )
+        super().__init__(f"{limit} batches and images are in progress; nothing was stored. Try again later.")
 
 
 class NotReady(ProblemError):
     """A check of `/health/ready` failed."""
 
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-
     def __init__(self, checks: dict[str, str]) -> None:
-        failed = "; ".join(f"{name}: {state}" for name, state in checks.items() if state != "ok")
-        super().__init__(failed, headers={"Retry-After": str(RETRY_UNAVAILABLE)}, checks=checks)
+        super().__init__("; ".join(f"{name}: {state}" for name, state in checks.items() if state != "ok"))
+        self.checks = checks
 
 
-class StorageError(ProblemError):
-    """The database did not keep the row, so there is no answer. The cause is for the log alone."""
+class _Reply(NamedTuple):
+    """The status of an error, `Retry-After` in seconds, and a text to send instead of the error's own."""
 
-    def __init__(self, error: DatabaseError) -> None:
-        full, busy = isinstance(error, DatabaseFull), isinstance(error, DatabaseBusy)
-        self.status = HTTPStatus.INSUFFICIENT_STORAGE if full else HTTPStatus.SERVICE_UNAVAILABLE
-        wait = RETRY_FULL if full else RETRY_BUSY if busy else RETRY_UNAVAILABLE
-        reason = "is full" if full else "is busy" if busy else "cannot be used at the moment"
-        super().__init__(
-            f"The database {reason}; nothing was stored. Try again later.", headers={"Retry-After": str(wait)}
-        )
+    status: HTTPStatus
+    retry_after_s: int | None = None
+    detail: str | None = None
 
 
-class CommitInterrupted(ProblemError):
-    """The database may have kept the row or not, and cannot be asked."""
+REPLIES: Final[dict[type[Exception], _Reply]] = {
+    InvalidApiKey: _Reply(HTTPStatus.UNAUTHORIZED),
+    NotFound: _Reply(HTTPStatus.NOT_FOUND),
+    InProgress: _Reply(HTTPStatus.CONFLICT, 1),
+    PreconditionFailed: _Reply(HTTPStatus.PRECONDITION_FAILED),
+    BodyTooLarge: _Reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    InvalidRequest: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
+    InvalidInput: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
+    KeyReused: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
+    TooManyRequests: _Reply(HTTPStatus.TOO_MANY_REQUESTS),
+    Busy: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 1),
+    NotReady: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 5),
+    OutcomeUnknown: _Reply(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        1,
+        "The outcome of the commit is unknown: the row may or may not be stored. Send the request again with the same "
+        f"{IDEMPOTENCY_KEY}; it is then stored once.",
+    ),
+    DatabaseBusy: _Reply(
+        HTTPStatus.SERVICE_UNAVAILABLE, 1, "The database is busy; nothing was stored. Try again later."
+    ),
+    # Somebody has to make room first.
+    DatabaseFull: _Reply(
+        HTTPStatus.INSUFFICIENT_STORAGE, 60, "The database is full; nothing was stored. Try again later."
+    ),
+    # The cause is in the log; it is the operator's.
+    DatabaseError: _Reply(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        5,
+        "The database cannot be used at the moment; nothing was stored. Try again later.",
+    ),
+    Exception: _Reply(
+        HTTPStatus.INTERNAL_SERVER_ERROR, None, "An unexpected error occurred; the log has it under this request_id."
+    ),
+}
 
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+MEANINGS: Final[dict[int, str]] = {
+    HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` is missing or wrong.",
+    HTTPStatus.NOT_FOUND: "The prediction does not exist or has no drawing.",
+    HTTPStatus.CONFLICT: "Another request with this `Idempotency-Key` is in progress; try again after `Retry-After`.",
+    HTTPStatus.PRECONDITION_FAILED: "The record no longer has the `ETag` of `If-Match`; nothing was changed.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this route accepts.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid; `errors` lists each invalid part.",
+    HTTPStatus.TOO_MANY_REQUESTS: "This address has reached its rate limit; try again after `Retry-After`.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be used; nothing was stored, unless `stored` is `unknown`. "
+    "Try again after `Retry-After`.",
+    HTTPStatus.INSUFFICIENT_STORAGE: "The disk is full; nothing was stored. Try again after `Retry-After`.",
+}
+"""What each status means, for the documentation."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The database did not say whether it made the commit; whether this was stored is not known."
-            f" Send it again with the same {IDEMPOTENCY_KEY}: it is then stored once.",
-            headers={"Retry-After": str(RETRY_BUSY)},
-            stored="unknown",
-        )
+_LIMIT: Final = "Input should be greater than or equal to 1"
+EXAMPLES: Final[dict[int, dict[str, Any]]] = {
+    HTTPStatus.UNAUTHORIZED: {"detail": "Invalid API key"},
+    HTTPStatus.UNPROCESSABLE_ENTITY: {
+        "detail": f"query.limit: {_LIMIT}",
+        "errors": [FieldError(loc=["query", "limit"], msg=_LIMIT, type="greater_than_equal")],
+    },
+}
+"""Members of the documentation's example, where the meaning alone does not make one."""
+
+
+def problem_of(status: int, detail: str, request_id: str, **members: Any) -> Problem:
+    """Return the body of an error."""
+    title = HTTPStatus(status).phrase
+    members = {"title": title, "status": status, "detail": detail, "request_id": request_id, **members}
+    return Problem(type="about:blank", **members)
+
+
+def problem_response(error: Exception, request_id: str) -> Response:
+    """Return the response to an error."""
+    reply = next(REPLIES[kind] for kind in type(error).__mro__ if kind in REPLIES)
+    headers = dict(error.headers) if isinstance(error, ProblemError) else {}
+    if reply.retry_after_s is not None:
+        headers["Retry-After"] = str(reply.retry_after_s)
+    members: dict[str, Any] = {}
+    match error:
+        case InvalidRequest():
+            members["errors"] = error.errors
+        case NotReady():
+            members["checks"] = error.checks
+        case OutcomeUnknown():
+            members["stored"] = "unknown"
+    return _response(reply.status, reply.detail or str(error), request_id, headers, members)
+
+
+def _response(
+    status: int, detail: str, request_id: str, headers: Mapping[str, str], members: Mapping[str, Any]
+) -> Response:
+    problem = problem_of(status, detail, request_id, **members)
+    return JSONResponse(
+        problem.model_dump(exclude_none=True),
+        status_code=status,
+        headers=headers,
+        media_type="application/problem+json",
+    )
 
 
 def _field_error(error: Mapping[str, Any], under: Sequence[str]) -> FieldError:
     loc, msg, kind = [*under, *error["loc"]], str(error["msg"]), str(error["type"])
     if kind == "extra_forbidden":
-        # The last part of the place is a name that the client made up, and input is never repeated.
+        # The last part is a name from the input, and input is never repeated.
         return FieldError(loc=loc[:-1], msg="Unknown name; the documentation lists the allowed ones", type=kind)
     return FieldError(loc=loc, msg=msg, type=kind)
 
 
-def problem_response(error: ProblemError, request_id: str) -> Response:
-    """Render the error as `application/problem+json`."""
-    status = HTTPStatus(error.status)
-    problem = Problem(
-        type="about:blank",
-        title=status.phrase,
-        status=status,
-        detail=error.detail,
-        request_id=request_id,
-        **error.members,
-    )
-    return JSONResponse(
-        problem.model_dump(exclude_none=True),
-        status_code=status,
-        headers=error.headers,
-        media_type="application/problem+json",
-    )
+def _invalid(place: str, reason: str, under: str) -> InvalidRequest:
+    return InvalidRequest([{"loc": [place], "msg": reason, "type": "value_error"}], under=[under])
 
 
-def _answer(request: Request, error: ProblemError) -> Response:
+async def _on_error(request: Request, error: Exception) -> Response:
+    match error:
+        case InvalidInput():
+            error = _invalid(error.place, str(error), "query")
+        case KeyReused():
+            error = _invalid(IDEMPOTENCY_KEY, str(error), "header")
+        case RequestValidationError():
+            error = InvalidRequest(error.errors())
+        case DatabaseError():
+            log: ThrottledLog = request.app.state.runtime.database_errors
+            log.error(f"{type(error).__name__}: {error}", request.state.request_id)
     return problem_response(error, request.state.request_id)
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)
-    return _answer(request, error)
-
-
-async def _on_refusal(request: Request, error: Exception) -> Response:
-    """Answer what a service did not do."""
-    problem: ProblemError
-    match error:
-        case errors.NotFound():
-            problem = NotFound(str(error))
-        case errors.PreconditionFailed():
-            problem = PreconditionFailed(str(error))
-        case errors.InProgress():
-            problem = Conflict(str(error))
-        case errors.KeyReused():
-            place = {"loc": [IDEMPOTENCY_KEY], "msg": str(error), "type": "value_error"}
-            problem = InvalidInput([place], under=["header"])
-        case errors.InvalidInput():
-            place = {"loc": [error.place], "msg": str(error), "type": "value_error"}
-            problem = InvalidInput([place], under=["query"])
-        case _:
-            raise error
-    return _answer(request, problem)
-
-
-async def _on_database_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DatabaseError)
-    request.app.state.troubles.tell(f"{type(error).__name__}: {error}", request.state.request_id)
-    return _answer(request, CommitInterrupted() if isinstance(error, OutcomeUnknown) else StorageError(error))
-
-
-async def _on_validation_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return _answer(request, InvalidInput(error.errors()))
-
-
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the framework itself refuses: an unknown path, a method that a path does not have."""
+    """Respond to an error of the framework, such as an unknown path or a method that the path does not have."""
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.BAD_REQUEST:
-        # The framework's word for a body that cannot even be parsed; any other wrong body is a 422.
-        place = {"loc": [], "msg": "This cannot be parsed", "type": "unparsable"}
-        return _answer(request, InvalidInput([place], under=["body"]))
+        # FastAPI's status for a body that it cannot parse; every other invalid body is a 422.
+        unparsable = {"loc": [], "msg": "The body cannot be parsed", "type": "unparsable"}
+        return problem_response(InvalidRequest([unparsable], under=["body"]), request.state.request_id)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allowed(request)
-    problem = ProblemError(str(error.detail), headers=headers)
-    problem.status = HTTPStatus(error.status_code)
-    return _answer(request, problem)
+    return _response(error.status_code, str(error.detail), request.state.request_id, headers, {})
 
 
 def _allowed(request: Request) -> str:
-    """Name all methods that the path has; the framework names those of the first route alone."""
+    """Return all methods of the path; the framework names those of its first route only."""
 
     def is_served(method: str) -> bool:
         scope = {**request.scope, "method": method}
@@ -243,10 +231,7 @@ def _allowed(request: Request) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every exception of a route as a problem."""
-    app.state.troubles = Troubles()
-    app.add_exception_handler(ProblemError, _on_problem)
-    app.add_exception_handler(errors.ServiceError, _on_refusal)
-    app.add_exception_handler(DatabaseError, _on_database_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    """Respond to every error of a route with a problem."""
+    for kind in {*REPLIES, RequestValidationError} - {Exception}:
+        app.add_exception_handler(kind, _on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

@@ -1,4 +1,4 @@
-"""`GET /`: the page, and what it is made of. It needs no key; what it asks the API for does."""
+"""`GET /`: the page and its files, without a key."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from starlette.staticfiles import StaticFiles
 from app.config import PROJECT_FOLDER
 
 HEADERS: Final = {
-    # Nothing from elsewhere, nothing inline: text that a stranger stored cannot become a script.
+    # No other origin and nothing inline, so that stored text cannot become a script.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -17,24 +17,24 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # Asked for again each time, which an ETag makes cheap: after an upgrade nobody runs half of the old page.
+    # Browsers revalidate each file, so that after an upgrade no page mixes old and new files.
     "Cache-Control": "no-cache",
 }
-"""What the files of the page are sent with. nginx, which may serve them instead, sends the same."""
+"""Headers of the page's files. nginx sends the same."""
 
 
 class _PageFiles(StaticFiles):
-    """Files with the page's headers."""
+    """Static files with HEADERS."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
-        """Return the file, or 304, with the headers."""
-        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # Handed on as they came.
+        """Return the file, or 304, with HEADERS."""
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # Passed on unchanged.
         response.headers.update(HEADERS)
         return response
 
 
 _FILES: Final = _PageFiles(directory=PROJECT_FOLDER / "app" / "static")
-# A third of their size on the wire, where no nginx does the same.
+# Sends a third of the bytes where no nginx compresses.
 STATIC: Final = GZipMiddleware(_FILES)
 
 router = APIRouter(include_in_schema=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.http.routes.health import PATIENCE_S
+from app.services.health import TIMEOUT_S
 from tests.support.databases import migrate
 from tests.support.http_fixtures import Start
 from tests.support.postgres_cluster import Cluster, postgres_cluster
@@ -50,7 +50,7 @@ def check_readers(service: Service) -> None:
         not_ready = client.get("/health/ready")
         assert not_ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
         # Each check is given half of the time.
-        assert f"no answer within {PATIENCE_S / 2:g} s" in not_ready.json()["checks"]["write"]
+        assert f"no answer within {TIMEOUT_S:g} s" in not_ready.json()["checks"]["write"]
         client.connection.request("GET", "/results", headers={"X-API-Key": KEY})
         assert_storage_problem(client.receive())
 

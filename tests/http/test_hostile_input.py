@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from app.http.bodies import parse_drawing
 from app.http.middleware import MAX_BODY
-from app.http.problems import InvalidInput
+from app.http.problems import InvalidRequest
 from app.schemas.classify import ClassifyRequest
 from tests.support.service import DRAWING, assert_problem, stored
 
@@ -205,7 +205,7 @@ def test_exactly_what_the_documentation_allows_is_accepted() -> None:
     for body in (*(param.values[0].body for param in CASES), *(mutated(random) for _ in range(3000))):
         try:
             pixels = parse_drawing(body)
-        except InvalidInput:
+        except InvalidRequest:
             pixels = None
         if len(body) <= MAX_BODY:
             assert pixels == expected(body), body

@@ -1,6 +1,8 @@
 """`Idempotency-Key`: a request that is sent again is answered again, and nothing is stored twice."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
 from typing import Any
 
@@ -9,12 +11,12 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.http import idempotency
 from app.main import app
 from app.schemas.classify import SEVEN
+from app.services.idempotency import IdempotentRequest, RequestsInProgress
 from tests.support.digit_images import encoded
 from tests.support.http_fixtures import Start
-from tests.support.service import DRAWING, assert_problem, execute, random_drawings, rows, stored
+from tests.support.service import DRAWING, assert_problem, execute, random_drawings, rows, runtime_of, stored
 
 OTHER = {"pixels": random_drawings(1)[0].tolist()}
 KEY = {"Idempotency-Key": "once"}
@@ -89,33 +91,28 @@ def test_many_at_once_with_one_key_store_one_row(client: TestClient, database_ur
     assert stored(database_url) == (1, 1)
 
 
-def test_two_processes_with_one_key_store_one_row(client: TestClient, database_url: str) -> None:
-    # Another process does not see what is under way in this one; only the database can tell the two apart.
-    keyless = pytest.MonkeyPatch()
-    keyless.setattr(idempotency, "_under_way", _Blind())
-    try:
-        with ThreadPoolExecutor(16) as callers:
-            answers = list(callers.map(lambda _: client.post("/classify", json=DRAWING, headers=KEY), range(64)))
-    finally:
-        keyless.undo()
+def test_two_processes_with_one_key_store_one_row(
+    client: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Like other processes, which do not know each other's requests in progress.
+    monkeypatch.setattr(RequestsInProgress, "exclusive", lambda _self, _request: nullcontext())
+    with ThreadPoolExecutor(16) as callers:
+        answers = list(callers.map(lambda _: client.post("/classify", json=DRAWING, headers=KEY), range(64)))
 
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert len({answer.content for answer in answers if answer.status_code == 200}) == 1
     assert stored(database_url) == (1, 1)
 
 
-class _Blind(set[tuple[str, str]]):
-    """A set that never holds anything."""
-
-    def add(self, _element: tuple[str, str]) -> None:
-        pass
-
-    def remove(self, _element: tuple[str, str]) -> None:
-        pass
+@contextmanager
+def in_progress(client: TestClient) -> Iterator[None]:
+    """Let a request with the key be in progress."""
+    with runtime_of(client).classify.in_progress.exclusive(IdempotentRequest("built-in", "once", "")):
+        yield
 
 
 def test_while_the_first_is_under_way_the_second_is_told_to_come_back(sqlite_client: TestClient) -> None:
-    with idempotency.alone("built-in", "once"):
+    with in_progress(sqlite_client):
         response = sqlite_client.post("/classify", json=DRAWING, headers=KEY)
     assert_problem(response, HTTPStatus.CONFLICT)
     assert int(response.headers["retry-after"]) > 0
@@ -127,7 +124,7 @@ def test_the_header_and_its_conflict_are_documented_as_they_are(sqlite_client: T
     documented = app.openapi()["paths"][route]["post"]
     (header,) = (parameter for parameter in documented["parameters"] if parameter["in"] == "header")
     assert (header["name"], header["required"], header["schema"]["maxLength"]) == ("Idempotency-Key", False, 255)
-    with idempotency.alone("built-in", "once"):
+    with in_progress(sqlite_client):
         problem = assert_problem(send(sqlite_client, route), HTTPStatus.CONFLICT)
     example = documented["responses"]["409"]["content"]["application/problem+json"]["example"]
     assert (example.keys(), example["status"]) == (problem.keys(), problem["status"])

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.http.rate_limit import CLASSIFY, limiter
+from app.http.rate_limit import DRAWINGS
 from tests.support.http_fixtures import Start
 from tests.support.service import (
     ADDRESS,
@@ -20,6 +20,7 @@ from tests.support.service import (
     client_of,
     eventually,
     exchange,
+    runtime_of,
     scope_of,
     stored,
 )
@@ -79,7 +80,8 @@ def test_waiting_as_long_as_told_is_enough(start: Start, sqlite_url: str) -> Non
 def test_time_to_wait_is_never_too_short_by_a_fraction(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
     wait = int(exhaust(client).headers["retry-after"])
-    stats = limiter.limiter.get_window_stats(limits.parse("3/day"), ADDRESS, CLASSIFY)
+    strategy = runtime_of(client).rate_limiter.memory.strategy
+    stats = strategy.get_window_stats(limits.parse("3/day"), ADDRESS, DRAWINGS)
     assert stats.reset_time - time.time() <= wait <= DAY_S + 1
 
 
@@ -278,7 +280,7 @@ def test_body_of_a_limited_call_is_not_read(start: Start, sqlite_url: str) -> No
 
 def test_addresses_that_stay_away_are_forgotten(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/second")
-    remembered = limiter.limiter.storage.storage  # type: ignore[attr-defined]
+    remembered = runtime_of(client).rate_limiter.memory.storage.storage
     most = 0
     for number in range(300):
         scope = scope_of("POST", "/classify")

@@ -12,10 +12,9 @@ from starlette.testclient import TestClient
 from app.classifier import Classifier, get_shadow_classifier
 from app.main import create_app
 from app.schemas.classify import SEVEN
-from app.services import shadow
 from tests.support.http_fixtures import Start
 from tests.support.model_files import model_of_nothing, model_that_breaks, second_model, swapping_model
-from tests.support.service import DRAWING, KEY, eventually, hidden, start_problem, stored
+from tests.support.service import DRAWING, KEY, eventually, hidden, runtime_of, start_problem, stored
 from tests.support.shadow_model import HeldUp, shadow_rows
 
 
@@ -78,7 +77,7 @@ def test_models_lists_what_the_shadow_would_have_answered(start: Start, sqlite_u
 
 def test_without_the_setting_nothing_listens(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url)
-    assert not shadow.is_running()
+    assert runtime_of(client).shadow is None
     assert get_shadow_classifier() is None
     classify(client)
     assert shadow_rows(sqlite_url) == []
@@ -89,7 +88,6 @@ def test_what_waits_when_the_service_ends_is_scored_first(start: Start, database
     ids = [classify(client)["id"] for _ in range(5)]
     client.__exit__()
     assert [row["prediction_id"] for row in shadow_rows(database_url)] == ids
-    assert not shadow.is_running()
     assert get_shadow_classifier.cache_info().currsize == 0
 
 
@@ -132,12 +130,11 @@ def test_deleting_a_prediction_deletes_the_shadow_s_answer(start: Start, databas
     assert shadow_rows(database_url) == []
 
 
-def test_requests_are_answered_while_the_second_model_is_held_up(
-    start: Start, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held_up = HeldUp(second_model(tmp_path))
-    monkeypatch.setattr(shadow, "get_shadow_classifier", lambda: held_up)
-    client = start(DATABASE_URL=sqlite_url)
+def test_requests_are_answered_while_the_second_model_is_held_up(start: Start, sqlite_url: str, tmp_path: Path) -> None:
+    client = start(DATABASE_URL=sqlite_url, SHADOW_MODEL_PATH=str(second_model(tmp_path)))
+    shadow = runtime_of(client).shadow
+    assert shadow is not None
+    shadow.classifier = held_up = HeldUp(second_model(tmp_path))
     try:
         classify(client)
         eventually(held_up.begun.is_set)

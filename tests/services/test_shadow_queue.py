@@ -38,7 +38,7 @@ def remember(session: Session, count: int = 3) -> list[int]:
 async def score(database: Database, model: Path, ids: list[int], images: npt.NDArray[np.uint8]) -> None:
     """Let a shadow score these drawings, and end it."""
     listening = shadow.Shadow(Classifier(model), database)
-    await listening.offer(ids, [image.tobytes() for image in images])
+    listening.offer(ids, [image.tobytes() for image in images])
     await listening.end()
 
 
@@ -48,9 +48,9 @@ def test_broken_model_does_not_keep_the_next_drawings_from_being_scored(
     async def run() -> list[int]:
         ids = await sqlite_database.write(remember)
         listening = shadow.Shadow(Classifier(model_that_breaks(tmp_path)), sqlite_database)
-        await listening.offer(ids[:1], [random_drawings(1).tobytes()])
+        listening.offer(ids[:1], [random_drawings(1).tobytes()])
         await asyncio.to_thread(eventually, lambda: bool(caplog.records))
-        await listening.offer(ids[1:2], [bytes(784)])
+        listening.offer(ids[1:2], [bytes(784)])
         await listening.end()
         return ids
 
@@ -111,11 +111,11 @@ def test_drawings_without_room_are_left_out_and_the_log_says_so_once(
     async def run() -> None:
         ids = await sqlite_database.write(lambda session: remember(session, 1))
         listening = shadow.Shadow(held_up, sqlite_database)
-        many = [*ids, *range(1000, 999 + shadow.ROOM)]
-        await listening.offer(many, [bytes(784)] * shadow.ROOM)
+        many = [*ids, *range(1000, 999 + shadow.QUEUE_SIZE)]
+        listening.offer(many, [bytes(784)] * shadow.QUEUE_SIZE)
         assert caplog.records == []
         for _ in range(3):
-            await listening.offer(range(1000), [bytes(784)] * 1000)
+            listening.offer(range(1000), [bytes(784)] * 1000)
         (record,) = caplog.records
         assert "left out 1000 drawings: more arrive than it can score" in record.getMessage()
         held_up.let_go.set()
@@ -138,7 +138,7 @@ def test_end_gives_up_a_model_that_does_not_answer(
     async def run() -> None:
         ids = await sqlite_database.write(lambda session: remember(session, 100))
         listening = shadow.Shadow(held_up, sqlite_database)
-        await listening.offer(ids, [bytes(784)] * len(ids))
+        listening.offer(ids, [bytes(784)] * len(ids))
         while not held_up.begun.is_set():
             await asyncio.sleep(0)
         await listening.end()

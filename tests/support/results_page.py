@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from playwright.sync_api import Locator, Page, Route
 
-from app.http.problems import CommitInterrupted, problem_response
+from app.database.errors import OutcomeUnknown
+from app.http.problems import problem_response
 from tests.support.service import KEY, random_drawings, rows
 from tests.support.service_process import PATIENCE_S, Service
 
@@ -77,7 +78,7 @@ def lose_the_end_of_the_answer(route: Route) -> None:
 def lose_on_the_way_from_the_database(route: Route) -> None:
     """Do what the page asks for, and answer as when the connection to the database is lost during the commit."""
     route.fetch()
-    told = problem_response(CommitInterrupted(), "lost")
+    told = problem_response(OutcomeUnknown(), "lost")
     route.fulfill(status=told.status_code, headers=dict(told.headers), body=bytes(told.body))
 
 

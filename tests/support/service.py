@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 import uvicorn
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Scope
 
+from app.http.runtime import Runtime
 from app.schemas.classify import SEVEN
 
 KEY = "a-key-that-opens-nothing-outside-of-the-tests"
@@ -28,6 +30,13 @@ PLAIN = {"type", "title", "status", "detail", "request_id"}
 def client_of(app: ASGIApp, address: str = ADDRESS) -> TestClient:
     """A client with the right key that calls from this address."""
     return TestClient(app, headers={"X-API-Key": KEY}, client=(address, 50000))
+
+
+def runtime_of(client: TestClient) -> Runtime:
+    """Return the state of the running service."""
+    assert isinstance(client.app, Starlette)
+    runtime: Runtime = client.app.state.runtime
+    return runtime
 
 
 def assert_problem(response: Any, status: HTTPStatus, *more: str) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
-from app.database import get_database
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
+from app.http.runtime import runtime_of
 from app.schemas.calibration import Calibration, CalibrationQuery
 from app.services import calibration
 
@@ -17,11 +17,11 @@ router = APIRouter(prefix="/stats", tags=["stats"])
     "/calibration",
     dependencies=[KeyUnlessPublic],
     responses=documented(401, 422, 429, 503),
-    summary="Whether confidence is honest",
+    summary="Compare confidence with accuracy",
 )
-async def get_calibration(query: Annotated[CalibrationQuery, Query()]) -> Calibration:
-    """Compare how sure the answers were with how often people found them right.
+async def get_calibration(request: Request, query: Annotated[CalibrationQuery, Query()]) -> Calibration:
+    """Compare the confidence of predictions with how often their labels confirm them.
 
-    Fewer than 200 labelled predictions say nothing, and the answer is `not enough data`.
+    With fewer than 200 labelled predictions the answer is `not enough data`.
     """
-    return await get_database().scan(lambda session: calibration.calibration(session, query))
+    return await runtime_of(request).database.scan(lambda session: calibration.calibration(session, query))

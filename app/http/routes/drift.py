@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
-from app.database import get_database
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
+from app.http.runtime import runtime_of
 from app.schemas.drift import Drift, DriftQuery
 from app.services import drift
 
@@ -17,12 +17,12 @@ router = APIRouter(prefix="/stats", tags=["stats"])
     "/drift",
     dependencies=[KeyUnlessPublic],
     responses=documented(401, 422, 429, 503),
-    summary="Whether drawings and answers have changed",
+    summary="Compare new drawings and predictions with older ones",
 )
-async def get_drift(query: Annotated[DriftQuery, Query()]) -> Drift:
-    """Compare the newest drawings with those before: the digits read, the confidence, and the ink itself.
+async def get_drift(request: Request, query: Annotated[DriftQuery, Query()]) -> Drift:
+    """Compare the newest drawings with the ones before them: predicted digits, confidence and ink statistics.
 
-    A signal drifts when its difference is both certain (`adjusted_p`) and large (`psi`). Fewer than 300 drawings in the
-    window or in the reference say nothing, and the answer is `not enough data`.
+    A signal drifts if its difference is both significant (`adjusted_p`) and large (`psi`). With fewer than 300 drawings
+    in the window or in the reference the answer is `not enough data`.
     """
-    return await get_database().scan(lambda session: drift.drift(session, query))
+    return await runtime_of(request).database.scan(lambda session: drift.drift(session, query))

@@ -1,4 +1,4 @@
-"""`GET /export`: what was remembered, as a file, streamed from one state of the database."""
+"""`GET /export`: predictions and drawings as a file, streamed from one state of the database."""
 
 import asyncio
 import logging
@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Annotated, Any, Final, cast
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 from starlette.types import Message, Receive, Scope, Send
 
-from app.database import get_database
 from app.http.authentication import KeyRequired
 from app.http.openapi import documented
+from app.http.runtime import runtime_of
 from app.schemas.export import EXAMPLE_MANIFEST, ExportFormat, ExportManifest, ExportQuery
 from app.services.export import Export
 
@@ -21,7 +21,7 @@ log = logging.getLogger("pixelwise")
 router = APIRouter(tags=["export"])
 
 STALLED_S: Final = 60.0
-"""So long may a client take for one piece; whoever reads nothing must not keep a state of the database for ever."""
+"""Seconds a client may take to receive one piece. Otherwise a stalled client would keep a transaction open."""
 
 _MEDIA_TYPES: Final = {
     ExportFormat.NPZ: "application/zip",
@@ -30,22 +30,22 @@ _MEDIA_TYPES: Final = {
 }
 _HEADERS: Final[dict[str, Any]] = {
     "X-Export-Manifest": {
-        "description": "What the file holds and where it came from, as JSON on one line.",
+        "description": "Contents and origin of the file, as JSON on one line.",
         "schema": {"type": "string", "contentMediaType": "application/json"},
         "example": EXAMPLE_MANIFEST.one_line(),
     },
-    "Content-Disposition": {"description": "A name for the file.", "schema": {"type": "string"}},
+    "Content-Disposition": {"description": "A filename.", "schema": {"type": "string"}},
 }
 
 
 class Download(StreamingResponse):
-    """A body that is given up, and with it the state of the database it comes from, when the client hangs up or stalls.
+    """A streamed file that ends its transaction when the client disconnects or stalls.
 
-    Whatever goes wrong after the first byte leaves the body without its end, so that nobody takes a part for the whole.
+    After an error the body has no end, so that clients notice that it is incomplete.
     """
 
     def __init__(self, pieces: AsyncGenerator[bytes], name: str, **more: Any) -> None:
-        """Take the pieces, of which each must be sent in time, the file's name, and what any response takes."""
+        """Take the pieces, the filename, and arguments of StreamingResponse."""
         super().__init__(pieces, **more)
         self.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         self.headers["Cache-Control"] = "no-store"
@@ -53,18 +53,18 @@ class Download(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the pieces, one by one."""
-        # Starlette's own way to notice a hang-up cancels again whatever is still awaited, such as the thread whose
-        # connection goes back to the pool.
-        hung_up = asyncio.create_task(self.listen_for_disconnect(receive))
+        # Starlette would cancel what is still awaited at a disconnect, such as the thread that returns the connection
+        # to the pool.
+        disconnected = asyncio.create_task(self.listen_for_disconnect(receive))
         try:
             async with aclosing(self._pieces):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 async for piece in self._pieces:
-                    if hung_up.done() or not await _was_sent(send, {"body": piece, "more_body": True}):
+                    if disconnected.done() or not await _was_sent(send, {"body": piece, "more_body": True}):
                         return
             await _was_sent(send, {"body": b"", "more_body": False})
         finally:
-            hung_up.cancel()
+            disconnected.cancel()
 
 
 async def _was_sent(send: Send, part: Message) -> bool:
@@ -72,7 +72,7 @@ async def _was_sent(send: Send, part: Message) -> bool:
         async with asyncio.timeout(STALLED_S):
             await send({"type": "http.response.body", **part})
     except TimeoutError:
-        log.warning("an export was given up: its client read nothing for %g s", STALLED_S)
+        log.warning("an export was stopped: its client received nothing for %g s", STALLED_S)
         return False
     return True
 
@@ -89,14 +89,14 @@ async def _was_sent(send: Send, part: Message) -> bool:
         },
         **documented(401, 422, 429, 503),
     },
-    summary="Take what was remembered out, to train on or to read",
+    summary="Download predictions and drawings",
 )
-async def export(query: Annotated[ExportQuery, Query()]) -> Response:
-    """Download what people labelled, or with `include_unlabelled` everything, as one file from one moment.
+async def export(request: Request, query: Annotated[ExportQuery, Query()]) -> Response:
+    """Download the labelled drawings, or all with `include_unlabelled`, as one file from one state of the database.
 
-    An NPZ file loads like Keras's MNIST (`x_train`, `y_train`, `x_test`, `y_test`), and `python -m training` takes it.
-    The same drawing is always on the same side. The header `X-Export-Manifest` says what is in the file. Two exports
-    may be under way at once.
+    An NPZ file has the arrays of Keras's MNIST (`x_train`, `y_train`, `x_test`, `y_test`); `python -m training` reads
+    it. A drawing is always in the same split. The `X-Export-Manifest` header describes the file. Two exports may run at
+    once.
     """
 
     def work(session: Session) -> Iterator[ExportManifest | bytes]:
@@ -104,7 +104,7 @@ async def export(query: Annotated[ExportQuery, Query()]) -> Response:
         yield made.manifest
         yield from made.content()
 
-    pieces = cast(AsyncGenerator[Any], get_database().stream(work))
+    pieces = cast(AsyncGenerator[Any], runtime_of(request).database.stream(work))
     manifest: ExportManifest = await anext(pieces)
     return Download(
         pieces,

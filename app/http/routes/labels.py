@@ -1,13 +1,13 @@
-"""`/results/{id}/label…`: what people say about a drawing."""
+"""`/results/{id}/label` and `/results/{id}/labels`."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
-from app.database import get_database
 from app.http.authentication import Client, KeyUnlessPublic
 from app.http.conditional import IfMatch, tags_of
 from app.http.openapi import documented
-from app.http.routes.results import PredictionId, answer
+from app.http.routes.results import PredictionId, record_response
+from app.http.runtime import runtime_of
 from app.schemas.labels import LabelHistory, LabelUpdate
 from app.schemas.results import Result
 from app.services import labels
@@ -20,28 +20,28 @@ router = APIRouter(tags=["labels"])
     "/results/{id}/label",
     response_model=Result,
     responses=documented(401, 404, 412, 413, 422, 429, 503, 507),
-    summary="Say what a drawing shows",
+    summary="Label a drawing",
 )
 async def set_label(
-    prediction_id: PredictionId, body: LabelUpdate, client: Client, if_match: IfMatch = None
+    request: Request, prediction_id: PredictionId, body: LabelUpdate, client: Client, if_match: IfMatch = None
 ) -> Response:
-    """Say which digit a drawing shows, or `none` if it is no digit. Saying what the model said confirms it.
+    """Set which digit a drawing shows, or `none` if it shows no digit. Setting the predicted digit confirms it.
 
-    Labels are only ever added; the last one counts, everywhere.
+    Labels are never changed or deleted; the latest one is used everywhere.
     """
 
     def write(session: Session) -> Record:
         return labels.set_label(session, prediction_id, body, client, tags_of(if_match))
 
-    return answer(await get_database().write(write))
+    return record_response(await runtime_of(request).database.write(write))
 
 
 @router.get(
     "/results/{id}/labels",
     dependencies=[KeyUnlessPublic],
     responses=documented(401, 404, 422, 429, 503),
-    summary="All that was said about a drawing",
+    summary="List the labels of a drawing",
 )
-async def list_labels(prediction_id: PredictionId) -> LabelHistory:
-    """List every label of a prediction, the newest first: who said it, and when."""
-    return await get_database().read(lambda session: labels.list_labels(session, prediction_id))
+async def list_labels(request: Request, prediction_id: PredictionId) -> LabelHistory:
+    """List every label of a prediction, newest first, with its source and time."""
+    return await runtime_of(request).database.read(lambda session: labels.list_labels(session, prediction_id))

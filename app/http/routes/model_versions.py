@@ -1,29 +1,29 @@
-"""`GET /models`: the models that answer, that answered, and that listen in the shadow."""
+"""`GET /models`: all model versions."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from app.classifier import get_classifier, get_shadow_classifier
-from app.database import get_database
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
+from app.http.runtime import runtime_of
 from app.schemas.model_versions import ModelVersions
 from app.services import model_versions
 
-router = APIRouter(tags=["numbers"])
+router = APIRouter(tags=["model versions"])
 
 
 @router.get(
     "/models",
     dependencies=[KeyUnlessPublic],
     responses=documented(401, 429, 503),
-    summary="The models and how good they are",
+    summary="List the model versions and their accuracy",
 )
-async def list_models() -> ModelVersions:
-    """List every model that is loaded or left a trace: the loaded ones first, then the last seen.
+async def list_models(request: Request) -> ModelVersions:
+    """List the models that are loaded or have predictions: loaded ones first, then the most recently used.
 
-    A shadow model is compared with what was answered to the drawings it saw.
+    A shadow model is compared with the predictions that were returned for the same drawings.
     """
-    loaded: dict[model_versions.Role, model_versions.LoadedModel] = {"live": get_classifier()}
-    if (listening := get_shadow_classifier()) is not None:
-        loaded["shadow"] = listening
-    return await get_database().scan(lambda session: model_versions.get_model_versions(session, loaded))
+    runtime = runtime_of(request)
+    loaded: dict[model_versions.Role, model_versions.LoadedModel] = {"live": runtime.classifier}
+    if runtime.shadow is not None:
+        loaded["shadow"] = runtime.shadow.classifier
+    return await runtime.database.scan(lambda session: model_versions.get_model_versions(session, loaded))

@@ -1,4 +1,4 @@
-"""`/results…`: what was remembered is found, read, annotated, deleted."""
+"""`/results…`: list, read, annotate and delete predictions."""
 
 from typing import Annotated
 from urllib.parse import urlencode
@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.classifier.normalise import normalise_pixels
-from app.database import get_database
 from app.drawings.image_files import write_png
 from app.http.authentication import KeyRequired, KeyUnlessPublic
 from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known, tags_of
 from app.http.openapi import documented
+from app.http.runtime import runtime_of
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
 from app.schemas.types import LAST_ID
 from app.services import results
@@ -26,22 +26,22 @@ PredictionId = Annotated[int, Path(alias="id", ge=1, le=LAST_ID, description="Th
     "/results",
     dependencies=[KeyUnlessPublic],
     responses={
-        200: {"headers": {"Link": {"description": '`rel="next"`: the page after.', "schema": {"type": "string"}}}},
+        200: {"headers": {"Link": {"description": '`rel="next"`: the next page.', "schema": {"type": "string"}}}},
         **documented(401, 422, 429, 503),
     },
-    summary="Find predictions, the newest first",
+    summary="List predictions, newest first",
 )
 async def list_results(request: Request, response: Response, query: Annotated[ResultsQuery, Query()]) -> ResultsPage:
-    """List remembered predictions, newest first: as they arrived, or by `created_at` when a time is asked for.
+    """List stored predictions, newest first: by `id`, or by `created_at` if `since` or `until` is given.
 
-    Every condition narrows the list. Follow `next`, or the header `Link`, until it is null: rows that arrive meanwhile
-    neither repeat nor hide one.
+    Filters are combined with AND. Follow `next`, or the `Link` header, until it is null; new predictions neither repeat
+    nor hide others.
     """
-    page = await get_database().read(lambda session: results.list_page(session, query))
+    page = await runtime_of(request).database.read(lambda session: results.list_page(session, query))
     if page.next is not None:
         parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        following = urlencode([*parameters, ("cursor", page.next)])
-        response.headers["Link"] = f'<{request.url.path}?{following}>; rel="next"'
+        next_query = urlencode([*parameters, ("cursor", page.next)])
+        response.headers["Link"] = f'<{request.url.path}?{next_query}>; rel="next"'
     return page
 
 
@@ -50,18 +50,18 @@ async def list_results(request: Request, response: Response, query: Annotated[Re
     dependencies=[KeyUnlessPublic],
     response_model=Result,
     responses={
-        200: {"headers": {"ETag": {"description": "Changes with the record.", "schema": {"type": "string"}}}},
-        304: {"description": "The record still has the `ETag` of If-None-Match."},
+        200: {"headers": {"ETag": {"description": "Changes when the record changes.", "schema": {"type": "string"}}}},
+        304: {"description": "The record still has the `ETag` of `If-None-Match`."},
         **documented(401, 404, 422, 429, 503),
     },
-    summary="One prediction",
+    summary="Get a prediction",
 )
-async def get_result(prediction_id: PredictionId, if_none_match: IfNoneMatch = None) -> Response:
-    """Return one remembered prediction with its scores, its notes and the label that counts."""
-    record = await get_database().read(lambda session: results.get(session, prediction_id))
+async def get_result(request: Request, prediction_id: PredictionId, if_none_match: IfNoneMatch = None) -> Response:
+    """Return one prediction with its scores, notes and latest label."""
+    record = await runtime_of(request).database.read(lambda session: results.get(session, prediction_id))
     if is_known(if_none_match, record.tag):
         return Response(status_code=304, headers={"ETag": etag(record.tag)})
-    return answer(record)
+    return record_response(record)
 
 
 @router.patch(
@@ -69,15 +69,17 @@ async def get_result(prediction_id: PredictionId, if_none_match: IfNoneMatch = N
     dependencies=[KeyRequired],
     response_model=Result,
     responses=documented(401, 404, 412, 413, 422, 429, 503, 507),
-    summary="Write notes on a prediction",
+    summary="Set the notes of a prediction",
 )
-async def update_notes(prediction_id: PredictionId, body: NotesUpdate, if_match: IfMatch = None) -> Response:
-    """Replace the notes of a prediction; nothing else of it ever changes."""
+async def update_notes(
+    request: Request, prediction_id: PredictionId, body: NotesUpdate, if_match: IfMatch = None
+) -> Response:
+    """Replace the notes of a prediction. Its other fields never change."""
 
     def write(session: Session) -> Record:
         return results.set_notes(session, prediction_id, body.notes, tags_of(if_match))
 
-    return answer(await get_database().write(write))
+    return record_response(await runtime_of(request).database.write(write))
 
 
 @router.delete(
@@ -87,9 +89,9 @@ async def update_notes(prediction_id: PredictionId, body: NotesUpdate, if_match:
     responses=documented(401, 404, 412, 422, 429, 503),
     summary="Delete a prediction",
 )
-async def delete_result(prediction_id: PredictionId, if_match: IfMatch = None) -> None:
-    """Delete a prediction, its drawing and its labels. When this answers they are gone; the id is never given again."""
-    await get_database().write(lambda session: results.delete(session, prediction_id, tags_of(if_match)))
+async def delete_result(request: Request, prediction_id: PredictionId, if_match: IfMatch = None) -> None:
+    """Delete a prediction, its drawing and its labels. The id is never reused."""
+    await runtime_of(request).database.write(lambda session: results.delete(session, prediction_id, tags_of(if_match)))
 
 
 @router.get(
@@ -97,23 +99,26 @@ async def delete_result(prediction_id: PredictionId, if_match: IfMatch = None) -
     dependencies=[KeyRequired],
     response_class=Response,
     responses={
-        200: {"content": {"image/png": {}}, "description": "28 x 28 pixels, grey, ink white on black."},
+        200: {"content": {"image/png": {}}, "description": "28 x 28 greyscale pixels, white ink on black."},
         **documented(401, 404, 422, 429, 503),
     },
-    summary="The drawing that was classified",
+    summary="Get the drawing of a prediction",
 )
 async def get_drawing(
+    request: Request,
     prediction_id: PredictionId,
-    normalised: Annotated[bool, Query(description="true: as the network sees it, fitted and centred.")] = False,
+    normalised: Annotated[
+        bool, Query(description="Return the drawing as the network sees it, scaled and centred.")
+    ] = False,
 ) -> Response:
-    """Return the 28 x 28 pixels as they were received, as a PNG."""
-    pixels = await get_database().read(lambda session: results.get_drawing(session, prediction_id))
+    """Return the 28 x 28 pixels as received, as a PNG."""
+    pixels = await runtime_of(request).database.read(lambda session: results.get_drawing(session, prediction_id))
     picture = write_png(normalise_pixels(pixels) if normalised else pixels)
-    # A drawing never changes; only its owner's browser may keep it, because it was asked for with a key.
+    # A drawing never changes. Private, because reading it needs the key.
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=31536000, immutable"})
 
 
-def answer(record: Record) -> Response:
-    """Return the record with its tag. Caches ask again each time, since notes and labels change."""
+def record_response(record: Record) -> Response:
+    """Return the record with its ETag. Caches must revalidate it, because notes and labels change."""
     headers = {"ETag": etag(record.tag), "Cache-Control": "no-cache"}
     return Response(record.result.model_dump_json(), media_type="application/json", headers=headers)

@@ -1,12 +1,12 @@
-"""`/review`: what is most worth a person's look."""
+"""`GET /review`: drawings to label next."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from app.database import get_database
 from app.http.authentication import KeyRequired
 from app.http.openapi import documented
+from app.http.runtime import runtime_of
 from app.schemas.review import ReviewPage, ReviewQuery
 from app.services import review
 
@@ -17,18 +17,18 @@ router = APIRouter(tags=["labels"])
     "/review",
     dependencies=[KeyRequired],
     responses=documented(401, 422, 429, 503, 507),
-    summary="What is most worth a person's look",
+    summary="Get the drawings to label next",
 )
-async def get_review(response: Response, query: Annotated[ReviewQuery, Query()]) -> ReviewPage:
-    """Offer drawings that nobody has labelled, no two of them nearly identical: look at them, then `PUT` their labels.
+async def get_review(request: Request, response: Response, query: Annotated[ReviewQuery, Query()]) -> ReviewPage:
+    """Return unlabelled drawings, no two of them nearly identical. Look at them, then `PUT` their labels.
 
-    One in five is drawn at random from all drawings, labelled or not, so that the accuracy over those drawn is that of
-    the model; they come first. The others are those whose two highest scores lie closest together.
+    One in five is a random sample of all drawings, labelled or not, so that the accuracy on the sample is the accuracy
+    of the model; the sample comes first. The others are those whose two highest scores are closest together.
 
-    What is offered is reserved for ten minutes, in which nobody else is offered it. Calls with the same `reviewer` get
-    what is reserved for that name again, first of all; calls without one get other drawings each time. When it is
-    labelled, a drawing is never offered again. The page is shorter, or empty, when there are no more.
+    A returned drawing is reserved for ten minutes. Calls with the same `reviewer` return the drawings reserved for that
+    name first; calls without one return different drawings each time. A labelled drawing is not returned again. The
+    page is shorter, or empty, when there are no more.
     """
-    # The same question has another answer each time.
+    # Every call returns other drawings.
     response.headers["Cache-Control"] = "no-store"
-    return await get_database().write(lambda session: review.offer(session, query))
+    return await runtime_of(request).database.write(lambda session: review.offer(session, query))

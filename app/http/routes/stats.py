@@ -1,35 +1,35 @@
-"""`GET /stats…`: the service in numbers."""
+"""`GET /stats` and `/stats/timeline`."""
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
-from app.database import get_database
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
+from app.http.runtime import runtime_of
 from app.schemas.stats import Stats, StatsQuery, Timeline, TimelineQuery
 from app.services import stats
 
-router = APIRouter(prefix="/stats", tags=["numbers"])
+router = APIRouter(prefix="/stats", tags=["stats"])
 
-# So many rows are counted as fast as a page is read.
-FEW: Final = 10_000
+# This many rows are counted as fast as a page of results is read, so they need no scan thread.
+MAX_READ: Final = 10_000
 
 
 @router.get(
     "",
     dependencies=[KeyUnlessPublic],
     responses=documented(401, 422, 429, 503),
-    summary="How many, how sure, how right",
+    summary="Count predictions, with confidence and accuracy",
 )
-async def get_stats(query: Annotated[StatsQuery, Query()]) -> Stats:
-    """Count predictions, and say how sure they were and how right, by digit and by model version.
+async def get_stats(request: Request, query: Annotated[StatsQuery, Query()]) -> Stats:
+    """Count predictions, with their confidence and accuracy, by digit and by model version.
 
-    `last=100` asks for the newest hundred. Right is what the label that counts says; only `accuracy_random` tells how
-    right the model is altogether, because people look at doubtful drawings more than at others.
+    `last=100` selects the newest 100. Accuracy compares with the latest labels. Only `accuracy_random` estimates the
+    accuracy over all drawings, because people label uncertain drawings more often than others.
     """
-    few = query.last is not None and query.last <= FEW
-    run = get_database().read if few else get_database().scan
+    database = runtime_of(request).database
+    run = database.read if query.last is not None and query.last <= MAX_READ else database.scan
     return await run(lambda session: stats.get_stats(session, query))
 
 
@@ -37,11 +37,11 @@ async def get_stats(query: Annotated[StatsQuery, Query()]) -> Stats:
     "/timeline",
     dependencies=[KeyUnlessPublic],
     responses=documented(401, 422, 429, 503),
-    summary="The same by hour, day or week",
+    summary="Count predictions by hour, day or week",
 )
-async def get_timeline(query: Annotated[TimelineQuery, Query()]) -> Timeline:
-    """Count predictions hour by hour, day by day or week by week, in UTC; at most 1,000 of them.
+async def get_timeline(request: Request, query: Annotated[TimelineQuery, Query()]) -> Timeline:
+    """Count predictions by hour, day or week in UTC, with confidence and accuracy; at most 1,000 buckets.
 
-    Only what lies between `since` and `until` is counted, so the first and the last bucket may be incomplete.
+    Only predictions between `since` and `until` are counted, so the first and the last bucket may be incomplete.
     """
-    return await get_database().scan(lambda session: stats.get_timeline(session, query))
+    return await runtime_of(request).database.scan(lambda session: stats.get_timeline(session, query))

@@ -9,7 +9,7 @@ import redis
 from starlette.testclient import TestClient
 
 from app.config import get_settings
-from app.http import shared_limits
+from app.http import redis_counts
 from app.main import create_app
 from tests.support.http_fixtures import Start
 from tests.support.ports import free_port
@@ -31,7 +31,7 @@ def patient(tmp_path: Path) -> dict[str, str]:
     """Settings with which a service and its workers give Redis ten seconds: how they count is tested, not how fast."""
     folder = tmp_path / "patience"
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text("from app.http import shared_limits\n\nshared_limits.PATIENCE_S = 10\n")
+    (folder / "sitecustomize.py").write_text("from app.http import redis_counts\n\nredis_counts.TIMEOUT_S = 10\n")
     return {"PYTHONPATH": f"{folder}:{PROJECT}"}
 
 
@@ -93,8 +93,8 @@ def test_without_redis_each_process_counts_by_itself_until_it_is_back(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(shared_limits, "REST_S", 0.5)
-    monkeypatch.setattr(shared_limits, "PATIENCE_S", 2.0)
+    monkeypatch.setattr(redis_counts, "RETRY_AFTER_S", 0.5)
+    monkeypatch.setattr(redis_counts, "TIMEOUT_S", 2.0)
     settings = {"DATABASE_URL": sqlite_url, "RATE_LIMIT": "8/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port)}
     with ExitStack() as running:
         server = running.enter_context(redis_server(port))

@@ -1,0 +1,85 @@
+"""Rate limit counters in Redis, shared by several processes: RATE_LIMIT_STORAGE_URI.
+
+While Redis is down or hangs, each process counts in memory. Counts are not carried over between the two.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import limits
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from app.http.rate_limit import RedisDown, Windows
+
+log = logging.getLogger("pixelwise")
+
+# No call waits longer for Redis.
+TIMEOUT_S: Final = 0.4
+# Redis is not asked again for this long after a failure.
+RETRY_AFTER_S: Final = 5.0
+# Calls queue for these; the default pool raises when a hundred are in use.
+CONNECTIONS: Final = 16
+
+
+class RedisCounts:
+    """Counters in Redis, used while it answers."""
+
+    def __init__(self, uri: str) -> None:
+        self._pool = BlockingConnectionPool.from_url(
+            uri,
+            max_connections=CONNECTIONS,
+            timeout=TIMEOUT_S,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            # A connection from before a restart of Redis fails when it is used; the second try opens a new one.
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._storage = RedisStorage(
+            f"async+{uri}",
+            implementation="redispy",
+            key_prefix="pixelwise",
+            connection_pool=self._pool,  # type: ignore[arg-type]  # Documented, and missing in its types.
+        )
+        strategy = SlidingWindowCounterRateLimiter(self._storage)
+        self.test, self.hit = strategy.test, strategy.hit
+        self._down_until = 0.0
+        self._is_down = False
+
+    async def windows(self, item: limits.RateLimitItem, *bucket: str) -> Windows:
+        """Return what was counted."""
+        return await self._storage.get_sliding_window(item.key_for(*bucket), item.get_expiry())
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """Run a block that counts; raise RedisDown when Redis fails, is too slow or failed a moment ago."""
+        if time.monotonic() < self._down_until:
+            raise RedisDown
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                yield
+        except (RedisError, OSError) as error:
+            self._down_until = time.monotonic() + RETRY_AFTER_S
+            if not self._is_down:
+                self._is_down = True
+                # Without the error's text, which may contain the address and its password.
+                log.error(
+                    "RATE_LIMIT_STORAGE_URI does not answer (%s): each process counts by itself until it does",
+                    type(error).__name__,
+                )
+            raise RedisDown from error
+        if self._is_down:
+            self._is_down = False
+            log.warning("RATE_LIMIT_STORAGE_URI answers again: the limits are shared")
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        await self._pool.disconnect()

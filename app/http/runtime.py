@@ -1,0 +1,69 @@
+"""What the routes share while the service runs."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from app.classifier import Classifier, get_classifier, get_shadow_classifier
+from app.config import Settings
+from app.database import Database, get_database
+from app.http.large_bodies import LargeBodies
+from app.http.rate_limit import RateLimiter
+from app.services.classify import ClassifyService
+from app.services.health import Readiness
+from app.services.shadow import Shadow
+from app.throttled_log import ThrottledLog
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The state of a running service, on `app.state.runtime`."""
+
+    settings: Settings
+    key_sha256: bytes
+    """Digest of SECRET_API_KEY."""
+    database: Database
+    classifier: Classifier
+    shadow: Shadow | None
+    classify: ClassifyService
+    readiness: Readiness
+    rate_limiter: RateLimiter
+    large_bodies: LargeBodies
+    database_errors: ThrottledLog
+
+
+def runtime_of(request: HTTPConnection) -> Runtime:
+    """Return the state of the service that answers the request."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Runtime]:
+    """Make the state of the service; at the end finish the shadow model's work and close all connections."""
+    database, classifier, second = get_database(), get_classifier(), get_shadow_classifier()
+    shadow = None if second is None else Shadow(second, database)
+    rate_limiter, large_bodies = RateLimiter(settings), LargeBodies()
+    try:
+        yield Runtime(
+            settings=settings,
+            key_sha256=hashlib.sha256(settings.require_secret_api_key().get_secret_value().encode()).digest(),
+            database=database,
+            classifier=classifier,
+            shadow=shadow,
+            classify=ClassifyService(classifier, database, shadow, batch_slot=large_bodies.slot()),
+            readiness=Readiness(classifier, database),
+            rate_limiter=rate_limiter,
+            large_bodies=large_bodies,
+            database_errors=ThrottledLog(),
+        )
+    finally:
+        if shadow is not None:
+            await shadow.end()
+        await rate_limiter.close()
+        get_shadow_classifier.cache_clear()
+        await asyncio.to_thread(database.close)
