@@ -4,6 +4,7 @@ import getpass
 import os
 import shutil
 from collections.abc import Iterator
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import psycopg
@@ -48,10 +49,18 @@ def postgres_admin_url() -> str:
 
 @pytest.fixture(scope="session")
 def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite database that the migrations made; for copying only."""
-    path = tmp_path_factory.mktemp("migrated") / "pixelwise.db"
-    migrate(f"sqlite:///{path}")
-    return path
+    """An SQLite database that the migrations made, once for all processes of the run; for copying only."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    made = folder / "migrated.db"
+    with (folder / "migrated.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not made.exists():
+            unfinished = folder / "unfinished.db"
+            migrate(f"sqlite:///{unfinished}")
+            unfinished.rename(made)
+    return made
 
 
 @pytest.fixture(scope="session")
