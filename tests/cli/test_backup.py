@@ -20,9 +20,10 @@ from app.database.schema_version import schema_revision
 from app.services.backup import checksum
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.old_databases import make_v0_5
-from tests.support.project_copy import disk_of, need
+from tests.support.project_copy import need
 from tests.support.service import execute, rows
 from tests.support.service_process import Load, missing, serving
+from tests.support.small_disk import mounted_disk
 from tests.support.stored_rows import random_rows, store
 
 FOLDER = "backups"
@@ -137,7 +138,7 @@ def test_two_backups_are_not_written_into_one_folder_at_once(configured_sqlite: 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 1 MiB."""
-    with disk_of(tmp_path, 1) as disk:
+    with mounted_disk(tmp_path, 1) as disk:
         yield disk
 
 

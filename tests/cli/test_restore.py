@@ -17,21 +17,14 @@ import pytest
 from app.cli.exit_codes import Status
 from app.database.sqlite.copies import used_by_nobody
 from app.services.backup import checksum
+from tests.support.backups import ROWS, backed_up, change_one_bit
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.databases import migrate
 from tests.support.old_databases import everything
 from tests.support.project_copy import PROJECT, need, run
 from tests.support.service import execute, rows
 from tests.support.service_process import Load, missing, serving
-from tests.support.stored_rows import random_rows, store
-
-ROWS = random_rows(60)
-
-
-def backed_up(tmp_path: Path) -> Path:
-    """Back the database up, which has rows by then; return the file."""
-    name: str = json.loads(done("backup", "--json"))["file"]
-    return tmp_path / "backups" / name
+from tests.support.stored_rows import store
 
 
 @pytest.fixture
@@ -140,14 +133,6 @@ def test_it_refuses_while_another_restore_is_under_way(backup: Path, sqlite_url:
 
 def truncate(backup: Path) -> None:
     os.truncate(backup, backup.stat().st_size - 4096)
-
-
-def change_one_bit(backup: Path) -> None:
-    with backup.open("r+b") as file:
-        file.seek(backup.stat().st_size // 2)
-        byte = file.read(1)[0]
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte ^ 1]))
 
 
 def lose_the_manifest(backup: Path) -> None:

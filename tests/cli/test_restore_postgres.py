@@ -7,7 +7,7 @@ import pytest
 
 from app.cli.exit_codes import Status
 from app.config import get_settings
-from tests.cli.test_restore import ROWS, backed_up, change_one_bit
+from tests.support.backups import ROWS, backed_up, change_one_bit
 from tests.support.command_line import done, refused
 from tests.support.old_databases import everything
 from tests.support.project_copy import need

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from random import Random
@@ -18,9 +18,10 @@ from sqlalchemy import text
 
 from app.cli.exit_codes import Status
 from tests.support.command_line import run_process
-from tests.support.project_copy import disk_of, run
+from tests.support.project_copy import run
 from tests.support.service import KEY, assert_problem, assert_storage_problem, connected, rows
 from tests.support.service_process import Load, Reply, Service, drawing, missing, serving, stored_answers, wait_until
+from tests.support.small_disk import fill_disk, mounted_disk
 
 
 def delete(database: Path) -> None:
@@ -248,18 +249,8 @@ def test_a_lock_that_is_not_given_back_is_told_to_everyone_who_waits(sqlite_url:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 4 MiB."""
-    with disk_of(tmp_path, 4) as disk:
+    with mounted_disk(tmp_path, 4) as disk:
         yield disk
-
-
-def fill(disk: Path) -> Path:
-    """Leave not one free byte on the disk; return the file that takes them."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    assert shutil.disk_usage(disk).free == 0
-    return filler
 
 
 def test_service_does_not_start_where_it_may_not_write(sqlite_url: str, tmp_path: Path, small_disk: Path) -> None:
@@ -281,7 +272,7 @@ def test_a_disk_that_is_full_is_told_and_service_returns_when_there_is_room(
     with serving(url, tmp_path) as service:
         with Load(service.port, 8) as load:
             load.wait_for(50)
-            filler = fill(small_disk)
+            filler = fill_disk(small_disk)
             wait_until(lambda: len(load.refused) > 50, "the service refuses")
             assert_not_ready(service, "full")
             filler.unlink()

@@ -4,53 +4,22 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from http import HTTPStatus
-from io import BytesIO
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
-from PIL import Image
 from starlette.testclient import TestClient
 
 from app import __version__
 from app.main import app
 from app.schemas.classify import SEVEN
 from app.schemas.problems import Problem
+from tests.support.contract import CONTRACT, drawn_as_png
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, hidden
 
 SCHEMA: dict[str, Any] = app.openapi()
 SHAPES = SCHEMA["components"]["schemas"]
 OPERATIONS = [(method, path) for path, methods in SCHEMA["paths"].items() for method in methods]
-CONTRACT = {
-    ("post", "/classify"),
-    ("post", "/classify/preview"),
-    ("post", "/classify/batch"),
-    ("post", "/classify/image"),
-    ("get", "/results"),
-    ("get", "/results/{id}"),
-    ("patch", "/results/{id}"),
-    ("delete", "/results/{id}"),
-    ("get", "/results/{id}/drawing.png"),
-    ("put", "/results/{id}/label"),
-    ("get", "/results/{id}/labels"),
-    ("get", "/review"),
-    ("get", "/stats"),
-    ("get", "/stats/timeline"),
-    ("get", "/stats/calibration"),
-    ("get", "/stats/drift"),
-    ("get", "/models"),
-    ("get", "/export"),
-    ("get", "/health"),
-    ("get", "/health/live"),
-    ("get", "/health/ready"),
-}
-
-
-def drawn_as_png(pixels: list[list[int]]) -> bytes:
-    file = BytesIO()
-    Image.fromarray(np.array(pixels, np.uint8)).save(file, "PNG")
-    return file.getvalue()
 
 
 def responses_of(method: str, path: str) -> dict[str, Any]:

@@ -7,8 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -50,20 +49,6 @@ def cannot_run(reason: str) -> NoReturn:
 def need(program: str, package: str) -> None:
     if shutil.which(program) is None:
         cannot_run(f"{program} is missing; to run this test: apt install {package}")
-
-
-@contextmanager
-def disk_of(folder: Path, mebibytes: int) -> Iterator[Path]:
-    """A disk that is soon full, in this folder; only root can make one."""
-    if os.geteuid() != 0:
-        cannot_run("only root can make a small disk; to run this test: sudo scripts/test")
-    disk = folder / "disk"
-    disk.mkdir()
-    mounted = run(folder, "mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "pixelwise-test", str(disk))
-    if mounted.returncode != 0:
-        cannot_run(f"no small disk can be made here: {mounted.stderr.strip()}")
-    yield disk
-    run(folder, "umount", str(disk)).check_returncode()
 
 
 def settings_of(unit: Path) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """PostgreSQL: what is in force in each transaction, and what happens when the server or a connection goes away."""
 
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,11 +15,9 @@ from sqlalchemy import make_url
 from app.database.errors import DatabaseUnavailable
 from app.database.postgres.engine import refuse_lossy_commits
 from app.main import create_app
-from tests.faults.test_storage_faults import fill
 from tests.support.databases import migrate
 from tests.support.http_fixtures import Start
 from tests.support.postgres_cluster import Cluster, folder_of_postgres, postgres_cluster
-from tests.support.project_copy import cannot_run, run
 from tests.support.service import (
     DRAWING,
     assert_outcome_unknown,
@@ -34,6 +31,7 @@ from tests.support.service import (
     stored,
 )
 from tests.support.service_process import Load, missing, serving, wait_until
+from tests.support.small_disk import fill_disk, mounted_disk
 
 ONCE = {"Idempotency-Key": "the-same-one"}
 
@@ -162,14 +160,8 @@ def test_server_that_is_stopped_at_once_three_times_loses_nothing_it_acknowledge
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A disk of 32 MiB in memory, of which an empty database takes a quarter."""
-    if os.geteuid() != 0:
-        cannot_run("only root can make a small disk; to run this test: sudo scripts/test")
-    with folder_of_postgres() as disk:
-        mounted = run(disk, "mount", "-t", "tmpfs", "-o", "size=32m,uid=postgres", "pixelwise-test", str(disk))
-        if mounted.returncode != 0:
-            cannot_run(f"no small disk can be made here: {mounted.stderr.strip()}")
+    with folder_of_postgres() as folder, mounted_disk(folder, 32, owner="postgres") as disk:
         yield disk
-        run(disk.parent, "umount", str(disk)).check_returncode()
 
 
 def test_disk_that_is_full_is_told_and_service_returns_when_there_is_room(small_disk: Path, tmp_path: Path) -> None:
@@ -180,7 +172,7 @@ def test_disk_that_is_full_is_told_and_service_returns_when_there_is_room(small_
         service = running.enter_context(serving(url, tmp_path))
         with Load(service.port, 8) as load:
             load.wait_for(50)
-            filler = fill(small_disk)
+            filler = fill_disk(small_disk)
             wait_until(lambda: len(load.refused) > 50, "the service refuses")
             filler.unlink()
             load.wait_for(50)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.schemas.classify import SEVEN
-from tests.http.test_openapi import CONTRACT, drawn_as_png
+from tests.support.contract import CONTRACT, drawn_as_png
 from tests.support.databases import migrate
 from tests.support.postgres_cluster import pgbouncer
 from tests.support.service import DRAWING, KEY, rows, stored

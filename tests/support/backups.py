@@ -1,0 +1,25 @@
+"""Backups for the tests of `python -m app restore`."""
+
+import json
+import os
+from pathlib import Path
+
+from tests.support.command_line import done
+from tests.support.stored_rows import random_rows
+
+ROWS = random_rows(60)
+
+
+def backed_up(folder: Path) -> Path:
+    """Back up the database that the settings name, which lies in this folder; return the backup."""
+    name: str = json.loads(done("backup", "--json"))["file"]
+    return folder / "backups" / name
+
+
+def change_one_bit(backup: Path) -> None:
+    """Damage a backup in its middle."""
+    with backup.open("r+b") as file:
+        file.seek(backup.stat().st_size // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))

@@ -1,0 +1,38 @@
+"""The operations that the API promises, and what a client sends to one of them."""
+
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+CONTRACT: Final = {
+    ("post", "/classify"),
+    ("post", "/classify/preview"),
+    ("post", "/classify/batch"),
+    ("post", "/classify/image"),
+    ("get", "/results"),
+    ("get", "/results/{id}"),
+    ("patch", "/results/{id}"),
+    ("delete", "/results/{id}"),
+    ("get", "/results/{id}/drawing.png"),
+    ("put", "/results/{id}/label"),
+    ("get", "/results/{id}/labels"),
+    ("get", "/review"),
+    ("get", "/stats"),
+    ("get", "/stats/timeline"),
+    ("get", "/stats/calibration"),
+    ("get", "/stats/drift"),
+    ("get", "/models"),
+    ("get", "/export"),
+    ("get", "/health"),
+    ("get", "/health/live"),
+    ("get", "/health/ready"),
+}
+
+
+def drawn_as_png(pixels: list[list[int]]) -> bytes:
+    """Return a drawing as a PNG file."""
+    file = BytesIO()
+    Image.fromarray(np.array(pixels, np.uint8)).save(file, "PNG")
+    return file.getvalue()
