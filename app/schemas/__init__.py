@@ -1,1 +1,1 @@
-"""The shapes of the API: what is accepted, what is answered, with examples. Knows neither web nor database."""
+"""Requests and responses of the API, with examples."""

@@ -1,4 +1,4 @@
-"""The manifest of a backup: what lies in the file beside it."""
+"""The manifest of a backup."""
 
 from datetime import datetime
 from typing import Literal
@@ -7,16 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class BackupManifest(BaseModel):
-    """What is known of a backup since it was made; it lies beside it as FILE.manifest.json."""
+    """The content of a backup, written beside it as FILE.manifest.json."""
 
     model_config = ConfigDict(extra="forbid")
 
-    file: str = Field(description="The name that the backup was given.")
+    file: str = Field(description="The file's original name.")
     database: Literal["sqlite", "postgresql"]
-    created_at: datetime = Field(description="Everything that was acknowledged before this is in the backup.")
-    pixelwise: str = Field(description="The version that made it.")
-    revision: str | None = Field(description="That of the tables; null for those of version 0.5.")
-    rows: dict[str, int] = Field(description="How many each table has.")
-    orphans: int = Field(description="Rows that refer to rows which are gone, as somebody left them by hand.")
-    size: int = Field(description="Bytes.")
+    created_at: datetime = Field(description="All that was stored before this time is in the backup.")
+    pixelwise: str = Field(description="The version of PixelWise that made it.")
+    revision: str | None = Field(description="The revision of the tables; null for version 0.5.")
+    rows: dict[str, int] = Field(description="The number of rows of each table.")
+    orphans: int = Field(description="Rows that refer to deleted rows.")
+    size: int = Field(description="In bytes.")
     sha256: str

@@ -1,4 +1,4 @@
-"""Calibration: confidence compared with how often people found the answers right."""
+"""Calibration: confidence compared with accuracy."""
 
 from typing import Any, Literal
 
@@ -19,18 +19,18 @@ _BIN: Any = {
 
 
 class CalibrationBin(BaseModel):
-    """A tenth of the judged answers, of about the same confidence."""
+    """A tenth of the labelled predictions, of similar confidence."""
 
     count: int
-    lowest: float = Field(serialization_alias="from", description="The lowest confidence among them.")
-    highest: float = Field(serialization_alias="to", description="The highest.")
+    lowest: float = Field(serialization_alias="from", description="The lowest confidence in the bin.")
+    highest: float = Field(serialization_alias="to", description="The highest confidence in the bin.")
     mean_confidence: float
-    accuracy: float = Field(description="The share that was right; an honest model has its mean confidence here.")
-    interval: tuple[float, float] = Field(description="The accuracy's 95 % Wilson score interval.")
+    accuracy: float = Field(description="The share that was correct. Equal to the mean confidence if well calibrated.")
+    interval: tuple[float, float] = Field(description="The 95 % Wilson score interval of the accuracy.")
 
 
 class Calibration(BaseModel):
-    """How sure the model was beside how often it was right, on what people labelled."""
+    """Confidence compared with accuracy on the labelled predictions."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -49,24 +49,27 @@ class Calibration(BaseModel):
     )
 
     status: Literal["ok", "not enough data"]
-    labelled: int = Field(description="How many predictions with a label there are; only the last label counts.")
-    needed: int = Field(description="How many it takes.")
-    mean_confidence: float | None = Field(description="Of all that are labelled; null when there are none.")
-    accuracy: float | None = Field(description="The share that was right. A label `none` makes any answer wrong.")
+    labelled: int = Field(description="The number of labelled predictions.")
+    needed: int = Field(description="The number of labelled predictions that the bins need.")
+    mean_confidence: float | None = Field(description="Of all labelled predictions; null without any.")
+    accuracy: float | None = Field(description="The share that was correct. The label `none` makes any wrong.")
     expected_calibration_error: float | None = Field(
-        description="The mean distance of confidence and accuracy, 0 to 1, over the bins; null without enough labels."
+        description="The mean difference of confidence and accuracy, 0 to 1; null without enough labels."
     )
-    bins: list[CalibrationBin] = Field(description="Ten of equal size, the least sure first; none without enough.")
+    bins: list[CalibrationBin] = Field(
+        description="Ten of equal size, lowest confidence first; empty without enough labels."
+    )
 
 
 class CalibrationQuery(BaseModel):
-    """Whose answers are judged."""
+    """Which labelled predictions are compared."""
 
     model_config = ConfigDict(extra="forbid")
 
-    model_version: Text | None = Field(None, max_length=255, description="Those of this version alone.")
-    since: Moment | None = Field(None, description="At this time or later; RFC 3339, UTC unless it says otherwise.")
+    model_version: Text | None = Field(None, max_length=255, description="Only predictions of this version.")
+    since: Moment | None = Field(None, description="At this time or later; RFC 3339, UTC if it has no zone.")
     until: Moment | None = Field(None, description="Before this time.")
     sample: Literal["all", "random"] = Field(
-        "all", description="random: only what `/review` drew at random, which does not favour the doubtful."
+        "all",
+        description="random: only the random samples of `/review`, which do not favour doubtful drawings.",
     )

@@ -11,7 +11,7 @@ MAX_BATCH = 1000
 
 
 def _plain_seven() -> list[list[int]]:
-    """Draw a 7 for the documentation: a bar above a stem that leans to the left on its way down."""
+    """Draw a 7 for the documentation."""
 
     def is_ink(row: int, column: int) -> bool:
         stem = 20 - (row - 5) // 2
@@ -32,13 +32,13 @@ SUMMARY: Any = {
 }
 
 Pixel = Annotated[int, Field(ge=0, le=255)]
-# The first wrong pixel is the answer; the other 783 would not say more.
+# One error is enough: the other 783 pixels would add nothing.
 Row = Annotated[list[Pixel], Field(min_length=SIDE, max_length=SIDE), FailFast()]
 Pixels = Annotated[list[Row], Field(min_length=SIDE, max_length=SIDE), FailFast()]
 
 
 class ClassifyRequest(BaseModel):
-    """One drawing: 28 rows of 28 whole numbers from 0 (background) to 255 (ink)."""
+    """One drawing: 28 rows of 28 integers from 0 (background) to 255 (ink)."""
 
     model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"pixels": SEVEN}]})
 
@@ -46,7 +46,7 @@ class ClassifyRequest(BaseModel):
 
 
 class BatchRequest(BaseModel):
-    """Up to a thousand drawings, each as `POST /classify` takes one."""
+    """Up to 1,000 drawings."""
 
     model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"images": [SEVEN, SEVEN]}]})
 
@@ -54,12 +54,12 @@ class BatchRequest(BaseModel):
 
 
 class ClassifyResponse(BaseModel):
-    """The answer to a drawing. When it arrives, the row with this id is on disk."""
+    """The answer to a drawing, which is stored under this id."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**SUMMARY, "scores": SCORES}]})
 
     id: int
-    prediction: str = Field(description="The likeliest digit.")
+    prediction: str = Field(description="The most likely digit.")
     confidence: float = Field(description="The probability of that digit, 0 to 1.")
     scores: dict[str, float] = Field(description="The probability of each digit.")
     model_version: str
@@ -67,7 +67,7 @@ class ClassifyResponse(BaseModel):
 
 
 class PreviewResponse(BaseModel):
-    """What the answer to a drawing would be. Nothing is stored, so there is no id."""
+    """The answer to a drawing that is not stored."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -81,15 +81,15 @@ class PreviewResponse(BaseModel):
         }
     )
 
-    prediction: str = Field(description="The likeliest digit.")
+    prediction: str = Field(description="The most likely digit.")
     confidence: float = Field(description="The probability of that digit, 0 to 1.")
     scores: dict[str, float] = Field(description="The probability of each digit.")
     model_version: str
-    normalised: list[list[int]] = Field(description="The drawing as the network sees it: fitted and centred, 28 x 28.")
+    normalised: list[list[int]] = Field(description="The normalised input of the model, 28 x 28.")
 
 
 class BatchResponse(BaseModel):
-    """The answers to a batch, in the order of its drawings. When they arrive, all rows are on disk."""
+    """The answers to a batch, in the order of its drawings. All are stored."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"results": [{**SUMMARY, "scores": SCORES}]}]})
 

@@ -1,14 +1,14 @@
-"""What was copied into another database."""
+"""The result of copying a database."""
 
 from pydantic import BaseModel, Field
 
 
 class CopiedTable(BaseModel):
-    """A table, the same in both databases."""
+    """A table that is the same in both databases."""
 
     rows: int
-    resumed: int = Field(description="So many of them an earlier run had copied already.")
-    checksum: str = Field(description="Of all rows, in whatever order.")
+    resumed: int = Field(description="The rows that an earlier run had copied.")
+    checksum: str = Field(description="The checksum of all rows; their order does not matter.")
 
 
 class Copied(BaseModel):

@@ -1,4 +1,4 @@
-"""Drift: a window of drawings and answers compared with a reference."""
+"""Drift: recent drawings and answers compared with earlier ones."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -39,46 +39,46 @@ _INK: Any = {
 
 
 class Window(BaseModel):
-    """The drawings that are compared."""
+    """One of the two sets of drawings that are compared."""
 
     count: int
-    since: datetime | None = Field(description="When the oldest of them came.")
-    until: datetime | None = Field(description="When the newest of them came.")
+    since: datetime | None = Field(description="The time of the oldest drawing.")
+    until: datetime | None = Field(description="The time of the newest drawing.")
 
 
 class Thresholds(BaseModel):
-    """What a signal must reach to count as drift, both at once: DRIFT_P_VALUE and DRIFT_PSI."""
+    """A signal counts as drift when it reaches both: DRIFT_P_VALUE and DRIFT_PSI."""
 
     p: float
     psi: float
 
 
 class DriftHistogram(BaseModel):
-    """How the values of both spread, for people to look at; the index has bins of its own."""
+    """The distribution of a signal, for display. The PSI uses other bins."""
 
-    edges: list[float] = Field(description="Where the bins begin, all of the same width, and where the last one ends.")
-    window: list[float] = Field(description="The share of the drawings in each bin.")
-    reference: list[float] = Field(description="The same of the reference.")
+    edges: list[float] = Field(description="The edges of bins of equal width, one more than the bins.")
+    window: list[float] = Field(description="The share of the window's drawings in each bin.")
+    reference: list[float] = Field(description="The same for the reference.")
 
 
 class DriftSignal(BaseModel):
-    """One property of the drawings or the answers, compared."""
+    """A property of the drawings or answers, compared."""
 
     name: str = Field(description="digits, confidence, ink, peak, box, offset_x, offset_y or stroke_width.")
     test: Literal["chi-square", "kolmogorov-smirnov"]
     statistic: float
-    p: float = Field(description="How likely such a difference is by chance.")
-    adjusted_p: float = Field(description="The same, corrected for the number of signals (Holm). This one decides.")
-    psi: float = Field(description="The population stability index: how large the difference is.")
-    psi_threshold: float = Field(description="`thresholds.psi` and what the index is by chance in such windows.")
+    p: float = Field(description="The probability of such a difference by chance.")
+    adjusted_p: float = Field(description="`p` corrected for the number of signals (Holm). This value decides.")
+    psi: float = Field(description="The population stability index, the size of the difference.")
+    psi_threshold: float = Field(description="`thresholds.psi` plus the index to expect by chance at this size.")
     drifted: bool
-    window: float | dict[str, float] = Field(description="The mean; for digits the share of each.")
-    reference: float | dict[str, float] = Field(description="The same of the reference.")
+    window: float | dict[str, float] = Field(description="The mean; for digits the share of each digit.")
+    reference: float | dict[str, float] = Field(description="The same for the reference.")
     histogram: DriftHistogram
 
 
 class Drift(BaseModel):
-    """Whether the newest drawings and answers are like those before."""
+    """Whether recent drawings and answers differ from earlier ones."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -96,30 +96,33 @@ class Drift(BaseModel):
     )
 
     status: Literal["no drift", "drift", "not enough data"]
-    needed: int = Field(description="How many drawings each of the two must have.")
+    needed: int = Field(description="The number of drawings that window and reference need.")
     window: Window
     reference: Window
     thresholds: Thresholds
-    signals: list[DriftSignal] = Field(description="Empty without enough data.")
+    signals: list[DriftSignal] = Field(description="Empty without enough drawings.")
 
 
 class DriftQuery(BaseModel):
-    """What is compared with what: by number, the newest with those right before them, or by time."""
+    """The window and the reference, by number of drawings or by time."""
 
     model_config = ConfigDict(extra="forbid")
 
     last: int | None = Field(
-        None, ge=DRAWINGS_NEEDED, le=MAX_WINDOW, description="The newest drawings, so many; 1,000 if nothing is said."
+        None,
+        ge=DRAWINGS_NEEDED,
+        le=MAX_WINDOW,
+        description="The number of newest drawings; 1,000 by default.",
     )
     reference_last: int | None = Field(
-        None, ge=DRAWINGS_NEEDED, le=MAX_REFERENCE, description="Those right before; 10,000 if nothing is said."
+        None, ge=DRAWINGS_NEEDED, le=MAX_REFERENCE, description="The number of drawings before them; 10,000 by default."
     )
     since: Moment | None = Field(
-        None, description="Instead of `last`: what came at this time or later, of that the newest 10,000."
+        None, description="Instead of `last`: drawings at this time or later, at most the newest 10,000."
     )
     until: Moment | None = Field(None, description="Before this time.")
     reference_since: Moment | None = Field(
-        None, description="Instead of `reference_last`: what came at this time or later, of that the newest 50,000."
+        None, description="Instead of `reference_last`: drawings at this time or later, at most the newest 50,000."
     )
-    reference_until: Moment | None = Field(None, description="Before this time; `since` if nothing is said.")
-    model_version: Text | None = Field(None, max_length=255, description="Drawings that this version answered alone.")
+    reference_until: Moment | None = Field(None, description="Before this time; `since` by default.")
+    model_version: Text | None = Field(None, max_length=255, description="Only drawings that this version classified.")

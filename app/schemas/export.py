@@ -1,4 +1,4 @@
-"""What is exported, and the manifest that says what it holds."""
+"""Exports and their manifest."""
 
 import json
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app import __version__
 from app.schemas.results import ResultFilters
 from app.schemas.types import Text
 
@@ -14,7 +15,7 @@ MAX_TEST_SHARE = 0.5
 
 
 class ExportFormat(StrEnum):
-    """What kind of file an export is; the value is the end of its name."""
+    """The file format of an export."""
 
     NPZ = "npz"
     JSONL = "jsonl"
@@ -22,7 +23,7 @@ class ExportFormat(StrEnum):
 
 
 class ExportQuery(ResultFilters):
-    """The parameters of an export: the conditions of the list, and how its rows are written."""
+    """The filters of the list of results, and how the rows are written."""
 
     format: ExportFormat = Field(
         ExportFormat.NPZ,
@@ -30,10 +31,10 @@ class ExportQuery(ResultFilters):
         "`csv`: a table for people, without the drawings.",
     )
     include_unlabelled: bool = Field(
-        False, description="Also what nobody labelled, with the model's own answer standing in for a label."
+        False, description="Include unlabelled drawings, with the prediction as their label."
     )
     test_share: float = Field(
-        0.1, ge=0, le=MAX_TEST_SHARE, allow_inf_nan=False, description="The share of drawings kept for testing."
+        0.1, ge=0, le=MAX_TEST_SHARE, allow_inf_nan=False, description="The share of drawings in the test split."
     )
     seed: Text = Field(
         "0",
@@ -45,7 +46,7 @@ class ExportQuery(ResultFilters):
 
 
 class ExportSplit(BaseModel):
-    """How the drawings were divided."""
+    """How the drawings were split."""
 
     rule: str
     seed: str
@@ -53,23 +54,23 @@ class ExportSplit(BaseModel):
 
 
 class ExportCounts(BaseModel):
-    """How many rows there are. All of them are training, test, none, without a drawing or without a digit."""
+    """Each row is one of: training, test, none, without a drawing, without a digit."""
 
     rows: int
     train: int
     test: int
-    none: int = Field(description="Labelled as no digit.")
-    without_drawing: int = Field(description="In a CSV file only.")
-    without_digit: int = Field(description="Unlabelled, with an answer that is no digit; in a CSV file only.")
-    unlabelled: int = Field(description="Of those for training and testing: with the model's own answer.")
-    per_digit: dict[str, int] = Field(description="Of those for training and testing.")
+    none: int = Field(description="Labelled `none`.")
+    without_drawing: int = Field(description="Only in a CSV file.")
+    without_digit: int = Field(description="Unlabelled, and the prediction is not a digit; only in a CSV file.")
+    unlabelled: int = Field(description="Training and test rows with the prediction as their label.")
+    per_digit: dict[str, int] = Field(description="Training and test rows.")
 
 
 _MANIFEST: Any = {
     "format": "npz",
     "created_at": "2026-11-20T09:32:00.25Z",
-    "app_version": "0.9.0",
-    "schema_revision": "0004",
+    "app_version": __version__,
+    "schema_revision": "0005",
     "query": {"format": "npz", "include_unlabelled": False, "test_share": 0.1, "seed": "0", "model_version": "v1"},
     "split": {"rule": "test: SHA-256(seed + pixels) below test_share", "seed": "0", "test_share": 0.1},
     "counts": {
@@ -89,7 +90,7 @@ _MANIFEST: Any = {
 
 
 class ExportManifest(BaseModel):
-    """What an export holds and where it came from. Two exports of the same rows have the same `sha256`."""
+    """What an export contains. Two exports of the same rows have the same `sha256`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_MANIFEST]})
 
@@ -100,14 +101,14 @@ class ExportManifest(BaseModel):
     query: dict[str, Any]
     split: ExportSplit
     counts: ExportCounts
-    model_versions: dict[str, int] = Field(description="Rows by model version; the twenty with the most.")
+    model_versions: dict[str, int] = Field(description="Rows by model version, the twenty most frequent ones.")
     rows_of_other_versions: int
     sha256: str = Field(
-        description="Over every row's id, the SHA-256 of its drawing and its label, whatever the format."
+        description="Over the id, the SHA-256 of the drawing, and the label of every row, in any format."
     )
 
     def one_line(self) -> str:
-        """Return it as JSON in ASCII, as short as it can be."""
+        """Return compact JSON in ASCII."""
         return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
 
 

@@ -1,22 +1,22 @@
-"""Whether the service lives and can work."""
+"""Health checks."""
 
 from pydantic import BaseModel, Field
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process is running."""
 
     status: str = Field("ok", examples=["ok"])
 
 
 class HealthWithModel(Health):
-    """The process answers, and with which model."""
+    """The process is running with this model."""
 
     model_version: str = Field(examples=["v1"])
 
 
 class Readiness(BaseModel):
-    """Whether a drawing sent now would be classified and remembered."""
+    """Whether a drawing would be classified and stored now."""
 
     status: str = Field("ready", examples=["ready"])
     checks: dict[str, str] = Field(examples=[{"model": "ok", "schema": "ok", "write": "ok"}])

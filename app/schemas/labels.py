@@ -1,4 +1,4 @@
-"""What people say about a drawing."""
+"""Labels that people give to drawings."""
 
 from datetime import datetime
 from typing import Any
@@ -11,16 +11,16 @@ _LABEL: Any = {"label": "1", "source": "anna", "created_at": "2026-11-20T09:31:0
 
 
 class LabelUpdate(BaseModel):
-    """A person's word on a drawing. Saying again what the model said confirms it, and counts."""
+    """A label for a drawing. A label that equals the prediction counts, too."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"label": "1", "source": "anna"}]})
 
-    label: Label = Field(description="0 to 9, or `none` for not a digit.")
-    source: Name | None = Field(None, description="Who says so; the name of the key when nothing is given.")
+    label: Label = Field(description="0 to 9, or `none` if it is not a digit.")
+    source: Name | None = Field(None, description="Who labels; the name of the key by default.")
 
 
 class LabelRead(BaseModel):
-    """One word of one person."""
+    """A label and who gave it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_LABEL]})
 
@@ -30,7 +30,7 @@ class LabelRead(BaseModel):
 
 
 class LabelHistory(BaseModel):
-    """All that was said about a drawing, the newest first: that one counts."""
+    """All labels of a drawing, newest first. The newest counts."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"labels": [_LABEL]}]})
 

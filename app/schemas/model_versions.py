@@ -1,4 +1,4 @@
-"""The models that answer, that answered, and that only listen in the shadow."""
+"""Models: loaded ones, earlier ones and shadow models."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas.stats import ACCURACY, Accuracy
 
-# A model that listened in the shadow before it was put in place.
+# A shadow model that has become the live one.
 _LIVE: Any = {
     "version": "v2",
     "loaded": "live",
@@ -33,36 +33,36 @@ _LIVE: Any = {
 
 
 class ShadowStats(BaseModel):
-    """What a model says of drawings that another one answers."""
+    """A shadow model compared with the stored predictions."""
 
     predictions: int
     mean_confidence: float
-    agreed: int = Field(description="How many of them are what was answered.")
-    agreement: float = Field(description="Their share.")
-    accuracy: Accuracy = Field(description="Of this model, on the drawings it saw that people labelled.")
-    accuracy_answered: Accuracy = Field(description="Of what was answered, on the same drawings.")
+    agreed: int = Field(description="The number that equal the stored prediction.")
+    agreement: float = Field(description="The share that agrees.")
+    accuracy: Accuracy = Field(description="The accuracy of the shadow model on its labelled drawings.")
+    accuracy_answered: Accuracy = Field(description="The accuracy of the stored predictions on the same drawings.")
     only_answered_correct: int
     only_shadow_correct: int
-    p_value: float = Field(description="McNemar's exact test: small when the two differ by more than chance.")
+    p_value: float = Field(description="McNemar's exact test: small if the models differ by more than chance.")
 
 
 class ModelVersion(BaseModel):
-    """One model: whether it is loaded, what it answered, and what it would have answered."""
+    """One model, its predictions and its shadow predictions."""
 
     version: str
     loaded: Literal["live", "shadow"] | None
-    sha256: str | None = Field(description="The file's checksum; null for answers of a file that is not loaded.")
-    classes: list[str] | None = Field(description="Null unless it is loaded.")
-    predictions: int = Field(description="How many drawings it answered.")
+    sha256: str | None = Field(description="The checksum of the file; null if the file is not known.")
+    classes: list[str] | None = Field(description="Null if it is not loaded.")
+    predictions: int = Field(description="The number of its stored predictions.")
     mean_confidence: float | None
-    first_seen: datetime | None = Field(description="The oldest drawing it answered, or saw in the shadow.")
+    first_seen: datetime | None = Field(description="The time of the first drawing, as live or shadow model.")
     last_seen: datetime | None
-    accuracy: Accuracy = Field(description="Of its answers that people labelled.")
+    accuracy: Accuracy = Field(description="The accuracy of its labelled predictions.")
     shadow: ShadowStats | None
 
 
 class ModelVersions(BaseModel):
-    """Every model of which there is a trace, the loaded ones first, then the last seen."""
+    """All models: loaded ones first, then by last use."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"models": [_LIVE]}]})
 

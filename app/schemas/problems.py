@@ -1,4 +1,4 @@
-"""The one form of every error."""
+"""Error responses."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ EXAMPLE_ID = "7d0e9a2f5c1b4f0e8a6b3c2d1e0f9a8b"
 
 
 class FieldError(BaseModel):
-    """Where a request is wrong, and why. What was sent is never repeated."""
+    """An invalid place of a request. The sent value is never repeated."""
 
     loc: list[str | int]
     msg: str
@@ -16,15 +16,15 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """Every error of the API, after RFC 9457."""
+    """Every error of the API, as RFC 9457 defines it."""
 
-    type: str = Field("about:blank", description="What kind of problem; `about:blank` says no more than the status.")
+    type: str = Field("about:blank", description="`about:blank` means that the status says it all.")
     title: str
     status: int
-    detail: str = Field(description="What is wrong and what to do, for people.")
+    detail: str = Field(description="What is wrong and what to do.")
     request_id: str
-    errors: list[FieldError] | None = Field(None, description="With 422: each place that is wrong.")
+    errors: list[FieldError] | None = Field(None, description="With 422: every invalid place.")
     stored: Literal["unknown"] | None = Field(
-        None, description="With 503: the database did not answer the commit. Without it nothing was stored."
+        None, description="With 503: the database did not answer the commit. If absent, nothing was stored."
     )
-    checks: dict[str, str] | None = Field(None, description="With 503 of `/health/ready`: each check's outcome.")
+    checks: dict[str, str] | None = Field(None, description="With 503 of `/health/ready`: the result of each check.")

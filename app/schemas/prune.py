@@ -1,4 +1,4 @@
-"""What was deleted because it was old, or would be."""
+"""The result of pruning."""
 
 from datetime import datetime
 
@@ -6,12 +6,12 @@ from pydantic import BaseModel, Field
 
 
 class Pruned(BaseModel):
-    """What `prune` did, or would do."""
+    """What `prune` deleted, or would delete."""
 
     dry_run: bool
-    before: datetime = Field(description="What is older went.")
-    predictions: int = Field(description="So many went, with drawings, labels and all else that refers to them.")
-    labelled_kept: int = Field(description="So many are as old, and stay because somebody labelled them.")
-    idempotency_keys: int = Field(description="Expired ones, that went as well.")
-    released_bytes: int | None = Field(description="By how much the SQLite file can be smaller now.")
-    free_bytes: int | None = Field(description="What is free within the SQLite file, for the rows to come.")
+    before: datetime = Field(description="Older predictions are deleted.")
+    predictions: int = Field(description="Deleted, with their drawings and labels.")
+    labelled_kept: int = Field(description="Kept because they are labelled.")
+    idempotency_keys: int = Field(description="Deleted because they have expired.")
+    released_bytes: int | None = Field(description="The bytes by which the SQLite file can shrink.")
+    free_bytes: int | None = Field(description="The free bytes within the SQLite file.")

@@ -1,4 +1,4 @@
-"""What came out of a replay: the answers that were given beside those that another model gives."""
+"""The report of a replay: a new model compared with the stored predictions."""
 
 from datetime import datetime
 
@@ -8,22 +8,22 @@ from app.schemas.stats import Accuracy
 
 
 class ModelFile(BaseModel):
-    """A model file; two may carry the same version."""
+    """A model file. Two files may have the same version."""
 
     version: str
     sha256: str
 
 
 class Agreement(BaseModel):
-    """How often two models give the same answer."""
+    """How often both models give the same answer."""
 
     agreed: int
-    agreement: float | None = Field(description="Their share; null when there was nothing to compare.")
-    interval: tuple[float, float] | None = Field(description="Its 95 % Wilson score interval.")
+    agreement: float | None = Field(description="The share; null if there was nothing to compare.")
+    interval: tuple[float, float] | None = Field(description="The 95 % Wilson score interval.")
 
 
 class PairOfAnswers(BaseModel):
-    """How many drawings were answered with one class and are answered with another by the new model."""
+    """How many drawings changed from one answer to another."""
 
     stored: str
     new: str
@@ -31,14 +31,14 @@ class PairOfAnswers(BaseModel):
 
 
 class OnLabelled(BaseModel):
-    """Both models on drawings that people labelled; an answer is correct when it is the label that counts."""
+    """Both models on labelled drawings. An answer is correct when it equals the current label."""
 
     drawings: int
     stored: Accuracy
     new: Accuracy
     only_stored_correct: int
     only_new_correct: int
-    p_value: float = Field(description="McNemar's exact test: small when the two differ by more than chance.")
+    p_value: float = Field(description="McNemar's exact test: small if the models differ by more than chance.")
 
 
 class OnLabel(BaseModel):
@@ -51,7 +51,7 @@ class OnLabel(BaseModel):
 
 
 class OnVersion(BaseModel):
-    """The new model beside the answers of one version."""
+    """The new model compared with the predictions of one version."""
 
     model_version: str
     drawings: int
@@ -62,14 +62,14 @@ class OnVersion(BaseModel):
 
 
 class Speed(BaseModel):
-    """Microseconds a drawing, medians, on one thread."""
+    """Median microseconds per drawing, on one thread."""
 
     single: float
     batch: float
 
 
 class Latency(BaseModel):
-    """How long both models took over the same drawings."""
+    """Both models timed on the same drawings."""
 
     batch_size: int
     new: Speed
@@ -77,23 +77,23 @@ class Latency(BaseModel):
 
 
 class ReplayReport(BaseModel):
-    """A model beside the stored answers."""
+    """A new model compared with the stored predictions."""
 
     verdict: str
-    verdict_at_random: str | None = Field(description="The same on the labelled drawings that were drawn at random.")
-    verdict_held_out: str | None = Field(description="The same on the labelled drawings that exports keep for testing.")
+    verdict_at_random: str | None = Field(description="The verdict on the random samples.")
+    verdict_held_out: str | None = Field(description="The verdict on the test split of exports.")
     model: ModelFile
     loaded: ModelFile
     database: str
-    only_model_version: str | None = Field(description="Only drawings that this version answered; null for all.")
+    only_model_version: str | None = Field(description="Only drawings that this version classified; null for all.")
     created_at: datetime
-    drawings: int = Field(description="Stored drawings that the new model answered.")
-    without_drawing: int = Field(description="Predictions without a drawing, which were left out.")
+    drawings: int = Field(description="Stored drawings that the new model classified.")
+    without_drawing: int = Field(description="Predictions without a drawing, left out.")
     agreement: Agreement
-    flips: list[PairOfAnswers] = Field(description="Where the answers differ, the most frequent pair first.")
+    flips: list[PairOfAnswers] = Field(description="Pairs of different answers, most frequent first.")
     labelled: OnLabelled
     at_random: OnLabelled
     held_out: OnLabelled
     labels: list[OnLabel]
-    versions: list[OnVersion] = Field(description="By the version that gave the stored answer.")
-    latency: Latency | None = Field(description="Null when there was no drawing.")
+    versions: list[OnVersion] = Field(description="By the version of the stored prediction.")
+    latency: Latency | None = Field(description="Null if there was no drawing.")

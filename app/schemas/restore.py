@@ -1,4 +1,4 @@
-"""The outcome of a restore."""
+"""The result of a restore."""
 
 from pydantic import BaseModel, Field
 
@@ -9,5 +9,5 @@ class Restored(BaseModel):
     """What a restore did."""
 
     manifest: BackupManifest
-    kept: dict[str, str] = Field(description="The files that were there before: their names then, and now.")
-    problem: str | None = Field(description="What has to be done before the service works on these tables.")
+    kept: dict[str, str] = Field(description="The previous files: old name, new name.")
+    problem: str | None = Field(description="What to do before the service can use these tables.")

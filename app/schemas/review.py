@@ -1,4 +1,4 @@
-"""The review queue: drawings that are most worth a person's look."""
+"""The review queue: drawings to label next."""
 
 from datetime import datetime
 from typing import Literal
@@ -12,32 +12,33 @@ Reason = Literal["random", "smallest margin"]
 
 
 class ReviewQuery(BaseModel):
-    """How many drawings, and for whom. An unknown parameter is refused, never ignored."""
+    """How many drawings, and for which reviewer. An unknown parameter is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(10, ge=1, le=100, description="How many, at most.")
+    limit: int = Field(10, ge=1, le=100, description="The maximum number.")
     reviewer: Name | None = Field(
-        None, description="Who asks: gets the own unlabelled ones again. Without a name each call is somebody else's."
+        None,
+        description="The same reviewer gets unlabelled drawings again. Without a name, each call is new.",
     )
 
 
 class ReviewItem(BaseModel):
-    """One drawing that nobody has labelled, and what the model said."""
+    """An unlabelled drawing and the prediction for it."""
 
     id: int
     prediction: str
     confidence: float
-    margin: float | None = Field(description="The highest score less the second highest; null where it is not known.")
+    margin: float | None = Field(description="The highest score minus the second highest; null if unknown.")
     scores: dict[str, float]
     model_version: str
     created_at: datetime | None
-    drawing: str = Field(description="Where the picture is.")
-    reason: Reason = Field(description="Why it is offered. Those drawn at random measure the model's accuracy.")
+    drawing: str = Field(description="The path of the image.")
+    reason: Reason = Field(description="Why it was chosen. Random samples measure the accuracy.")
 
 
 class ReviewPage(BaseModel):
-    """Drawings for one person to label, those drawn at random first."""
+    """Drawings to label, random samples first."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -59,4 +60,4 @@ class ReviewPage(BaseModel):
     )
 
     results: list[ReviewItem]
-    reserved_until: datetime = Field(description="Nobody else is offered these before; UTC.")
+    reserved_until: datetime = Field(description="No other reviewer gets them before this time; UTC.")

@@ -1,4 +1,4 @@
-"""The service in numbers: how many answers, how sure they were, and how many of them people found right."""
+"""Statistics of predictions: count, confidence and accuracy."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from app.schemas.types import Moment, Text
 
 MAX_LAST = 1_000_000
 
-# No example has a null: FastAPI would leave its name out.
+# FastAPI leaves out the name of a null in an example.
 ACCURACY: Any = {"labelled": 40, "correct": 38, "not_a_digit": 1, "accuracy": 0.95, "interval": [0.834961, 0.986179]}
 _RANDOM: Any = {"labelled": 8, "correct": 8, "not_a_digit": 0, "accuracy": 1.0, "interval": [0.675592, 1.0]}
 _REST: Any = {"labelled": 32, "correct": 30, "not_a_digit": 1, "accuracy": 0.9375, "interval": [0.798529, 0.982689]}
@@ -24,30 +24,30 @@ _STATS: Any = {
 
 
 class Accuracy(BaseModel):
-    """How often the label that counts is what was answered. A drawing that is no digit was answered wrongly."""
+    """How often the prediction equals the current label. The label `none` makes any wrong."""
 
     labelled: int
     correct: int
-    not_a_digit: int = Field(description="How many of the labelled ones are `none`.")
-    accuracy: float | None = Field(description="The share that is correct; null when nothing is labelled.")
-    interval: tuple[float, float] | None = Field(description="Its 95 % Wilson score interval.")
+    not_a_digit: int = Field(description="The number of labels `none`.")
+    accuracy: float | None = Field(description="The share that is correct; null without labels.")
+    interval: tuple[float, float] | None = Field(description="The 95 % Wilson score interval.")
 
 
 class Confidence(BaseModel):
-    """How many answers there are, and how sure they were on the average."""
+    """The number of predictions and their mean confidence."""
 
     count: int
-    mean_confidence: float | None = Field(description="0 to 1; null when there are none.")
+    mean_confidence: float | None = Field(description="0 to 1; null without predictions.")
 
 
 class VersionStats(Confidence):
-    """The same of one model version, and how often it was right."""
+    """The predictions of one model version."""
 
     accuracy: Accuracy
 
 
 class ConfidenceBin(BaseModel):
-    """The answers at least as sure as `from` and less sure than `to`; the last bin holds 1 as well."""
+    """Predictions with a confidence from `from` up to, but not including, `to`. The last bin includes 1."""
 
     lower: float = Field(serialization_alias="from")
     upper: float = Field(serialization_alias="to")
@@ -55,15 +55,15 @@ class ConfidenceBin(BaseModel):
 
 
 class PredictionStats(Confidence):
-    """Answers counted by digit and by model version."""
+    """Predictions by digit and by model version."""
 
-    digits: dict[str, Confidence] = Field(description="By what was answered; all ten digits are always there.")
+    digits: dict[str, Confidence] = Field(description="By prediction; all ten digits are present.")
     model_versions: dict[str, VersionStats]
-    accuracy: Accuracy = Field(description="Of all that people labelled.")
+    accuracy: Accuracy = Field(description="Of all labelled predictions.")
 
 
 class Stats(PredictionStats):
-    """The predictions that were asked for, in numbers."""
+    """Statistics of the selected predictions."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -83,37 +83,37 @@ class Stats(PredictionStats):
         }
     )
 
-    since: datetime | None = Field(description="When the oldest of them was made.")
-    until: datetime | None = Field(description="When the newest of them was made.")
+    since: datetime | None = Field(description="The time of the oldest prediction.")
+    until: datetime | None = Field(description="The time of the newest prediction.")
     confidence_histogram: list[ConfidenceBin]
     accuracy_random: Accuracy = Field(
-        description="Of those that `/review` drew at random: the unbiased one. People see more of the doubtful rest."
+        description="Of the random samples of `/review`. Unbiased: the other labels favour doubtful drawings."
     )
-    accuracy_rest: Accuracy = Field(description="Of the others.")
+    accuracy_rest: Accuracy = Field(description="Of all other labelled predictions.")
 
 
 class StatsQuery(BaseModel):
-    """Which predictions are counted; all of them when nothing is said."""
+    """Which predictions are counted; by default all."""
 
     model_config = ConfigDict(extra="forbid")
 
-    last: int | None = Field(None, ge=1, le=MAX_LAST, description="The newest ones, so many; not with a time.")
-    since: Moment | None = Field(None, description="At this time or later; RFC 3339, UTC unless it says otherwise.")
+    last: int | None = Field(None, ge=1, le=MAX_LAST, description="The number of newest ones; not with since or until.")
+    since: Moment | None = Field(None, description="At this time or later; RFC 3339, UTC if it has no zone.")
     until: Moment | None = Field(None, description="Before this time.")
-    model_version: Text | None = Field(None, max_length=255, description="Those of this version alone.")
+    model_version: Text | None = Field(None, max_length=255, description="Only predictions of this version.")
 
 
 BucketSize = Literal["hour", "day", "week"]
 
 
 class Bucket(PredictionStats):
-    """One hour, day or week in numbers."""
+    """Statistics of one hour, day or week."""
 
     start: datetime
 
 
 class Timeline(BaseModel):
-    """The predictions hour by hour, day by day or week by week."""
+    """Statistics by hour, day or week."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -127,17 +127,17 @@ class Timeline(BaseModel):
     )
 
     bucket: BucketSize
-    buckets: list[Bucket] = Field(description="In order of time, without a gap.")
+    buckets: list[Bucket] = Field(description="Ordered by time, without gaps.")
 
 
 class TimelineQuery(BaseModel):
-    """The time that is divided, and into what."""
+    """The period, and the length of its buckets."""
 
     model_config = ConfigDict(extra="forbid")
 
     bucket: BucketSize = Field("day", description="In UTC; a week begins on Monday.")
     since: Moment | None = Field(
-        None, description="From this time on; by default the beginning of the bucket 48 hours, 30 days or 26 weeks ago."
+        None, description="At this time or later; by default the start of the bucket 48 hours, 30 days or 26 weeks ago."
     )
-    until: Moment | None = Field(None, description="Before this time; by default now.")
-    model_version: Text | None = Field(None, max_length=255, description="Those of this version alone.")
+    until: Moment | None = Field(None, description="Before this time; now by default.")
+    model_version: Text | None = Field(None, max_length=255, description="Only predictions of this version.")

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from app import __version__
 from app.database.schema_version import schema_revision
+from app.schemas.export import EXAMPLE_MANIFEST
 from tests.support.export_files import DIGITS, NOT_DIGITS, ROWS, cells_of, fill, manifest_of, on_side, with_drawing
 from tests.support.stored_rows import store
 
@@ -80,3 +81,7 @@ def test_manifest_stays_short_however_many_model_versions_there_are(client: Test
     assert all(manifest["model_versions"][f"v{i}"] == 2 for i in range(10))
     assert manifest["rows_of_other_versions"] == 60 - 10 * 2 - 10
     assert manifest_of(client, notes_contains="ü" * 200)["query"]["notes_contains"] == "ü" * 200
+
+
+def test_example_in_the_documentation_names_the_newest_revision() -> None:
+    assert EXAMPLE_MANIFEST.schema_revision == schema_revision()
