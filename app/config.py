@@ -1,4 +1,4 @@
-"""Settings of the service: the environment wins over `.env` in the working directory."""
+"""Settings: environment variables override `.env` in the working directory."""
 
 import os
 import re
@@ -17,8 +17,7 @@ PICKLES: Final = (".pkl", ".pickle", ".joblib")
 EXAMPLE_KEY: Final = "replace-me-with-openssl-rand-hex-32"
 RATE_LIMIT_OFF: Final = "off"
 
-# What an operator may write on the left, and what SQLAlchemy has to be told. The psycopg2 form is
-# accepted because v0.5's documentation had it; the driver installed is psycopg 3.
+# Accepted schemes and SQLAlchemy's. The documentation of 0.5 used psycopg2.
 _SCHEMES: Final = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
@@ -27,22 +26,20 @@ _SCHEMES: Final = {
     "postgresql+psycopg": "postgresql+psycopg",
     "postgresql+psycopg2": "postgresql+psycopg",
 }
-# RFC 6454: a scheme, a host, a port if it is not the usual one, and nothing after it.
+# RFC 6454: scheme, host and port only.
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
-# Without a query, which could set what `app.http.redis_counts` sets.
+# No query: it could override `app.http.redis_counts`.
 _REDIS: Final = re.compile(r"rediss?://([^@/?#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?(/\d{1,5})?/?")
 _REFERENCE: Final = re.compile(r"\$\{(\w+)\}")
 
 
 class ConfigurationError(Exception):
-    """A setting that cannot be used. The text is one line, says what to do, and holds no secret."""
+    """A setting is invalid. The text is one line without secrets."""
 
 
 def _env_file_values() -> dict[str, str]:
-    """Read `.env` as it is written; an empty value counts as none."""
     try:
-        # Expansion is left to `_expanded`: python-dotenv would turn an unknown ${NAME} into nothing
-        # without a word. The -sig codec also reads files that an editor on Windows saved.
+        # python-dotenv would replace an unknown ${NAME} silently. Files saved on Windows may have a BOM.
         values = dotenv_values(Path(".env"), interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read {Path('.env').absolute()}: {error}") from error
@@ -50,7 +47,7 @@ def _env_file_values() -> dict[str, str]:
 
 
 def _expanded(text: str, known: dict[str, str]) -> str:
-    """Replace every ${NAME} in the text; raise ValueError, without the text, for an unknown NAME."""
+    """Replace every ${NAME}; raise ValueError, without the text, for an unknown one."""
 
     def value_of(reference: re.Match[str]) -> str:
         name = reference[1]
@@ -65,7 +62,7 @@ def _checked_database_url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise ValueError("must begin with sqlite:/// or postgresql://")
-    # A second @ would make a part of the password look like a host name, and a failed look-up would print it.
+    # A password with an @ would look like a host name, which a failed look-up prints.
     if scheme.startswith("postgres") and rest.partition("?")[0].count("@") > 1:
         raise ValueError("holds more than one @; write an @ inside the user name or the password as %40")
     return f"{_SCHEMES[scheme]}://{rest}"
@@ -82,7 +79,7 @@ def _checked_rate_limit(text: str) -> str:
 
 
 def _checked_redis_uri(uri: SecretStr) -> SecretStr:
-    # A secret, because it may hold a password.
+    # The URI may contain a password.
     match = _REDIS.fullmatch(uri.get_secret_value())
     if match is None or int(match["port"] or 0) > 65535:
         raise ValueError("must look like redis://:password@127.0.0.1:6379/0; in a password write %40 for @, %2F for /")
@@ -103,8 +100,7 @@ def _checked_origins(text: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _in_project_folder(path: Path) -> Path:
-    # The .env of 0.5 names a pickle. A pickle can run any code and is never opened; the model that ships replaces it,
-    # so that an upgrade needs no change of the file.
+    # The .env of 0.5 names a pickle, which can run any code: use the shipped model instead.
     return SHIPPED_MODEL if path.suffix in PICKLES else PROJECT_FOLDER / path
 
 
@@ -115,17 +111,17 @@ def _no_pickle(path: Path) -> Path:
 
 
 class Settings(BaseSettings):
-    """What an operator can set; `.env.example` explains each one."""
+    """See `.env.example`."""
 
     model_config = SettingsConfigDict(
-        env_ignore_empty=True,  # systemd and shells hand over NAME= as an empty text: it means the default.
-        extra="ignore",  # The .env of an older version holds names that are no longer used.
+        env_ignore_empty=True,  # systemd and shells pass NAME= as an empty text.
+        extra="ignore",  # An old .env may contain obsolete names.
         frozen=True,
         hide_input_in_errors=True,
     )
 
     secret_api_key: SecretStr | None = None
-    # Left out of the repr because it may hold a password.
+    # It may contain a password.
     database_url: Annotated[str, AfterValidator(_checked_database_url)] = Field(
         default="sqlite:///./pixelwise.db", repr=False
     )
@@ -149,18 +145,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the environment before `.env`, which is read unexpanded."""
         from_file = {name.lower(): value for name, value in _env_file_values().items()}
         return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=from_file)
 
     @model_validator(mode="before")
     @classmethod
     def _expand_references(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Expand ${NAME} wherever a value came from.
-
-        systemd's EnvironmentFile hands over `${DB_PASSWORD}` as it is written, and the environment
-        wins over the file, so expanding the file alone would not be enough.
-        """
+        """Expand ${NAME} in all sources: systemd's EnvironmentFile does not."""
         known = {**_env_file_values(), **os.environ}
         return {
             name: _expanded(value, known) if isinstance(value, str) and name in cls.model_fields else value
@@ -168,7 +159,7 @@ class Settings(BaseSettings):
         }
 
     def require_secret_api_key(self) -> SecretStr:
-        """Return the key; raise ConfigurationError when it is missing, empty or the example."""
+        """Return the key; raise ConfigurationError if it is missing, empty or the example."""
         key = self.secret_api_key
         if key is None or key.get_secret_value().strip() in ("", EXAMPLE_KEY):
             state = "not set" if key is None or not key.get_secret_value().strip() else "still the example"
@@ -180,23 +171,23 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """Read the settings once; raise ConfigurationError, naming the setting, when one cannot be used."""
+    """Read the settings once; raise ConfigurationError."""
     return _checked()
 
 
 def environment_with(**more: str) -> dict[str, str]:
-    """Return this process's environment and more, for another program."""
+    """Return the environment of this process with changes."""
     return {**os.environ, **more}
 
 
 def checked_database_url(text: str) -> str:
-    """Return a URL as DATABASE_URL would hold it, with every ${NAME} in it expanded; raise ConfigurationError."""
+    """Check and expand a URL like DATABASE_URL; raise ConfigurationError."""
     return _checked(database_url=text).database_url
 
 
 def _checked(**given: str) -> Settings:
     try:
-        return Settings(**given)  # type: ignore[arg-type]  # They are texts, as they are in the environment.
+        return Settings(**given)  # type: ignore[arg-type]  # Texts, as in the environment.
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         name = "".join(str(part) for part in first["loc"][:1]).upper()

@@ -1,1 +1,1 @@
-"""Statistics, comparisons and export files. Knows neither the web nor the database."""
+"""Statistics, model comparisons and export files."""

@@ -1,5 +1,3 @@
-"""Calibration: does confidence match how often answers are right?"""
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,8 +8,6 @@ from app.analysis.intervals import Interval, wilson_interval
 
 
 class Bin(NamedTuple):
-    """Answers of about the same confidence: how many, how sure they were and how many were right."""
-
     size: int
     lowest: float
     highest: float
@@ -21,11 +17,7 @@ class Bin(NamedTuple):
 
 
 def reliability_bins(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
-    """Divide answers into bins of equal size by their confidence (N,) and compare it with what was right (N,).
-
-    The bins come in the order of their confidence; there are fewer than `bins` only when there are fewer answers. Each
-    has the 95 % interval of its accuracy.
-    """
+    """Bin confidences (N,) by size and compare with correctness (N,)."""
     parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
     return [_bin(confidence[part], right[part]) for part in parts if part.size]
 
@@ -38,9 +30,9 @@ def _bin(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> B
 
 
 def expected_calibration_error(bins: Sequence[Bin]) -> float | None:
-    """Return the mean distance, 0..1, between confidence and accuracy, weighted by the bins' sizes; None without any.
+    """Return the mean of |confidence - accuracy| weighted by bin size.
 
-    Naeini et al. 2015, in the form of Guo et al. 2017 (arXiv 1706.04599), equation 3, on bins of equal mass.
+    Guo et al. 2017 (arXiv 1706.04599), equation 3, with bins of equal mass.
     """
     total = sum(part.size for part in bins)
     if not total:

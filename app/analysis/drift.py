@@ -1,7 +1,4 @@
-"""Drift: whether drawings and answers of one window differ from those of another by more than chance, and by how much.
-
-Knows neither the web nor the database. One rule: what is alarmed about must be both certain and large.
-"""
+"""Drift: significant and large differences between two windows."""
 
 from typing import NamedTuple
 
@@ -19,7 +16,7 @@ Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 class Observations(NamedTuple):
-    """What is known of the drawings of a window: answered digits int (N,), confidence (N,) and ink (N, 6)."""
+    """Digits int (N,), confidence (N,) and ink statistics (N, 6)."""
 
     digits: Integers
     confidence: npt.NDArray[np.float64]
@@ -27,14 +24,14 @@ class Observations(NamedTuple):
 
 
 class Thresholds(NamedTuple):
-    """What a difference must reach: an adjusted p below `p`, and a PSI of `psi` above what chance alone makes of it."""
+    """Minima: `p` for the adjusted p, `psi` above the PSI expected by chance."""
 
     p: float
     psi: float
 
 
 class Histogram(NamedTuple):
-    """The shares of two windows' values in bins of equal width between the edges, of which there is one more."""
+    """Shares in bins of equal width, and one more edge."""
 
     edges: list[float]
     window: list[float]
@@ -42,10 +39,7 @@ class Histogram(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """One property of two windows: a test's statistic and p, the PSI, the PSI to expect by chance, and means.
-
-    For the digits the ten shares stand in the means' place, and the histogram says the same.
-    """
+    """A test, the PSI, and means (for digits the ten shares) of a property."""
 
     name: str
     test: str
@@ -59,7 +53,7 @@ class Comparison(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """A comparison among others: its p corrected for their number, the PSI it must reach, and whether it is drift."""
+    """A comparison with Holm's p and its PSI threshold."""
 
     comparison: Comparison
     adjusted_p: float
@@ -68,10 +62,9 @@ class Signal(NamedTuple):
 
 
 def compare(window: Observations, reference: Observations, thresholds: Thresholds) -> list[Signal]:
-    """Compare every property of two windows, each of at least one drawing.
+    """Compare every property of two windows of at least one drawing.
 
-    The p-values are corrected because eight tests at one level raise eight times the false alarms of one. The PSI's
-    threshold is raised by what it is without drift, since in small windows that alone often passes it.
+    Uncorrected, eight tests raise eight times the false alarms, and small windows often pass a fixed PSI threshold.
     """
     found = [_compare_digits(window.digits, reference.digits)]
     found.append(_compare_values("confidence", window.confidence, reference.confidence))
@@ -84,7 +77,7 @@ def compare(window: Observations, reference: Observations, thresholds: Threshold
 
 
 def _compare_digits(window: Integers, reference: Integers) -> Comparison:
-    from scipy import stats  # Here for the reason that `app.analysis.intervals` gives.
+    from scipy import stats  # As in `app.analysis.intervals`.
 
     counts = np.stack([np.bincount(digits, minlength=10) for digits in (window, reference)])
     test = stats.chi2_contingency(counts[:, counts.any(axis=0)])
@@ -97,7 +90,7 @@ def _compare_digits(window: Integers, reference: Integers) -> Comparison:
 def _compare_values(name: str, window: Values, reference: Values) -> Comparison:
     from scipy import stats
 
-    # The exact distribution takes seconds for windows of thousands, and says the same from hundreds on.
+    # The exact distribution takes seconds and agrees from hundreds of drawings on.
     test = stats.ks_2samp(window, reference, method="asymp")
     edges = _edges(reference)
     bins = (np.searchsorted(edges, values, side="right") for values in (window, reference))
@@ -110,7 +103,6 @@ def _compare_values(name: str, window: Values, reference: Values) -> Comparison:
 
 
 def _histogram(window: Values, reference: Values) -> Histogram:
-    """Return both for people to look at: the index's bins follow the reference and are of any width."""
     edges = np.histogram_bin_edges(np.concatenate([window, reference]), _PICTURE_BINS)
     window_shares, reference_shares = (
         (np.histogram(values, edges)[0] / len(values)).tolist() for values in (window, reference)
@@ -119,28 +111,22 @@ def _histogram(window: Values, reference: Values) -> Histogram:
 
 
 def _edges(reference: Values) -> Values:
-    """Return where at most ten bins of about equal size begin, without the first.
-
-    A value that alone would fill a bin has one of its own, so that what lies below it and above it is told apart.
-    """
+    """Return the inner edges of at most ten equal bins; a frequent value gets its own."""
     quantiles = np.quantile(reference, np.arange(1, _BINS) / _BINS, method="inverted_cdf")
     values, times = np.unique(quantiles, return_counts=True)
     return np.union1d(values, np.nextafter(values[times > 1], np.inf))
 
 
 class Stability(NamedTuple):
-    """The population stability index, and the one to expect by chance without any drift."""
-
     psi: float
     by_chance: float
 
 
 def population_stability(window: Integers, reference: Integers) -> Stability:
-    """Return how far apart two histograms (K,) of counts are: 0 for the same shares, from 0.1 on worth a look.
+    """Compare counts (K,): 0 for equal shares, notable from 0.1 on.
 
-    The index is the sum of (p - q) ln(p / q), Jeffreys' divergence (1946), with half a count added to each class so
-    that none is empty. A class that is empty in both says nothing. By chance it is (K - 1) (1/n + 1/m): Yurdakul 2018,
-    "Statistical Properties of Population Stability Index".
+    The sum of (p - q) ln(p / q), Jeffreys' divergence (1946), with 0.5 added to each count. By chance (K - 1) (1/n +
+    1/m): Yurdakul 2018, "Statistical Properties of Population Stability Index".
     """
     counts = np.stack([window, reference])[:, (window + reference) > 0]
     by_chance = (counts.shape[1] - 1) * float((1 / counts.sum(axis=1)).sum())

@@ -1,4 +1,4 @@
-"""The files of an export: rows go in, bytes come out, piece by piece. Knows neither the web nor the database."""
+"""Export files."""
 
 import csv
 import hashlib
@@ -16,17 +16,17 @@ from numpy.lib import format as npy
 
 from app.drawings.shape import rows_of
 
+# The slowest client receives a piece within a minute.
 PIECE_SIZE: Final = 256 * 1024
-"""Bytes. What is sent at once is no longer, so that the slowest of clients gets it through in a minute."""
 
 SPLIT_RULE: Final = (
     "test: the first 8 bytes of SHA-256(seed, then the 784 pixels), as a share of 2^64, below test_share"
 )
 
-# Drawings are mostly paper. A higher level takes thrice the time for a tenth of the bytes.
+# More would take three times as long for a tenth of the bytes.
 _LEVEL = 1
 
-# What a spreadsheet takes for the beginning of a formula: https://owasp.org/www-community/attacks/CSV_Injection
+# See https://owasp.org/www-community/attacks/CSV_Injection
 _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 CSV_COLUMNS: Final = (
@@ -45,7 +45,7 @@ CSV_COLUMNS: Final = (
 
 
 class ExportRow(NamedTuple):
-    """One prediction. `y` is what it is trained as: None for what shows no digit; `pixels` are 784 bytes or None."""
+    """`y` is None if not a digit; `pixels` are 784 bytes or None."""
 
     id: int
     label: str | None
@@ -61,7 +61,7 @@ class ExportRow(NamedTuple):
 
 
 class Array(NamedTuple):
-    """One array of an NPZ file; the parts' bytes, in C order, make it up."""
+    """An array of an NPZ file; its bytes are in C order."""
 
     name: str
     dtype: npt.DTypeLike
@@ -70,16 +70,13 @@ class Array(NamedTuple):
 
 
 def is_test(pixels: bytes, seed: str, test_share: float) -> bool:
-    """Return whether a drawing is for testing. The same drawing always is or never is, whatever else is exported."""
+    """The same in every export."""
     digest = hashlib.sha256(seed.encode() + pixels).digest()
     return int.from_bytes(digest[:8], "big") < test_share * 2**64
 
 
 def npz(manifest: bytes, arrays: Iterable[Array]) -> Iterator[bytes]:
-    """Write the arrays and `manifest.json`, so that `numpy.load(file, allow_pickle=False)` reads them.
-
-    Equal arrays give equal bytes.
-    """
+    """Write a file for `numpy.load(file, allow_pickle=False)`; equal arrays give equal bytes."""
     return _in_pieces(_zipped(manifest, arrays))
 
 
@@ -90,7 +87,7 @@ def _zipped(manifest: bytes, arrays: Iterable[Array]) -> Iterator[bytes]:
     )
     with ZipFile(sink, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
         for name, parts in members:
-            # Its size is not known to `zipfile` when it begins, and may lie beyond four gigabytes.
+            # The size is unknown and may exceed 4 GB.
             with archive.open(name, "w", force_zip64=True) as member:
                 for part in parts:
                     member.write(part)
@@ -99,22 +96,17 @@ def _zipped(manifest: bytes, arrays: Iterable[Array]) -> Iterator[bytes]:
 
 
 class _Sink(RawIOBase):
-    """A file that is written from front to back; what was written is taken away in between."""
-
     def __init__(self) -> None:
         self._written: list[bytes] = []
 
     def writable(self) -> bool:
-        """Say that it is."""
         return True
 
     def write(self, data: Any) -> int:
-        """Keep the bytes."""
         self._written.append(bytes(data))
         return len(data)
 
     def take(self) -> bytes:
-        """Return what was written since the last time."""
         taken = b"".join(self._written)
         self._written.clear()
         return taken
@@ -128,7 +120,7 @@ def _npy_header(array: Array) -> bytes:
 
 
 def jsonl(rows: Iterable[ExportRow]) -> Iterator[bytes]:
-    """Write one JSON object a line. Its `pixels` are 28 rows of 28, as `POST /classify` takes them."""
+    """JSON lines; `pixels` as `POST /classify` takes them."""
     encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
     return _in_pieces(encode(_line(row)) + b"\n" for row in rows)
 
@@ -143,7 +135,7 @@ def _line(row: ExportRow) -> dict[str, Any]:
 
 
 def table(rows: Iterable[ExportRow]) -> Iterator[bytes]:
-    """Write a CSV file for people: RFC 4180, UTF-8, a header, no drawings, and no cell that is taken for a formula."""
+    """CSV (RFC 4180, UTF-8), without drawings, safe for spreadsheets."""
     return _in_pieces(_csv_lines(rows))
 
 
@@ -162,7 +154,6 @@ def _csv_lines(rows: Iterable[ExportRow]) -> Iterator[bytes]:
 
 
 def formula_safe(text: str) -> str:
-    """Return the text so that no spreadsheet takes it for a formula."""
     return f"'{text}" if text.startswith(_BEGINS_FORMULA) else text
 
 
@@ -177,7 +168,7 @@ def _sha256(pixels: bytes | None) -> str | None:
 
 
 def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Join what is short and divide what is long, so that every piece but the last has PIECE_SIZE bytes."""
+    """Regroup into PIECE_SIZE bytes."""
     waiting = bytearray()
     for part in parts:
         waiting += part

@@ -6,24 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-# SciPy is imported by the functions that use it: it takes seventy megabytes and a second, which a service that is never
-# asked for such a thing need not pay.
+# SciPy takes 70 MB and a second, so functions import it.
 
 
 class Interval(NamedTuple):
-    """The two ends of a 95 % confidence interval."""
+    """A 95 % confidence interval."""
 
     low: float
     high: float
 
 
-# A timeline asks for thousands of them, mostly of the same few labels, and SciPy works out a p-value along with each.
+# A timeline asks thousands of times for few values.
 @lru_cache(maxsize=4096)
 def wilson_interval(successes: int, trials: int) -> Interval | None:
-    """Return the 95 % Wilson score interval of a share (Wilson 1927), or None when there were no trials.
-
-    Unlike the textbook interval it stays within 0..1 and holds for few trials and for shares near 0 and 1.
-    """
+    """Return the 95 % Wilson score interval of a share (Wilson 1927), or None without trials."""
     from scipy import stats
 
     if not trials:
@@ -33,10 +29,9 @@ def wilson_interval(successes: int, trials: int) -> Interval | None:
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Return the p-value of McNemar's exact test (two-sided): do two models differ on the same drawings?
+    """Return the two-sided p-value of McNemar's exact test (McNemar 1947).
 
-    Takes how many drawings only the first and only the second read right; where both agree says nothing. Under the
-    hypothesis that they are equally good, each such drawing is a toss of a fair coin (McNemar 1947).
+    Takes how many drawings only the first or only the second model got right.
     """
     from scipy import stats
 
@@ -45,10 +40,9 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values (K,) corrected for there being several: how likely one as small is among all of them.
+    """Correct p-values (K,) for multiple tests, dependent or not.
 
-    Holm 1979, "A simple sequentially rejective multiple test procedure": the chance that any of them falls below a
-    level although its hypothesis is true is at most that level, whatever the tests have to do with one another.
+    Holm 1979, "A simple sequentially rejective multiple test procedure".
     """
     raw = np.asarray(p_values, np.float64)
     order = raw.argsort(kind="stable")

@@ -1,4 +1,4 @@
-"""The classifier: `classify`, `classify_batch`, and the models that the settings name."""
+"""The classifier."""
 
 from functools import cache
 from pathlib import Path
@@ -23,21 +23,21 @@ __all__ = [
 
 @cache
 def get_classifier() -> Classifier:
-    """Return the classifier that MODEL_PATH names, read on first use; raise ModelError when that fails."""
+    """Return the model of MODEL_PATH, read once; raise ModelError."""
     remedy = "set MODEL_PATH to an ONNX file, or remove it from .env to use the model that ships"
     return _service_classifier(get_settings().model_path, remedy)
 
 
 @cache
 def get_shadow_classifier() -> Classifier | None:
-    """Return the classifier that SHADOW_MODEL_PATH names, or None; raise ModelError when the file cannot be used."""
+    """Return the model of SHADOW_MODEL_PATH, or None; raise ModelError."""
     path = get_settings().shadow_model_path
     remedy = "set SHADOW_MODEL_PATH to an ONNX file, or remove it from .env"
     return None if path is None else _service_classifier(path, remedy)
 
 
 def _service_classifier(path: Path, remedy: str) -> Classifier:
-    """Read a model whose answers are stored; their scores are stored by digit."""
+    """Read a model whose scores can be stored by digit."""
     try:
         classifier = Classifier(path)
         if sorted(classifier.classes) != list(DIGITS):
@@ -48,10 +48,10 @@ def _service_classifier(path: Path, remedy: str) -> Classifier:
 
 
 def classify_batch(images: npt.NDArray[np.uint8]) -> list[Classification]:
-    """Classify drawings uint8 (N, 28, 28), 0 = background and 255 = ink; raise ValueError for another shape."""
+    """Classify uint8 (N, 28, 28), 0 = background, 255 = ink; raise ValueError for another shape."""
     return get_classifier().classify_batch(images)
 
 
 def classify(image: npt.NDArray[np.uint8]) -> Classification:
-    """Classify one drawing uint8 (28, 28); raise ValueError for another shape."""
+    """Classify uint8 (28, 28); raise ValueError for another shape."""
     return classify_batch(image[np.newaxis])[0]

@@ -1,7 +1,6 @@
-"""Bring a drawing to the form of an MNIST digit, whatever the pen, size and place it was drawn with.
+"""Normalise drawings as MNIST's digits are (http://yann.lecun.com/exdb/mnist/).
 
-The rule is MNIST's own (http://yann.lecun.com/exdb/mnist/): the ink, its aspect kept, fills a box of 20 x 20, and its
-centre of mass lies on the centre of pixel (14, 14).
+The ink fills 20 x 20, and its centre of mass is the centre of pixel (14, 14).
 """
 
 import numpy as np
@@ -10,15 +9,15 @@ import numpy.typing as npt
 from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE, images_of
 from app.drawings.shape import SIDE
 
-# A drawing whose darkest pixel is lighter than this is blank. Scaling it up would make a digit out of noise.
+# Noise on a blank drawing is not scaled up.
 BLANK_BELOW = 16
 
-# A drawing this close to MNIST's form passes untouched; resampling it would only blur it.
+# Resampling would blur a drawing this close to MNIST's form.
 PASS_PEAK = 200
 PASS_BOX = (18, 20)
 PASS_OFF_CENTRE = 0.75
 
-# A few stray pixels are not blown up to a whole digit.
+# Stray pixels do not become a digit.
 LARGEST_MAGNIFICATION = 4.0
 
 _PIXELS = np.arange(SIDE, dtype=np.float32)
@@ -31,14 +30,10 @@ Floats = npt.NDArray[np.float32]
 
 
 def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Fit the ink of each drawing to 20 x 20, centre its mass and stretch its contrast to 255.
-
-    Takes and returns uint8 (N, 28, 28), 0 = background and 255 = ink. A blank drawing, and one that already has
-    MNIST's form, is returned byte for byte.
-    """
+    """Normalise uint8 (N, 28, 28); blank and normalised drawings stay unchanged."""
     peak = images.max(axis=(1, 2), initial=0)
     mass = (images * (images > (peak * INK_SHARE)[:, None, None])).astype(np.float32)
-    # Both axes at once, rows first: the ink of every line (2, N, 28), and where it begins, ends and balances (2, N).
+    # Ink of rows and columns (2, N, 28), its start, end and centre (2, N).
     lines = np.empty((2, len(images), SIDE), np.float32)
     np.matmul(mass, _ONES, out=lines[0])
     np.matmul(_ONES, mass, out=lines[1])
@@ -56,7 +51,7 @@ def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
     centre, start, end = centre[:, change], start[:, change], end[:, change]
     step = np.maximum(side[change] / BOX, np.float32(1 / LARGEST_MAGNIFICATION))
-    # What lies farther than one pixel from the ink is left out, noise with it.
+    # Drop noise outside the box.
     rows, columns = (start[..., None] - 1 <= _PIXELS) & (end[..., None] >= _PIXELS)
     ink = images[change] * (rows[:, :, None] & columns[:, None, :])
     down, across = _resampling(centre, start, end, step)
@@ -69,17 +64,16 @@ def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def normalise_pixels(pixels: bytes) -> bytes:
-    """Do the same to one drawing of 784 bytes, row by row."""
     return normalise(images_of([pixels])).tobytes()
 
 
 def _resampling(centre: Floats, start: Floats, end: Floats, step: Floats) -> Floats:
-    """Weights (2, N, 28, 28) that carry the rows and the columns of the source onto those of the target.
+    """Return weights (2, N, 28, 28) from source to target rows and columns.
 
-    `step` is the number of source pixels a target pixel spans. The kernel is a triangle as wide as one target pixel
-    (or one source pixel where the drawing is enlarged), so that shrinking averages and enlarging interpolates.
+    `step` is source pixels per target pixel. Triangle kernel, at least one source pixel wide: shrinking averages,
+    enlarging interpolates.
     """
-    # The centre of mass goes to the middle unless that would push ink over the edge.
+    # Centred, unless that pushes ink over the edge.
     target = np.minimum(np.maximum((centre - start) / step, CENTRE), SIDE - (end - centre) / step)
     at = (_PIXEL_CENTRES - target[..., None]) * step[:, None] + centre[..., None]
     weights: Floats = abs(at[..., None] - _PIXEL_CENTRES)

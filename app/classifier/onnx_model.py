@@ -1,8 +1,7 @@
-"""Read digits: an ONNX model behind MNIST's normalisation. Knows neither the web nor the database.
+"""An ONNX model.
 
-A model file takes uint8 (N, 28, 28), 0 = background and 255 = ink, and gives probabilities float32 (N, 10). Its
-metadata carries `version`, `classes` (a JSON list of ten names, in the order of the output), `temperature` and
-`preprocessing`.
+Input uint8 (N, 28, 28), 0 = background, 255 = ink; output probabilities float32 (N, 10). Metadata: `version`, `classes`
+(JSON, in output order), `temperature`, `preprocessing`.
 """
 
 import hashlib
@@ -18,35 +17,33 @@ from app.classifier.normalise import normalise
 from app.drawings.shape import SIDE
 
 PREPROCESSING = "mnist-20x20-centre-of-mass"
-"""The normalisation this code does; a model that was trained behind another one would be fed the wrong thing."""
+"""The normalisation that a model must have been trained with."""
 
-# Enough for a score in a thousandth of a percent, and short enough to be read by people in `sqlite3`.
+# Readable in `sqlite3`.
 DECIMALS = 6
 
 
 class Classification(TypedDict):
-    """One answer: the likeliest class, its probability and the probability of each class by name."""
-
     prediction: str
     confidence: float
     scores: dict[str, float]
 
 
 class ModelError(Exception):
-    """The model file cannot be used. The text is one line."""
+    """The model file is unusable. The text is one line."""
 
 
 class Classifier:
-    """A model that was read from a file; safe to call from any thread."""
+    """A model file; thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file; raise ModelError when it is missing or is not such a model."""
+        """Raise ModelError if the file is missing or unsuitable."""
         try:
             content = path.read_bytes()
         except OSError as error:
             raise ModelError(f"cannot read the model {path} ({error.strerror})") from error
         options = onnxruntime.SessionOptions()
-        # One thread a call: requests run side by side already, and waking a second thread costs more than it saves.
+        # Requests run in parallel; a second thread costs more than it saves.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -58,7 +55,7 @@ class Classifier:
             preprocessing = metadata["preprocessing"]
             self._input = self._session.get_inputs()[0].name
             probabilities = self._probabilities(np.zeros((1, SIDE, SIDE), np.uint8))
-        except Exception as error:  # onnxruntime raises bare subclasses of Exception for whatever is wrong in a file.
+        except Exception as error:  # onnxruntime raises bare subclasses of Exception.
             raise ModelError(f"{path} is not a PixelWise model") from error
         if preprocessing != PREPROCESSING or probabilities.shape != (1, len(self.classes)):
             raise ModelError(f"{path} was made for another version of PixelWise")

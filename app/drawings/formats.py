@@ -1,8 +1,8 @@
-"""The image formats that can be read. Imports no Pillow, which slows down `--help`."""
+"""Image formats, without Pillow, which slows down `--help`."""
 
 from typing import Final
 
-# Pillow's name of each format, and its usual spelling.
+# Pillow's name and the usual spelling.
 IMAGE_FORMATS: Final = {"PNG": "PNG", "JPEG": "JPEG", "WEBP": "WebP", "GIF": "GIF", "BMP": "BMP"}
 
 *_FIRST, _LAST = IMAGE_FORMATS.values()

@@ -1,8 +1,4 @@
-"""Image files: the bytes of one become a drawing, and a drawing becomes a PNG. Knows neither the web nor the database.
-
-Whatever the bytes are, the answer is a drawing or an ImageError; how much memory it takes is bounded before a pixel is
-decoded.
-"""
+"""Read drawings from image files with bounded memory, and write PNG files."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -18,24 +14,23 @@ from app.drawings.shape import SIDE
 
 MAX_PIXELS = 25_000_000
 
-# A JPEG with more pixels is decoded at a half, a quarter or an eighth of its size, which is still more than is needed.
+# Larger JPEGs are decoded at reduced size.
 ENOUGH_PIXELS = 1_000_000
 
-# Each scan of a progressive JPEG goes over the whole image. Cameras and programs write some ten.
+# Each scan of a progressive JPEG covers the whole image; usual are ten.
 MAX_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
 
-# Above this a pixel hides what is behind it.
 OPAQUE = 128
 
-# Opaque pixels are of one brightness when no more than one in ten thousand differs from their median by more levels.
+# Within so many levels of the median, with this share of exceptions.
 ONE_BRIGHTNESS = 32
 EXCEPTIONS = 1e-4
 
-# Opaque pixels that fill less of their box are the strokes of a digit, and no sheet that one is drawn on.
+# Of their box: fewer opaque pixels are strokes, not a sheet.
 SHEET_SHARE = 0.7
 
-# How to turn an image upright, by the orientation that EXIF states; see CIPA DC-008 section 4.6.4.
+# EXIF orientation, CIPA DC-008 section 4.6.4.
 _UPRIGHT: dict[int, Callable[[Picture], Picture]] = {
     2: np.fliplr,
     3: lambda picture: np.rot90(picture, 2),
@@ -48,20 +43,19 @@ _UPRIGHT: dict[int, Callable[[Picture], Picture]] = {
 
 
 class ImageError(Exception):
-    """The bytes are no image that can be read. The text is one sentence and says why."""
+    """The image cannot be read. The text is one sentence."""
 
 
 def read_image(data: bytes) -> npt.NDArray[np.uint8]:
-    """Return the digit in an image file as a drawing uint8 (28, 28), ink 255 on 0; raise ImageError.
+    """Return the digit of an image file as uint8 (28, 28), ink 255; raise ImageError.
 
-    The file is a PNG, a JPEG, a WebP, a GIF (the first picture counts) or a BMP, whatever its name says. A grey image
-    of 28 x 28 pixels, white on black, comes through as it is; see `app.drawings.extract` for what becomes of any other.
+    See `app.drawings.extract`.
     """
     return drawing_of(_picture(data))
 
 
 def _picture(data: bytes) -> Picture:
-    """Return the brightness, or the alpha channel where that is the ink, of the upright image."""
+    """Return the upright image's brightness, or its alpha channel if the ink is there."""
     if not data:
         raise ImageError("The file is empty.")
     try:
@@ -78,8 +72,8 @@ def _picture(data: bytes) -> Picture:
         raise ImageError(f"The file is not a {FORMAT_NAMES} image.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(_TOO_LARGE) from None
-    except Exception as error:  # Pillow's decoders raise whatever they stumble over.
-        raise ImageError("The image is cut off, damaged, or holds too much besides its pixels.") from error
+    except Exception as error:  # Pillow's decoders raise anything.
+        raise ImageError("The image is cut off, damaged, or has too much metadata.") from error
 
 
 _TOO_LARGE = f"The image has more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller."
@@ -89,14 +83,13 @@ def _refuse_bombs(image: Image.Image, data: bytes) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(_TOO_LARGE)
     if image.format in ("JPEG", "MPO") and data.count(_START_OF_SCAN) > MAX_SCANS:
-        raise ImageError(f"The JPEG is made of more than {MAX_SCANS} scans; save it anew.")
+        raise ImageError(f"The JPEG has more than {MAX_SCANS} scans; save it again.")
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return what EXIF states; a file whose EXIF is damaged states nothing."""
     try:
         stated = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # noqa: BLE001  # Its parser, too, raises whatever it stumbles over.
+    except Exception:  # noqa: BLE001  # So does its EXIF parser.
         return 1
     return stated if isinstance(stated, int) else 1
 
@@ -106,7 +99,7 @@ def _brightness(image: Image.Image) -> Picture:
         return np.asarray(image)
     if not image.has_transparency_data:
         return np.asarray(image.convert("L"))
-    # A conversion to the mode it has would be a copy, of a hundred megabytes when it is large.
+    # Not converted: a copy may take 100 MB.
     image = image if image.mode == "RGBA" else image.convert("RGBA")
     alpha = image.getchannel("A")
     grey = image.convert("L")
@@ -119,10 +112,7 @@ def _brightness(image: Image.Image) -> Picture:
 
 
 def _sheet(grey: Image.Image, alpha: Image.Image) -> int | None:
-    """Return the brightness of the sheet that the opaque pixels show, or None when they are the digit's strokes.
-
-    A browser's canvas is exported as strokes of one colour, which may be white, on nothing.
-    """
+    """Return the brightness of the opaque sheet, or None for strokes on transparency, as a canvas exports."""
     opaque = alpha.point([0] * OPAQUE + [255] * (256 - OPAQUE))
     box = opaque.getbbox()
     if box is None:
@@ -138,7 +128,7 @@ def _sheet(grey: Image.Image, alpha: Image.Image) -> int | None:
 
 
 def write_png(pixels: bytes) -> bytes:
-    """Return a drawing of 784 bytes, row by row, as a PNG of 28 x 28 grey pixels: white ink on black."""
+    """Return 784 bytes as a PNG, white ink on black."""
     file = BytesIO()
     Image.frombytes("L", (SIDE, SIDE), pixels).save(file, format="PNG")
     return file.getvalue()

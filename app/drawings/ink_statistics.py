@@ -1,4 +1,4 @@
-"""What can be measured of the ink of a drawing."""
+"""Statistics of a drawing's ink."""
 
 from typing import Final
 
@@ -8,24 +8,19 @@ import numpy.typing as npt
 from app.drawings.arrays import INK_SHARE
 
 INK: Final = ("ink", "peak", "box", "offset_x", "offset_y", "stroke_width")
-"""The statistics of a drawing, in the order of `ink_statistics`."""
 
-# Rows and columns together cross a curve that takes every direction this many times for each pixel of its length.
+# Crossings of rows and columns per pixel of a curve in all directions.
 _CROSSINGS = np.float32(4 / np.pi)
 
 Floats = npt.NDArray[np.float32]
 
 
 def ink_statistics(images: npt.NDArray[np.uint8]) -> Floats:
-    """Measure drawings uint8 (N, 28, 28), 0 = background and 255 = ink; return float32 (N, 6) in the order of `INK`.
+    """Measure uint8 (N, 28, 28); return float32 (N, 6) in the order of `INK`, zeros if blank.
 
-    The mean ink and the darkest pixel, 0..255; in pixels the longer side of the box around the ink, how far right and
-    how far below the middle its centre of mass lies, and the strokes' width. A blank drawing has 0 everywhere.
-
-    The width is 2 * area / perimeter, that of a long stroke. The perimeter follows from how often the rows and columns
-    cross an edge (Crofton's formula with two directions), over all grey levels at once, which is the image's total
-    variation (the coarea formula, Fleming and Rishel 1960): no threshold is needed, and faint ink is no thinner. A
-    stroke thinner than two pixels comes out up to a third too wide.
+    Ink and peak in 0..255, the others in pixels. The stroke width is 2 * area / perimeter; the perimeter is the total
+    variation (Crofton's formula, and the coarea formula, Fleming and Rishel 1960), so it needs no threshold. Strokes
+    under two pixels come out up to a third too wide.
     """
     height, width = images.shape[1:]
     peak = images.max(axis=(1, 2), initial=0).astype(np.float32)
@@ -53,7 +48,7 @@ def _from_the_middle(side: int) -> Floats:
 
 
 def _extent(lines: Floats) -> Floats:
-    """How many lines (N, 28) lie from the first with ink to the last: (N,)."""
+    """Lines from first to last ink: (N, 28) to (N,)."""
     occupied = lines > 0
     first, behind = occupied.argmax(axis=1), occupied.shape[1] - occupied[:, ::-1].argmax(axis=1)
     return np.where(occupied.any(axis=1), behind - first, 0).astype(np.float32)

@@ -133,7 +133,7 @@ def test_text_that_explodes_is_refused(kind: str) -> None:
         "many": png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1_000_000), 9)) * 100,
     }[kind]
     plain = encoded(picture("4"))
-    assert_refused(plain[:33] + chunk + plain[33:], "too much besides its pixels")
+    assert_refused(plain[:33] + chunk + plain[33:], "too much metadata")
 
 
 def test_text_of_a_usual_length_is_no_reason_to_refuse() -> None:

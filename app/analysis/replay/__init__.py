@@ -1,1 +1,1 @@
-"""Two models on the same drawings: answers kept in a file, counted, timed and shown. Knows no database."""
+"""Compare two models on the same drawings."""

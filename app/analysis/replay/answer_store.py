@@ -1,7 +1,4 @@
-"""A model's answers in a folder: a file that only grows, so that whoever was interrupted goes on where it broke off.
-
-`answers.bin` holds one record for each drawing, `replay.json` says which model gave them and to which drawings.
-"""
+"""A model's answers in a folder, so that an interrupted replay goes on."""
 
 import fcntl
 import os
@@ -17,21 +14,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from app.atomic_file import UNFINISHED, atomic_file
 
 RECORD: Final = np.dtype([("id", "<i8"), ("prediction", "u1"), ("confidence", "<f4")])
-"""A prediction's id, the index of the new answer in the model's classes, and its confidence: 13 bytes."""
+"""Prediction id, class index and confidence: 13 bytes."""
 
 DESCRIPTION: Final = "replay.json"
 ANSWERS: Final = "answers.bin"
 
-# Read at once: what is read is divided into columns, and both together take memory.
+# Bounds the memory.
 _READ_BATCH_SIZE: Final = 65_536
 
 
 class FolderRefused(Exception):
-    """The folder holds something else. The text is one line and says what to do."""
+    """The folder is unusable. The text is one line."""
 
 
 class Description(BaseModel):
-    """Whose answers the folder holds. Answers are added only by the same model, on the same drawings."""
+    """Answers are added only for the same description."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,14 +40,14 @@ class Description(BaseModel):
 
 
 class Answers(NamedTuple):
-    """A model's answers in ascending order of ids: int64 (N,), uint8 (N,) into its classes, float32 (N,)."""
+    """By ascending id: int64 (N,), class uint8 (N,), float32 (N,)."""
 
     ids: npt.NDArray[np.int64]
     predictions: npt.NDArray[np.uint8]
     confidences: npt.NDArray[np.float32]
 
     def places(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return where the answers to these predictions are, -1 for those that have none."""
+        """Return indices, -1 for missing ids."""
         if not self.ids.size:
             return np.full(ids.shape, -1)
         places = np.minimum(np.searchsorted(self.ids, ids), self.ids.size - 1)
@@ -58,13 +55,10 @@ class Answers(NamedTuple):
 
 
 class AnswersFile:
-    """The answers in one folder, for one process at a time; a context manager."""
+    """A context manager, for one process at a time."""
 
     def __init__(self, folder: Path, description: Description) -> None:
-        """Make the folder or take it up; raise FolderRefused when it is another's, or OSError.
-
-        Nobody but its owner may read it, because the report shows drawings.
-        """
+        """Open a folder private to its owner; raise FolderRefused or OSError."""
         folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
         _describe(folder, description)
         self._file = (folder / ANSWERS).open("a+b")
@@ -72,13 +66,11 @@ class AnswersFile:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.close()
-            raise FolderRefused(
-                f"another replay is at work in {folder}; wait for it or choose another folder"
-            ) from None
+            raise FolderRefused(f"another replay is using {folder}; wait for it or choose another folder") from None
         # Left by a killed replay.
         for leftover in folder.glob(f".*{UNFINISHED}"):
             leftover.unlink()
-        # A record that was being written when the power or the process failed.
+        # Cut off an incomplete record.
         whole = self._size() - self._size() % RECORD.itemsize
         self._file.truncate(whole)
 
@@ -92,13 +84,13 @@ class AnswersFile:
         return os.fstat(self._file.fileno()).st_size
 
     def append(self, records: npt.NDArray[np.void]) -> None:
-        """Add records of the type RECORD; they are on disk when this returns."""
+        """Write to disk."""
         self._file.write(records.tobytes())
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def read(self) -> Answers:
-        """Return all answers. Takes 13 bytes for each, and some more where ids came out of order."""
+        """Takes 13 bytes of memory for each."""
         count = self._size() // RECORD.itemsize
         answers = Answers(np.empty(count, np.int64), np.empty(count, np.uint8), np.empty(count, np.float32))
         ids, predictions, confidences = answers
@@ -107,7 +99,7 @@ class AnswersFile:
             piece = np.frombuffer(self._file.read(RECORD.itemsize * min(_READ_BATCH_SIZE, count - start)), RECORD)
             place = slice(start, start + len(piece))
             ids[place], predictions[place], confidences[place] = piece["id"], piece["prediction"], piece["confidence"]
-        # PostgreSQL gives ids out before it commits, so a row may come to light after one that has a higher id.
+        # PostgreSQL may commit a lower id later.
         if (ids[1:] < ids[:-1]).any():
             order = np.argsort(ids)
             return Answers(ids[order], predictions[order], confidences[order])
@@ -115,7 +107,6 @@ class AnswersFile:
 
 
 def _describe(folder: Path, description: Description) -> None:
-    """Write the description into an empty folder, or compare it with what is there."""
     path = folder / DESCRIPTION
     try:
         text = path.read_text(encoding="utf-8")
@@ -143,6 +134,6 @@ def _describe(folder: Path, description: Description) -> None:
 
 
 def folder_name(version: str, sha256: str) -> str:
-    """Return the name of a folder for a model's answers. A version is any text and may hold what a path means."""
+    """The version may contain path separators."""
     harmless = re.sub(r"[^\w.]+", "-", version)[:40]
     return f"replay-{harmless}-{sha256[:8]}"

@@ -1,4 +1,4 @@
-"""Counting: two models' answers to the same drawings, and what the counts say."""
+"""Count answers of two models to the same drawings."""
 
 from collections import Counter
 from typing import Final, NamedTuple
@@ -9,21 +9,20 @@ from app.drawings.shape import NOT_A_DIGIT
 from app.schemas.replay import Agreement, OnLabel, OnLabelled, OnVersion, PairOfAnswers
 from app.schemas.stats import Accuracy
 
-# A difference that chance alone shows once in twenty times is called none.
 SIGNIFICANT: Final = 0.05
 
 DECIMALS: Final = 6
 
 
 class Kind(NamedTuple):
-    """Of which drawings one is: drawn at random for the review, or kept for testing by exports."""
+    """Whether a drawing is a random sample, or in the test split."""
 
     at_random: bool
     held_out: bool
 
 
 class Counts:
-    """Counts drawing by drawing; takes memory for each pair of answers, not for each drawing."""
+    """Memory grows with the pairs of answers, not with the drawings."""
 
     def __init__(self) -> None:
         self.drawings = 0
@@ -35,7 +34,6 @@ class Counts:
         self._versions: dict[str, _Version] = {}
 
     def add(self, compared: Flip, kind: Kind) -> None:
-        """Count one drawing, whether the answers differ or not."""
         self.drawings += 1
         self._versions.setdefault(compared.stored_version, _Version()).add(compared)
         if compared.stored != compared.new:
@@ -50,37 +48,32 @@ class Counts:
             self._held_out.add(compared)
 
     def agreement(self) -> Agreement:
-        """Return how often the answers are the same."""
         agreed = self.drawings - self._pairs.total()
         share, interval = _share(agreed, self.drawings)
         return Agreement(agreed=agreed, agreement=share, interval=interval)
 
     def flips(self) -> list[PairOfAnswers]:
-        """Return each pair of different answers with its number, the most frequent first."""
+        """Return pairs of different answers, most frequent first."""
         ranked = sorted(self._pairs.items(), key=lambda item: (-item[1], item[0]))
         return [PairOfAnswers(stored=stored, new=new, drawings=count) for (stored, new), count in ranked]
 
     def labelled(self) -> OnLabelled:
-        """Return both models on all labelled drawings."""
         return self._labelled.outcome()
 
     def at_random(self) -> OnLabelled:
-        """Return both models on the labelled drawings that were drawn at random."""
         return self._at_random.outcome()
 
     def held_out(self) -> OnLabelled:
-        """Return both models on the labelled drawings that exports keep for testing."""
         return self._held_out.outcome()
 
     def labels(self) -> list[OnLabel]:
-        """Return both models label by label."""
         return [
             OnLabel(label=label, drawings=seen.drawings, stored_correct=seen.stored, new_correct=seen.new)
             for label, seen in sorted(self._labels.items())
         ]
 
     def versions(self) -> list[OnVersion]:
-        """Return the new model beside the answers of each version, the most frequent version first."""
+        """Return the counts by version, most frequent first."""
         ranked = sorted(self._versions.items(), key=lambda item: (-item[1].drawings, item[0]))
         return [
             OnVersion(
@@ -101,7 +94,7 @@ class _Labelled:
 
     def add(self, compared: Flip) -> None:
         self.drawings += 1
-        # A model may have a class of this name, and is wrong all the same: the question was which digit.
+        # Wrong even for a model with a class of that name.
         if compared.label == NOT_A_DIGIT:
             self.not_a_digit += 1
             return
@@ -152,7 +145,7 @@ class _Version:
 
 
 def _share(count: int, of: int) -> tuple[float | None, tuple[float, float] | None]:
-    """Return a share and its 95 % Wilson interval; None twice where there was nothing."""
+    """Return a share and its 95 % Wilson interval."""
     interval = wilson_interval(count, of)
     if interval is None:
         return None, None

@@ -1,4 +1,4 @@
-"""How long models take: each over the same drawings, in turns, so that whatever slows one slows the others."""
+"""Time models on the same drawings, alternating, so that disturbances affect all."""
 
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -19,7 +19,7 @@ _SINGLES: Final = 200
 
 
 def speeds(models: Sequence[ClassifyBatch], drawings: npt.NDArray[np.uint8]) -> list[Speed]:
-    """Time each model on at least one drawing, uint8 (N, 28, 28): one by one, and in batches of 256."""
+    """Time each model on drawings uint8 (N, 28, 28), one by one and in batches."""
     batch = np.resize(drawings, (BATCH_SIZE, SIDE, SIDE))
     singles: list[list[float]] = [[] for _ in models]
     batches: list[list[float]] = [[] for _ in models]

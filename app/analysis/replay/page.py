@@ -1,4 +1,4 @@
-"""The page that shows a replay to people: one file that loads nothing and runs nothing."""
+"""The HTML page of a replay, a single file without scripts."""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from app.analysis.replay.verdict import p_words
 from app.drawings.image_files import write_png
 from app.schemas.replay import ReplayReport
 
-# The pairs beyond these are in the report's JSON.
+# The report's JSON has all pairs.
 PAIRS_SHOWN: Final = 60
 
-# A model's version and a stored answer may be any text, so everything is escaped.
+# Versions and predictions may be any text.
 _environment = Environment(
     loader=PackageLoader("app.analysis.replay", "."),
     autoescape=True,
@@ -25,7 +25,7 @@ _environment = Environment(
 
 
 def render(report: ReplayReport, flips: Sequence[Flip], drawings: Mapping[int, bytes]) -> str:
-    """Return the page: all figures, then these flips with their drawings of 784 bytes, as far as there are any."""
+    """Return the page with these flips and their drawings of 784 bytes."""
     return _environment.get_template("replay.html").render(
         report=report,
         pairs=report.flips[:PAIRS_SHOWN],
@@ -36,14 +36,13 @@ def render(report: ReplayReport, flips: Sequence[Flip], drawings: Mapping[int, b
 
 
 def _outcome(flip: Flip) -> str:
-    """Say which of the two answers the label confirms."""
     if flip.label is None:
         return "unlabelled"
     return "new" if flip.label == flip.new else "stored" if flip.label == flip.stored else "neither"
 
 
 def _picture(pixels: bytes) -> str:
-    """Return a drawing as the address of a PNG that the page itself holds."""
+    """Return a data URL."""
     return f"data:image/png;base64,{b64encode(write_png(pixels)).decode()}"
 
 

@@ -1,22 +1,21 @@
-"""What the counts of a comparison say, in plain sentences."""
+"""Verdicts on a comparison, in words."""
 
 from app.analysis.replay.counts import SIGNIFICANT
 from app.schemas.replay import Agreement, OnLabelled
 
 
 def verdict(drawings: int, agreement: Agreement, labelled: OnLabelled) -> str:
-    """Say in one sentence whether the new model is better than the stored answers."""
     if not drawings:
-        return "There is nothing to compare: no drawing was scored."
+        return "There is nothing to compare: no drawing was classified."
     if agreement.agreed == drawings:
-        return f"All {drawings:,} answers are the same: nothing speaks for either model."
+        return f"All {drawings:,} answers are the same: neither model is better."
     if not labelled.drawings:
-        return "No labels: whether it is better can't be said; review the flips first."
+        return "No labels, so the models cannot be ranked: label some of the flips first."
     return _finding(labelled, "")
 
 
 def verdict_on_part(labelled: OnLabelled, part: OnLabelled, which: str) -> str | None:
-    """Say the same of those labelled drawings `which` are such and such, or return None where that adds nothing."""
+    """Return the verdict on a part, such as "drawn at random", or None if it adds nothing."""
     if part.drawings in (0, labelled.drawings) or not labelled.only_stored_correct + labelled.only_new_correct:
         return None
     return _finding(part, f" {which}")
@@ -34,7 +33,6 @@ def _finding(on: OnLabelled, which: str) -> str:
 
 
 def p_words(p_value: float) -> str:
-    """Write a p-value as people read it."""
     if p_value < 0.001:
         return "p < 0.001"
     return f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"

@@ -43,7 +43,7 @@ def on(drawings: int, only_new: int = 0, only_stored: int = 0) -> OnLabelled:
             "On 1 labelled drawing the new model is right once where the stored answer is wrong and wrong 0 times where"
             " it is right (p = 1.00): no difference can be shown.",
         ),
-        (on(0), "No labels: whether it is better can't be said; review the flips first."),
+        (on(0), "No labels, so the models cannot be ranked: label some of the flips first."),
     ],
 )
 def test_verdict_is_one_plain_sentence(labelled: OnLabelled, words: str) -> None:
@@ -56,8 +56,8 @@ def test_five_against_none_is_not_enough_to_say_better_and_six_is() -> None:
 
 
 def test_models_that_never_differ_and_databases_without_drawings_have_a_word_of_their_own() -> None:
-    assert verdict(1000, agreed(1000), on(50)) == "All 1,000 answers are the same: nothing speaks for either model."
-    assert verdict(0, agreed(0), on(0)) == "There is nothing to compare: no drawing was scored."
+    assert verdict(1000, agreed(1000), on(50)) == "All 1,000 answers are the same: neither model is better."
+    assert verdict(0, agreed(0), on(0)) == "There is nothing to compare: no drawing was classified."
 
 
 def test_part_of_the_labelled_has_a_sentence_where_it_adds_something() -> None:
