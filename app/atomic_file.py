@@ -12,9 +12,9 @@ UNFINISHED = ".unfinished"
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that takes the path's name once it is complete and on disk. Only its owner can read it.
+    """Yield a file that takes the path's name once it is complete and on disk; private to its owner.
 
-    An error leaves nothing; a killed process leaves a file that ends with UNFINISHED.
+    An error leaves nothing. A killed process leaves a file whose name ends with UNFINISHED.
     """
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED, delete=False) as file:
         try:

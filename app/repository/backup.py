@@ -1,4 +1,4 @@
-"""Revision and row counts of a database."""
+"""Revision and row counts."""
 
 from sqlalchemy import func, inspect, select, table, text
 from sqlalchemy.orm import Session
@@ -20,7 +20,7 @@ def find_revision(session: Session) -> str | None:
 
 
 def export_snapshot(session: Session) -> str:
-    """Return the id with which another connection can use this snapshot."""
-    # pg_dump may take an hour.
+    """Return an id under which another connection sees this snapshot."""
+    # pg_dump takes long.
     session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     return str(session.scalar(text("SELECT pg_export_snapshot()")))

@@ -13,7 +13,7 @@ from app.schemas.results import ResultFilters
 
 
 def list_labelled(session: Session, filters: ResultFilters, *, sampled: bool) -> Iterator[tuple[float, bool]]:
-    """Yield confidence and correctness of labelled predictions; with `sampled`, of random samples only."""
+    """Yield confidence and correctness, with `sampled` of random samples only."""
     correct = Label.label == Prediction.prediction
     statement = select(Prediction.confidence, correct).select_from(Label)
     statement = statement.join(Prediction, Prediction.id == Label.prediction_id)

@@ -12,7 +12,7 @@ from app.models import Drawing, Prediction
 
 
 class NewPrediction(NamedTuple):
-    """A prediction with its 784 pixels and its scores by digit."""
+    """`pixels` are 784 bytes, `scores` by digit."""
 
     prediction: str
     confidence: float
@@ -31,7 +31,7 @@ _INSERT_DRAWING = insert(cast(Table, Drawing.__table__))
 
 
 def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[list[int], datetime]:
-    """Store predictions; return their ids, in the same order, and their time."""
+    """Return the ids, in the same order, and the time."""
     created_at = datetime.now(UTC)
     connection = session.connection()
     rows = [_prediction_row(new, created_at) for new in many]

@@ -1,4 +1,4 @@
-"""Copy rows between databases, ordered by primary key."""
+"""Copy rows between databases, by primary key."""
 
 import hashlib
 from collections import Counter
@@ -18,14 +18,13 @@ TABLES: Final[tuple[Table, ...]] = tuple(Base.metadata.sorted_tables)
 
 _WITH_SEQUENCE: Final = tuple(table.name for table in TABLES if table.autoincrement_column is not None)
 
-# In the order of the table's columns.
 Values = Sequence[Any]
 
 _CHECKSUMS: Final = 2**256
 
 
 class TableContent(NamedTuple):
-    """Row count and checksum, independent of order and engine."""
+    """Independent of order and engine."""
 
     rows: int
     sum: int
@@ -42,7 +41,7 @@ EMPTY: Final = TableContent(0, 0)
 
 
 def _checksum(row: Values) -> int:
-    # Three times as fast as repr() of bytes.
+    # Faster than repr() of bytes.
     shown = repr([(value.hex(),) if isinstance(value, bytes) else value for value in row])
     return int.from_bytes(hashlib.sha256(shown.encode(errors="surrogatepass")).digest())
 
@@ -58,13 +57,12 @@ def count(session: Session, table: Table) -> int:
 
 
 def iterate_rows(session: Session, table: Table, *, skip: int = 0, size: int) -> Iterator[Sequence[Values]]:
-    """Yield rows by key, `size` at a time, after the first `skip`."""
     result = session.execute(_selected(table).offset(skip), execution_options={"yield_per": size})
     yield from result.partitions()
 
 
 def add_rows(session: Session, table: Table, rows: Sequence[Values]) -> None:
-    """Store rows with COPY; raise DBAPIError without the row's values."""
+    """Store rows with COPY; raise DBAPIError without their values."""
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
     connection = session.connection()
@@ -92,18 +90,17 @@ def read_content(session: Session, table: Table, *, limit: int | None = None) ->
 
 
 def count_orphans(session: Session) -> dict[str, int]:
-    """Count the rows of each SQLite table that refer to a missing row."""
+    """Count SQLite rows that refer to a missing row, by table."""
     return dict(Counter(row.table for row in session.execute(text("PRAGMA foreign_key_check"))))
 
 
 def find_last_ids(session: Session) -> dict[str, int]:
-    """Return the last id of each SQLite table with AUTOINCREMENT."""
+    """Return the last id of each AUTOINCREMENT table."""
     known = session.execute(text("SELECT name, seq FROM sqlite_sequence")).tuples()
     return {name: last for name, last in known if name in _WITH_SEQUENCE}
 
 
 def set_last_ids(session: Session, last_ids: dict[str, int]) -> None:
-    """Set PostgreSQL's sequences."""
     for name, last in last_ids.items():
         if last > 0:
             session.execute(text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), :last)"), {"last": last})

@@ -11,7 +11,7 @@ from app.models import Drawing, Prediction
 from app.repository.results import matching
 from app.schemas.results import ResultFilters
 
-# 1 MB of drawings fits into the processor's cache.
+# 1 MB, which fits into the processor's cache.
 READ_BATCH_SIZE: Final = 1000
 
 
@@ -28,7 +28,7 @@ def list_drawings(
         )
         .join(Drawing, Drawing.prediction_id == Prediction.id)
         .where(*matching(filters, indexed="created_at" if by_time else "model_version"))
-        # The cast keeps SQLite from using the index on `prediction`, then sorting.
+        # The cast avoids the index on `prediction` and a sort.
         .where(cast(Prediction.prediction, String).in_(DIGITS))
     )
     if before is not None:

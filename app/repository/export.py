@@ -40,7 +40,7 @@ def _labelled(filters: ResultFilters) -> Select[Any]:
 
 
 def list_rows(session: Session, ids: Sequence[int]) -> list[Row[Any]]:
-    # As text: rows inserted by hand may hold other JSON.
+    # Rows inserted by hand may hold other JSON.
     columns = (*PREDICTION_COLUMNS, cast(Drawing.scores, Text).label("scores"), Drawing.pixels)
     statement = select(*columns).outerjoin(Drawing, Drawing.prediction_id == Prediction.id)
     return list(session.execute(statement.where(Prediction.id.in_(ids)).order_by(Prediction.id)))

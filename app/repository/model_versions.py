@@ -18,7 +18,6 @@ def count_versions(session: Session) -> list[Row[Any]]:
 
 
 def count_shadow(session: Session) -> list[Row[Any]]:
-    """Count by model_version, model_sha256 and agreement with the stored prediction."""
     agreed = (ShadowPrediction.prediction == Prediction.prediction).label("agreed")
     columns = (ShadowPrediction.model_version, ShadowPrediction.model_sha256, agreed)
     statement = select(*columns, ShadowPrediction.confidence, Prediction.created_at)
@@ -28,7 +27,6 @@ def count_shadow(session: Session) -> list[Row[Any]]:
 
 
 def count_shadow_labels(session: Session) -> list[Row[Any]]:
-    """Count labels by model_version, model_sha256, correct, answered_correct (as stored) and not_a_digit."""
     columns = (ShadowPrediction.model_version, ShadowPrediction.model_sha256)
     correct = (Label.label == ShadowPrediction.prediction).label("correct")
     answered = (Label.label == Prediction.prediction).label("answered_correct")

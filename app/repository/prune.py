@@ -1,4 +1,4 @@
-"""Find and delete old predictions; shrink an SQLite file."""
+"""Delete old predictions and shrink an SQLite file."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,8 +21,6 @@ class OldPredictions(NamedTuple):
 
 
 class FreeSpace(NamedTuple):
-    """Free bytes of an SQLite file."""
-
     bytes: int
     can_shrink: bool
 
@@ -56,7 +54,7 @@ def _older(session: Session, before: datetime) -> list[ColumnElement[bool]]:
 
 def delete_predictions(session: Session, ids: Sequence[int], *, labelled: bool) -> int:
     """Delete predictions, labelled ones only if `labelled`; return the count."""
-    # A statement of its own: on PostgreSQL the next one sees labels committed meanwhile.
+    # Separate, so that on PostgreSQL the DELETE sees labels committed meanwhile.
     session.execute(select(Prediction.id).where(Prediction.id.in_(ids)).order_by(Prediction.id).with_for_update())
     statement = delete(Prediction).where(Prediction.id.in_(ids))
     if not labelled:
@@ -83,6 +81,6 @@ def find_free_space(session: Session) -> FreeSpace | None:
 
 
 def release_free_pages(session: Session, pages: int) -> None:
-    # Python's driver does not step past the first row of an incremental vacuum.
+    # The driver does not step past the first row of an incremental vacuum.
     for _ in range(pages):
         session.execute(text("PRAGMA incremental_vacuum(1)"))

@@ -10,7 +10,7 @@ from app.repository.labels import current_label
 
 
 class IdRange(NamedTuple):
-    """Predictions up to an id, of one model version or of all."""
+    """Predictions up to an id, of one version or all."""
 
     model_version: str | None
     last_id: int
@@ -30,7 +30,6 @@ def list_ids(session: Session, within: IdRange, after: int | None, limit: int) -
 
 
 def list_predictions(session: Session, within: IdRange, after: int | None, limit: int) -> list[Row[Any]]:
-    """Return id, prediction, confidence, model_version, label and sampled, by id."""
     sampled = exists().where(Review.prediction_id == Prediction.id, Review.sampled).correlate(Prediction)
     columns = (
         Prediction.id,

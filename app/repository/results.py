@@ -1,6 +1,6 @@
-"""Lists, reads and changes stored predictions.
+"""Stored predictions.
 
-Pages use keyset pagination, by id or by time. Each statement targets one index that has the order of the page.
+Pages use keyset pagination, by id or by time; each statement targets an index in that order.
 """
 
 from datetime import datetime
@@ -28,7 +28,6 @@ from app.repository.labels import current_label, is_current, is_labelled
 from app.schemas.results import ResultFilters
 from app.schemas.types import LAST_ID
 
-# Sorted in a few milliseconds.
 MAX_SORTED_ROWS: Final = 2000
 
 
@@ -50,9 +49,9 @@ def list_results(session: Session, filters: ResultFilters, limit: int, after: Po
 
 
 def matching(filters: ResultFilters, indexed: str = "") -> list[ColumnElement[bool]]:
-    """Return the conditions on `predictions`; with `indexed`, only that column's index can be used.
+    """Return conditions on `predictions`; with `indexed`, only that column's index is usable.
 
-    SQLite keeps no statistics to choose an index by.
+    SQLite has no statistics to choose by.
     """
 
     def column(name: str) -> Any:
@@ -94,8 +93,7 @@ def _select() -> Select[Any]:
 def _by_time(filters: ResultFilters, after: Position | None) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = []
     if after is not None and after.created_at is not None:
-        # The bound starts the index scan; `earlier` excludes rows of the same time. SQLite uses only the first of two
-        # bounds, so the wider one is left out.
+        # The bound starts the index scan. SQLite uses only the first of two bounds.
         earlier = or_(Prediction.created_at < after.created_at, Prediction.id < after.id)
         conditions = [Prediction.created_at <= after.created_at, earlier]
         if filters.until is not None and after.created_at < filters.until:
@@ -120,7 +118,7 @@ def _by_label(filters: ResultFilters, after: Position | None) -> Select[Any]:
 
 def _by_arrival(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
     if _confidence_is_selective(session, filters):
-        # The index on confidence has another order. An expression keeps the sort off the primary key.
+        # An expression, so that the sort does not use the primary key.
         position = Prediction.id + 0
         statement = _select().where(*matching(filters, "confidence"))
         return statement.where(*_before(position, after)).order_by(position.desc())
@@ -139,8 +137,8 @@ def _by_value(session: Session, name: str, filters: ResultFilters, after: Positi
     if session.get_bind().dialect.name == "sqlite":
         statement = _select().where(*matching(filters, name), *_before(Prediction.id, after))
         return statement.order_by(Prediction.id.desc())
-    # PostgreSQL expects a value to be spread evenly over the ids, and may scan half the table by id. Only this index
-    # has the order of a range of (value, id). SQLite cannot start at such a range.
+    # PostgreSQL expects a value to be spread evenly over the ids and may scan half the table. Only this index is
+    # ordered by (value, id). SQLite cannot start at such a range.
     last = LAST_ID if after is None else after.id - 1
     rest = matching(filters.model_copy(update={name: None}), name)
     statement = _select().where(

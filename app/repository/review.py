@@ -1,4 +1,4 @@
-"""The review queue: reserved drawings, random samples, drawings by margin."""
+"""The review queue."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -33,29 +33,28 @@ def lock_queue(session: Session) -> None:
 
 
 def iterate_reserved(session: Session, reviewer: str, since: datetime) -> Iterator[Row[Any]]:
-    """Yield the unlabelled drawings offered to a reviewer since a time."""
     ids = select(Review.prediction_id).join(Drawing, Drawing.prediction_id == Review.prediction_id)
     ids = ids.where(Review.reviewer == reviewer, Review.offered_at > since, ~_is_labelled(Review))
     return _iterate(session, ids.order_by(Review.sampled.desc(), Drawing.margin, Review.prediction_id))
 
 
 def iterate_sampled(session: Session, since: datetime) -> Iterator[Row[Any]]:
-    """Yield unlabelled random samples that are not reserved, oldest first."""
+    """Yield unlabelled random samples, oldest first."""
     ids = select(Review.prediction_id).where(Review.sampled, _is_free(since), ~_is_labelled(Review))
     return _iterate(session, ids.order_by(Review.offered_at.asc().nulls_first(), Review.prediction_id))
 
 
 def iterate_by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
-    """Yield unlabelled drawings that are not reserved, smallest margin first."""
+    """Yield unlabelled drawings, smallest margin first."""
     ids = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     ids = ids.where(Drawing.margin.is_not(None), _is_free(since), ~_is_labelled(Drawing))
     return _iterate(session, ids.order_by(Drawing.margin, Drawing.prediction_id))
 
 
 def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
-    """Yield drawings never sampled before, labelled or not, each equally likely.
+    """Yield unsampled drawings, labelled or not, each equally likely.
 
-    Rejection sampling on guessed ids, so the cost does not depend on the table's size.
+    Rejection sampling on ids: the cost does not depend on the table's size.
     """
     ends = select(
         select(func.min(Drawing.prediction_id)).scalar_subquery(),
@@ -80,7 +79,7 @@ def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
 
 
 def _sample_by_offset(session: Session, random: Random, drawn: set[int]) -> Iterator[Row[Any]]:
-    """Sample by offset: slow, but gaps do not matter."""
+    """Slow, but gaps do not matter."""
     # Random offsets need no order.
     left = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     left = left.where(~_is_sampled())
@@ -98,13 +97,12 @@ def _find_unsampled(session: Session, ids: Iterable[int]) -> dict[int, Row[Any]]
 
 
 def lock_predictions(session: Session, ids: Iterable[int]) -> set[int]:
-    """Keep predictions from being deleted; return the ids that still exist."""
+    """Prevent deletion; return the ids that exist."""
     statement = select(Prediction.id).where(Prediction.id.in_(ids)).order_by(Prediction.id)
     return set(session.scalars(statement.with_for_update(read=True, key_share=True)))
 
 
 def save_reviews(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Insert or replace reviews."""
     if rows:
         session.execute(delete(Review).where(Review.prediction_id.in_([row["prediction_id"] for row in rows])))
         session.execute(insert(Review), rows)
@@ -134,7 +132,7 @@ def _find(session: Session, ids: Iterable[int]) -> Result[Any]:
 
 
 def _is_labelled(of: type[Drawing | Review]) -> ColumnElement[bool]:
-    # Correlated with the scanned table, so that no other row is read first.
+    # Avoids reading another table's row first.
     return exists().where(Label.prediction_id == of.prediction_id).correlate(of)
 
 

@@ -21,13 +21,13 @@ _INSERT = insert(cast(Table, ShadowPrediction.__table__))
 def add_shadow_predictions(
     session: Session, model_sha256: str, model_version: str, answers: Sequence[ShadowAnswer]
 ) -> None:
-    """Store answers, except to deleted predictions and ones already answered."""
+    """Skip deleted predictions and those already answered."""
     ids = [answer.prediction_id for answer in answers]
     answered = exists().where(
         ShadowPrediction.prediction_id == Prediction.id, ShadowPrediction.model_sha256 == model_sha256
     )
     missing = select(Prediction.id).where(Prediction.id.in_(ids), ~answered.correlate(Prediction))
-    # Keeps predictions from being deleted meanwhile.
+    # Prevents deletion meanwhile.
     locked = missing.order_by(Prediction.id).with_for_update(read=True, key_share=True, of=Prediction)
     wanted = set(session.scalars(locked))
     rows = [

@@ -29,7 +29,6 @@ class Selection(NamedTuple):
 
 
 def select_newest(session: Session, last: int, model_version: str | None) -> Selection:
-    """Select the newest predictions, by their lowest and highest id."""
     selection = Selection(model_version)
     ids = select(Prediction.id).where(*_conditions(selection)).order_by(Prediction.id.desc()).limit(last).subquery()
     ends = session.execute(select(func.min(ids.c.id), func.max(ids.c.id))).one()
@@ -37,7 +36,6 @@ def select_newest(session: Session, last: int, model_version: str | None) -> Sel
 
 
 def count_by_confidence(session: Session, selection: Selection) -> list[Row[Any]]:
-    """Count by model_version, prediction and bin, a tenth of confidence."""
     tenth = case(*((Prediction.confidence >= lower / 10, lower) for lower in range(9, 0, -1)), else_=0)
     columns = (Prediction.model_version, Prediction.prediction, tenth.label("bin"))
     rows = _select(selection, *columns, Prediction.confidence, Prediction.created_at).subquery()
@@ -46,21 +44,19 @@ def count_by_confidence(session: Session, selection: Selection) -> list[Row[Any]
 
 
 def count_by_time(session: Session, selection: Selection, seconds: int) -> list[Row[Any]]:
-    """Count by model_version, prediction and bucket, None if created_at is not a time."""
+    """`bucket` is None if created_at is not a time."""
     columns = (Prediction.model_version, Prediction.prediction, _bucket(seconds))
     rows = _select(selection, *columns, Prediction.confidence).subquery()
     return count_groups(session, rows, 3, confidence_sum(rows))
 
 
 def count_labels(session: Session, selection: Selection) -> list[Row[Any]]:
-    """Count current labels by model_version, correct, not_a_digit and sampled."""
     sampled = func.coalesce(Review.sampled, False).label("sampled")
     labelled = _labelled(selection, sampled).outerjoin(Review, Review.prediction_id == Prediction.id)
     return count_groups(session, labelled.subquery(), 4)
 
 
 def count_labels_by_time(session: Session, selection: Selection, seconds: int) -> list[Row[Any]]:
-    """Count current labels by model_version, correct, not_a_digit and bucket."""
     return count_groups(session, _labelled(selection, _bucket(seconds)).subquery(), 4)
 
 
@@ -91,8 +87,8 @@ def _labelled(selection: Selection, *columns: Any) -> Select[Any]:
 
 
 def count_groups(session: Session, rows: Subquery, keys: int, *more: ColumnElement[Any]) -> list[Row[Any]]:
-    """Count by the first `keys` columns, with `more` columns of each group."""
-    # PostgreSQL does not recognise two equal expressions with parameters as the same.
+    """Count by the first `keys` columns."""
+    # PostgreSQL does not recognise equal expressions with parameters.
     groups = list(rows.c)[:keys]
     statement = select(*groups, func.count().label("size"), *more).select_from(rows).group_by(*groups)
     return list(session.execute(statement))
@@ -111,7 +107,7 @@ class _UnixTime(FunctionElement[int]):
 
 @compiles(_UnixTime, "sqlite")
 def _unix_time_in_sqlite(element: _UnixTime, compiler: SQLCompiler, **options: Any) -> str:
-    # SQLite would round the fraction, and a day's last microsecond up to the next day.
+    # SQLite would round a day's last microsecond up.
     return f"CAST(strftime('%s', substr({compiler.process(element.clauses, **options)}, 1, 19)) AS INTEGER)"
 
 

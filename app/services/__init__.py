@@ -1,1 +1,1 @@
-"""What PixelWise does with its rows, for HTTP and the command line alike. Knows neither of the two."""
+"""What PixelWise does, for HTTP and the command line."""

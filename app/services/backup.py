@@ -1,4 +1,4 @@
-"""Backups: a copy of everything as it is at one moment, taken while the service writes on, and what is known of it."""
+"""Backups of one state of the database, made while the service writes."""
 
 import fcntl
 import hashlib
@@ -31,10 +31,9 @@ _UNFINISHED: Final = f".pixelwise-backup{UNFINISHED}"
 
 
 def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> tuple[Path, BackupManifest]:
-    """Write a backup into the folder, check it, and then delete the oldest of more than `keep`; return it.
+    """Write a checked backup into the folder and delete the oldest of more than `keep`.
 
-    A backup has its name when it is whole, checked and on disk. Raises CopyError, with the older ones untouched, when
-    it cannot be made or another is being written there.
+    Raises CopyError, with the older backups untouched. A backup gets its name once it is complete and on disk.
     """
     with _locked(folder):
         unfinished = folder / _UNFINISHED
@@ -55,29 +54,28 @@ def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> 
 
 
 def manifest_of(backup: Path) -> Path:
-    """Return where a backup's manifest lies."""
     return backup.with_name(backup.name + MANIFEST)
 
 
 def checksum(file: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
+    """Return the SHA-256 in hexadecimal."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def check_copy(copy: Path, rows: dict[str, int], progress: Progress) -> int:
-    """Return how many rows of an SQLite copy refer to none; raise CopyError unless it is sound and has these rows."""
+    """Return the number of orphaned rows of an SQLite copy; raise CopyError unless it is sound and has these rows."""
     progress("Checking", 0, None)
     orphans = check_sqlite(copy)
     with reading(copy) as session:
         found = count_rows(session)
     if found != rows:
-        raise CopyError(f"{copy} has other rows than it should: {found} instead of {rows}")
+        raise CopyError(f"{copy} has {found} rows instead of {rows}")
     return orphans
 
 
 def _write(database: Database, unfinished: Path, progress: Progress) -> tuple[Path, BackupManifest]:
-    """Fill the file and check it; return the name it is to have, and its manifest."""
+    """Fill and check the file; return its future name and the manifest."""
     now = datetime.now(UTC)
     with database.snapshot() as session:
         rows, revision, url = count_rows(session), find_revision(session), session.get_bind().engine.url
@@ -110,7 +108,7 @@ def _copy(session: Session, unfinished: Path, progress: Progress) -> None:
     source = session.connection().connection.driver_connection
     assert source is not None
     size, free = size_of(source), shutil.disk_usage(unfinished.parent).free
-    # The copy, and as much again: a backup must not take the last room from the service beside it.
+    # Twice the size: a backup must not fill the service's disk.
     if free < 2 * size:
         raise CopyError(
             f"{unfinished.parent} has {free:,} bytes free and needs {2 * size:,}, twice the database's size;"
@@ -126,7 +124,7 @@ def _dump(session: Session, url: URL, unfinished: Path, progress: Progress) -> N
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Make the folder, which only its owner may look into; raise CopyError when another backup is written there."""
+    """Create the folder, private to its owner, and lock it; raise CopyError if it is locked."""
     folder.mkdir(mode=S_IRWXU, exist_ok=True)
     lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode=0o600)
     try:
@@ -140,10 +138,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _delete_oldest(folder: Path, keep: int, made: Path) -> None:
-    """Delete all but the newest backups. What has no manifest, or was given another name, is not one of them.
-
-    The one that was just made stays, whatever the clock said when the others got their names.
-    """
+    """Keep files without a manifest or with another name, and the new backup, even if the clock went back."""
     whole = {path for path in folder.iterdir() if _OURS.fullmatch(path.name) and manifest_of(path).exists()}
     for backup in sorted(whole - {made}, reverse=True, key=lambda path: path.name)[keep - 1 :]:
         backup.unlink()

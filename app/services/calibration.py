@@ -10,7 +10,6 @@ from app.schemas.results import ResultFilters
 
 
 def calibration(session: Session, query: CalibrationQuery) -> Calibration:
-    """Compare confidence with accuracy on the labelled predictions."""
     filters = ResultFilters(model_version=query.model_version, since=query.since, until=query.until)
     labelled = np.fromiter(
         list_labelled(session, filters, sampled=query.sample == "random"),

@@ -1,4 +1,4 @@
-"""Cursors: where a page ended, as an opaque text."""
+"""Opaque cursors that hold the last position of a page."""
 
 import base64
 import json
@@ -10,19 +10,19 @@ from app.services.errors import InvalidInput
 
 
 def cursor_of(position: Position) -> str:
-    """Return the text that `position_of` understands: letters, digits, - and _."""
+    """Return a cursor of letters, digits, - and _."""
     time = position.created_at and position.created_at.isoformat()
     text = json.dumps([position.id, time], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def position_of(cursor: str) -> Position:
-    """Return where the page before ended; raise InvalidInput for a text that no page gave out."""
+    """Return the position; raise InvalidInput for an invalid cursor."""
     try:
         id_, time = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         moment = None if time is None else datetime.fromisoformat(time)
     except (ValueError, TypeError, RecursionError):
         id_, moment = None, None
     if type(id_) is not int or not 0 < id_ <= LAST_ID or (moment is not None and moment.tzinfo is None):
-        raise InvalidInput("cursor", "is none that a page gave out; begin without one")
+        raise InvalidInput("cursor", "is invalid; omit it to start at the first page")
     return Position(id_, moment)

@@ -1,4 +1,4 @@
-"""Compare a window of drawings and answers with a reference."""
+"""Drift of recent drawings and answers."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ DEFAULT_REFERENCE: Final = 10_000
 
 
 def drift(session: Session, query: DriftQuery) -> Drift:
-    """Compare a window of drawings and answers with a reference; raise InvalidInput for windows that make no sense."""
+    """Compare a window with a reference; raise InvalidInput if they contradict each other."""
     times = (query.since, query.until, query.reference_since, query.reference_until)
     by_time = any(time is not None for time in times)
     window, reference = (_by_time if by_time else _by_number)(session, query)
@@ -46,15 +46,15 @@ def drift(session: Session, query: DriftQuery) -> Drift:
     return Drift(
         status="drift" if drifted else "no drift" if enough else "not enough data",
         needed=DRAWINGS_NEEDED,
-        window=window.described(),
-        reference=reference.described(),
+        window=window.as_window(),
+        reference=reference.as_window(),
         thresholds=Thresholds(p=limits.p, psi=limits.psi),
         signals=[_signal(signal) for signal in signals],
     )
 
 
 class _Drawings(NamedTuple):
-    """What was read of a window: what is known of its drawings, the id of the last and the times they came."""
+    """Observations of a window, the last id and the times."""
 
     observations: Observations
     last_id: int
@@ -62,11 +62,9 @@ class _Drawings(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many drawings there are."""
         return len(self.observations.digits)
 
-    def described(self) -> Window:
-        """Return how many there are and from when to when they came."""
+    def as_window(self) -> Window:
         return Window(count=self.size, since=min(self.times, default=None), until=max(self.times, default=None))
 
 
@@ -80,27 +78,26 @@ def _by_number(session: Session, query: DriftQuery) -> tuple[_Drawings, _Drawing
 def _by_time(session: Session, query: DriftQuery) -> tuple[_Drawings, _Drawings]:
     if query.last is not None or query.reference_last is not None:
         raise InvalidInput(
-            "last" if query.last is not None else "reference_last", "counts drawings; leave the times away"
+            "last" if query.last is not None else "reference_last", "cannot be combined with since or until"
         )
-    window_first = _in_order(query.until, query.reference_since)
+    window_first = _ends_before(query.until, query.reference_since)
     reference_until = query.reference_until or (None if window_first else query.since)
-    if not window_first and not _in_order(reference_until, query.since):
-        raise InvalidInput("reference_until", "the reference must not overlap the window; say where one of them ends")
+    if not window_first and not _ends_before(reference_until, query.since):
+        raise InvalidInput("reference_until", "the reference must not overlap the window; give the end of one of them")
     window = ResultFilters(model_version=query.model_version, since=query.since, until=query.until)
     reference = ResultFilters(model_version=query.model_version, since=query.reference_since, until=reference_until)
     return _read(list_drawings(session, window, MAX_WINDOW)), _read(list_drawings(session, reference, MAX_REFERENCE))
 
 
-def _in_order(until: datetime | None, since: datetime | None) -> bool:
-    """Tell whether what ends at the one is over when what begins at the other begins."""
+def _ends_before(until: datetime | None, since: datetime | None) -> bool:
     return until is not None and since is not None and until <= since
 
 
-def _read(pieces: Iterable[Sequence[Row[Any]]]) -> _Drawings:
-    """Measure the drawings piece by piece, so that no more than one piece of pixels is held."""
+def _read(batches: Iterable[Sequence[Row[Any]]]) -> _Drawings:
+    """Measure the drawings batch by batch, so that only one batch of pixels is in memory."""
     observed = [Observations(np.empty(0, np.int64), np.empty(0), np.empty((0, len(INK)), np.float32))]
     last_id, times = 0, []
-    for rows in filter(None, pieces):
+    for rows in filter(None, batches):
         observed.append(_observe(rows))
         last_id = rows[-1].id
         times += [row.created_at for row in rows if row.created_at is not None]
@@ -116,19 +113,19 @@ def _observe(rows: Sequence[Row[Any]]) -> Observations:
 
 
 def _signal(signal: Signal) -> DriftSignal:
-    one = signal.comparison
+    comparison = signal.comparison
     return DriftSignal(
-        name=one.name,
-        test=one.test,
-        statistic=one.statistic,
-        p=one.p,
+        name=comparison.name,
+        test=comparison.test,
+        statistic=comparison.statistic,
+        p=comparison.p,
         adjusted_p=signal.adjusted_p,
-        psi=one.psi,
+        psi=comparison.psi,
         psi_threshold=signal.psi_threshold,
         drifted=signal.drifted,
-        window=_means(one.window),
-        reference=_means(one.reference),
-        histogram=DriftHistogram(**one.histogram._asdict()),
+        window=_means(comparison.window),
+        reference=_means(comparison.reference),
+        histogram=DriftHistogram(**comparison.histogram._asdict()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Exports: what was remembered, as a file to train on or to read; all of it from one state of the database."""
+"""Exports for training or reading, from one snapshot of the database."""
 
 import hashlib
 from array import array
@@ -25,8 +25,8 @@ from app.schemas.export import ExportCounts, ExportFormat, ExportManifest, Expor
 from app.services.errors import InvalidInput
 
 READ_BATCH_SIZE: Final = 600
+# The manifest is sent in a header.
 MAX_VERSIONS: Final = 20
-"""The manifest travels in a header, where it must stay short."""
 
 _CODES: Final = {label: code for code, label in enumerate(LABELS)}
 _DIGIT_CODES: Final = {label: code for label, code in _CODES.items() if label in DIGITS}
@@ -35,21 +35,18 @@ _UNKNOWN: Final = len(LABELS)
 _TRAIN, _TEST, _NO_DRAWING = range(3)
 _SPLITS: Final = ("train", "test", None)
 
+# Indices of rows, ascending.
 Chosen = npt.NDArray[np.int32]
-"""Places of rows, in their order."""
 
 
 class Export:
-    """The rows that a query asks for. Made, it knows all that the manifest says; `content` then reads them again.
+    """The rows of a query: the manifest first, then the content.
 
-    What it keeps of a row is some fifteen bytes, so a million rows take hardly more memory than a thousand.
+    Keeps about 15 bytes for each row.
     """
 
     def __init__(self, session: Session, query: ExportQuery, progress: Progress = no_progress) -> None:
-        """Read every row once. `session` must see one state of the database until the content is written.
-
-        Raises InvalidInput for a query that asks for labels and for what has none.
-        """
+        """Read every row of the session's snapshot; raise InvalidInput for a query without possible rows."""
         if query.labelled is False and not query.include_unlabelled:
             raise InvalidInput("labelled", "labelled=false leaves nothing to export unless include_unlabelled=true")
         self._session = session
@@ -62,7 +59,6 @@ class Export:
         self.manifest = self._describe(sha256=self._read_drawings())
 
     def content(self) -> Iterator[bytes]:
-        """Write the file, piece by piece."""
         match self._query.format:
             case ExportFormat.NPZ:
                 yield from export_files.npz(self.manifest.one_line().encode(), self._arrays())
@@ -74,7 +70,7 @@ class Export:
         self._progress("Exporting", 2 * len(self._ids), 2 * len(self._ids))
 
     def _read_selected(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.int8]]:
-        """Return ids, labels, and what each drawing is taken for: its label, or else the model's answer."""
+        """Return ids, labels and answers: the label, or else the prediction."""
         ids, labels, answers = array("q"), array("b"), array("b")
         query = self._query
         labelled_only = not query.include_unlabelled or query.label is not None or query.labelled is True
@@ -87,7 +83,7 @@ class Export:
         return np.frombuffer(ids, np.int64), np.frombuffer(labels, np.int8), np.frombuffer(answers, np.int8)
 
     def _read_drawings(self) -> str:
-        """Put each drawing on its split; return the checksum of all rows."""
+        """Split the drawings; return the checksum of all rows."""
         content = hashlib.sha256()
         for batch in self._batches(np.arange(len(self._ids), dtype=np.int32)):
             ids = self._ids[batch].tolist()
@@ -183,7 +179,7 @@ class Export:
 
 
 def _where(condition: npt.NDArray[np.bool_]) -> Chosen:
-    # Half of the memory that NumPy's own choice would take, and still more rows than there are ids.
+    # Half the memory of int64.
     return np.flatnonzero(condition).astype(np.int32)
 
 
@@ -203,5 +199,5 @@ def _scores(text: str | None) -> dict[str, float] | None:
     try:
         return by_digit(_decode_scores(text))
     except msgspec.MsgspecError:
-        # Whoever writes rows by hand may write anything; one of them must not break every export.
+        # Rows inserted by hand may hold anything.
         return None

@@ -1,4 +1,4 @@
-"""Labels that people give to drawings."""
+"""Labels of drawings."""
 
 from sqlalchemy.orm import Session
 
@@ -8,16 +8,16 @@ from app.services.results import Record, get, lock_unchanged
 
 
 def list_labels(session: Session, prediction_id: int) -> LabelHistory:
-    """Return every label of a prediction, the newest first; raise NotFound."""
+    """Return the labels, newest first; raise NotFound."""
     get(session, prediction_id)
-    said = labels.list_labels(session, prediction_id)
-    return LabelHistory(labels=[LabelRead.model_validate(row, from_attributes=True) for row in said])
+    rows = labels.list_labels(session, prediction_id)
+    return LabelHistory(labels=[LabelRead.model_validate(row, from_attributes=True) for row in rows])
 
 
 def set_label(session: Session, prediction_id: int, update: LabelUpdate, client: str, tags: set[str] | None) -> Record:
-    """Append a person's word, said by the client unless it names a source; raise NotFound or PreconditionFailed.
+    """Add a label; raise NotFound or PreconditionFailed.
 
-    `tags` are those of the states the caller has seen; None means any.
+    `tags` are the states that the caller has seen; None means any.
     """
     lock_unchanged(session, prediction_id, tags)
     labels.add_label(session, prediction_id, update.label, update.source or client)

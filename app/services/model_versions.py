@@ -1,4 +1,4 @@
-"""The models of which there is a found: what they answered, and what they would have answered."""
+"""Statistics of all models, live and shadow."""
 
 import math
 from collections import defaultdict
@@ -23,23 +23,21 @@ _ORDER: Final[tuple[Role, ...]] = ("live", "shadow")
 
 
 class LoadedModel(Protocol):
-    """A model whose file was read."""
-
     @property
     def version(self) -> str:
-        """What it calls itself; two files may carry the same version."""
+        """Not unique: two files may have the same version."""
 
     @property
     def sha256(self) -> str:
-        """Its file's checksum."""
+        pass
 
     @property
     def classes(self) -> list[str]:
-        """What it can answer."""
+        pass
 
 
 class _ModelKey(NamedTuple):
-    """Which model. Answers are stored with the version alone, so the file behind old ones is unknown."""
+    """Without a checksum for stored predictions of a file that is not loaded."""
 
     version: str
     sha256: str | None
@@ -47,12 +45,10 @@ class _ModelKey(NamedTuple):
 
 @dataclass
 class _ModelStats:
-    """What one model left behind: what it answered, and what it said of drawings that another one answered."""
-
     answers: StatsCounter = field(default_factory=StatsCounter)
     shadow: StatsCounter = field(default_factory=StatsCounter)
     agreed: int = 0
-    # What was answered to the labelled drawings that the model saw in the shadow.
+    # The stored predictions of the labelled drawings that the shadow model saw.
     answered: StatsCounter = field(default_factory=StatsCounter)
     only_answered_correct: int = 0
     only_shadow_correct: int = 0
@@ -93,8 +89,7 @@ class _ModelStats:
 
 
 def get_model_versions(session: Session, loaded: Mapping[Role, LoadedModel]) -> ModelVersions:
-    """Return every model that is loaded, that answered or that saw drawings in the shadow: the loaded ones first."""
-    # Who is loaded for both counts as live.
+    # A model loaded as both counts as live.
     roles = {_ModelKey(loaded[role].version, loaded[role].sha256): role for role in reversed(_ORDER) if role in loaded}
     live = {key.version: key for key, role in roles.items() if role == "live"}
     by_key = defaultdict[_ModelKey, _ModelStats](_ModelStats, {key: _ModelStats() for key in roles})
@@ -130,6 +125,5 @@ def _described(key: _ModelKey, found: _ModelStats, role: Role | None, classes: l
 
 
 def _place(model: ModelVersion) -> tuple[int, float]:
-    """Where a model stands in the list; those without a time come last."""
     newest_first = -model.last_seen.timestamp() if model.last_seen else math.inf
     return _ORDER.index(model.loaded) if model.loaded else len(_ORDER), newest_first

@@ -1,4 +1,4 @@
-"""Retention: what is older than a time is deleted, some at a time, beside a service that goes on writing."""
+"""Delete old predictions in small batches, beside a running service."""
 
 import time
 from collections.abc import Callable
@@ -30,10 +30,10 @@ PAGE_BATCH_SIZE: Final = 300
 
 
 def prune(database: Database, before: datetime, *, labelled: bool, dry_run: bool, progress: Progress) -> Pruned:
-    """Delete predictions that are older, labelled ones too only on request, and expired idempotency keys.
+    """Delete predictions older than a time, and expired idempotency keys.
 
-    Each transaction is short, and after each the service gets as much time as it took. What was deleted stays deleted
-    when this is interrupted. In a dry run nothing is changed. Rows without a time stay.
+    Labelled predictions stay unless `labelled`; rows without a time stay always. Deleted batches stay deleted when this
+    is interrupted.
     """
     expired = datetime.now(UTC) - KEPT
     with database.snapshot() as session:
@@ -67,7 +67,7 @@ def _delete_old(database: Database, before: datetime, *, labelled: bool, total: 
     after: Position | None = None
     while True:
         progress("Deleting", deleted, total)
-        # Read apart from the write, which is then as short as can be.
+        # Read outside of the write, to keep it short.
         with database.snapshot() as session:
             batch = list_old_predictions(session, before, after, labelled=labelled, limit=DELETE_BATCH_SIZE)
         if not batch:
@@ -81,7 +81,7 @@ def _deleting(ids: list[int], *, labelled: bool) -> Callable[[Session], int]:
 
 
 def _shrink_file(database: Database, progress: Progress) -> int:
-    """Make an SQLite file smaller that was made for it; return by how many bytes."""
+    """Release free pages if the file allows it; return the bytes."""
     with database.snapshot() as session:
         before = find_free_space(session)
     if before is None or not before.can_shrink:
@@ -99,7 +99,7 @@ def _shrink_file(database: Database, progress: Progress) -> int:
 
 
 def _write(database: Database, work: Callable[[Session], T]) -> T:
-    """Write, and leave the service as much time for its own writes."""
+    """Write, then pause as long as it took, for the service's own writes."""
     began = time.monotonic()
     with database.transaction() as session:
         result = work(session)

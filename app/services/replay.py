@@ -1,6 +1,6 @@
-"""Replay: every stored drawing is scored with another model, and its answers are compared with those that were given.
+"""Replay: classify every stored drawing with another model and compare.
 
-Only reads the database, piece by piece, so that it can run beside the service.
+Only reads the database, in short batches, so it can run beside the service.
 """
 
 from collections.abc import Iterator
@@ -37,16 +37,16 @@ from app.schemas.export import ExportQuery
 from app.schemas.replay import Latency, ModelFile, ReplayReport
 from app.services.errors import InvalidInput
 
-# So much is lost when a replay is interrupted, a twentieth of a second's work.
+# Lost at most when a replay is interrupted: 1/20 s of work.
 SCORE_BATCH_SIZE: Final = 1000
 MAX_SHOWN_FLIPS: Final = 1000
 
-# Which drawings exports keep for testing, unless they are told another seed.
+# The test split of exports with the default seed.
 _SPLIT: Final = ExportQuery()
 
 
 class Replayed(NamedTuple):
-    """What a replay found, and the files it wrote: the report for programs, the page and the table for people."""
+    """A report and its files."""
 
     report: ReplayReport
     report_file: Path
@@ -63,14 +63,10 @@ def replay(
     model_version: str | None = None,
     progress: Progress = no_progress,
 ) -> Replayed:
-    """Score every stored drawing with the model, compare, and write the report into the folder.
+    """Classify every stored drawing with the model, compare, and write the report into the folder.
 
-    Whatever the folder holds already is not scored again, so an interrupted replay goes on, and a later one adds what
-    has arrived. `loaded` is the model of the service, for the latency. `model_version` leaves out what other versions
-    answered. `progress` is told how much is done, and of how much.
-
-    Raises InvalidInput for a folder that holds something else or cannot be written, ModelError when the model fails on
-    a drawing, DatabaseError.
+    Answers that the folder holds are not computed again. `loaded` is timed for comparison. Raises InvalidInput for an
+    unusable folder, ModelError when the model fails on a drawing, DatabaseError.
     """
     folder = folder or Path(folder_name(model.version, model.sha256))
     work = _Replay(database, model, model_version, progress)
@@ -85,8 +81,6 @@ def replay(
 
 
 class _Replay:
-    """The stored answers beside those of another model."""
-
     def __init__(self, database: Database, model: Classifier, model_version: str | None, progress: Progress) -> None:
         self._database = database
         self._model = model
@@ -97,7 +91,6 @@ class _Replay:
         self._done = 0
 
     def description(self) -> Description:
-        """Say what is compared with what."""
         return Description(
             model_sha256=self._model.sha256,
             model_version=self._model.version,
@@ -107,9 +100,9 @@ class _Replay:
         )
 
     def score(self, file: AnswersFile) -> None:
-        """Score what has no answer yet.
+        """Classify what has no answer yet.
 
-        Goes through all ids each time: on PostgreSQL a row may come to light after one that has a higher id.
+        Visits all ids each time: on PostgreSQL a lower id may be committed later.
         """
         stored = file.read()
         after = None
@@ -123,14 +116,12 @@ class _Replay:
                 return
             self._without_drawing += len(lacking - drawings.keys())
             if lacking & drawings.keys():
-                # All of them, because in another batch a confidence may differ in its last digit: an interrupted
-                # replay gives exactly the answers of one that was not.
+                # The whole batch, because another batch size may change the last digit of a confidence.
                 file.append(_answers(self._model, drawings)[[id_ in lacking for id_ in drawings]])
             after = int(ids[-1])
             self._advance("Scoring", ids.size)
 
     def compare(self, answers: Answers, loaded: Classifier, folder: Path) -> Replayed:
-        """Compare and write the three files; each is there whole or not at all."""
         files = folder / "report.json", folder / "flips.html", folder / "flips.csv"
         report_file, page_file, table_file = files
         counts, top_flips = Counts(), TopFlips(MAX_SHOWN_FLIPS)
@@ -153,11 +144,11 @@ class _Replay:
 
     def _advance(self, step: str, count: int) -> None:
         self._done += count
-        # Every row is read twice, to be scored and to be compared.
+        # Every row is read twice.
         self._progress(step, self._done, 2 * self._id_range.size)
 
     def _compared(self, answers: Answers) -> Iterator[tuple[Flip, Kind]]:
-        """Yield each drawing that has an answer of both models, and of what kind it is."""
+        """Yield the drawings that both models answered."""
         after = None
         while True:
             rows, held_out = self._next_rows(after)
@@ -171,7 +162,7 @@ class _Replay:
             self._advance("Comparing", len(rows))
 
     def _next_rows(self, after: int | None) -> tuple[list[Row[Any]], set[int]]:
-        """Return the next stored answers, and the ids of those labelled ones that exports keep for testing."""
+        """Return the next stored predictions, and the labelled ids of the test split."""
         with self._database.snapshot() as session:
             rows = repository.list_predictions(session, self._id_range, after, SCORE_BATCH_SIZE)
             drawings = list_pixels(session, [row.id for row in rows if row.label is not None])
@@ -184,7 +175,7 @@ class _Replay:
             stored_confidence=row.confidence,
             stored_version=row.model_version,
             new=self._model.classes[answers.predictions[place]],
-            # As many digits as an answer has; single precision has some more that mean nothing.
+            # Single precision has no more valid digits.
             new_confidence=round(float(answers.confidences[place]), 6),
             label=row.label,
         )
@@ -223,7 +214,7 @@ class _Replay:
 
 
 def database_name(database: Database) -> str:
-    """Return the URL without its password and parameters; that of an SQLite file wherever it is named from."""
+    """Return the URL without password and parameters; for SQLite with an absolute path."""
     url = database.engine.url
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{Path(url.database or '').resolve()}"
@@ -231,7 +222,7 @@ def database_name(database: Database) -> str:
 
 
 def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.void]:
-    """Return the model's answers to the drawings as RECORD (N,); raise ModelError when it cannot answer."""
+    """Return the answers as RECORD (N,); raise ModelError if the model fails."""
     ids, places = list(drawings), {name: place for place, name in enumerate(model.classes)}
     images = images_of(list(drawings.values()))
     records = np.empty(len(ids), RECORD)
@@ -239,7 +230,7 @@ def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.vo
         batch = ids[start : start + BATCH_SIZE]
         try:
             answers = model.classify_batch(images[start : start + BATCH_SIZE])
-        except Exception as error:  # onnxruntime raises bare subclasses of Exception for whatever goes wrong.
+        except Exception as error:  # onnxruntime raises bare subclasses of Exception.
             raise ModelError(f"the model fails on some of the drawings {batch[0]} to {batch[-1]}") from error
         if not all(0 <= answer["confidence"] <= 1 for answer in answers):
             raise ModelError(f"the model gives no probabilities for some of the drawings {batch[0]} to {batch[-1]}")

@@ -1,4 +1,4 @@
-"""Restores: a backup is checked and then takes the place of the database that is there."""
+"""Check a backup and put it in the place of the database."""
 
 import os
 import shutil
@@ -26,39 +26,39 @@ _UNFINISHED: Final = ".pixelwise-restore.unfinished"
 
 
 def restore(database_url: str, backup: Path, progress: Progress) -> Restored:
-    """Put a backup in the place of the database; return what was done.
+    """Restore a backup.
 
-    Raises ConfigurationError for a URL that cannot work, DatabaseError when PostgreSQL cannot be used, and CopyError,
-    with nothing changed, when the backup is not what its manifest says, is of the other engine or a newer version's, or
-    when the database is in use or, on PostgreSQL, not empty.
+    Raises ConfigurationError for an unusable URL, DatabaseError when PostgreSQL fails, and CopyError, with nothing
+    changed, when the backup is damaged, of another engine or of a newer version, or the database is in use or
+    (PostgreSQL) not empty.
     """
     url, manifest = checked_url(database_url), read_manifest(backup)
     if manifest.database != url.get_backend_name():
-        raise CopyError(f"{backup} is of {manifest.database}, and DATABASE_URL names {url.get_backend_name()}")
+        raise CopyError(f"{backup} is a backup of {manifest.database}, but DATABASE_URL names {url.get_backend_name()}")
     if manifest.database == "sqlite":
         return _replace_file(Path(url.database or "").resolve(), backup, manifest, progress)
     return _fill_empty_database(url, backup, manifest, progress)
 
 
 def read_manifest(backup: Path) -> BackupManifest:
-    """Return what is known of a backup; raise CopyError when that is nothing."""
+    """Return the manifest; raise CopyError if it is missing or invalid."""
     described = manifest_of(backup)
     if not backup.is_file():
         raise CopyError(f"there is no backup {backup}")
     try:
         return BackupManifest.model_validate_json(described.read_bytes())
     except FileNotFoundError:
-        raise CopyError(f"{described} is missing, so nobody can tell whether {backup} is whole") from None
+        raise CopyError(f"{described} is missing; {backup} cannot be checked without it") from None
     except ValidationError:
-        raise CopyError(f"{described} is no manifest of a backup") from None
+        raise CopyError(f"{described} is not the manifest of a backup") from None
 
 
 def _replace_file(database: Path, backup: Path, manifest: BackupManifest, progress: Progress) -> Restored:
     folder = database.parent
     with used_by_nobody(database):
-        # What is checked is what takes the place: a copy in the same folder, so that the name moves in one step.
+        # Check a copy in the same folder: a rename puts exactly the checked bytes in place.
         new = folder / _UNFINISHED
-        # What a killed restore has left behind.
+        # Left by a killed restore.
         new.unlink(missing_ok=True)
         if shutil.disk_usage(folder).free < manifest.size:
             raise CopyError(f"{folder} needs {manifest.size:,} bytes free for the copy; nothing was changed")
@@ -112,7 +112,7 @@ def _fill_empty_database(url: URL, backup: Path, manifest: BackupManifest, progr
             found = count_rows(session)
         if found != manifest.rows:
             raise CopyError(
-                f"the backup was put into the database, and has {found} rows instead of {manifest.rows}; make the"
+                f"the restored database has {found} rows instead of {manifest.rows}; make the"
                 " database empty again before the next try"
             )
         return Restored(manifest=manifest, kept={}, problem=database.schema_problem())

@@ -1,4 +1,4 @@
-"""Remembered predictions: found, read, given notes and labels, deleted."""
+"""Stored predictions: list, read, annotate, delete."""
 
 import hashlib
 from typing import NamedTuple
@@ -15,16 +15,16 @@ from app.services.errors import NotFound, PreconditionFailed
 
 
 class Record(NamedTuple):
-    """A prediction, and a tag that is another one as soon as anything of it has changed."""
+    """A prediction and its entity tag."""
 
     result: Result
     tag: str
 
 
 def list_page(session: Session, query: ResultsQuery) -> ResultsPage:
-    """Return one page of the predictions that match; raise InvalidInput for a cursor that is none."""
+    """Return a page; raise InvalidInput for an invalid cursor."""
     after = None if query.cursor is None else position_of(query.cursor)
-    # One more than asked for tells whether there is another page.
+    # One more row shows whether there is a next page.
     rows = repository.list_results(session, query, query.limit + 1, after)
     page = [ResultSummary.model_validate(row, from_attributes=True) for row in rows[: query.limit]]
     last = Position(page[-1].id, page[-1].created_at) if len(rows) > query.limit else None
@@ -32,7 +32,7 @@ def list_page(session: Session, query: ResultsQuery) -> ResultsPage:
 
 
 def get(session: Session, prediction_id: int) -> Record:
-    """Return one prediction with all that is known of it; raise NotFound."""
+    """Return a prediction; raise NotFound."""
     row = repository.find_result(session, prediction_id)
     if row is None:
         raise _unknown(prediction_id)
@@ -43,33 +43,33 @@ def get(session: Session, prediction_id: int) -> Record:
 
 
 def find_drawing(session: Session, prediction_id: int) -> bytes | None:
-    """Return the 784 bytes that were classified, or None when there are none."""
+    """Return 784 bytes or None."""
     return find_pixels(session, prediction_id)
 
 
 def get_drawing(session: Session, prediction_id: int) -> bytes:
-    """Return the 784 bytes that were classified; raise NotFound."""
+    """Return 784 bytes; raise NotFound."""
     pixels = find_drawing(session, prediction_id)
     if pixels is None:
-        raise NotFound(f"There is no drawing for a prediction {prediction_id}.")
+        raise NotFound(f"There is no drawing for prediction {prediction_id}.")
     return pixels
 
 
 def set_notes(session: Session, prediction_id: int, notes: str | None, tags: set[str] | None) -> Record:
-    """Replace the notes of a prediction; raise NotFound or PreconditionFailed."""
+    """Replace the notes; raise NotFound or PreconditionFailed."""
     lock_unchanged(session, prediction_id, tags)
     repository.set_notes(session, prediction_id, notes)
     return get(session, prediction_id)
 
 
 def delete(session: Session, prediction_id: int, tags: set[str] | None) -> None:
-    """Delete a prediction with its drawing and its labels; raise NotFound or PreconditionFailed."""
+    """Delete a prediction with its drawing and labels; raise NotFound or PreconditionFailed."""
     lock_unchanged(session, prediction_id, tags)
     repository.delete_prediction(session, prediction_id)
 
 
 def lock_unchanged(session: Session, prediction_id: int, tags: set[str] | None) -> None:
-    """Lock the prediction, so that what is compared with the tags is what the change will be made to."""
+    """Lock a prediction and compare its tag; raise NotFound or PreconditionFailed."""
     if not repository.lock_prediction(session, prediction_id):
         raise _unknown(prediction_id)
     if tags is not None and get(session, prediction_id).tag not in tags:

@@ -1,4 +1,4 @@
-"""The review queue: what is offered to whom, so that people's looks are worth the most and accuracy stays unbiased."""
+"""The review queue: doubtful drawings, and random samples for an unbiased accuracy."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,16 +14,14 @@ from app.repository import review as repository
 from app.schemas.review import ReviewItem, ReviewPage, ReviewQuery
 
 RESERVED_FOR: Final = timedelta(minutes=10)
-"""So long an offered drawing is offered to nobody else."""
 
 RANDOM_ONE_IN: Final = 5
-"""One in so many of the drawings that are offered is drawn at random: 20 %."""
 
 _RANDOM: Final = SystemRandom()
 
 
 class _Page:
-    """The drawings chosen so far, no two of them nearly identical."""
+    """Chosen drawings, no two nearly identical."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -35,13 +33,13 @@ class _Page:
         return self.limit - len(self.rows)
 
     def add(self, row: Row[Any]) -> bool:
-        """Add a drawing, unless it is nearly identical to one that is there; return whether it was."""
+        """Add a drawing unless it is nearly identical to another; return whether it was added."""
         if added := self._distinct.add(row.pixels):
             self.rows[row.id] = row
         return added
 
     def fill(self, rows: Iterator[Row[Any]], leaving: int = 0) -> int:
-        """Add drawings until only so much free is left; none is fetched in vain. Return how many were not added."""
+        """Add drawings until `leaving` places are free; return how many were duplicates."""
         refused = 0
         while self.free > leaving and (row := next(rows, None)) is not None:
             refused += not self.add(row)
@@ -49,11 +47,10 @@ class _Page:
 
 
 def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> ReviewPage:
-    """Choose unlabelled drawings for one person to label, and reserve them.
+    """Reserve unlabelled drawings for a reviewer.
 
-    A reviewer who is named gets the own reserved ones again, and for what free is left: one in `RANDOM_ONE_IN` drawn at
-    random from all drawings, the others those of the smallest margin. A page is shorter when there are no more, or
-    none but what is nearly identical to one on it.
+    First the reviewer's reserved drawings; of the rest, one in RANDOM_ONE_IN is a random sample and the others have the
+    smallest margins. The page is shorter when too few distinct drawings are left.
     """
     repository.lock_queue(session)
     now = datetime.now(UTC)
@@ -77,22 +74,25 @@ def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Rev
 
 
 def _add_random(session: Session, page: _Page, since: datetime, random: Random) -> dict[int, Row[Any]]:
-    """Fill the random share of a page; return all that was drawn for it.
+    """Fill the random share of a page; return the new samples.
 
-    The share measures how often the model is right, so nothing may choose among what is drawn. People label what they
-    see is wrong, so a drawing with a label is counted like any other, and only then another one is drawn for the page.
-    What was drawn before and got no label comes first, for else those that are hard to label would be missing. And for
-    what has to wait, being nearly identical to one on the page, no other is drawn, for else the rare would be favoured.
+    The samples measure the accuracy, so they must not be selected by anything else:
+
+    - A sampled drawing that is labelled already still counts as a sample; the page gets another one.
+
+    - Earlier samples without a label come first, or difficult drawings would be missing.
+
+    - A sample that waits because it resembles one on the page is not replaced, or rare drawings would be favoured.
     """
     whole, rest = divmod(page.free, RANDOM_ONE_IN)
     leaving = page.free - whole - (random.randrange(RANDOM_ONE_IN) < rest)
-    put_off = page.fill(repository.iterate_sampled(session, since), leaving)
+    waiting = page.fill(repository.iterate_sampled(session, since), leaving)
     drawn: dict[int, Row[Any]] = {}
     draws = repository.sample_drawings(session, random)
-    while page.free > leaving + put_off and (row := next(draws, None)) is not None:
+    while page.free > leaving + waiting and (row := next(draws, None)) is not None:
         drawn[row.id] = row
         if not row.labelled and (row.offered_at is None or row.offered_at <= since):
-            put_off += not page.add(row)
+            waiting += not page.add(row)
     return drawn
 
 

@@ -1,4 +1,4 @@
-"""The service in numbers: over everything, over a selection, and bucket by bucket of time."""
+"""Statistics of predictions: of a selection, and by time."""
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ _LENGTH: Final[dict[BucketSize, timedelta]] = {
     "day": timedelta(days=1),
     "week": timedelta(weeks=1),
 }
-# How long before its end a timeline begins when nobody says so.
+# The default length of a timeline.
 _SPAN: Final[dict[BucketSize, timedelta]] = {
     "hour": timedelta(hours=48),
     "day": timedelta(days=30),
@@ -31,8 +31,6 @@ _SPAN: Final[dict[BucketSize, timedelta]] = {
 
 
 class _Groups:
-    """The same answers as one group, by digit and by model version."""
-
     def __init__(self) -> None:
         self.all = StatsCounter()
         self.digits: defaultdict[str, StatsCounter] = defaultdict(StatsCounter)
@@ -47,7 +45,7 @@ class _Groups:
             counter.add_labels(row, correct=row.correct)
 
     def members(self) -> dict[str, Any]:
-        """Return what every answer with numbers has."""
+        """Return the fields of PredictionStats."""
         return {
             "count": self.all.count,
             "mean_confidence": self.all.mean_confidence,
@@ -57,12 +55,12 @@ class _Groups:
         }
 
     def _other_predictions(self) -> list[str]:
-        """A model may have other classes than digits, and rows that were inserted by hand may say anything."""
+        """A model may have other classes, and rows inserted by hand any prediction."""
         return sorted(set(self.digits) - set(DIGITS))
 
 
 def get_stats(session: Session, query: StatsQuery) -> Stats:
-    """Return the predictions that the query selects in numbers; raise InvalidInput when it contradicts itself."""
+    """Return statistics; raise InvalidInput for contradicting conditions."""
     if query.last is None:
         selection = Selection(query.model_version, query.since, query.until)
     elif query.since is None and query.until is None:
@@ -90,7 +88,7 @@ def get_stats(session: Session, query: StatsQuery) -> Stats:
 
 
 def get_timeline(session: Session, query: TimelineQuery) -> Timeline:
-    """Return the numbers by bucket, empty buckets too; raise InvalidInput when there are too many."""
+    """Return statistics by bucket, empty ones too; raise InvalidInput for too many."""
     length = _LENGTH[query.bucket]
     until = query.until or datetime.now(UTC)
     since = query.since or _start_of((until - _SPAN[query.bucket] - FIRST_MONDAY) // length, length)
@@ -102,7 +100,7 @@ def get_timeline(session: Session, query: TimelineQuery) -> Timeline:
         )
     buckets = {place: _Groups() for place in places}
     selection, seconds = Selection(query.model_version, since, until), int(length.total_seconds())
-    # A date that no calendar has, which only a person can have written, may count as one outside of the selection.
+    # SQLite may select an impossible date, whose bucket lies outside.
     for row in repository.count_by_time(session, selection, seconds):
         if row.bucket in buckets:
             buckets[row.bucket].add_answers(row)

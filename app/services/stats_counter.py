@@ -1,4 +1,4 @@
-"""Adding up what the database counted in small groups, for however many larger ones they belong to."""
+"""Add up the counts of small groups."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ DECIMALS = 6
 
 @dataclass
 class StatsCounter:
-    """A group of answers: how many, how sure they were together, and what people said about them."""
+    """Counts of a group; `confidence` is a sum."""
 
     count: int = 0
     confidence: float = 0.0
@@ -22,31 +22,25 @@ class StatsCounter:
     not_a_digit: int = 0
 
     def add_answers(self, row: Row[Any]) -> None:
-        """Add a group of answers: its `size`, and `confidence`, the sum of theirs."""
         self.count += row.size
         self.confidence += row.confidence
 
     def add_labels(self, row: Row[Any], *, correct: bool) -> None:
-        """Add a group of labels: its `size`, and whether it says `not_a_digit`."""
         self.labelled += row.size
         self.correct += row.size * correct
         self.not_a_digit += row.size * row.not_a_digit
 
     @property
     def mean_confidence(self) -> float | None:
-        """From 0 to 1, or None when there is no answer."""
         return round(self.confidence / self.count, DECIMALS) if self.count else None
 
     def as_confidence(self) -> Confidence:
-        """Return how sure the answers were."""
         return Confidence(count=self.count, mean_confidence=self.mean_confidence)
 
     def as_version(self) -> VersionStats:
-        """Return how sure and how right the answers were."""
         return VersionStats(count=self.count, mean_confidence=self.mean_confidence, accuracy=self.as_accuracy())
 
     def as_accuracy(self) -> Accuracy:
-        """Return how right the labelled answers were."""
         interval = wilson_interval(self.correct, self.labelled)
         return Accuracy(
             labelled=self.labelled,

@@ -147,7 +147,7 @@ def test_rows_of_what_is_gone_are_told_with_what_to_do(filled: str, postgres_url
 
 def test_a_database_that_holds_something_else_is_left_alone(filled: str, postgres_url: str) -> None:
     execute(postgres_url, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.5, 'v1')")
-    assert "predictions holds rows of something else" in refused(Status.NOT_DONE, "copy-to", postgres_url)
+    assert "predictions holds other rows" in refused(Status.NOT_DONE, "copy-to", postgres_url)
     assert counted(postgres_url) == {"predictions": 1, "drawings": 0, "labels": 0, "reviews": 0}
 
 
@@ -155,7 +155,7 @@ def test_a_row_that_was_changed_there_is_found(filled: str, postgres_url: str) -
     done("copy-to", postgres_url)
     done("copy-to", postgres_url)
     execute(postgres_url, "UPDATE drawings SET margin = margin + 0.000001 WHERE prediction_id = 7")
-    assert "drawings holds rows of something else" in refused(Status.NOT_DONE, "copy-to", postgres_url)
+    assert "drawings holds other rows" in refused(Status.NOT_DONE, "copy-to", postgres_url)
 
 
 @pytest.mark.usefixtures("configured_sqlite")

@@ -160,11 +160,11 @@ def change_manifest(backup: Path, **changes: object) -> None:
         (Path.unlink, "there is no backup"),
         (truncate, "is not the file that its manifest describes"),
         (change_one_bit, "is not the file that its manifest describes"),
-        (lose_the_manifest, "is missing, so nobody can tell"),
-        (spoil_the_manifest, "is no manifest"),
+        (lose_the_manifest, "is missing; "),
+        (spoil_the_manifest, "is not the manifest"),
         (come_from_the_future, "newer than this PixelWise"),
         (lambda backup: change_manifest(backup, database="postgresql"), "DATABASE_URL names sqlite"),
-        (lambda backup: change_manifest(backup, rows={"predictions": 61}), "has other rows than it should"),
+        (lambda backup: change_manifest(backup, rows={"predictions": 61}), "rows instead of"),
     ],
 )
 def test_a_backup_that_is_not_what_it_was_changes_nothing(
