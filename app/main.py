@@ -29,14 +29,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    """Build the application; settings, model and database are opened when the server starts it."""
-    # FastAPIOffline serves Swagger UI itself; FastAPI's own pages load it from a CDN.
+    """Build the application, without opening anything."""
+    # Serves Swagger's files, which FastAPI loads from a CDN.
     app = FastAPIOffline(
         title="PixelWise",
         version=__version__,
         description="Reads hand-drawn digits. A 200 means that the prediction is stored on disk.",
         lifespan=lifespan,
-        # Nothing receives it, and the checks for it take 1 % of a request's time.
+        # Checking for receivers takes 1 % of a request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     routers = (

@@ -1,4 +1,4 @@
-"""Checks before the service starts, and the garbage collector."""
+"""The start of the service."""
 
 import asyncio
 import gc
@@ -12,16 +12,12 @@ from app.database.errors import DatabaseError
 
 
 class RefuseToStart:
-    """Checks settings, models and database before the lifespan; if one fails, reports it in one line and stops.
-
-    It wraps the lifespan because the server prints an exception from there with its traceback.
-    """
+    """Checks before the lifespan, whose exceptions are printed with a traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the checks if the server starts the application; pass every other message on."""
         if scope["type"] == "lifespan":
             problem = await asyncio.to_thread(_start_problem)
             if problem is not None:
@@ -32,7 +28,7 @@ class RefuseToStart:
 
 
 def _start_problem() -> str | None:
-    """Open models and database; return None, or why the service must not start."""
+    """Return None, or why the service must not start."""
     try:
         settings = get_settings()
         settings.require_secret_api_key()
@@ -49,10 +45,7 @@ def _start_problem() -> str | None:
 
 
 def collect_garbage_less_often() -> None:
-    """Exempt the objects made so far from garbage collection, and collect less often.
-
-    The collector took 1/7 of a request's time, most of it in objects that live until the end.
-    """
+    """Freeze start-up objects and collect less often; the collector took 1/7 of request time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)

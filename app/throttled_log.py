@@ -1,4 +1,4 @@
-"""Log an error once a minute while it lasts, not once a request."""
+"""A log for errors that last."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ class ThrottledLog:
         self._logged_at: dict[str, float] = {}
 
     def is_due(self, cause: str) -> bool:
-        """Return whether the cause has not been logged for a minute; if so, count it as logged now."""
+        """Return whether to log the cause now: once a minute."""
         now = time.monotonic()
         self._logged_at = {known: at for known, at in self._logged_at.items() if now - at < PAUSE_S}
         if cause in self._logged_at:
@@ -25,6 +25,5 @@ class ThrottledLog:
         return True
 
     def error(self, cause: str, request_id: str) -> None:
-        """Log the cause of a failed request, with the request's id."""
         if self.is_due(cause):
             log.error("request %s: %s; logged at most once a minute", request_id, cause)

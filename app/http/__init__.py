@@ -1,1 +1,1 @@
-"""The HTTP API: middleware, routes, authentication, rate limits and errors."""
+"""The HTTP API."""

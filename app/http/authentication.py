@@ -1,4 +1,4 @@
-"""The API key: `X-API-Key` must be SECRET_API_KEY, compared in constant time."""
+"""The API key."""
 
 import hashlib
 import hmac
@@ -11,16 +11,12 @@ from starlette.requests import HTTPConnection
 from app.http.problems import InvalidApiKey
 from app.http.runtime import runtime_of
 
+# The client's name.
 BUILT_IN = "built-in"
-"""The client's name that is stored for calls with SECRET_API_KEY."""
 
 
 class ApiKey(APIKeyHeader):
-    """A dependency that checks the key and returns the client's name.
-
-    One dependency both documents the key, for Swagger's Authorize button, and checks it; resolving a second one takes
-    time in every request.
-    """
+    """Documents and checks the key."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -31,11 +27,11 @@ class ApiKey(APIKeyHeader):
         )
 
     async def __call__(self, request: HTTPConnection) -> str:
-        """Return the client's name; raise InvalidApiKey, or TooManyRequests for an address with too many wrong keys."""
-        # Digests have one length, so the time of the comparison reveals nothing. Headers are Latin-1, and a key with
-        # other characters arrives as its UTF-8 bytes.
+        """Return the client's name; raise InvalidApiKey or TooManyRequests."""
+        # Headers are Latin-1; other keys arrive as UTF-8 bytes.
         given = request.headers.get("x-api-key", "").encode("latin-1")
         runtime = runtime_of(request)
+        # Digests have one length, so the time reveals nothing.
         if not hmac.compare_digest(hashlib.sha256(given).digest(), runtime.key_sha256):
             await runtime.rate_limiter.count_drawings(request)
             raise InvalidApiKey
@@ -43,15 +39,13 @@ class ApiKey(APIKeyHeader):
 
 
 class ApiKeyUnlessPublic(ApiKey):
-    """The same check, skipped while PUBLIC_RESULTS is true."""
+    """Checks it unless PUBLIC_RESULTS is true."""
 
     async def __call__(self, request: HTTPConnection) -> str:
-        """Return the client's name, or an empty one while results are public."""
         return "" if runtime_of(request).settings.public_results else await super().__call__(request)
 
 
 Client = Annotated[str, Security(ApiKey())]
-"""The name of a client with a valid key."""
 
 KeyRequired = Security(ApiKey())
 KeyUnlessPublic = Security(ApiKeyUnlessPublic())

@@ -1,4 +1,4 @@
-"""Request bodies with drawings: read as bytes, strictly checked, documented like any other body."""
+"""Request bodies with drawings."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
@@ -19,14 +19,10 @@ FORM: Final = "multipart/form-data"
 
 
 class BytesRoute(APIRoute):
-    """A route whose function takes the request and the client's name, and reads the body itself.
-
-    FastAPI resolves parameters and dependencies in every request, which takes longer than classifying a drawing. And
-    it reads a declared body before it checks the key.
-    """
+    """Passes only the request and the client's name; resolving signatures takes longer than classifying."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the request handler; fail for a route with a dependency other than the key."""
+        """Return the handler; fail for a dependency besides the key."""
         (check_key,) = [dependency.call for dependency in self.dependant.dependencies if dependency.call]
         endpoint = self.endpoint
 
@@ -42,7 +38,7 @@ _Row = Annotated[list[_Pixel], msgspec.Meta(min_length=SIDE, max_length=SIDE)]
 _Rows = Annotated[list[_Row], msgspec.Meta(min_length=SIDE, max_length=SIDE)]
 
 
-# The pydantic models again, for a decoder that is three times as fast; tests compare the two.
+# The pydantic models, three times as fast.
 class _Drawing(msgspec.Struct, forbid_unknown_fields=True):
     pixels: _Rows
 
@@ -56,7 +52,7 @@ _decode_batch = msgspec.json.Decoder(_Batch).decode
 
 
 def parse_drawing(body: bytes) -> bytes:
-    """Return the drawing's 784 bytes, row by row; raise InvalidRequest unless the body is a ClassifyRequest."""
+    """Return 784 bytes; raise InvalidRequest."""
     try:
         rows = _decode_drawing(body).pixels
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -66,7 +62,7 @@ def parse_drawing(body: bytes) -> bytes:
 
 
 def parse_batch(body: bytes) -> list[bytes]:
-    """Return 784 bytes for each drawing; raise InvalidRequest unless the body is a BatchRequest."""
+    """Return 784 bytes for each drawing; raise InvalidRequest."""
     try:
         images = _decode_batch(body).images
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -76,7 +72,7 @@ def parse_batch(body: bytes) -> list[bytes]:
 
 
 def split_batch(body: bytes) -> list[bytes]:
-    """Return 784 bytes for each drawing of a binary body; raise InvalidRequest unless its length fits."""
+    """Return 784 bytes for each drawing; raise InvalidRequest."""
     count, rest = divmod(len(body), PIXELS)
     if rest or not 1 <= count <= MAX_BATCH:
         expected = f"{PIXELS} bytes for each of 1 to {MAX_BATCH} drawings"
@@ -86,25 +82,24 @@ def split_batch(body: bytes) -> list[bytes]:
 
 
 def media_type(request: Request) -> str:
-    """Return the media type of the body, in lower case and without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class _InMemory(MultiPartParser):
-    """Starlette's parser without temporary files, so that a full disk does not fail a request."""
+    """A parser without temporary files, which a full disk would break."""
 
-    # 0 is no limit; see tempfile.SpooledTemporaryFile. Bodies are limited already.
+    # No limit.
     spool_max_size = 0
 
 
 async def read_file(request: Request) -> bytes:
-    """Return the content of the form's only field, `file`; raise InvalidRequest for any other form or body."""
+    """Return the form's only field, `file`; raise InvalidRequest."""
     if media_type(request) != FORM:
         raise _no_form(f"The body must be {FORM} with one file named `file`")
     try:
         form = await _InMemory(request.headers, request.stream(), max_files=1, max_fields=1).parse()
     except (MultiPartException, UnicodeError):
-        # UnicodeError: a form may name a charset that Python knows and that cannot decode.
+        # From a charset that cannot decode.
         raise _no_form("The form cannot be read or has more than one file") from None
     try:
         if [name for name, _ in form.multi_items()] != ["file"]:
@@ -122,14 +117,12 @@ def _no_form(reason: str) -> InvalidRequest:
 
 
 def _refuse_repeated_keys(shape: type[BaseModel], body: bytes) -> None:
-    # The only string in a valid body is its key. More than two quotes mean a repeated key, of which JSON parsers
-    # silently take the last.
+    # A valid body has one key and no other string. Parsers take the last of repeated keys.
     if body.count(b'"') > 2:
         raise _invalid(shape, body)
 
 
 def _invalid(shape: type[BaseModel], body: bytes) -> InvalidRequest:
-    """Return pydantic's errors, which are more precise than the fast decoder's."""
     try:
         shape.model_validate_json(body)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13): entity tags, If-Match and If-None-Match."""
+"""If-Match and If-None-Match (RFC 9110, section 13)."""
 
 import re
 from typing import Annotated
@@ -18,19 +18,19 @@ IfNoneMatch = Annotated[
 
 
 def etag(tag: str) -> str:
-    """Return the value of the `ETag` header."""
+    """Return the header's value."""
     return f'"{tag}"'
 
 
 def tags_of(if_match: str | None) -> set[str] | None:
-    """Return the tags in If-Match, or None if it allows any. A weak tag never matches."""
+    """Return the strong tags, or None for any."""
     if if_match is None or if_match.strip() == "*":
         return None
     return {tag for weak, tag in _TAG.findall(if_match) if not weak}
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:
-    """Return whether If-None-Match contains the tag, weak or strong, or allows any."""
+    """Return whether the header contains the tag or allows any."""
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or tag in {known for _, known in _TAG.findall(if_none_match)}

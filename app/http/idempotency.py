@@ -20,14 +20,10 @@ PARAMETER: Final[dict[str, Any]] = {
     "same key within 24 hours, you get the same answer and nothing is stored twice.",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[ -~]+$"},
 }
-"""The header in OpenAPI."""
 
 
 def idempotent_request(request: Request, client: str, drawings: Sequence[bytes]) -> IdempotentRequest | None:
-    """Return the request with its key, or None if it has no key.
-
-    Raises InvalidRequest unless the key is 1 to 255 printable ASCII characters.
-    """
+    """Return None for a request without a key; raise InvalidRequest for an invalid key."""
     keys = request.headers.getlist(IDEMPOTENCY_KEY)
     if not keys:
         return None

@@ -1,4 +1,4 @@
-"""Limits for requests with large bodies: batches and images."""
+"""Limits how many batches and images are in memory, and processed, at once."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,23 +7,21 @@ from typing import Final
 
 from app.http.problems import Busy
 
-# Two leave the rest of the process responsive; decoding one photograph takes up to 400 MB.
+# Decoding one photograph takes up to 400 MB.
 AT_ONCE: Final = 2
 
-# Each body in memory has up to 8 MiB.
+# Of 8 MiB each.
 MAX_ADMITTED: Final = 32
 
 
 class LargeBodies:
-    """Limits how many large bodies are in memory, and how many of them are worked on at once."""
-
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._admitted = 0
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """Admit a request for as long as it holds its body; raise Busy when too many do."""
+        """Count a body in memory; raise Busy."""
         if self._admitted >= MAX_ADMITTED:
             raise Busy(MAX_ADMITTED)
         self._admitted += 1
@@ -33,5 +31,5 @@ class LargeBodies:
             self._admitted -= 1
 
     def slot(self) -> asyncio.Semaphore:
-        """Return the semaphore to hold while a body is decoded or classified."""
+        """Return the semaphore for their processing."""
         return self._slots

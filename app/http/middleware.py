@@ -1,4 +1,4 @@
-"""Middleware: the /api prefix, allowed origins, request ids and body size limits. Plain ASGI, which is fastest."""
+"""Middleware in plain ASGI, which is faster than Starlette's base class."""
 
 import logging
 import re
@@ -24,13 +24,12 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class RequestContext:
-    """Gives every request an id, sends it with the response, and answers unexpected errors with a 500 problem."""
+    """Gives every request an id, and responds to unexpected errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -58,31 +57,25 @@ class RequestContext:
 
 
 class ApiPrefix:
-    """Serves every path under /api too, where the page expects the API; behind nginx nothing else is reachable.
-
-    `root_path` names the prefix, as ASGI specifies, so that links in responses have it. See
-    https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope.
-    """
+    """Serves every path under /api too, with `root_path` as in ASGI, so that links have the prefix."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         if scope["type"] == "http" and scope["path"].startswith(API_PREFIX + "/"):
             scope["root_path"] = API_PREFIX
         await self.app(scope, receive, send)
 
 
 class AllowedOrigins:
-    """Lets pages of CORS_ORIGINS call the API; without the setting, browsers let no other page do so."""
+    """Lets pages of CORS_ORIGINS call the API."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self._with_cors: dict[tuple[str, ...], ASGIApp] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         origins = scope["app"].state.runtime.settings.cors_origins if scope["type"] == "http" else ()
         app = self._allowing(origins) if origins else self.app
         await app(scope, receive, send)
@@ -100,13 +93,12 @@ class AllowedOrigins:
 
 
 class BodyLimit:
-    """Rejects a body that is too large for its route: by Content-Length, or while it is read."""
+    """Rejects large bodies by Content-Length, or while they are read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

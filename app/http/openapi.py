@@ -1,4 +1,4 @@
-"""Additions to OpenAPI: the errors of each route, and the schemas of bodies that routes read themselves."""
+"""Additions to OpenAPI."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from app.schemas.problems import EXAMPLE_ID, Problem
 
 
 def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route: its errors, each with an example that has these members."""
+    """Return the errors of a route, with these members in their examples."""
     responses: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         meaning = MEANINGS[status]
@@ -24,7 +24,7 @@ def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]
 
 
 def add_schemas(app: FastAPI) -> None:
-    """Add the schemas that FastAPI does not find in the signatures of routes."""
+    """Add schemas that are in no route's signature."""
     generate = app.openapi
     _, schemas = models_json_schema(
         [(ClassifyRequest, "validation"), (BatchRequest, "validation"), (Problem, "serialization")],

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), and the only table of status codes."""
+"""Errors as `application/problem+json` (RFC 9457), with the only table of their status codes."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -19,7 +19,7 @@ IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
 
 class ProblemError(Exception):
-    """An error that only HTTP knows. Its text is sent as `detail`."""
+    """An error of the HTTP layer. Its text is sent as `detail`."""
 
     def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -27,34 +27,26 @@ class ProblemError(Exception):
 
 
 class InvalidApiKey(ProblemError):
-    """The key is missing or wrong."""
-
     def __init__(self) -> None:
         super().__init__("Invalid API key", headers={"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
 
 
 class BodyTooLarge(ProblemError):
-    """The body is larger than the route accepts."""
-
     def __init__(self, limit: int) -> None:
-        # The rest of the body is not read, so the connection cannot carry another request.
+        # The rest of the body is not read.
         super().__init__(f"The body is larger than {limit} bytes.", headers={"Connection": "close"})
 
 
 class InvalidRequest(ProblemError):
-    """The request does not have the documented form."""
-
     def __init__(self, errors: Sequence[Mapping[str, Any]], *, under: Sequence[str] = ()) -> None:
-        """Take pydantic's errors, and the part of the request that they are in, such as `body`."""
+        """Take pydantic's errors; `under` is the part of the request, such as `body`."""
         self.errors = [_field_error(error, under) for error in errors]
         super().__init__(f"{'.'.join(str(part) for part in self.errors[0].loc)}: {self.errors[0].msg}")
 
 
 class TooManyRequests(ProblemError):
-    """The address has reached its rate limit."""
-
     def __init__(self, limit: str, retry_after: int, never_fits: int | None = None) -> None:
-        """Take the limit, the seconds to wait, and the number of drawings if it is larger than the limit itself."""
+        """`never_fits`: the number of drawings, if it exceeds the limit itself."""
         advice = f"try again in {retry_after} s"
         if never_fits is not None:
             advice = f"{never_fits} drawings at once never fit; send fewer, or raise RATE_LIMIT"
@@ -62,22 +54,18 @@ class TooManyRequests(ProblemError):
 
 
 class Busy(ProblemError):
-    """The service holds as many large bodies as it can."""
-
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} batches and images are in progress; nothing was stored. Try again later.")
 
 
 class NotReady(ProblemError):
-    """A check of `/health/ready` failed."""
-
     def __init__(self, checks: dict[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {state}" for name, state in checks.items() if state != "ok"))
         self.checks = checks
 
 
 class _Reply(NamedTuple):
-    """The status of an error, `Retry-After` in seconds, and a text to send instead of the error's own."""
+    """Status, `Retry-After`, and a text in place of the error's own."""
 
     status: HTTPStatus
     retry_after_s: int | None = None
@@ -105,11 +93,9 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
     DatabaseBusy: _Reply(
         HTTPStatus.SERVICE_UNAVAILABLE, 1, "The database is busy; nothing was stored. Try again later."
     ),
-    # Somebody has to make room first.
     DatabaseFull: _Reply(
         HTTPStatus.INSUFFICIENT_STORAGE, 60, "The database is full; nothing was stored. Try again later."
     ),
-    # The cause is in the log; it is the operator's.
     DatabaseError: _Reply(
         HTTPStatus.SERVICE_UNAVAILABLE,
         5,
@@ -120,6 +106,7 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
     ),
 }
 
+# For OpenAPI.
 MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` is missing or wrong.",
     HTTPStatus.NOT_FOUND: "The prediction does not exist or has no drawing.",
@@ -132,7 +119,6 @@ MEANINGS: Final[dict[int, str]] = {
     "Try again after `Retry-After`.",
     HTTPStatus.INSUFFICIENT_STORAGE: "The disk is full; nothing was stored. Try again after `Retry-After`.",
 }
-"""What each status means, for the documentation."""
 
 _LIMIT: Final = "Input should be greater than or equal to 1"
 EXAMPLES: Final[dict[int, dict[str, Any]]] = {
@@ -142,18 +128,15 @@ EXAMPLES: Final[dict[int, dict[str, Any]]] = {
         "errors": [FieldError(loc=["query", "limit"], msg=_LIMIT, type="greater_than_equal")],
     },
 }
-"""Members of the documentation's example, where the meaning alone does not make one."""
 
 
 def problem_of(status: int, detail: str, request_id: str, **members: Any) -> Problem:
-    """Return the body of an error."""
     title = HTTPStatus(status).phrase
     members = {"title": title, "status": status, "detail": detail, "request_id": request_id, **members}
     return Problem(type="about:blank", **members)
 
 
 def problem_response(error: Exception, request_id: str) -> Response:
-    """Return the response to an error."""
     reply = next(REPLIES[kind] for kind in type(error).__mro__ if kind in REPLIES)
     headers = dict(error.headers) if isinstance(error, ProblemError) else {}
     if reply.retry_after_s is not None:
@@ -184,7 +167,7 @@ def _response(
 def _field_error(error: Mapping[str, Any], under: Sequence[str]) -> FieldError:
     loc, msg, kind = [*under, *error["loc"]], str(error["msg"]), str(error["type"])
     if kind == "extra_forbidden":
-        # The last part is a name from the input, and input is never repeated.
+        # The last part is from the input, which is never repeated.
         return FieldError(loc=loc[:-1], msg="Unknown name; the documentation lists the allowed ones", type=kind)
     return FieldError(loc=loc, msg=msg, type=kind)
 
@@ -208,10 +191,9 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """Respond to an error of the framework, such as an unknown path or a method that the path does not have."""
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.BAD_REQUEST:
-        # FastAPI's status for a body that it cannot parse; every other invalid body is a 422.
+        # FastAPI cannot parse the body.
         unparsable = {"loc": [], "msg": "The body cannot be parsed", "type": "unparsable"}
         return problem_response(InvalidRequest([unparsable], under=["body"]), request.state.request_id)
     headers = dict(error.headers or {})
@@ -221,7 +203,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Return all methods of the path; the framework names those of its first route only."""
+    """Return all methods of the path, not only those of the first route."""
 
     def is_served(method: str) -> bool:
         scope = {**request.scope, "method": method}
@@ -231,7 +213,7 @@ def _allowed(request: Request) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Respond to every error of a route with a problem."""
+    """Add the exception handlers."""
     for kind in {*REPLIES, RequestValidationError} - {Exception}:
         app.add_exception_handler(kind, _on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

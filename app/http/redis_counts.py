@@ -1,7 +1,4 @@
-"""Rate limit counters in Redis, shared by several processes: RATE_LIMIT_STORAGE_URI.
-
-While Redis is down or hangs, each process counts in memory. Counts are not carried over between the two.
-"""
+"""Rate limit counters in Redis."""
 
 import asyncio
 import logging
@@ -22,17 +19,14 @@ from app.http.rate_limit import RedisDown, Windows
 
 log = logging.getLogger("pixelwise")
 
-# No call waits longer for Redis.
+# For one call.
 TIMEOUT_S: Final = 0.4
-# Redis is not asked again for this long after a failure.
+# After a failure.
 RETRY_AFTER_S: Final = 5.0
-# Calls queue for these; the default pool raises when a hundred are in use.
 CONNECTIONS: Final = 16
 
 
 class RedisCounts:
-    """Counters in Redis, used while it answers."""
-
     def __init__(self, uri: str) -> None:
         self._pool = BlockingConnectionPool.from_url(
             uri,
@@ -40,7 +34,7 @@ class RedisCounts:
             timeout=TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            # A connection from before a restart of Redis fails when it is used; the second try opens a new one.
+            # A retry opens a new connection after a restart of Redis.
             retry=Retry(NoBackoff(), 1),
         )
         self._storage = RedisStorage(
@@ -55,12 +49,11 @@ class RedisCounts:
         self._is_down = False
 
     async def windows(self, item: limits.RateLimitItem, *bucket: str) -> Windows:
-        """Return what was counted."""
         return await self._storage.get_sliding_window(item.key_for(*bucket), item.get_expiry())
 
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
-        """Run a block that counts; raise RedisDown when Redis fails, is too slow or failed a moment ago."""
+        """Raise RedisDown if the block, or one a moment ago, fails or takes too long."""
         if time.monotonic() < self._down_until:
             raise RedisDown
         try:
@@ -70,7 +63,7 @@ class RedisCounts:
             self._down_until = time.monotonic() + RETRY_AFTER_S
             if not self._is_down:
                 self._is_down = True
-                # Without the error's text, which may contain the address and its password.
+                # The error's text may contain the password.
                 log.error(
                     "RATE_LIMIT_STORAGE_URI does not answer (%s): each process counts by itself until it does",
                     type(error).__name__,
@@ -81,5 +74,4 @@ class RedisCounts:
             log.warning("RATE_LIMIT_STORAGE_URI answers again: the limits are shared")
 
     async def close(self) -> None:
-        """Close the connections to Redis."""
         await self._pool.disconnect()

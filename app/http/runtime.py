@@ -37,14 +37,13 @@ class Runtime:
 
 
 def runtime_of(request: HTTPConnection) -> Runtime:
-    """Return the state of the service that answers the request."""
     runtime: Runtime = request.app.state.runtime
     return runtime
 
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Runtime]:
-    """Make the state of the service; at the end finish the shadow model's work and close all connections."""
+    """Make the state; at the end finish the shadow model's work and close all connections."""
     database, classifier, second = get_database(), get_classifier(), get_shadow_classifier()
     shadow = None if second is None else Shadow(second, database)
     rate_limiter, large_bodies = RateLimiter(settings), LargeBodies()

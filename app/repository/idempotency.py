@@ -1,4 +1,4 @@
-"""Idempotency keys: which request was answered with what, so that it is answered again without being done again."""
+"""Stored answers to idempotent requests."""
 
 from datetime import datetime
 from typing import NamedTuple, cast
@@ -13,14 +13,12 @@ _KEYS = cast(Table, IdempotencyKey.__table__)
 
 
 class AnsweredRequest(NamedTuple):
-    """What a request was, as a checksum, and its answer as it was sent."""
-
     request_sha256: str
     response: str
 
 
 def find_answer(session: Session, client: str, key: str, *, since: datetime) -> AnsweredRequest | None:
-    """Return what was answered under this key at this time or later, or None."""
+    """Return the answer stored since then, or None."""
     columns = (IdempotencyKey.request_sha256, IdempotencyKey.response)
     mine = (IdempotencyKey.client == client, IdempotencyKey.key == key, IdempotencyKey.created_at >= since)
     found = session.execute(select(*columns).where(*mine)).one_or_none()
@@ -30,9 +28,9 @@ def find_answer(session: Session, client: str, key: str, *, since: datetime) -> 
 def add_answer(
     session: Session, client: str, key: str, answer: AnsweredRequest, now: datetime, since: datetime
 ) -> bool:
-    """Remember the answer; return False, and change nothing, when the key was used since then.
+    """Store the answer; return False if one is stored since then.
 
-    On PostgreSQL it waits for another transaction that has the same key; what is older than `since` is replaced.
+    On PostgreSQL it waits for another transaction with the same key.
     """
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     statement = insert(_KEYS).values(client=client, key=key, created_at=now, **answer._asdict())
@@ -44,7 +42,7 @@ def add_answer(
 
 
 def delete_answers(session: Session, *, before: datetime, limit: int) -> None:
-    """Forget so many of the answers from before this time, the oldest first, and none that another is forgetting."""
+    """Delete some older answers, except those that another transaction is deleting."""
     mine = tuple_(IdempotencyKey.client, IdempotencyKey.key)
     oldest = (
         select(IdempotencyKey.client, IdempotencyKey.key)

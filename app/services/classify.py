@@ -17,13 +17,11 @@ from app.schemas.classify import ClassifyResponse, PreviewResponse
 from app.services.idempotency import Answer, IdempotentRequest, RequestsInProgress, answer_once
 from app.services.shadow import Shadow
 
-# The network needs 10 MB for a hundred drawings, which fits into the processor's cache.
+# Takes 10 MB, which fits into the processor's cache.
 MODEL_BATCH_SIZE: Final = 100
 
 
 class ClassifyService:
-    """Classifies drawings, stores the predictions and passes the drawings on to the shadow model."""
-
     def __init__(
         self,
         classifier: Classifier,
@@ -31,7 +29,7 @@ class ClassifyService:
         shadow: Shadow | None,
         batch_slot: AbstractAsyncContextManager[object],
     ) -> None:
-        """`batch_slot` is held while more than one drawing is classified."""
+        """`batch_slot` is held while a batch is classified."""
         self._classifier = classifier
         self._database = database
         self._shadow = shadow
@@ -47,9 +45,9 @@ class ClassifyService:
         client: str,
         idempotent: IdempotentRequest | None = None,
     ) -> str:
-        """Classify drawings of 784 bytes, store the predictions and return the rendered answer; all or nothing.
+        """Classify drawings of 784 bytes and return the rendered answer once all predictions are stored.
 
-        Raises DatabaseError, and for an idempotent request InProgress or KeyReused.
+        Raises DatabaseError, InProgress and KeyReused.
         """
         if idempotent is None:
             new = await self._classify(drawings, request_id, client)
@@ -68,16 +66,16 @@ class ClassifyService:
         return answer.body
 
     def preview(self, pixels: bytes) -> PreviewResponse:
-        """Classify one drawing of 784 bytes and return the network's input too; store nothing."""
+        """Classify one drawing of 784 bytes; store nothing."""
         (answer,) = self._classifier.classify_batch(images_of([pixels]))
         normalised = rows_of(normalise_pixels(pixels))
         return PreviewResponse(**answer, model_version=self._classifier.version, normalised=normalised)
 
     async def _classify(self, drawings: list[bytes], request_id: str, client: str) -> list[NewPrediction]:
         if len(drawings) == 1:
-            # On the event loop: one drawing takes 0.1 ms, and a batch tens of milliseconds.
+            # On the event loop, because it takes 0.1 ms.
             return classify_drawings(self._classifier, drawings, request_id=request_id, client=client)
-        # Released before the write, because the database may hang.
+        # Not held during the write, because the database may hang.
         async with self._batch_slot:
             return await asyncio.to_thread(
                 classify_drawings, self._classifier, drawings, request_id=request_id, client=client
@@ -109,7 +107,7 @@ def classify_drawings(
 
 
 def store_predictions(session: Session, predictions: Sequence[NewPrediction]) -> list[ClassifyResponse]:
-    """Store at least one prediction with its drawing; return the answers in the same order."""
+    """Store at least one prediction; return the answers in the same order."""
     ids, created_at = add_predictions(session, predictions)
     return [
         ClassifyResponse(

@@ -1,28 +1,28 @@
-"""Errors of the services. Nothing was changed when one is raised; its text is for people."""
+"""Errors after which nothing has changed; their texts are shown to people."""
 
 
 class ServiceError(Exception):
-    """The request cannot be carried out."""
+    """Base class."""
 
 
 class NotFound(ServiceError):
-    """The prediction or drawing does not exist."""
+    """No such prediction or drawing."""
 
 
 class PreconditionFailed(ServiceError):
-    """The record has changed since the caller read it."""
+    """The record has changed since it was read."""
 
 
 class InProgress(ServiceError):
-    """Another request with the same idempotency key is in progress."""
+    """The same idempotent request is running."""
 
 
 class KeyReused(ServiceError):
-    """The idempotency key was used for a different request."""
+    """The idempotency key belongs to another request."""
 
 
 class InvalidInput(ServiceError):
-    """An input has the right type and cannot be used. `place` is its name."""
+    """The input named `place` cannot be used."""
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(reason)

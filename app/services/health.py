@@ -1,4 +1,4 @@
-"""Whether a drawing sent now could be classified and stored."""
+"""Whether drawings can be classified and stored."""
 
 import asyncio
 import time
@@ -8,14 +8,13 @@ from typing import Final
 from app.classifier import Classifier
 from app.database import Database
 
-# A check commits a write, and anybody may ask for one.
+# A check commits, and needs no key.
 KEEP_S: Final = 1.0
-# For each check of the database.
 TIMEOUT_S: Final = 2.0
 
 
 class Readiness:
-    """Checks of the model, the schema and a write; all callers within a second share an outcome."""
+    """Checks of model, schema and a write, shared by all callers within KEEP_S."""
 
     def __init__(self, classifier: Classifier, database: Database) -> None:
         self._classifier = classifier
@@ -25,7 +24,7 @@ class Readiness:
         self._checks: dict[str, str] = {}
 
     async def check(self) -> dict[str, str]:
-        """Return `ok` or the problem for each check, by name."""
+        """Return `ok` or a problem for each check."""
         async with self._lock:
             if time.monotonic() - self._checked_at >= KEEP_S:
                 self._checks = {

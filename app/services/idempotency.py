@@ -1,4 +1,4 @@
-"""Idempotency keys: a request that is sent again gets the stored answer."""
+"""Answer a repeated request with the stored answer."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -13,41 +13,39 @@ from app.services.errors import InProgress, KeyReused
 
 KEPT: Final = timedelta(hours=24)
 
-# Each new key deletes some expired ones, so nothing else has to, and no request waits for many.
+# Every new key deletes some expired ones.
 DELETE_BATCH_SIZE: Final = 20
 
 _IN_PROGRESS: Final = "Another request with this key is in progress; try again later"
 
 
 class IdempotentRequest(NamedTuple):
-    """A client, its key, and a checksum of the request."""
-
     client: str
     key: str
     sha256: str
 
     @classmethod
     def of(cls, client: str, key: str, route: str, drawings: Sequence[bytes]) -> "IdempotentRequest":
-        """Take the route and its drawings: the body itself may differ, as a form's boundary does."""
+        # Not of the body, since a form has another boundary each time.
         return cls(client, key, hashlib.sha256(route.encode() + b"\0" + b"".join(drawings)).hexdigest())
 
 
 class Answer(NamedTuple):
-    """The body of an answer, and the ids of the predictions stored for it: none for a repeated request."""
+    """A response body, and the ids stored for it: none for a repeated request."""
 
     body: str
     ids: list[int]
 
 
 class RequestsInProgress:
-    """The idempotent requests in progress in this process."""
+    """The idempotent requests that this process is answering."""
 
     def __init__(self) -> None:
         self._keys: set[tuple[str, str]] = set()
 
     @contextmanager
     def exclusive(self, request: IdempotentRequest) -> Iterator[None]:
-        """Run a block for one request per client and key; raise InProgress for a second one."""
+        """Raise InProgress if the block is running for the same client and key."""
         key = (request.client, request.key)
         if key in self._keys:
             raise InProgress(_IN_PROGRESS)
@@ -59,11 +57,7 @@ class RequestsInProgress:
 
 
 def answer_once(session: Session, request: IdempotentRequest, answer: Callable[[], Answer]) -> Answer:
-    """Return the stored answer to the request; if there is none, answer it and store the answer in the transaction.
-
-    Raises KeyReused if the key came with a different request within 24 hours, and InProgress if another process
-    answers the request at the same time.
-    """
+    """Return the stored answer, or make one and store it; raise KeyReused, or InProgress in another process."""
     now = datetime.now(UTC)
     since = now - KEPT
     before = find_answer(session, request.client, request.key, since=since)

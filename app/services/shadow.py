@@ -1,7 +1,4 @@
-"""The shadow model: a second model classifies the stored drawings in the background.
-
-Its failures never reach a client: drawings that it cannot classify or store are skipped and counted in the log.
-"""
+"""The shadow model classifies stored drawings in the background; it skips what fails."""
 
 import asyncio
 import logging
@@ -17,14 +14,14 @@ from app.throttled_log import ThrottledLog
 
 log = logging.getLogger("pixelwise")
 
-# Drawings: some seconds of the heaviest traffic, in less than 2 MB.
+# Some seconds of the heaviest traffic, in 2 MB.
 QUEUE_SIZE: Final = 2000
 BATCH_SIZE: Final = 64
 
-# Requests wait for these commits too, so drawings that arrive within this time share one.
+# Drawings that arrive within this time share a commit, for which requests wait too.
 PAUSE_S: Final = 0.25
 
-# How long the end of the service waits for the queue.
+# For the queue when the service ends.
 GRACE_S: Final = 2.0
 
 
@@ -34,10 +31,8 @@ class _Drawing(NamedTuple):
 
 
 class Shadow:
-    """A queue of drawings, and the task that classifies them with the second model."""
-
     def __init__(self, classifier: Classifier, database: Database) -> None:
-        """Start the task on the running event loop."""
+        """Start on the running event loop."""
         self.classifier = classifier
         self._database = database
         self._queue: asyncio.Queue[_Drawing] = asyncio.Queue(QUEUE_SIZE)
@@ -47,7 +42,7 @@ class Shadow:
         self._task = asyncio.create_task(self._work())
 
     def offer(self, ids: Sequence[int], pixels: Sequence[bytes]) -> None:
-        """Queue drawings of 784 bytes; skip those for which the queue has no room."""
+        """Queue drawings of 784 bytes, as far as there is room."""
         room = QUEUE_SIZE - self._queue.qsize()
         for drawing in map(_Drawing, ids[:room], pixels[:room]):
             self._queue.put_nowait(drawing)
@@ -55,7 +50,7 @@ class Shadow:
             self._skip(len(ids) - room, "more arrive than it can score")
 
     async def end(self) -> None:
-        """Work on the queue for two seconds at most, then stop."""
+        """Finish the queue, within GRACE_S."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._queue.join(), GRACE_S)
         self._task.cancel()
@@ -76,7 +71,7 @@ class Shadow:
             except asyncio.CancelledError:
                 self._skip(len(drawings), "the service ended")
                 raise
-            except Exception as error:  # noqa: BLE001  # The next drawings are classified whatever happens to these.
+            except Exception as error:  # noqa: BLE001  # The next drawings may succeed.
                 self._skip(len(drawings), f"{type(error).__name__}: {error}")
             finally:
                 for _ in drawings:

@@ -1,1 +1,1 @@
-"""The routes, one file for each subject."""
+"""The routes."""

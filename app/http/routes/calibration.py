@@ -20,8 +20,5 @@ router = APIRouter(prefix="/stats", tags=["stats"])
     summary="Compare confidence with accuracy",
 )
 async def get_calibration(request: Request, query: Annotated[CalibrationQuery, Query()]) -> Calibration:
-    """Compare the confidence of predictions with how often their labels confirm them.
-
-    With fewer than 200 labelled predictions the answer is `not enough data`.
-    """
+    """Compare confidence with accuracy on labelled predictions; needs at least 200 of them."""
     return await runtime_of(request).database.scan(lambda session: calibration.calibration(session, query))

@@ -1,4 +1,4 @@
-"""`POST /classify…`: classify drawings and store the predictions."""
+"""`POST /classify…`."""
 
 import asyncio
 from typing import Any
@@ -40,9 +40,8 @@ def _schema(name: str) -> dict[str, Any]:
 async def classify_drawing(request: Request, client: Client) -> Response:
     """Return which digit the drawing shows.
 
-    The drawing is 28 rows of 28 integers, 0 for background and 255 for ink. Position, size and line width of the digit
-    do not matter. **A 200 means that the row with this `id` is on disk.** If it cannot be stored, the response is 503
-    or 507 and nothing is stored.
+    A drawing has 28 rows of 28 integers, 0 for background and 255 for ink. **A 200 means that the prediction is stored
+    on disk.**
     """
     await runtime_of(request).rate_limiter.count_drawings(request)
     return await _classified(request, client, [parse_drawing(await request.body())])
@@ -56,9 +55,9 @@ async def classify_drawing(request: Request, client: Client) -> Response:
     summary="Classify a drawing without storing it",
 )
 async def classify_preview(request: Request, client: Client) -> Response:
-    """Return the prediction for a drawing, and the drawing as the network sees it. **Nothing is stored.**
+    """Return the prediction, and the drawing as the network sees it. **Nothing is stored.**
 
-    Use it to show a prediction while a person is still drawing. Previews count towards PREVIEW_LIMIT, not RATE_LIMIT.
+    Previews count towards PREVIEW_LIMIT.
     """
     runtime = runtime_of(request)
     await runtime.rate_limiter.count_preview(request)
@@ -75,17 +74,15 @@ async def classify_preview(request: Request, client: Client) -> Response:
     summary="Classify up to 1,000 drawings and store the predictions",
 )
 async def classify_batch(request: Request, client: Client) -> Response:
-    """Return which digits the drawings show. If one is invalid or cannot be stored, none is stored.
+    """Return which digits the drawings show, in the same order, and store all predictions or none.
 
-    The body is JSON, or `application/octet-stream` with 784 bytes for each drawing, row by row. The results have the
-    order of the drawings and are stored in one transaction. Each drawing counts towards RATE_LIMIT.
+    The body is JSON or, as `application/octet-stream`, 784 bytes for each drawing, row by row.
     """
     runtime = runtime_of(request)
     await runtime.rate_limiter.count_drawings(request)
     with runtime.large_bodies.admit():
         body = await request.body()
         async with runtime.large_bodies.slot():
-            # In a thread: parsing 1,000 drawings takes tens of milliseconds.
             drawings = await asyncio.to_thread(split_batch if media_type(request) == RAW else parse_batch, body)
             await runtime.rate_limiter.count_drawings(request, len(drawings), counted=1)
         return await _classified(request, client, drawings, as_batch=True)
@@ -111,10 +108,8 @@ async def classify_batch(request: Request, client: Client) -> Response:
 async def classify_image(request: Request, client: Client) -> Response:
     """Return which digit an image file shows, dark on light or light on dark.
 
-    The ink is found, scaled to 28 x 28 and stored like any other drawing. A photograph may be noisy, unevenly lit and
-    partly in shadow; the sheet should fill it and show only one digit. On a transparent background strokes may have
-    any colour. Of an animation the first frame is used. An image may have 25 megapixels and 8 MiB. An image of 28 x 28
-    pixels, white on black, is used as it is.
+    It may have 25 megapixels and 8 MiB, and should show one digit only. White on black at 28 x 28 pixels is used as it
+    is.
     """
     runtime = runtime_of(request)
     await runtime.rate_limiter.count_drawings(request)

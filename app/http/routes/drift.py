@@ -20,9 +20,5 @@ router = APIRouter(prefix="/stats", tags=["stats"])
     summary="Compare new drawings and predictions with older ones",
 )
 async def get_drift(request: Request, query: Annotated[DriftQuery, Query()]) -> Drift:
-    """Compare the newest drawings with the ones before them: predicted digits, confidence and ink statistics.
-
-    A signal drifts if its difference is both significant (`adjusted_p`) and large (`psi`). With fewer than 300 drawings
-    in the window or in the reference the answer is `not enough data`.
-    """
+    """Compare digits, confidence and ink of new drawings with older ones, at least 300 each."""
     return await runtime_of(request).database.scan(lambda session: drift.drift(session, query))

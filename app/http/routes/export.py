@@ -1,4 +1,4 @@
-"""`GET /export`: predictions and drawings as a file, streamed from one state of the database."""
+"""`GET /export`."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger("pixelwise")
 router = APIRouter(tags=["export"])
 
 STALLED_S: Final = 60.0
-"""Seconds a client may take to receive one piece. Otherwise a stalled client would keep a transaction open."""
+"""Time for a client to receive a piece; meanwhile a transaction is open."""
 
 _MEDIA_TYPES: Final = {
     ExportFormat.NPZ: "application/zip",
@@ -39,22 +39,16 @@ _HEADERS: Final[dict[str, Any]] = {
 
 
 class Download(StreamingResponse):
-    """A streamed file that ends its transaction when the client disconnects or stalls.
-
-    After an error the body has no end, so that clients notice that it is incomplete.
-    """
+    """A streamed file, stopped if the client disconnects or stalls; clients notice an incomplete body."""
 
     def __init__(self, pieces: AsyncGenerator[bytes], name: str, **more: Any) -> None:
-        """Take the pieces, the filename, and arguments of StreamingResponse."""
         super().__init__(pieces, **more)
         self.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         self.headers["Cache-Control"] = "no-store"
         self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the pieces, one by one."""
-        # Starlette would cancel what is still awaited at a disconnect, such as the thread that returns the connection
-        # to the pool.
+        # At a disconnect Starlette would cancel the thread that returns the connection to the pool.
         disconnected = asyncio.create_task(self.listen_for_disconnect(receive))
         try:
             async with aclosing(self._pieces):
@@ -92,11 +86,9 @@ async def _was_sent(send: Send, part: Message) -> bool:
     summary="Download predictions and drawings",
 )
 async def export(request: Request, query: Annotated[ExportQuery, Query()]) -> Response:
-    """Download the labelled drawings, or all with `include_unlabelled`, as one file from one state of the database.
+    """Download the labelled drawings, or all with `include_unlabelled`, as of one moment.
 
-    An NPZ file has the arrays of Keras's MNIST (`x_train`, `y_train`, `x_test`, `y_test`); `python -m training` reads
-    it. A drawing is always in the same split. The `X-Export-Manifest` header describes the file. Two exports may run at
-    once.
+    An NPZ file has the arrays of Keras's MNIST; `python -m training` reads it. A drawing is always in the same split.
     """
 
     def work(session: Session) -> Iterator[ExportManifest | bytes]:

@@ -1,4 +1,4 @@
-"""`GET /health…`: whether the service responds, and whether it can store predictions."""
+"""`GET /health…`."""
 
 from fastapi import APIRouter, Request
 
@@ -12,13 +12,13 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 @router.get("", summary="Check that the service responds, and get its model version")
 async def health(request: Request) -> HealthWithModel:
-    """Return `ok` and the model version. Does not use the database; see `/health/ready`."""
+    """Return `ok` and the model version, without using the database."""
     return HealthWithModel(status="ok", model_version=runtime_of(request).classifier.version)
 
 
 @router.get("/live", summary="Check that the service responds")
 async def live() -> Health:
-    """Return `ok` without any checks, for supervisors that restart a process that hangs."""
+    """Return `ok` without any checks."""
     return Health(status="ok")
 
 
@@ -31,7 +31,7 @@ _FULL = "database or disk is full"
     summary="Check that drawings can be classified and stored",
 )
 async def ready(request: Request) -> Readiness:
-    """Check the model, the schema and a write to the database. A 503 names the failed checks."""
+    """Check the model, the schema and a write."""
     checks = await runtime_of(request).readiness.check()
     if any(state != "ok" for state in checks.values()):
         raise NotReady(checks)

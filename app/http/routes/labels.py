@@ -1,4 +1,4 @@
-"""`/results/{id}/label` and `/results/{id}/labels`."""
+"""`/results/{id}/label…`."""
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
@@ -25,10 +25,7 @@ router = APIRouter(tags=["labels"])
 async def set_label(
     request: Request, prediction_id: PredictionId, body: LabelUpdate, client: Client, if_match: IfMatch = None
 ) -> Response:
-    """Set which digit a drawing shows, or `none` if it shows no digit. Setting the predicted digit confirms it.
-
-    Labels are never changed or deleted; the latest one is used everywhere.
-    """
+    """Set which digit a drawing shows, or `none`. Earlier labels are kept; the latest one is used."""
 
     def write(session: Session) -> Record:
         return labels.set_label(session, prediction_id, body, client, tags_of(if_match))
@@ -43,5 +40,5 @@ async def set_label(
     summary="List the labels of a drawing",
 )
 async def list_labels(request: Request, prediction_id: PredictionId) -> LabelHistory:
-    """List every label of a prediction, newest first, with its source and time."""
+    """List all labels of a prediction, newest first."""
     return await runtime_of(request).database.read(lambda session: labels.list_labels(session, prediction_id))

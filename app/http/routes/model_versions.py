@@ -1,4 +1,4 @@
-"""`GET /models`: all model versions."""
+"""`GET /models`."""
 
 from fastapi import APIRouter, Request
 
@@ -18,9 +18,9 @@ router = APIRouter(tags=["model versions"])
     summary="List the model versions and their accuracy",
 )
 async def list_models(request: Request) -> ModelVersions:
-    """List the models that are loaded or have predictions: loaded ones first, then the most recently used.
+    """List the models that are loaded or have predictions, loaded ones first.
 
-    A shadow model is compared with the predictions that were returned for the same drawings.
+    A shadow model is compared with the stored predictions.
     """
     runtime = runtime_of(request)
     loaded: dict[model_versions.Role, model_versions.LoadedModel] = {"live": runtime.classifier}

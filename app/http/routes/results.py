@@ -1,4 +1,4 @@
-"""`/results…`: list, read, annotate and delete predictions."""
+"""`/results…`."""
 
 from typing import Annotated
 from urllib.parse import urlencode
@@ -32,11 +32,7 @@ PredictionId = Annotated[int, Path(alias="id", ge=1, le=LAST_ID, description="Th
     summary="List predictions, newest first",
 )
 async def list_results(request: Request, response: Response, query: Annotated[ResultsQuery, Query()]) -> ResultsPage:
-    """List stored predictions, newest first: by `id`, or by `created_at` if `since` or `until` is given.
-
-    Filters are combined with AND. Follow `next`, or the `Link` header, until it is null; new predictions neither repeat
-    nor hide others.
-    """
+    """List predictions; follow the `Link` header, or pass `next` as `cursor`, for the next page."""
     page = await runtime_of(request).database.read(lambda session: results.list_page(session, query))
     if page.next is not None:
         parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
@@ -57,7 +53,7 @@ async def list_results(request: Request, response: Response, query: Annotated[Re
     summary="Get a prediction",
 )
 async def get_result(request: Request, prediction_id: PredictionId, if_none_match: IfNoneMatch = None) -> Response:
-    """Return one prediction with its scores, notes and latest label."""
+    """Return a prediction with its scores, notes and latest label."""
     record = await runtime_of(request).database.read(lambda session: results.get(session, prediction_id))
     if is_known(if_none_match, record.tag):
         return Response(status_code=304, headers={"ETag": etag(record.tag)})
@@ -90,7 +86,7 @@ async def update_notes(
     summary="Delete a prediction",
 )
 async def delete_result(request: Request, prediction_id: PredictionId, if_match: IfMatch = None) -> None:
-    """Delete a prediction, its drawing and its labels. The id is never reused."""
+    """Delete a prediction, its drawing and its labels."""
     await runtime_of(request).database.write(lambda session: results.delete(session, prediction_id, tags_of(if_match)))
 
 
@@ -114,11 +110,11 @@ async def get_drawing(
     """Return the 28 x 28 pixels as received, as a PNG."""
     pixels = await runtime_of(request).database.read(lambda session: results.get_drawing(session, prediction_id))
     picture = write_png(normalise_pixels(pixels) if normalised else pixels)
-    # A drawing never changes. Private, because reading it needs the key.
+    # Drawings never change; reading one needs the key.
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=31536000, immutable"})
 
 
 def record_response(record: Record) -> Response:
-    """Return the record with its ETag. Caches must revalidate it, because notes and labels change."""
+    """Return the record with its ETag."""
     headers = {"ETag": etag(record.tag), "Cache-Control": "no-cache"}
     return Response(record.result.model_dump_json(), media_type="application/json", headers=headers)

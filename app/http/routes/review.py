@@ -1,4 +1,4 @@
-"""`GET /review`: drawings to label next."""
+"""`GET /review`."""
 
 from typing import Annotated
 
@@ -20,15 +20,10 @@ router = APIRouter(tags=["labels"])
     summary="Get the drawings to label next",
 )
 async def get_review(request: Request, response: Response, query: Annotated[ReviewQuery, Query()]) -> ReviewPage:
-    """Return unlabelled drawings, no two of them nearly identical. Look at them, then `PUT` their labels.
+    """Return the most uncertain unlabelled drawings, without near-duplicates, and reserve them for ten minutes.
 
-    One in five is a random sample of all drawings, labelled or not, so that the accuracy on the sample is the accuracy
-    of the model; the sample comes first. The others are those whose two highest scores are closest together.
-
-    A returned drawing is reserved for ten minutes. Calls with the same `reviewer` return the drawings reserved for that
-    name first; calls without one return different drawings each time. A labelled drawing is not returned again. The
-    page is shorter, or empty, when there are no more.
+    One in five is a random sample, which measures the model's accuracy. Calls with the same `reviewer` first return
+    what is reserved for that name.
     """
-    # Every call returns other drawings.
     response.headers["Cache-Control"] = "no-store"
     return await runtime_of(request).database.write(lambda session: review.offer(session, query))

@@ -12,7 +12,7 @@ from app.services import stats
 
 router = APIRouter(prefix="/stats", tags=["stats"])
 
-# This many rows are counted as fast as a page of results is read, so they need no scan thread.
+# Counted as fast as a page of results is read.
 MAX_READ: Final = 10_000
 
 
@@ -23,11 +23,7 @@ MAX_READ: Final = 10_000
     summary="Count predictions, with confidence and accuracy",
 )
 async def get_stats(request: Request, query: Annotated[StatsQuery, Query()]) -> Stats:
-    """Count predictions, with their confidence and accuracy, by digit and by model version.
-
-    `last=100` selects the newest 100. Accuracy compares with the latest labels. Only `accuracy_random` estimates the
-    accuracy over all drawings, because people label uncertain drawings more often than others.
-    """
+    """Count predictions by digit and model version; only `accuracy_random` estimates the overall accuracy."""
     database = runtime_of(request).database
     run = database.read if query.last is not None and query.last <= MAX_READ else database.scan
     return await run(lambda session: stats.get_stats(session, query))
@@ -40,8 +36,5 @@ async def get_stats(request: Request, query: Annotated[StatsQuery, Query()]) -> 
     summary="Count predictions by hour, day or week",
 )
 async def get_timeline(request: Request, query: Annotated[TimelineQuery, Query()]) -> Timeline:
-    """Count predictions by hour, day or week in UTC, with confidence and accuracy; at most 1,000 buckets.
-
-    Only predictions between `since` and `until` are counted, so the first and the last bucket may be incomplete.
-    """
+    """Count predictions in at most 1,000 buckets, in UTC."""
     return await runtime_of(request).database.scan(lambda session: stats.get_timeline(session, query))
