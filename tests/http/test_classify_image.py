@@ -253,7 +253,8 @@ def test_many_images_at_once_are_all_answered(start: Start, sqlite_url: str) -> 
 def test_documentation_offers_a_file_for_the_image_and_both_bodies_of_a_batch() -> None:
     paths = app.openapi()["paths"]
     image = paths[URL]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert (image["required"], image["properties"]) == (["file"], {"file": {"type": "string", "format": "binary"}})
+    file = {"type": "string", "format": "binary", "description": f"{FORMAT_NAMES}."}
+    assert (image["required"], image["properties"]) == (["file"], {"file": file})
     batch = paths["/classify/batch"]["post"]["requestBody"]
     assert batch["required"] is True
     assert batch["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/BatchRequest"}

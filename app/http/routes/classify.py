@@ -40,8 +40,8 @@ def _schema(name: str) -> dict[str, Any]:
 async def classify_drawing(request: Request, client: Client) -> Response:
     """Return which digit the drawing shows.
 
-    A drawing has 28 rows of 28 integers, 0 for background and 255 for ink. **A 200 means that the prediction is stored
-    on disk.**
+    A drawing has 28 rows of 28 integers, 0 for background and 255 for ink. **After a 200 the prediction is on disk**;
+    after an error nothing is stored, unless `stored` is `unknown`.
     """
     await runtime_of(request).rate_limiter.count_drawings(request)
     return await _classified(request, client, [parse_drawing(await request.body())])
