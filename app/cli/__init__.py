@@ -1,1 +1,4 @@
-"""The command line, one file for each subject. It does what HTTP does, by the same services, on the database itself."""
+"""The command line, one module for each subject.
+
+Functions import what is slow to load (services, database, model), so that `--help` is fast.
+"""

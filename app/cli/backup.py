@@ -1,67 +1,41 @@
 """`backup`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.progress import Progress
 
 from app.cli import context
-from app.cli.exit_codes import Failure, Status
-from app.cli.terminal import Json, print_json, progress, say
-from app.schemas.backup import BackupManifest
+from app.cli.options import Json
+from app.cli.tables import format_prediction_count
+from app.cli.terminal import print_json, progress_bar, say
 
-FOLDER: Final = Path("backups")
-KEPT: Final = 7
+DEFAULT_FOLDER: Final = Path("backups")
+DEFAULT_KEEP: Final = 7
 
 
 def backup(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Made if it is not there.")] = FOLDER,
-    keep: Annotated[int, typer.Option(min=1, metavar="<int>", help="The oldest of more are deleted.")] = KEPT,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder for backups; created if missing.")
+    ] = DEFAULT_FOLDER,
+    keep: Annotated[
+        int, typer.Option(min=1, metavar="<int>", help="How many backups to keep; older ones are deleted.")
+    ] = DEFAULT_KEEP,
     as_json: Json = False,
 ) -> None:
-    """Copy the database into a file, beside a running service.
+    """Back up the database, beside a running service.
 
-    The file is checked before it gets its name. FILE.manifest.json, beside it, says what it holds. PostgreSQL's
-    pg_dump must be installed where that is the database.
+    The file is checked, and described by FILE.manifest.json. PostgreSQL needs pg_dump.
 
     Every night: python -m app backup /var/backups/pixelwise --keep 30
     """
-    # Imported in the commands because what lies behind it takes longer to load than `--help` may.
     from app.services.backup import back_up
 
-    with copy_errors(), progress() as bars, context.opened(at_any_revision=True) as database:
-        file, manifest = back_up(database, folder, keep, Steps(bars).show)
+    with progress_bar("Opening") as progress, context.open_database(at_any_revision=True) as database:
+        file, manifest = back_up(database, folder, keep, progress)
     if as_json:
         print_json(manifest)
         return
-    say(f"Wrote {file}: {size_of(manifest)}, {manifest.size:,} bytes.")
+    say(f"Wrote {file}: {format_prediction_count(manifest)}, {manifest.size:,} bytes.")
     if manifest.orphans:
-        say(f"{manifest.orphans} rows refer to rows that are gone, deleted without PRAGMA foreign_keys=ON.")
-
-
-def size_of(manifest: BackupManifest) -> str:
-    return f"{manifest.rows.get('predictions', 0):,} predictions"
-
-
-@contextmanager
-def copy_errors() -> Iterator[None]:
-    from app.database.sqlite.copies import CopyError
-
-    try:
-        yield
-    except CopyError as error:
-        raise Failure(str(error), Status.NOT_DONE) from error
-
-
-class Steps:
-    """One bar after the other, each for what is being done."""
-
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._task = bars.add_task("Opening", total=None)
-
-    def show(self, step: str, done: int, total: int | None) -> None:
-        self._bars.update(self._task, description=step, completed=done, total=total)
+        say(f"{manifest.orphans} rows refer to deleted rows; they were deleted without PRAGMA foreign_keys=ON.")

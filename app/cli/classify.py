@@ -1,4 +1,4 @@
-"""`classify`: digits are read from pictures in files, and the answers are remembered."""
+"""`classify`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,16 +10,16 @@ import typer
 from pydantic import BaseModel
 
 from app.cli import context
-from app.cli.exit_codes import Failure
-from app.cli.results import CLIENT
+from app.cli.exit_codes import CommandError
+from app.cli.options import Json
 from app.cli.tables import print_table
-from app.cli.terminal import Json, print_json, progress
+from app.cli.terminal import print_json, progress_bar
 from app.drawings.formats import FORMAT_NAMES
 from app.schemas.classify import ClassifyResponse
 
 
-class Classified(BaseModel):
-    """What was read from one file; without an id and a time when it was not remembered."""
+class ClassifiedFile(BaseModel):
+    """The prediction for one file; id and time are None if it is not stored."""
 
     file: str
     id: int | None
@@ -31,60 +31,65 @@ class Classified(BaseModel):
 
 
 def classify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=f"{FORMAT_NAMES}, of any size.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Answer, and remember nothing.")] = False,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help=f"{FORMAT_NAMES}; dark on light or light on dark."),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Classify, but store nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Read the digit in each picture, and remember the answers.
+    """Classify the digits in pictures and store the predictions.
 
-    Dark on light or light on dark, of any size and anywhere in the picture. All are remembered, or none when one of the
-    files cannot be read. With --json there is a line for each.
+    If one file cannot be read, nothing is stored. --json prints one line for each file.
 
     Example: python -m app classify seven.png --dry-run
     """
-    found = _classified(files, dry_run=dry_run)
+    classified = _classify_files(files, dry_run=dry_run)
     if as_json:
-        print_json(*found)
+        print_json(*classified)
     else:
-        rows = [(one.file, one.prediction, one.confidence, one.id) for one in found]
+        rows = [(one.file, one.prediction, one.confidence, one.id) for one in classified]
         print_table(("file", "prediction", "confidence", "id"), rows)
 
 
-def _classified(files: list[Path], *, dry_run: bool) -> list[Classified]:
-    # Imported here because what lies behind it takes longer to load than `--help` may.
+def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]:
+    from app.classifier import get_classifier
     from app.services.classify import classify_drawings, store_predictions
 
-    with progress() as bars:
-        drawings = [_drawing(file) for file in bars.track(files, description="Reading")]
-    # One run is one request.
-    answers = classify_drawings(context.loaded_model(), drawings, request_id=uuid4().hex, client=CLIENT)
-    kept: Sequence[ClassifyResponse | None] = [None] * len(answers)
+    drawings = _read_drawings(files)
+    answers = classify_drawings(get_classifier(), drawings, request_id=uuid4().hex, client=context.CLIENT)
+    stored: Sequence[ClassifyResponse | None] = [None] * len(answers)
     if not dry_run:
-        kept = context.write(lambda session: store_predictions(session, answers))
+        stored = context.write(lambda session: store_predictions(session, answers))
     return [
-        Classified(
-            file=_name(file),
-            id=stored and stored.id,
-            prediction=new.prediction,
-            confidence=new.confidence,
-            scores=new.scores,
-            model_version=new.model_version,
-            created_at=stored and stored.created_at,
+        ClassifiedFile(
+            file=_printable_name(file),
+            id=row and row.id,
+            prediction=answer.prediction,
+            confidence=answer.confidence,
+            scores=answer.scores,
+            model_version=answer.model_version,
+            created_at=row and row.created_at,
         )
-        for file, new, stored in zip(files, answers, kept, strict=True)
+        for file, answer, row in zip(files, answers, stored, strict=True)
     ]
 
 
-def _drawing(file: Path) -> bytes:
-    """Return the 784 pixels in a file; raise Failure when there is no image in it, OSError when it cannot be read."""
+def _read_drawings(files: list[Path]) -> list[bytes]:
+    """Return the 784 pixels of each file; raise CommandError for a file that is not an image."""
     from app.drawings.image_files import ImageError, read_image
 
-    try:
-        return read_image(file.read_bytes()).tobytes()
-    except ImageError as error:
-        raise Failure(f"{file}: {error} Nothing was remembered.") from error
+    drawings = []
+    with progress_bar("Reading") as progress:
+        for done, file in enumerate(files):
+            progress("Reading", done, len(files))
+            try:
+                drawings.append(read_image(file.read_bytes()).tobytes())
+            except ImageError as error:
+                raise CommandError(f"{file}: {error} Nothing was stored.") from error
+    return drawings
 
 
-def _name(file: Path) -> str:
-    """Return a file's name; bytes of it that are no UTF-8 by their numbers."""
+def _printable_name(file: Path) -> str:
+    """Escape bytes that are not UTF-8."""
     return str(file).encode(errors="backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""A drawing in a terminal: two rows of pixels in one line of characters, since a character is twice as high as wide."""
+"""Drawings in a terminal."""
 
 from typing import Final
 
@@ -8,15 +8,15 @@ from rich.text import Text
 from app.cli.terminal import output
 from app.drawings.shape import SIDE
 
-# By which of the two pixels is ink: neither, the upper, the lower, both.
+# Index: 1 for ink in the upper pixel, plus 2 for ink in the lower one.
 _BLOCKS: Final = " ▀▄█"
-# Ink is what is darker than this share of the darkest pixel: a faint drawing shows as well as a bold one.
-_INK_SHARE: Final = 0.4
+# Relative to the darkest pixel, so that faint drawings show.
+_INK_THRESHOLD: Final = 0.4
 
 
 def blocks(pixels: bytes) -> list[str]:
     """Return 784 pixels, 0 for background and 255 for ink, as 14 lines of 28 characters."""
-    threshold = max(max(pixels) * _INK_SHARE, 1)
+    threshold = max(max(pixels) * _INK_THRESHOLD, 1)
     ink = [pixel >= threshold for pixel in pixels]
     rows = [ink[start : start + SIDE] for start in range(0, len(ink), SIDE)]
     return [
@@ -26,5 +26,5 @@ def blocks(pixels: bytes) -> list[str]:
 
 
 def print_drawing(pixels: bytes) -> None:
-    """Print the 784 pixels in a frame, so that a digit in a corner is seen to be there."""
+    """Print 784 pixels in a frame."""
     output().print(Panel.fit(Text("\n".join(blocks(pixels)), no_wrap=True), padding=0))

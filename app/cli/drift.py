@@ -5,73 +5,74 @@ from typing import Annotated
 import typer
 
 from app.cli import context
-from app.cli.exit_codes import Status
-from app.cli.options import takes
-from app.cli.tables import print_facts, print_table, written
-from app.cli.terminal import Json, print_json, say
+from app.cli.exit_codes import ExitCode
+from app.cli.options import Json, query_options
+from app.cli.tables import format_value, print_facts, print_table
+from app.cli.terminal import print_json, say
 from app.schemas.drift import Drift, DriftQuery, Window
 
 
-@takes(DriftQuery)
+@query_options(DriftQuery)
 def drift(
     query: DriftQuery,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help=f"Exit with {Status.NOT_DONE:d} when there is drift, for cron.")
+        bool, typer.Option("--exit-code", help=f"Exit with {ExitCode.FAILURE:d} if there is drift, for cron.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare the newest drawings and answers with those before.
+    """Compare the newest drawings with earlier ones.
 
-    Drift is when the digits, the confidence or the ink differ, by much and not by chance.
+    Drift is a large and significant difference in digits, confidence or ink.
 
-    Every night: python -m app drift --exit-code || echo "It has changed."
+    Every night: python -m app drift --exit-code || echo "The drawings have changed."
     """
-    from app.services.drift import drift as compare
+    from app.services.drift import drift as get_drift
 
-    found = context.read(lambda session: compare(session, query))
+    found = context.read(lambda session: get_drift(session, query))
     if as_json:
         print_json(found)
     else:
         _print_drift(found)
     if exit_code and found.status == "drift":
-        raise typer.Exit(Status.NOT_DONE)
+        raise typer.Exit(ExitCode.FAILURE)
 
 
-def _print_drift(found: Drift) -> None:
+def _print_drift(drift: Drift) -> None:
     print_facts(
         {
-            "status": found.status,
-            "window": _described(found.window, found.needed),
-            "reference": _described(found.reference, found.needed),
+            "status": drift.status,
+            "window": _describe(drift.window, drift.needed),
+            "reference": _describe(drift.reference, drift.needed),
         }
     )
-    if found.signals:
-        print_table(
-            ("signal", "window", "reference", "p", "psi", "needed", "drifted"),
-            [
-                (
-                    signal.name,
-                    _mean(signal.window),
-                    _mean(signal.reference),
-                    signal.adjusted_p,
-                    signal.psi,
-                    signal.psi_threshold,
-                    signal.drifted,
-                )
-                for signal in found.signals
-            ],
-            below=True,
-        )
-        say(f"A signal drifts when p is below {found.thresholds.p:g} and psi at least what is needed.")
-
-
-def _described(window: Window, needed: int) -> str:
-    text = (
-        f"{window.count} drawings, {written(window.since)} to {written(window.until)} UTC" if window.count else "none"
+    if not drift.signals:
+        return
+    print_table(
+        ("signal", "window", "reference", "p", "psi", "threshold", "drifted"),
+        [
+            (
+                signal.name,
+                _mean(signal.window),
+                _mean(signal.reference),
+                signal.adjusted_p,
+                signal.psi,
+                signal.psi_threshold,
+                signal.drifted,
+            )
+            for signal in drift.signals
+        ],
+        blank_before=True,
     )
-    return f"{text} (it takes {needed})" if window.count < needed else text
+    say(f"A signal has drifted if p is below {drift.thresholds.p:g} and psi is at least its threshold.")
 
 
-def _mean(known: float | dict[str, float]) -> float | None:
-    """Return the mean; the shares of the digits would fill the line."""
-    return known if isinstance(known, float) else None
+def _describe(window: Window, needed: int) -> str:
+    text = "none"
+    if window.count:
+        text = f"{window.count} drawings, {format_value(window.since)} to {format_value(window.until)} UTC"
+    return f"{text} (needs {needed})" if window.count < needed else text
+
+
+def _mean(value: float | dict[str, float]) -> float | None:
+    """Return a mean; the shares of ten digits would not fit."""
+    return value if isinstance(value, float) else None

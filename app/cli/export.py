@@ -1,4 +1,4 @@
-"""`export`: what was remembered becomes a file to train on or to read, and a manifest beside it."""
+"""`export`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,41 +7,41 @@ import typer
 
 from app.atomic_file import atomic_file
 from app.cli import context
-from app.cli.exit_codes import Failure
-from app.cli.options import takes
-from app.cli.terminal import Json, print_json, progress, say
+from app.cli.exit_codes import CommandError
+from app.cli.options import Json, query_options
+from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.export import ExportFormat, ExportQuery
 
 
-@takes(ExportQuery)
+@query_options(ExportQuery)
 def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Named .npz, .jsonl or .csv; replaced if it is there.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .npz, .jsonl or .csv file; replaced if it exists.")],
     query: ExportQuery,
     as_json: Json = False,
 ) -> None:
-    """Write drawings and their labels into a file.
+    """Export drawings and their labels to a file.
 
-    Only what people labelled, unless --include-unlabelled is given. FILE.manifest.json, beside it, says what it holds.
+    Leaves out unlabelled drawings. FILE.manifest.json describes the file.
 
     Example: python -m app export corrected.npz --since 2026-11-01
     """
-    # Imported here because what lies behind it takes longer to load than `--help` may.
     from app.services.export import Export
 
     query = query.model_copy(update={"format": _format_of(file, query)})
-    described = file.with_name(f"{file.name}.manifest.json")
-    with atomic_file(_target(file)) as data, atomic_file(_target(described)) as manifest:
-        with progress() as bars, context.opened() as database, database.snapshot() as session:
-            task = bars.add_task("Exporting", total=None)
-            prepared = Export(session, query, lambda _, done, total: bars.update(task, completed=done, total=total))
-            for piece in prepared.content():
-                data.write(piece)
-        manifest.write(prepared.manifest.model_dump_json(indent=2).encode() + b"\n")
+    manifest_file = file.with_name(f"{file.name}.manifest.json")
+    with atomic_file(_checked_target(file)) as data, atomic_file(_checked_target(manifest_file)) as manifest:
+        with progress_bar("Exporting") as progress, context.open_database() as database, database.snapshot() as session:
+            exported = Export(session, query, progress)
+            for chunk in exported.content():
+                data.write(chunk)
+        manifest.write(exported.manifest.model_dump_json(indent=2).encode() + b"\n")
     if as_json:
-        print_json(prepared.manifest)
+        print_json(exported.manifest)
         return
-    counts = prepared.manifest.counts
-    say(f"Wrote {file} and {described}: {counts.rows} rows, {counts.train} to train on, {counts.test} to test on.")
+    counts = exported.manifest.counts
+    say(
+        f"Wrote {file} and {manifest_file}: {counts.rows} rows, {counts.train} for training, {counts.test} for testing."
+    )
 
 
 def _format_of(file: Path, query: ExportQuery) -> ExportFormat:
@@ -50,15 +50,16 @@ def _format_of(file: Path, query: ExportQuery) -> ExportFormat:
     try:
         return ExportFormat(file.suffix.removeprefix(".").lower())
     except ValueError:
-        kinds = ", ".join(f".{kind.value}" for kind in ExportFormat)
-        raise typer.BadParameter(f"end its name with one of {kinds}, or give --format", param_hint="FILE") from None
+        suffixes = ", ".join(f".{kind.value}" for kind in ExportFormat)
+        raise typer.BadParameter(f"must end with one of {suffixes}, or add --format", param_hint="FILE") from None
 
 
-def _target(path: Path) -> Path:
-    """Check, before the work begins, that a file can be written there."""
-    target = path.resolve()  # A symbolic link stays.
+def _checked_target(path: Path) -> Path:
+    """Return where to write; raise CommandError if that is impossible."""
+    # A symbolic link stays, and its target is replaced.
+    target = path.resolve()
     if target.exists() and not target.is_file():
-        raise Failure(f"{path} is no file; choose another name")
+        raise CommandError(f"{path} is not a file; choose another name")
     if not target.parent.is_dir():
-        raise Failure(f"there is no folder {target.parent}")
+        raise CommandError(f"there is no folder {target.parent}")
     return target

@@ -1,4 +1,4 @@
-"""Keys as they are pressed, one by one; a terminal hands them over line by line otherwise."""
+"""Single key presses in a terminal."""
 
 import os
 import sys
@@ -8,31 +8,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# The longest of the sequences that stand for one key.
-_LONGEST: Final = 32
+# Bytes that one key can send.
+_LONGEST_SEQUENCE: Final = 32
 
 
 class Keyboard:
-    """The keys of the terminal that is standard input."""
-
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def forget(self) -> None:
-        """Drop what was pressed so far: it cannot have been meant for what is shown next."""
+    def discard_input(self) -> None:
+        """Drop keys pressed so far."""
         termios.tcflush(self._descriptor, termios.TCIFLUSH)
 
-    def wait(self) -> str:
-        """Return the next key; raise EOFError when the terminal is gone, KeyboardInterrupt for Ctrl-C."""
-        pressed = os.read(self._descriptor, _LONGEST)
+    def read_key(self) -> str:
+        """Wait for a key; raise EOFError when the terminal is closed, KeyboardInterrupt for Ctrl-C."""
+        pressed = os.read(self._descriptor, _LONGEST_SEQUENCE)
         if not pressed:
             raise EOFError
         return pressed.decode(errors="replace")
 
 
 @contextmanager
-def keyboard() -> Iterator[Keyboard]:
-    """Let keys be read as they are pressed, unseen, and leave the terminal as it was."""
+def open_keyboard() -> Iterator[Keyboard]:
+    """Switch standard input to single keys without echo, and back."""
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     tty.setcbreak(descriptor)

@@ -5,36 +5,42 @@ from typing import Annotated
 import typer
 
 from app.cli import context
-from app.cli.options import checked
-from app.cli.results import CLIENT, Id
+from app.cli.context import CLIENT
+from app.cli.options import Json, PredictionId, validate
 from app.cli.tables import print_table
-from app.cli.terminal import Json, print_json, say
+from app.cli.terminal import print_json, say
 from app.schemas.labels import LabelUpdate
 
 
 def label(
-    prediction_id: Id,
-    word: Annotated[str, typer.Argument(metavar="LABEL", help="0 to 9, or none for not a digit.")],
-    source: Annotated[str | None, typer.Option(metavar="<name>", help=f"Who says so; {CLIENT} if not given.")] = None,
+    prediction_id: PredictionId,
+    value: Annotated[str, typer.Argument(metavar="LABEL", help="0 to 9, or none for a drawing that is not a digit.")],
+    source: Annotated[
+        str | None, typer.Option(metavar="<name>", help=f"The name of the person. Default: {CLIENT}.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a drawing shows. The last label counts; saying what the model said confirms it.
+    """Label a drawing with the digit that it shows.
+
+    The newest label counts. To confirm a prediction, give it the same label.
 
     Example: python -m app label 12 7 --source anna
     """
     from app.services.labels import set_label
 
-    update = checked(LabelUpdate, {"label": word, "source": source}, label="LABEL")
-    record = context.write(lambda session: set_label(session, prediction_id, update, CLIENT, None))
+    update = validate(LabelUpdate, {"label": value, "source": source}, label="LABEL")
+    updated = context.write(lambda session: set_label(session, prediction_id, update, CLIENT, None))
     if as_json:
-        print_json(record.result)
+        print_json(updated.result)
     else:
-        said = "no digit" if update.label == "none" else update.label
-        say(f"Prediction {prediction_id} ({record.result.prediction}) is labelled {said} by {update.source or CLIENT}.")
+        source = update.source or CLIENT
+        say(f"Labelled prediction {prediction_id} ({updated.result.prediction}) as {update.label} by {source}.")
 
 
-def labels(prediction_id: Id, as_json: Json = False) -> None:
-    """List what was said about a drawing. The newest, which counts, comes first.
+def labels(prediction_id: PredictionId, as_json: Json = False) -> None:
+    """List the labels of a drawing, the newest first.
+
+    The newest label counts.
 
     Example: python -m app labels 12
     """
@@ -44,6 +50,5 @@ def labels(prediction_id: Id, as_json: Json = False) -> None:
     if as_json:
         print_json(history)
     else:
-        print_table(
-            ("label", "source", "time (UTC)"), [(said.label, said.source, said.created_at) for said in history.labels]
-        )
+        rows = [(label.label, label.source, label.created_at) for label in history.labels]
+        print_table(("label", "source", "time (UTC)"), rows)

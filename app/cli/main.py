@@ -1,108 +1,102 @@
-"""The program: its commands, and how each of their outcomes becomes an exit status and at most one line."""
+"""The program `python -m app`."""
 
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Final, TextIO
 
 import typer
 
-from app.cli import labels, results, stats
 from app.cli.backup import backup
 from app.cli.calibration import calibration
 from app.cli.check import check
 from app.cli.classify import classify
 from app.cli.copy_to import copy_to
 from app.cli.drift import drift
-from app.cli.exit_codes import MEANING, Failure, Status
+from app.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
 from app.cli.export import export
+from app.cli.labels import label, labels
 from app.cli.model_versions import models
-from app.cli.options import option_of
+from app.cli.options import option_name
 from app.cli.prune import prune
 from app.cli.replay import replay
 from app.cli.restore import restore
+from app.cli.results import delete, notes, results, show
 from app.cli.review import review
 from app.cli.serve import serve
+from app.cli.stats import stats, timeline
 from app.cli.terminal import say
 from app.cli.upgrade import upgrade
-from app.services.errors import InvalidInput, ServiceError
+from app.services.errors import InvalidInput
 
-NAME = "python -m app"
-STATUSES = "Exit status: " + "; ".join(f"{status.value} {meaning}" for status, meaning in MEANING.items()) + "."
+NAME: Final = "python -m app"
+
+COMMANDS: Final = (
+    *(results, show, label, labels, notes, delete, review, classify),
+    *(stats, timeline, calibration, drift, models, replay),
+    *(export, backup, restore, prune, copy_to),
+    *(serve, upgrade, check),
+)
 
 program = typer.Typer(
-    help="PixelWise reads hand-drawn digits and remembers every answer."
-    "\n\nThese commands work on the database that DATABASE_URL names, beside a running service or without one.",
-    epilog=STATUSES,
-    # It needs a program with a name of its own.
+    help="PixelWise reads hand-drawn digits and stores every answer."
+    "\n\nThe commands work on the database that DATABASE_URL names, with or without a running service.",
+    epilog="Exit status: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + ".",
+    # It needs an installed program.
     add_completion=False,
-    # Typer's other form of help cuts names off where the terminal is narrow.
+    # Rich's help cuts off names.
     rich_markup_mode=None,
-    # What an operator can cause has its one line; a traceback is for what nobody foresaw, and whole.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    results.results,
-    results.show,
-    labels.label,
-    labels.labels,
-    results.notes,
-    results.delete,
-    review,
-    classify,
-    stats.stats,
-    stats.timeline,
-    calibration,
-    drift,
-    models,
-    replay,
-    export,
-    backup,
-    restore,
-    prune,
-    copy_to,
-    serve,
-    upgrade,
-    check,
-):
+for command in COMMANDS:
     program.command()(command)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command, or show them all when none is named; return the exit status."""
+    """Run one command, or show the help; return the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        _never_refuse(stream)
+        _escape_unencodable(stream)
     try:
         outcome = program(arguments or ["--help"], prog_name=NAME, standalone_mode=False)
-    except Failure as failure:
-        return _ended(str(failure), failure.status)
-    except InvalidInput as error:
-        return _ended(f"{option_of(error.place)}: {error}", Status.WRONG_USAGE)
-    except ServiceError as error:
-        return _ended(str(error), Status.NOT_DONE)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        return _ended(f"{error.filename}: {reason}" if error.filename else reason, Status.NOT_DONE)
     except typer.Abort:
-        return _ended("", Status.INTERRUPTED)
+        return ExitCode.INTERRUPTED
     except typer.TyperException as error:
-        return _ended(_usage(error), error.exit_code)
-    return outcome or Status.DONE
+        return _fail(_usage_message(error), error.exit_code)
+    except Exception as error:
+        code = exit_code_of(error)
+        if code is None:
+            raise
+        return _fail(_message(error), code)
+    return outcome or ExitCode.SUCCESS
 
 
-def _never_refuse(stream: TextIO) -> None:
-    """Let a terminal that knows few characters show the others by their numbers."""
+def _escape_unencodable(stream: TextIO) -> None:
+    """Escape characters that the stream cannot encode."""
     if reconfigure := getattr(stream, "reconfigure", None):
         reconfigure(errors="backslashreplace")
 
 
-def _usage(error: typer.TyperException) -> str:
+def _message(error: Exception) -> str:
+    from app.database.errors import DatabaseBusy
+
+    match error:
+        case InvalidInput():
+            return f"{option_name(error.place)}: {error}"
+        case DatabaseBusy():
+            return f"the database is busy ({error}); try again"
+        case OSError():
+            reason = error.strerror or str(error)
+            return f"{error.filename}: {reason}" if error.filename else reason
+    return str(error)
+
+
+def _usage_message(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     text = " ".join(error.format_message().split())
-    return f"{text.rstrip('.')}; {context.command_path} --help says more" if text and context else text
+    return f"{text.rstrip('.')}; see {context.command_path} --help" if text and context else text
 
 
-def _ended(text: str, status: int) -> int:
-    if text:
-        say(f"pixelwise: {text}")
-    return status
+def _fail(message: str, code: int) -> int:
+    if message:
+        say(f"pixelwise: {message}")
+    return code

@@ -1,22 +1,23 @@
 """`models`."""
 
 from app.cli import context
-from app.cli.stats import accuracy
-from app.cli.tables import print_table
-from app.cli.terminal import Json, print_json
+from app.cli.options import Json
+from app.cli.tables import format_accuracy, print_table
+from app.cli.terminal import print_json
 from app.schemas.model_versions import ModelVersions
 
 
 def models(as_json: Json = False) -> None:
-    """List the models that answer, answered, or only listen.
+    """List the loaded models and those with predictions.
 
     Example: python -m app models
     """
+    from app.classifier import get_classifier, get_shadow_classifier
     from app.services.model_versions import LoadedModel, Role, get_model_versions
 
-    loaded: dict[Role, LoadedModel] = {"live": context.loaded_model()}
-    if (listening := context.shadow_model()) is not None:
-        loaded["shadow"] = listening
+    loaded: dict[Role, LoadedModel] = {"live": get_classifier()}
+    if (shadow := get_shadow_classifier()) is not None:
+        loaded["shadow"] = shadow
     found = context.read(lambda session: get_model_versions(session, loaded))
     if as_json:
         print_json(found)
@@ -34,26 +35,24 @@ def _print_models(found: ModelVersions) -> None:
                 model.sha256 and model.sha256[:8],
                 model.predictions,
                 model.mean_confidence,
-                accuracy(model.accuracy),
+                format_accuracy(model.accuracy),
                 model.last_seen,
             )
             for model in found.models
         ],
     )
-    listening = [(model.version, model.shadow) for model in found.models if model.shadow is not None]
-    if listening:
-        print_table(
-            ("in the shadow", "drawings", "same answer", "accuracy", "accuracy of what was answered", "p"),
-            [
-                (
-                    version,
-                    shadow.predictions,
-                    shadow.agreement,
-                    accuracy(shadow.accuracy),
-                    accuracy(shadow.accuracy_answered),
-                    shadow.p_value,
-                )
-                for version, shadow in listening
-            ],
-            below=True,
+    shadows = [
+        (
+            model.version,
+            shadow.predictions,
+            shadow.agreement,
+            format_accuracy(shadow.accuracy),
+            format_accuracy(shadow.accuracy_answered),
+            shadow.p_value,
         )
+        for model in found.models
+        if (shadow := model.shadow) is not None
+    ]
+    if shadows:
+        headings = ("shadow model", "drawings", "same answer", "accuracy", "accuracy of the answers", "p")
+        print_table(headings, shadows, blank_before=True)

@@ -1,36 +1,47 @@
-"""Options of the commands: those of a query are made from its schema, so that HTTP and the command line agree."""
+"""Options of several commands, and options made from query schemas."""
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
 
+from app.schemas.types import LAST_ID
+
 Q = TypeVar("Q", bound=BaseModel)
 Command = Callable[..., None]
 
-_VALUES: Final = {"integer": "<int>", "number": "<number>", "string": "<text>"}
-# What has another form on a command line than in a URL.
-_SPELT: Final = {
-    "labelled": ("--labelled/--unlabelled", "With a person's label, or without one."),
-    "cursor": ("--cursor", "From where the page before ended; it says so."),
+Json = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output, for scripts.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation; needed without a terminal.")]
+PredictionId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LAST_ID, help="The id of a prediction.")]
+PredictionIds = Annotated[
+    list[int], typer.Argument(metavar="ID...", min=1, max=LAST_ID, help="The ids of one or more predictions.")
+]
+
+_METAVARS: Final = {"integer": "<int>", "number": "<number>", "string": "<text>"}
+# These differ from the fields of the URL.
+_SPECIAL_OPTIONS: Final = {
+    "labelled": ("--labelled/--unlabelled", "Only predictions with a label, or only those without one."),
+    "cursor": ("--cursor", "Continue after the previous page, which printed this cursor."),
 }
 
 
-def takes(query: type[BaseModel]) -> Callable[[Command], Command]:
-    """Give a command one option for each field of a query, and call it with `query`, checked."""
-    options = {name: _option(name, shape) for name, shape in _shapes(query).items()}
+def query_options(query: type[BaseModel]) -> Callable[[Command], Command]:
+    """Give a command an option for each field of its `query`."""
+    fields = _field_schemas(query)
+    options = {name: _option(name, schema, fields) for name, schema in fields.items()}
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command).parameters.values()
         parameters = [parameter for one in own for parameter in (options.values() if one.name == "query" else [one])]
 
         @functools.wraps(command)
-        def with_options(**given: Any) -> None:
-            asked = {name: given.pop(name) for name in options}
-            command(query=checked(query, asked), **given)
+        def with_options(**values: Any) -> None:
+            query_values = {name: values.pop(name) for name in options}
+            command(query=validate(query, query_values), **values)
 
         # Typer reads the options off the signature.
         keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
@@ -41,49 +52,54 @@ def takes(query: type[BaseModel]) -> Callable[[Command], Command]:
     return decorate
 
 
-def checked(query: type[Q], asked: dict[str, Any], **names: str) -> Q:
-    """Make the query of what was asked, None standing for nothing; raise BadParameter, naming the option.
-
-    `names` are those of the fields that are no options.
-    """
+def validate(schema: type[Q], values: dict[str, Any], **arguments: str) -> Q:
+    """Validate the values that are not None; raise BadParameter with the option's or argument's name."""
     try:
-        return query.model_validate({name: value for name, value in asked.items() if value is not None})
+        return schema.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        places = [names.get(str(part), option_of(str(part))) for part in first["loc"][:1]]
+        names = [arguments.get(str(part), option_name(str(part))) for part in first["loc"][:1]]
         reason = first["msg"].removeprefix("Value error, ")
-        raise typer.BadParameter(reason, param_hint=places[0] if places else None) from None
+        raise typer.BadParameter(reason, param_hint=names[0] if names else None) from None
 
 
-def option_of(field: str) -> str:
-    """Return the option of a query's field."""
+def option_name(field: str) -> str:
     return f"--{field.replace('_', '-')}"
 
 
-def _shapes(query: type[BaseModel]) -> dict[str, dict[str, Any]]:
-    """Return what JSON Schema says about each field, nullable or not."""
+def _field_schemas(query: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """Return each field's JSON schema, with nullable types and enums resolved."""
     schema = query.model_json_schema()
-    shapes = {name: {**shape, **shape.get("anyOf", [{}])[0]} for name, shape in schema["properties"].items()}
-    # An enumeration stands beside the fields, with a name.
-    named = {f"#/$defs/{name}": shape for name, shape in schema.get("$defs", {}).items()}
-    return {name: {**named.get(shape.get("$ref", ""), {}), **shape} for name, shape in shapes.items()}
+    fields = {name: {**field, **field.get("anyOf", [{}])[0]} for name, field in schema["properties"].items()}
+    enums = {f"#/$defs/{name}": enum for name, enum in schema.get("$defs", {}).items()}
+    return {name: {**enums.get(field.get("$ref", ""), {}), **field} for name, field in fields.items()}
 
 
-def _option(name: str, shape: dict[str, Any]) -> inspect.Parameter:
-    is_flag = shape.get("type") == "boolean"
-    spelt, words = _SPELT.get(name, (option_of(name), shape.get("description", "")))
-    bounds = [f"{shape[bound]:g}" for bound in ("minimum", "maximum") if bound in shape]
-    sentences = [words, f"{' to '.join(bounds)}." if len(bounds) == 2 else ""]
-    if shape.get("default") not in (None, False):
-        sentences.append(f"{shape['default']} if not given.")
+def _option(name: str, schema: dict[str, Any], fields: dict[str, Any]) -> inspect.Parameter:
+    is_flag = schema.get("type") == "boolean"
+    spelling, _ = _SPECIAL_OPTIONS.get(name, (option_name(name), ""))
     info = typer.Option(
-        spelt, help=" ".join(filter(None, sentences)), metavar=None if is_flag else _metavar(shape), show_default=False
+        spelling, help=_help(name, schema, fields), metavar=None if is_flag else _metavar(schema), show_default=False
     )
     annotation = Annotated[bool | None, info] if is_flag else Annotated[str | None, info]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def _metavar(shape: dict[str, Any]) -> str:
-    if "enum" in shape:
-        return f"<{'|'.join(shape['enum'])}>"
-    return "<time>" if shape.get("format") == "date-time" else _VALUES[shape["type"]]
+def _help(name: str, schema: dict[str, Any], fields: dict[str, Any]) -> str:
+    _, text = _SPECIAL_OPTIONS.get(name, ("", schema.get("description", "")))
+    text = re.sub(r"`(\w+)`", lambda quoted: option_name(quoted[1]) if quoted[1] in fields else quoted[0], text)
+    bounds = [_number(schema[bound]) for bound in ("minimum", "maximum") if bound in schema]
+    sentences = [text, f"{' to '.join(bounds)}." if len(bounds) == 2 else ""]
+    if schema.get("default") not in (None, False):
+        sentences.append(f"Default: {schema['default']}.")
+    return " ".join(filter(None, sentences))
+
+
+def _number(value: float) -> str:
+    return f"{value:,}".removesuffix(".0")
+
+
+def _metavar(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return f"<{'|'.join(schema['enum'])}>"
+    return "<time>" if schema.get("format") == "date-time" else _METAVARS[schema["type"]]

@@ -1,4 +1,4 @@
-"""`prune`: what is older than a time is deleted."""
+"""`prune`."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -7,8 +7,9 @@ from typing import Annotated, Final
 import typer
 
 from app.cli import context
+from app.cli.options import Json
 from app.cli.tables import print_facts
-from app.cli.terminal import Json, print_json, progress, say
+from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.prune import Pruned
 
 _AGE: Final = re.compile(r"([1-9]\d{0,3})([hdw])")
@@ -18,47 +19,38 @@ COMPACT: Final = "PRAGMA auto_vacuum=INCREMENTAL; VACUUM"
 
 
 def prune(
-    older_than: Annotated[str, typer.Option(metavar="<age>", help="Such as 90d, 12w or 36h.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete. Without it nothing is changed.")] = False,
-    labelled: Annotated[bool, typer.Option("--labelled", help="Delete what people labelled, too.")] = False,
+    older_than: Annotated[str, typer.Option(metavar="<age>", help="The age in hours, days or weeks: 36h, 90d or 12w.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete; without it predictions are only counted.")] = False,
+    labelled: Annotated[bool, typer.Option("--labelled", help="Delete labelled predictions, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete old predictions, or count them.
+    """Count or delete old predictions, beside a running service.
 
-    With their drawings and labels, some at a time, beside a running service. Without --yes they are only counted.
-    Interrupted, it can be started again. Expired idempotency keys go too, and what gets free in an SQLite file is given
-    back to the disk.
+    Deletes their drawings and labels, and expired idempotency keys, too. It can be interrupted and run again.
+    An SQLite file becomes smaller.
 
     Example: python -m app prune --older-than 90d
     """
-    before = datetime.now(UTC) - _age(older_than)
-    # Imported here because what lies behind it takes longer to load than `--help` may.
-    from app.services.prune import prune as delete
+    from app.services.prune import prune as delete_old
 
-    # It writes as much as a service, so where no service runs it has to move SQLite's log into the file itself.
-    with progress() as bars, context.opened(beside_service=False) as database:
-        task = bars.add_task("Counting", total=None)
-        pruned = delete(
-            database,
-            before,
-            labelled=labelled,
-            dry_run=not yes,
-            progress=lambda step, done, total: bars.update(task, description=step, completed=done, total=total),
-        )
+    before = datetime.now(UTC) - _parse_age(older_than)
+    # Without a service, nothing else would checkpoint the WAL.
+    with progress_bar("Counting") as progress, context.open_database(beside_service=False) as database:
+        pruned = delete_old(database, before, labelled=labelled, dry_run=not yes, progress=progress)
     if as_json:
         print_json(pruned)
     else:
-        _tell(pruned)
+        _print_pruned(pruned)
 
 
-def _age(text: str) -> timedelta:
-    found = _AGE.fullmatch(text)
-    if found is None:
-        raise typer.BadParameter("write a number and h, d or w, such as 90d", param_hint="--older-than")
-    return int(found[1]) * _UNITS[found[2]]
+def _parse_age(text: str) -> timedelta:
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter("must be a number and h, d or w, such as 90d", param_hint="--older-than")
+    return int(match[1]) * _UNITS[match[2]]
 
 
-def _tell(pruned: Pruned) -> None:
+def _print_pruned(pruned: Pruned) -> None:
     print_facts(
         {
             "older than (UTC)": pruned.before,
@@ -68,13 +60,13 @@ def _tell(pruned: Pruned) -> None:
         }
     )
     if pruned.dry_run:
-        say("Nothing was changed; add --yes to delete them.")
+        say("Nothing was changed. Add --yes to delete.")
     elif pruned.free_bytes is None:
-        say("PostgreSQL's autovacuum frees their room for new rows; VACUUM does so at once.")
+        say("PostgreSQL's autovacuum will free the space for new rows; VACUUM does so at once.")
     elif pruned.released_bytes:
-        say(f"The file can be {pruned.released_bytes:,} bytes smaller, and is after the next write of the service.")
+        say(f"The file will be {pruned.released_bytes:,} bytes smaller after the next write of the service.")
     elif pruned.free_bytes:
         say(
-            f"{pruned.free_bytes:,} bytes of the file are free for new rows. To give them back to the disk, stop the"
-            f' service once and run: sqlite3 FILE "{COMPACT}"'
+            f"{pruned.free_bytes:,} bytes of the file are free for new rows. To make the file smaller, stop the service"
+            f' and run: sqlite3 FILE "{COMPACT}"'
         )

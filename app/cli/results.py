@@ -1,81 +1,81 @@
 """`results`, `show`, `notes` and `delete`."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.text import Text
 
 from app.cli import context
 from app.cli.drawing import print_drawing
-from app.cli.exit_codes import Failure
-from app.cli.options import checked, takes
-from app.cli.tables import print_facts, print_table, written
-from app.cli.terminal import Json, is_interactive, print_json, say
+from app.cli.options import Json, PredictionId, PredictionIds, Yes, query_options, validate
+from app.cli.tables import format_top_scores, format_value, print_facts, print_table
+from app.cli.terminal import confirm, print_json, say
 from app.schemas.labels import LabelRead
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery, ResultSummary
-from app.schemas.types import LAST_ID
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-CLIENT = "command line"
-PAGE = 1000
-_COLUMNS = ("id", "prediction", "confidence", "label", "time (UTC)", "model version", "notes")
-
-Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=LAST_ID, help="The id of a prediction.")]
-Ids = Annotated[list[int], typer.Argument(metavar="ID...", min=1, max=LAST_ID, help="The ids of predictions.")]
+_PAGE_SIZE_OF_ALL: Final = 1000
+_HEADINGS: Final = ("id", "prediction", "confidence", "label", "time (UTC)", "model version", "notes")
 
 
-@takes(ResultsQuery)
+@query_options(ResultsQuery)
 def results(
     query: ResultsQuery,
-    every: Annotated[bool, typer.Option("--all", help="Every page; JSON then has a line for each prediction.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All pages; with --json one line for each prediction.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Find predictions, the newest first; all conditions together.
+    """List predictions, the newest first.
 
-    What the model was unsure of and people called a 7:
-
-    python -m app results --max-confidence 0.8 --label 7 --since 2026-11-01
+    Example: python -m app results --max-confidence 0.8 --label 7 --since 2026-11-01
     """
     if every and "limit" in query.model_fields_set:
-        raise typer.BadParameter("cannot be used together with --all", param_hint="--limit")
-    asked = query.model_copy(update={"limit": PAGE}) if every else query
-    for number, page in enumerate(_pages(asked, every=every)):
+        raise typer.BadParameter("cannot be combined with --all", param_hint="--limit")
+    if every:
+        query = query.model_copy(update={"limit": _PAGE_SIZE_OF_ALL})
+    for number, page in enumerate(_pages(query, every=every)):
         if as_json:
             print_json(*(page.results if every else [page]))
             continue
         _print_results(page.results, with_headings=not number)
         if page.next is not None and not every:
-            say(f"There are more: add --cursor {page.next}, or --all.")
+            say(f"There are more predictions: add --cursor {page.next}, or --all.")
 
 
 def _pages(query: ResultsQuery, *, every: bool) -> Iterator[ResultsPage]:
-    """Yield one page, or all of them, each read by itself: nothing stays open while a pager waits for its reader."""
-    # Imported in the commands because what lies behind it, SQLAlchemy first, takes longer to load than `--help` may.
+    """Yield one page or all, each from its own snapshot."""
     from app.services.results import list_page
 
-    with context.opened() as database:
-        following: str | None = query.cursor
+    with context.open_database() as database:
+        cursor: str | None = query.cursor
         while True:
             with database.snapshot() as session:
-                page = list_page(session, query.model_copy(update={"cursor": following}))
+                page = list_page(session, query.model_copy(update={"cursor": cursor}))
             yield page
-            following = page.next
-            if following is None or not every:
+            cursor = page.next
+            if cursor is None or not every:
                 return
 
 
-def _print_results(found: list[ResultSummary], *, with_headings: bool = True) -> None:
+def _print_results(results: list[ResultSummary], *, with_headings: bool) -> None:
     rows = [
-        (row.id, row.prediction, row.confidence, row.label, row.created_at, row.model_version, row.notes)
-        for row in found
+        (
+            result.id,
+            result.prediction,
+            result.confidence,
+            result.label,
+            result.created_at,
+            result.model_version,
+            result.notes,
+        )
+        for result in results
     ]
-    print_table(_COLUMNS, rows, with_headings=with_headings)
+    print_table(_HEADINGS, rows, with_headings=with_headings)
 
 
-def show(prediction_id: Id, as_json: Json = False) -> None:
+def show(prediction_id: PredictionId, as_json: Json = False) -> None:
     """Show one prediction: its drawing, scores, notes and labels.
 
     Example: python -m app show 12
@@ -83,7 +83,7 @@ def show(prediction_id: Id, as_json: Json = False) -> None:
     from app.services.labels import list_labels
     from app.services.results import find_drawing, get
 
-    result, said, pixels = context.read(
+    result, labels, pixels = context.read(
         lambda session: (
             get(session, prediction_id).result,
             list_labels(session, prediction_id).labels,
@@ -95,33 +95,34 @@ def show(prediction_id: Id, as_json: Json = False) -> None:
         return
     if pixels is not None:
         print_drawing(pixels)
-    print_facts(_known(result, said))
+    print_facts(_facts(result, labels))
 
 
-def _known(result: Result, said: list[LabelRead]) -> dict[str, object]:
-    scores = sorted((result.scores or {}).items(), key=lambda score: -score[1])
-    words = [f"{word.label} by {word.source}, {written(word.created_at)}" for word in said]
-    return {
+def _facts(result: Result, labels: list[LabelRead]) -> dict[str, object]:
+    facts: dict[str, object] = {
         "id": result.id,
         "prediction": result.prediction,
         "confidence": result.confidence,
         "label": result.label,
         "notes": result.notes,
-        "scores": "  ".join(f"{digit} {score:.3f}" for digit, score in scores[:3]) or None,
+        "scores": format_top_scores(result.scores) if result.scores else None,
         "time (UTC)": result.created_at,
         "model version": result.model_version,
         "request id": result.request_id,
-        **({"labels": Text("\n".join(map(written, words)))} if words else {}),
     }
+    if labels:
+        lines = [f"{label.label} by {label.source}, {format_value(label.created_at)}" for label in labels]
+        facts["labels"] = Text("\n".join(map(format_value, lines)))
+    return facts
 
 
 def notes(
-    prediction_id: Id,
+    prediction_id: PredictionId,
     text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The new notes; they replace the old.")] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Take the notes away.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove the notes.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write notes on a prediction, or take them away.
+    """Write or remove the notes of a prediction.
 
     Example: python -m app notes 12 "with a bar"
     """
@@ -129,36 +130,31 @@ def notes(
 
     if (text is None) != clear:
         raise typer.BadParameter("give either a text or --clear", param_hint="TEXT")
-    update = NotesUpdate(notes=None) if text is None else checked(NotesUpdate, {"notes": text}, notes="TEXT")
-    record = context.write(lambda session: set_notes(session, prediction_id, update.notes, None))
+    update = NotesUpdate(notes=None) if text is None else validate(NotesUpdate, {"notes": text}, notes="TEXT")
+    updated = context.write(lambda session: set_notes(session, prediction_id, update.notes, None))
     if as_json:
-        print_json(record.result)
+        print_json(updated.result)
     else:
-        say(f"Prediction {prediction_id} has {'no' if clear else 'these'} notes.")
+        say(f"{'Removed' if clear else 'Wrote'} the notes of prediction {prediction_id}.")
 
 
-def delete(
-    ids: Ids, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where nobody can be.")] = False
-) -> None:
+def delete(ids: PredictionIds, yes: Yes = False) -> None:
     """Delete predictions with their drawings and labels.
 
-    All of them, or none when one of them is not there.
+    If one of them does not exist, none is deleted.
 
     Example: python -m app delete 12 13 --yes
     """
     from app.services import results as service
 
-    wanted = sorted(set(ids))
-    many = f"{len(wanted)} predictions" if len(wanted) > 1 else f"prediction {wanted[0]}"
+    unique_ids = sorted(set(ids))
+    subject = f"{len(unique_ids)} predictions" if len(unique_ids) > 1 else f"prediction {unique_ids[0]}"
     if not yes:
-        if not is_interactive():
-            raise Failure(f"nobody can be asked here; add --yes to delete {many}")
-        if not typer.confirm(f"Delete {many} with drawing and labels, for good?", err=True):
-            raise Failure("nothing was deleted")
+        confirm(f"Delete {subject} with drawings and labels? This cannot be undone.")
 
-    def remove(session: "Session") -> None:
-        for prediction_id in wanted:
+    def delete_all(session: "Session") -> None:
+        for prediction_id in unique_ids:
             service.delete(session, prediction_id, None)
 
-    context.write(remove)
-    say(f"Deleted {many}.")
+    context.write(delete_all)
+    say(f"Deleted {subject}.")

@@ -1,23 +1,23 @@
 """`serve`."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-# How long requests under way may take when the server is told to stop.
-# With two seconds for its own end the service has stopped within twenty.
-GRACE_S = 18
+# The service stops within twenty seconds, two of them for the server itself.
+GRACE_SECONDS: Final = 18
 
 
 def serve(
-    host: Annotated[str, typer.Option(metavar="<address>", help="0.0.0.0 for every network.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    host: Annotated[
+        str, typer.Option(metavar="<address>", help="The address to listen on; 0.0.0.0 for all networks.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
 ) -> None:
-    """Run the service; Ctrl-C stops it.
+    """Run the service until Ctrl-C.
 
     Example: python -m app serve --port 8001
     """
-    # Imported in the commands because each takes longer to load than `--help` may.
     import uvicorn
 
-    uvicorn.run("app.main:app", host=host, port=port, timeout_graceful_shutdown=GRACE_S)
+    uvicorn.run("app.main:app", host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS)

@@ -1,4 +1,4 @@
-"""Tables that fit: folded on a narrow terminal, one row in one line where nobody looks."""
+"""Tables and values as text."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,57 +9,77 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.terminal import output, plain
+from app.cli.terminal import output, printable
+from app.schemas.backup import BackupManifest
+from app.schemas.stats import Accuracy
 
-# So narrow a column of texts may become.
-FOLDED: Final = 10
-GAP: Final = 2
-LONGEST_BAR: Final = 20
+_MIN_TEXT_WIDTH: Final = 10
+_GAP: Final = 2
+_MAX_BAR_LENGTH: Final = 20
 
 
 def print_table(
-    headings: Sequence[str], rows: Iterable[Sequence[object]], *, with_headings: bool = True, below: bool = False
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, with_headings: bool = True, blank_before: bool = False
 ) -> None:
-    """Print a table, below something else or not; where there is no room for it, each row line by line."""
+    """Print a table, or each row as facts if the terminal is too narrow."""
     console = output()
-    kept = [list(row) for row in rows]
-    columns = [_Column(heading, [row[place] for row in kept]) for place, heading in enumerate(headings)]
-    widths = _widths(columns, console.width)
-    if below:
+    rows = [list(row) for row in rows]
+    columns = [_Column(heading, [row[number] for row in rows]) for number, heading in enumerate(headings)]
+    widths = _column_widths(columns, console.width)
+    if blank_before:
         console.print()
     if widths is None:
-        for number, row in enumerate(kept):
-            if number:
-                console.print()
-            print_facts(dict(zip(headings, row, strict=True)))
+        _print_rows_as_facts(headings, rows)
         return
-    # In a pipe each line is a row, with nothing drawn between them; a box is one wide between two columns.
-    box, padding = (SIMPLE_HEAD, GAP - 1) if console.is_terminal else (None, GAP)
+    # In a pipe every line is a row. A box adds one character between columns.
+    box, padding = (SIMPLE_HEAD, _GAP - 1) if console.is_terminal else (None, _GAP)
     table = Table(box=box, padding=(0, padding, 0, 0), show_header=with_headings, show_edge=False, pad_edge=False)
     for column, width in zip(columns, widths, strict=True):
         table.add_column(column.heading, justify="right" if column.is_number else "left", overflow="fold", width=width)
-    for row in kept:
+    for row in rows:
         table.add_row(*map(_cell, row))
     console.print(table)
 
 
-def print_facts(known: Mapping[str, object]) -> None:
-    """Print names and values, one pair a line."""
-    grid = Table.grid(padding=(0, GAP))
+def _print_rows_as_facts(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    for number, row in enumerate(rows):
+        if number:
+            output().print()
+        print_facts(dict(zip(headings, row, strict=True)))
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print a name and its value on each line."""
+    grid = Table.grid(padding=(0, _GAP))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, value in known.items():
+    for name, value in facts.items():
         grid.add_row(Text(name), _cell(value))
     output().print(grid)
 
 
-def bar(count: int, most: int) -> str:
-    """Return a bar for a table: as long as it may be when the count is the largest there is."""
-    return "█" * round(LONGEST_BAR * count / max(most, 1))
+def format_bar(count: int, largest: int) -> str:
+    return "█" * round(_MAX_BAR_LENGTH * count / max(largest, 1))
 
 
-def written(value: object) -> str:
-    """Return a value as tables show it: times in UTC to the second, numbers to three places, nothing as a dash."""
+def format_accuracy(accuracy: Accuracy) -> str | None:
+    if accuracy.accuracy is None or accuracy.interval is None:
+        return None
+    low, high = accuracy.interval
+    return f"{accuracy.accuracy:.3f} ({low:.3f} to {high:.3f}; {accuracy.correct} of {accuracy.labelled})"
+
+
+def format_prediction_count(manifest: BackupManifest) -> str:
+    return f"{manifest.rows.get('predictions', 0):,} predictions"
+
+
+def format_top_scores(scores: Mapping[str, float]) -> str:
+    highest = sorted(scores.items(), key=lambda item: -item[1])[:3]
+    return "  ".join(f"{digit} {score:.3f}" for digit, score in highest)
+
+
+def format_value(value: object) -> str:
+    """Return a value as text; times are in UTC."""
     match value:
         case None:
             return "-"
@@ -70,38 +90,38 @@ def written(value: object) -> str:
         case datetime():
             return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
         case _:
-            return plain(str(value))
+            return printable(str(value))
 
 
 def _cell(value: object) -> Text:
-    return value if isinstance(value, Text) else Text(written(value))
+    return value if isinstance(value, Text) else Text(format_value(value))
 
 
 class _Column:
-    """A column before it is known how wide it can be. Headings and texts may be folded, numbers and times are not."""
+    """The widths of a column. Headings and texts may fold, numbers and times may not."""
 
     def __init__(self, heading: str, values: Sequence[object]) -> None:
         self.heading = heading
         self.is_number = any(isinstance(value, int | float) for value in values)
-        lengths = [cell_len(written(value)) for value in values]
-        self.wanted = max([len(heading), *lengths])
-        narrow = [
-            min(length, FOLDED) if isinstance(value, str) else length
+        lengths = [cell_len(format_value(value)) for value in values]
+        self.full_width = max([len(heading), *lengths])
+        folded = [
+            min(length, _MIN_TEXT_WIDTH) if isinstance(value, str) else length
             for length, value in zip(lengths, values, strict=True)
         ]
-        self.least = max([0, *map(len, heading.split()), *narrow])
+        self.min_width = max([0, *map(len, heading.split()), *folded])
 
 
-def _widths(columns: Sequence[_Column], room: int) -> list[int] | None:
-    """Return how wide each column is, or None when not even the narrowest fit."""
-    widths = [column.least for column in columns]
-    spare = room - sum(widths) - GAP * (len(widths) - 1)
+def _column_widths(columns: Sequence[_Column], room: int) -> list[int] | None:
+    """Return the width of each column, or None if they do not fit."""
+    widths = [column.min_width for column in columns]
+    spare = room - sum(widths) - _GAP * (len(widths) - 1)
     if spare < 0:
         return None
-    # Whoever wants least is served first, so that the longest texts share what is left.
-    wants = [column.wanted - column.least for column in columns]
-    for served, place in enumerate(sorted(range(len(wants)), key=wants.__getitem__)):
-        more = min(wants[place], spare // (len(wants) - served))
-        widths[place] += more
+    # The longest texts share what the other columns leave.
+    missing = [column.full_width - column.min_width for column in columns]
+    for done, number in enumerate(sorted(range(len(missing)), key=missing.__getitem__)):
+        more = min(missing[number], spare // (len(missing) - done))
+        widths[number] += more
         spare -= more
     return widths

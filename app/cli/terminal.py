@@ -1,64 +1,74 @@
-"""What people and scripts get to see: what was asked for on standard output, everything about it on standard error."""
+"""Results on standard output; messages, questions and progress on standard error."""
 
 import sys
-from typing import Annotated, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import typer
 from pydantic import BaseModel
+from rich import progress as rich_progress
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts, and nothing else, on standard output.")]
+from app.cli.exit_codes import CommandError
+from app.progress import Progress
 
-# A pipe has no edge: what reads it wants one row in one line.
-ENDLESS: Final = 100_000
+# In a pipe every row is one line.
+_PIPE_WIDTH: Final = 100_000
 
 
 def is_interactive() -> bool:
-    """Return whether a person sits in front of this, who can be asked."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def output() -> Console:
-    """Return standard output: with colours and lines on a terminal, plain and without an edge elsewhere."""
+    """Return standard output, with colours on a terminal only."""
     return _console(stderr=False)
 
 
 def _console(*, stderr: bool) -> Console:
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console.width = ENDLESS
+        console.width = _PIPE_WIDTH
     return console
 
 
 def say(text: str) -> None:
-    """Tell the person something that is not what was asked for."""
-    typer.echo(plain(text), err=True)
+    """Print a message on standard error."""
+    typer.echo(printable(text), err=True)
+
+
+def confirm(question: str) -> None:
+    """Ask a yes/no question; raise CommandError for no."""
+    if not is_interactive():
+        raise CommandError("there is no terminal to ask for confirmation; add --yes")
+    if not typer.confirm(question, err=True):
+        raise CommandError("nothing was changed")
 
 
 def print_json(*documents: BaseModel) -> None:
-    """Print each as one line of JSON, as HTTP answers it."""
+    """Print each document as one line of JSON, as HTTP returns it."""
     for document in documents:
         typer.echo(document.model_dump_json(by_alias=True))
 
 
-def plain(text: str) -> str:
-    """Return the text without what would move the cursor, colour the terminal or break the line.
-
-    Names and notes come from whoever sent them.
-    """
+def printable(text: str) -> str:
+    """Escape control characters: notes and names may contain anything."""
     return "".join(part if part.isprintable() else part.encode("unicode_escape").decode() for part in text)
 
 
-def progress() -> Progress:
-    """Return a bar for long work, on standard error; invisible when that is no terminal."""
+@contextmanager
+def progress_bar(first_step: str) -> Iterator[Progress]:
+    """Show a bar on standard error, if that is a terminal."""
     console = _console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
+    with rich_progress.Progress(
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.TaskProgressColumn(),
+        rich_progress.TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
         transient=True,
-    )
+    ) as bars:
+        task = bars.add_task(first_step, total=None)
+        yield lambda step, done, total: bars.update(task, description=step, completed=done, total=total)

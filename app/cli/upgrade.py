@@ -1,11 +1,11 @@
 """`upgrade`."""
 
-from app.cli.exit_codes import Failure, Status
+from app.cli.exit_codes import CommandError, ExitCode
 from app.cli.terminal import say
 
 
 def upgrade() -> None:
-    """Create the tables, or bring them up to date; safe to repeat.
+    """Create or upgrade the tables; safe to repeat.
 
     Example: python -m app upgrade
     """
@@ -18,6 +18,6 @@ def upgrade() -> None:
     try:
         command.upgrade(Config(PROJECT_FOLDER / "alembic.ini"), "head")
     except SystemExit as error:
-        # Its environment ends a program with a line like ours.
-        raise Failure(str(error).removeprefix("pixelwise: "), Status.CANNOT_WORK) from error
+        # alembic/env.py adds the prefix, too.
+        raise CommandError(str(error).removeprefix("pixelwise: "), ExitCode.UNAVAILABLE) from error
     say(f"The database is at revision {schema_revision()}.")

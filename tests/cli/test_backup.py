@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import make_url
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from app.config import get_settings
 from app.database.schema_version import schema_revision
 from app.services.backup import checksum
@@ -119,7 +119,7 @@ def test_a_backup_that_fails_leaves_the_older_ones_alone(configured_sqlite: str,
     with (tmp_path / "pixelwise.db").open("r+b") as file:
         file.seek(4 * 4096)
         file.write(b"\xff" * 4096)
-    assert "no sound database" in refused(Status.NOT_DONE, "backup", FOLDER, "--keep", "1")
+    assert "no sound database" in refused(ExitCode.FAILURE, "backup", FOLDER, "--keep", "1")
     assert {path: path.read_bytes() for path in (tmp_path / FOLDER).iterdir()} == before
 
 
@@ -127,7 +127,7 @@ def test_two_backups_are_not_written_into_one_folder_at_once(configured_sqlite: 
     take()
     with (tmp_path / FOLDER / ".pixelwise-backup.lock").open() as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        assert "another backup is being written" in refused(Status.NOT_DONE, "backup", FOLDER)
+        assert "another backup is being written" in refused(ExitCode.FAILURE, "backup", FOLDER)
     assert len(backups(tmp_path / FOLDER)) == 1
     # What a killed one has left is no obstacle.
     (tmp_path / FOLDER / ".pixelwise-backup.unfinished").write_bytes(b"half a backup")
@@ -144,7 +144,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_disk_without_room_is_told_before_anything_is_written(configured_sqlite: str, small_disk: Path) -> None:
     store(configured_sqlite, random_rows(1000), drawings=True)
-    told = refused(Status.NOT_DONE, "backup", str(small_disk / FOLDER))
+    told = refused(ExitCode.FAILURE, "backup", str(small_disk / FOLDER))
     assert "bytes free and needs" in told
     assert backups(small_disk / FOLDER) == []
     assert shutil.disk_usage(small_disk).free > 900_000
@@ -164,7 +164,7 @@ def test_rows_that_refer_to_nothing_are_copied_and_told(configured_sqlite: str, 
     # As `sqlite3` does it, where foreign keys are off unless they are asked for.
     execute(configured_sqlite, "DELETE FROM predictions WHERE id = 2")
     outcome = run_process(tmp_path, "backup", DATABASE_URL=configured_sqlite)
-    assert outcome.status == Status.DONE
+    assert outcome.status == ExitCode.SUCCESS
     assert "rows refer to rows that are gone" in outcome.err
     (backup,) = backups(tmp_path / FOLDER)
     assert rows(f"sqlite:///{backup}", "SELECT count(*) AS n FROM drawings") == [{"n": 3}]
@@ -208,7 +208,7 @@ def test_the_password_of_postgresql_is_in_no_command_s_words(
 @pytest.mark.usefixtures("configured_postgresql")
 def test_a_missing_program_of_postgresql_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert refused(Status.NOT_DONE, "backup").startswith("pg_dump is missing; install")
+    assert refused(ExitCode.FAILURE, "backup").startswith("pg_dump is missing; install")
 
 
 def test_on_a_terminal_the_progress_is_shown(sqlite_url: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from app.database.schema_version import schema_revision
 from tests.support.command_line import done, refused, run, run_process
 from tests.support.service import rows, stored
@@ -54,7 +54,7 @@ def test_command_line_leaves_sqlite_s_log_to_the_service(configured_sqlite: str,
 def test_check_finds_what_is_wrong_without_changing_it(sqlite_url: str, tmp_path: Path) -> None:
     settings = {"DATABASE_URL": sqlite_url, "SECRET_API_KEY": "a-key", "MODEL_PATH": "/nowhere/model.onnx"}
     outcome = run_process(tmp_path, "check", **settings)
-    assert (outcome.status, outcome.err) == (Status.NOT_DONE, "")
+    assert (outcome.status, outcome.err) == (ExitCode.FAILURE, "")
     states = dict(line.split(maxsplit=1) for line in outcome.out.splitlines())
     assert states["model"].startswith("cannot read the model /nowhere/model.onnx")
     assert (states["settings"].strip(), states["schema"].strip(), states["database"].strip()) == ("ok", "ok", "ok")
@@ -64,7 +64,7 @@ def test_check_leaves_a_database_alone_that_is_not_ours(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'other.db'}"
     (tmp_path / "other.db").touch()
     outcome = run_process(tmp_path, "check", "--json", DATABASE_URL=url)
-    assert outcome.status == Status.NOT_DONE
+    assert outcome.status == ExitCode.FAILURE
     checks = json.loads(outcome.out)["checks"]
     assert checks["settings"].startswith("SECRET_API_KEY is not set")
     assert checks["schema"].endswith("run: alembic upgrade head")
@@ -76,7 +76,7 @@ def test_upgrade_makes_the_tables_and_is_safe_to_repeat(
     settings_environment: pytest.MonkeyPatch, empty_database_url: str
 ) -> None:
     settings_environment.setenv("DATABASE_URL", empty_database_url)
-    refused(Status.CANNOT_WORK, "results")
+    refused(ExitCode.UNAVAILABLE, "results")
     for _ in range(2):
         assert run("upgrade") == (0, "", f"The database is at revision {schema_revision()}.\n")
     assert json.loads(done("results", "--json")) == {"results": [], "next": None}
@@ -86,13 +86,13 @@ def test_upgrade_makes_the_tables_and_is_safe_to_repeat(
 def test_upgrade_that_is_refused_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "notes.db").write_bytes(b"no database" * 100)
     outcome = run_process(tmp_path, "upgrade", DATABASE_URL=f"sqlite:///{tmp_path / 'notes.db'}")
-    assert (outcome.status, outcome.out) == (Status.CANNOT_WORK, "")
+    assert (outcome.status, outcome.out) == (ExitCode.UNAVAILABLE, "")
     assert outcome.err.startswith("pixelwise: ")
     assert outcome.err.count("\n") == 1
 
 
 def test_serve_that_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
     outcome = run_process(tmp_path, "serve", DATABASE_URL="sqlite:///missing.db", SECRET_API_KEY="a-key")
-    assert outcome.status == Status.CANNOT_WORK
+    assert outcome.status == ExitCode.UNAVAILABLE
     assert outcome.err.count("pixelwise: there is no database at ") == 1
     assert "Traceback" not in outcome.err

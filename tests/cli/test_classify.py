@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from app.schemas.classify import SEVEN
 from tests.support.command_line import done, refused
 from tests.support.service import rows, stored
@@ -51,8 +51,8 @@ def test_dry_run_answers_the_same_and_needs_no_database(
 def test_nothing_is_remembered_when_one_file_is_no_picture(configured_sqlite: str, seven: Path) -> None:
     text = seven.with_name("text.png")
     text.write_text("no picture")
-    assert str(text) in refused(Status.NOT_DONE, "classify", str(seven), str(text))
-    assert "No such file" in refused(Status.NOT_DONE, "classify", str(seven), str(seven.with_name("missing.png")))
+    assert str(text) in refused(ExitCode.FAILURE, "classify", str(seven), str(text))
+    assert "No such file" in refused(ExitCode.FAILURE, "classify", str(seven), str(seven.with_name("missing.png")))
     assert stored(configured_sqlite) == (0, 0)
 
 
@@ -77,4 +77,4 @@ def test_name_that_is_no_text_is_shown_by_its_numbers(seven: Path) -> None:
 @pytest.mark.usefixtures("fresh_classifier")
 def test_model_that_cannot_be_used_is_one_line(settings_environment: pytest.MonkeyPatch, seven: Path) -> None:
     settings_environment.setenv("MODEL_PATH", "/nowhere/model.onnx")
-    assert "/nowhere/model.onnx" in refused(Status.CANNOT_WORK, "classify", str(seven), "--dry-run")
+    assert "/nowhere/model.onnx" in refused(ExitCode.UNAVAILABLE, "classify", str(seven), "--dry-run")

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 import sqlalchemy as sa
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.service import connected, execute, rows
 from tests.support.service_process import drawing, serving, wait_until
@@ -86,7 +86,7 @@ def test_interrupted_it_goes_on_where_it_was(sqlite_url: str, postgres_url: str,
     ):
         wait_until(lambda: counted(postgres_url)["predictions"] > 0, "some rows are copied")
         # It may have ended before: PostgreSQL lets nobody wait for a row for longer than two seconds.
-        assert terminal.interrupt() in (Status.INTERRUPTED, -signal.SIGINT, Status.CANNOT_WORK)
+        assert terminal.interrupt() in (ExitCode.INTERRUPTED, -signal.SIGINT, ExitCode.UNAVAILABLE)
     before = counted(postgres_url)
     assert 0 < before["predictions"] < 5500
     with in_terminal(tmp_path, "copy-to", postgres_url, "--json", settings=settings) as terminal:
@@ -103,7 +103,7 @@ def test_a_lost_connection_is_told_in_one_line(sqlite_url: str, postgres_url: st
         outcome = beside.submit(run_process, tmp_path, "copy-to", postgres_url, DATABASE_URL=sqlite_url)
         wait_until(lambda: rows(postgres_url, f"SELECT pg_terminate_backend(pid) {copying}"), "it copies")
         ended = outcome.result()
-    assert ended.status == Status.CANNOT_WORK
+    assert ended.status == ExitCode.UNAVAILABLE
     assert ended.err.startswith("pixelwise: ")
     assert ended.err.count("\n") == 1
     assert counted(postgres_url)["predictions"] == 0
@@ -112,7 +112,7 @@ def test_a_lost_connection_is_told_in_one_line(sqlite_url: str, postgres_url: st
 @pytest.mark.parametrize(("column", "kind"), [("scores", "json"), ("margin", "double precision")])
 def test_a_value_that_postgresql_refuses_is_not_quoted(filled: str, postgres_url: str, column: str, kind: str) -> None:
     execute(filled, f"UPDATE drawings SET {column} = 'a secret' WHERE prediction_id = 7")
-    told = refused(Status.CANNOT_WORK, "copy-to", postgres_url)
+    told = refused(ExitCode.UNAVAILABLE, "copy-to", postgres_url)
     assert told == f"drawings: invalid input syntax for type {kind}"
 
 
@@ -134,7 +134,7 @@ def test_text_is_copied_as_it_is_written(filled: str, postgres_url: str) -> None
 def test_rows_of_what_is_gone_are_told_with_what_to_do(filled: str, postgres_url: str) -> None:
     # As `sqlite3` deletes, where foreign keys are off unless they are asked for.
     execute(filled, "PRAGMA foreign_keys=OFF", "DELETE FROM predictions WHERE id = 7")
-    told = refused(Status.NOT_DONE, "copy-to", postgres_url)
+    told = refused(ExitCode.FAILURE, "copy-to", postgres_url)
     found = re.fullmatch(r"\d+ rows of (\w+) refer to predictions .* first: (DELETE .*)", told)
     assert found
     table, remedy = found.groups()
@@ -147,7 +147,7 @@ def test_rows_of_what_is_gone_are_told_with_what_to_do(filled: str, postgres_url
 
 def test_a_database_that_holds_something_else_is_left_alone(filled: str, postgres_url: str) -> None:
     execute(postgres_url, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.5, 'v1')")
-    assert "predictions holds other rows" in refused(Status.NOT_DONE, "copy-to", postgres_url)
+    assert "predictions holds other rows" in refused(ExitCode.FAILURE, "copy-to", postgres_url)
     assert counted(postgres_url) == {"predictions": 1, "drawings": 0, "labels": 0, "reviews": 0}
 
 
@@ -155,12 +155,12 @@ def test_a_row_that_was_changed_there_is_found(filled: str, postgres_url: str) -
     done("copy-to", postgres_url)
     done("copy-to", postgres_url)
     execute(postgres_url, "UPDATE drawings SET margin = margin + 0.000001 WHERE prediction_id = 7")
-    assert "drawings holds other rows" in refused(Status.NOT_DONE, "copy-to", postgres_url)
+    assert "drawings holds other rows" in refused(ExitCode.FAILURE, "copy-to", postgres_url)
 
 
 @pytest.mark.usefixtures("configured_sqlite")
 def test_a_place_that_cannot_be_copied_to_is_refused(empty_postgres_url: str, tmp_path: Path) -> None:
-    assert "run: alembic upgrade head" in refused(Status.CANNOT_WORK, "copy-to", empty_postgres_url)
-    assert "begin with postgresql://" in refused(Status.WRONG_USAGE, "copy-to", f"sqlite:///{tmp_path}/other.db")
-    told = refused(Status.CANNOT_WORK, "copy-to", "postgresql://anna:${NO_SUCH_NAME}@localhost/x")
+    assert "run: alembic upgrade head" in refused(ExitCode.UNAVAILABLE, "copy-to", empty_postgres_url)
+    assert "begin with postgresql://" in refused(ExitCode.USAGE_ERROR, "copy-to", f"sqlite:///{tmp_path}/other.db")
+    told = refused(ExitCode.UNAVAILABLE, "copy-to", "postgresql://anna:${NO_SUCH_NAME}@localhost/x")
     assert "NO_SUCH_NAME" in told

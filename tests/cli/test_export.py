@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from tests.support.command_line import done, in_terminal, refused
 from tests.support.export_files import fill
 from tests.support.service import hidden
@@ -70,18 +70,18 @@ def test_an_export_that_fails_leaves_what_was_there(configured_sqlite: str, tmp_
     done("export", "drawings.csv")
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
     with hidden(configured_sqlite, "drawings"):
-        refused(Status.CANNOT_WORK, "export", "drawings.csv")
-        refused(Status.CANNOT_WORK, "export", "others.csv")
+        refused(ExitCode.UNAVAILABLE, "export", "drawings.csv")
+        refused(ExitCode.UNAVAILABLE, "export", "others.csv")
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
 @pytest.mark.usefixtures("configured_sqlite")
 def test_a_place_that_cannot_be_written_is_named_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
-    assert "folder.csv" in refused(Status.NOT_DONE, "export", "folder.csv")
-    assert "nowhere" in refused(Status.NOT_DONE, "export", "nowhere/drawings.csv")
-    assert "File name too long" in refused(Status.NOT_DONE, "export", f"{'x' * 300}.csv")
-    assert "is no file" in refused(Status.NOT_DONE, "export", "/dev/null", "--format", "csv")
+    assert "folder.csv" in refused(ExitCode.FAILURE, "export", "folder.csv")
+    assert "nowhere" in refused(ExitCode.FAILURE, "export", "nowhere/drawings.csv")
+    assert "File name too long" in refused(ExitCode.FAILURE, "export", f"{'x' * 300}.csv")
+    assert "is not a file" in refused(ExitCode.FAILURE, "export", "/dev/null", "--format", "csv")
     assert files(tmp_path) == {"folder.csv"}
 
 

@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 from typer.main import get_command
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from app.cli.main import program
 from app.schemas.export import ExportQuery
 from app.schemas.results import ResultFilters, ResultsQuery
@@ -60,14 +60,14 @@ def test_every_example_is_understood() -> None:
 def test_help_names_every_command_and_every_exit_status() -> None:
     text = " ".join(done("--help").split())
     assert [command for command in COMMANDS if not re.search(rf" {command} [A-Z]", text)] == []
-    assert [status for status in Status if not re.search(rf"[:;] {status.value} \w", text)] == []
+    assert [status for status in ExitCode if not re.search(rf"[:;] {status.value} \w", text)] == []
     assert "..." not in text.partition("Commands:")[2]
 
 
 def test_documentation_names_every_command_and_every_exit_status() -> None:
     text = (PROJECT / "docs/cli.md").read_text()
     assert [command for command in COMMANDS if f"python -m app {command}" not in text] == []
-    assert [status for status in Status if f"| {status.value} |" not in text] == []
+    assert [status for status in ExitCode if f"| {status.value} |" not in text] == []
 
 
 def test_help_loads_nothing_that_takes_long(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_every_filter_of_http_is_an_option_of_the_same_name(query: type[ResultFi
 )
 @pytest.mark.usefixtures("configured_sqlite")
 def test_wrong_usage_is_one_line_that_names_the_place(arguments: list[str], place: str) -> None:
-    assert place in refused(Status.WRONG_USAGE, *arguments)
+    assert place in refused(ExitCode.USAGE_ERROR, *arguments)
 
 
 NEEDING_A_DATABASE = (
@@ -156,11 +156,11 @@ NEEDING_A_DATABASE = (
 def test_database_that_needs_an_upgrade_is_refused_with_what_to_do(
     settings_environment: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
 ) -> None:
-    assert "there is no database" in refused(Status.CANNOT_WORK, *arguments)
+    assert "there is no database" in refused(ExitCode.UNAVAILABLE, *arguments)
     migrate("sqlite:///old.db", "upgrade", "0003")
     settings_environment.setenv("DATABASE_URL", "sqlite:///old.db")
     before = (tmp_path / "old.db").read_bytes()
-    line = refused(Status.CANNOT_WORK, *arguments)
+    line = refused(ExitCode.UNAVAILABLE, *arguments)
     assert line.startswith("the database is at revision 0003, ")
     assert line.endswith("run: alembic upgrade head")
     assert (tmp_path / "old.db").read_bytes() == before
@@ -168,7 +168,7 @@ def test_database_that_needs_an_upgrade_is_refused_with_what_to_do(
 
 def test_setting_that_cannot_be_used_is_one_line(settings_environment: pytest.MonkeyPatch) -> None:
     settings_environment.setenv("DATABASE_URL", "mysql://somewhere")
-    assert refused(Status.CANNOT_WORK, "results").startswith("DATABASE_URL: must begin with sqlite:/// or ")
+    assert refused(ExitCode.UNAVAILABLE, "results").startswith("DATABASE_URL: must begin with sqlite:/// or ")
 
 
 @pytest.mark.usefixtures("settings_environment")
@@ -176,7 +176,7 @@ def test_database_server_that_does_not_answer_is_one_line_without_the_password(
     settings_environment: pytest.MonkeyPatch,
 ) -> None:
     settings_environment.setenv("DATABASE_URL", "postgresql://anna:hidden-word@127.0.0.1:1/pixelwise")
-    assert "hidden-word" not in refused(Status.CANNOT_WORK, "results")
+    assert "hidden-word" not in refused(ExitCode.UNAVAILABLE, "results")
 
 
 @pytest.mark.parametrize("command", ["results", "show 1", "labels 1"])
@@ -231,7 +231,11 @@ def test_colours_are_for_terminals_whose_owners_want_them(sqlite_url: str, tmp_p
     assert "Exporting" in terminal.shown
     assert not re.search(colour, terminal.shown)
     piped = run_process(tmp_path, "export", "drawings.csv", **settings)
-    assert piped == (0, "", "Wrote drawings.csv and drawings.csv.manifest.json: 2 rows, 2 to train on, 0 to test on.\n")
+    assert piped == (
+        0,
+        "",
+        "Wrote drawings.csv and drawings.csv.manifest.json: 2 rows, 2 for training, 0 for testing.\n",
+    )
 
 
 def test_reader_that_stops_reading_gets_no_traceback(sqlite_url: str, tmp_path: Path) -> None:
@@ -246,7 +250,7 @@ def test_reader_that_stops_reading_gets_no_traceback(sqlite_url: str, tmp_path: 
         timeout=60,
     )
     assert (ended.stdout.count("\n"), ended.stderr) == (1, "")
-    assert ended.returncode == Status.NOT_DONE
+    assert ended.returncode == ExitCode.FAILURE
 
 
 def test_terminal_that_knows_only_ascii_shows_the_rest_by_number(sqlite_url: str, tmp_path: Path) -> None:

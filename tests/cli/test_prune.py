@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.service import connected, execute, rows, stored
 from tests.support.service_process import Load, missing, serving, wait_until
@@ -142,7 +142,7 @@ def test_interrupted_it_leaves_a_sound_database_and_goes_on_later(sqlite_url: st
     arguments = ("prune", "--older-than", "10d", "--yes")
     with in_terminal(tmp_path, *arguments, settings={"DATABASE_URL": sqlite_url}) as terminal:
         wait_until(lambda: len(ids(sqlite_url)) < len(many), "some are deleted")
-        assert terminal.interrupt() in (Status.INTERRUPTED, -signal.SIGINT)
+        assert terminal.interrupt() in (ExitCode.INTERRUPTED, -signal.SIGINT)
     assert 0 < len(ids(sqlite_url)) < len(many)
     assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     with in_terminal(tmp_path, *arguments, settings={"DATABASE_URL": sqlite_url}) as terminal:
@@ -169,11 +169,11 @@ def test_a_label_whose_commit_prune_waits_for_keeps_its_row(postgres_url: str, t
                 run_process, tmp_path, "prune", "--older-than", "10d", "--yes", DATABASE_URL=postgres_url
             )
             wait_until(lambda: rows(postgres_url, waiting), "prune waits for the row")
-        assert pruning.result().status == Status.DONE
+        assert pruning.result().status == ExitCode.SUCCESS
     assert ids(postgres_url) == [5]
 
 
 @pytest.mark.usefixtures("configured_sqlite")
 @pytest.mark.parametrize("age", ["90", "0d", "-1d", "d", "90 days", "99999d", "1.5d"])
 def test_an_age_that_is_none_is_refused(age: str) -> None:
-    assert "--older-than" in refused(Status.WRONG_USAGE, "prune", f"--older-than={age}")
+    assert "--older-than" in refused(ExitCode.USAGE_ERROR, "prune", f"--older-than={age}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from app.config import SHIPPED_MODEL
 from tests.support.command_line import done, refused, run
 from tests.support.model_files import model_of_nothing, swapping_model
@@ -53,16 +53,16 @@ def test_model_that_cannot_be_used_is_one_line(sqlite_client: TestClient, folder
     sqlite_client.post("/classify", json=DRAWING)
     (folder / "text.onnx").write_text("no model")
     for name in ("text.onnx", "missing.onnx"):
-        line = refused(Status.CANNOT_WORK, "replay", str(folder / name))
+        line = refused(ExitCode.UNAVAILABLE, "replay", str(folder / name))
         assert name in line
         assert "MODEL_PATH" not in line
-    refused(Status.CANNOT_WORK, "replay", str(model_of_nothing(folder)), "--output", str(folder / "report"))
+    refused(ExitCode.UNAVAILABLE, "replay", str(model_of_nothing(folder)), "--output", str(folder / "report"))
 
 
 def test_folder_of_another_replay_is_refused_by_the_option_s_name(sqlite_client: TestClient, folder: Path) -> None:
     sqlite_client.post("/classify", json=DRAWING)
     done("replay", str(SHIPPED_MODEL), "--output", str(folder / "report"))
     other = swapping_model(folder)
-    assert refused(Status.WRONG_USAGE, "replay", str(other), "--output", str(folder / "report")).startswith(
+    assert refused(ExitCode.USAGE_ERROR, "replay", str(other), "--output", str(folder / "report")).startswith(
         "--output: "
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from app.database.sqlite.copies import used_by_nobody
 from app.services.backup import checksum
 from tests.support.backups import ROWS, backed_up, change_one_bit
@@ -83,7 +83,7 @@ def test_rows_that_a_killed_service_left_in_its_log_are_kept_with_the_old_file(
 def test_it_refuses_while_the_service_runs(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
     with serving(sqlite_url, tmp_path) as service, Load(service.port, 2) as load:
         load.wait_for(20)
-        assert "is in use; stop the service" in refused(Status.NOT_DONE, "restore", str(backup), "--yes")
+        assert "is in use; stop the service" in refused(ExitCode.FAILURE, "restore", str(backup), "--yes")
         load.wait_for(20)
     assert load.refused == []
     assert missing(load.acknowledged, sqlite_url) == []
@@ -108,7 +108,7 @@ def another_reader(database: Path) -> Iterator[None]:
 
 def test_it_refuses_while_a_person_has_the_database_open(backup: Path, tmp_path: Path) -> None:
     with another_reader(tmp_path / "pixelwise.db"):
-        assert "is in use" in refused(Status.NOT_DONE, "restore", str(backup), "--yes")
+        assert "is in use" in refused(ExitCode.FAILURE, "restore", str(backup), "--yes")
     done("restore", str(backup), "--yes")
 
 
@@ -124,7 +124,7 @@ def test_it_refuses_while_another_restore_is_under_way(backup: Path, sqlite_url:
     # It may be one into a place where no database is yet.
     (tmp_path / "pixelwise.db").unlink()
     with used_by_nobody(tmp_path / "pixelwise.db"):
-        assert "is in use" in refused(Status.NOT_DONE, "restore", str(backup), "--yes")
+        assert "is in use" in refused(ExitCode.FAILURE, "restore", str(backup), "--yes")
     # What a killed one has left is no obstacle, and does not stay.
     (tmp_path / ".pixelwise-restore.unfinished").write_bytes(b"half a database")
     done("restore", str(backup), "--yes")
@@ -173,7 +173,7 @@ def test_a_backup_that_is_not_what_it_was_changes_nothing(
     database = tmp_path / "pixelwise.db"
     before = database.read_bytes()
     spoil(backup)
-    assert told in refused(Status.NOT_DONE, "restore", str(backup), "--yes")
+    assert told in refused(ExitCode.FAILURE, "restore", str(backup), "--yes")
     assert database.read_bytes() == before
     assert sorted(path.name for path in tmp_path.glob("*pixelwise*")) == ["pixelwise.db"]
 
@@ -200,18 +200,18 @@ def test_tables_of_an_older_version_are_restored_and_then_brought_up_to_date(
     migrate(url)
     problem = json.loads(done("restore", str(copied), "--yes", "--json"))["problem"]
     assert problem.endswith("run: alembic upgrade head")
-    assert "alembic upgrade head" in refused(Status.CANNOT_WORK, "results")
+    assert "alembic upgrade head" in refused(ExitCode.UNAVAILABLE, "results")
     done("upgrade")
     assert rows(url, "SELECT prediction FROM predictions") == [{"prediction": "7"}]
 
 
 def test_a_person_is_asked_first(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
     before = (tmp_path / "pixelwise.db").read_bytes()
-    assert "add --yes" in refused(Status.NOT_DONE, "restore", str(backup))
+    assert "add --yes" in refused(ExitCode.FAILURE, "restore", str(backup))
     with in_terminal(tmp_path, "restore", str(backup), settings={"DATABASE_URL": sqlite_url}) as terminal:
         assert f"{len(ROWS)} predictions" in terminal.wait_for("[y/N]")
         terminal.press("n\n")
-        assert terminal.end() == Status.NOT_DONE
+        assert terminal.end() == ExitCode.FAILURE
     assert (tmp_path / "pixelwise.db").read_bytes() == before
 
 
@@ -246,7 +246,7 @@ def test_a_restore_that_is_killed_at_any_step_loses_nothing(
         for old in olds or [database]:
             assert missing(load.acknowledged, f"sqlite:///{old}") == []
         again = run_process(folder, "restore", str(backup), "--yes", DATABASE_URL=f"sqlite:///{database}")
-        assert again.status == Status.DONE, again.err
+        assert again.status == ExitCode.SUCCESS, again.err
         assert ids_in(database) == [row.id for row in ROWS]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from app.config import get_settings
 from tests.support.backups import ROWS, backed_up, change_one_bit
 from tests.support.command_line import done, refused
@@ -45,7 +45,7 @@ def test_everything_is_restored_into_an_empty_database(
 
 def test_a_database_with_tables_is_left_alone(configured_postgresql: Path, empty_postgres_url: str) -> None:
     execute(empty_postgres_url, "CREATE TABLE somebodys (id INTEGER)")
-    told = refused(Status.NOT_DONE, "restore", str(configured_postgresql), "--yes")
+    told = refused(ExitCode.FAILURE, "restore", str(configured_postgresql), "--yes")
     assert "has tables (somebodys); restore into an empty one" in told
     assert rows(empty_postgres_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [
         {"tablename": "somebodys"}
@@ -55,13 +55,13 @@ def test_a_database_with_tables_is_left_alone(configured_postgresql: Path, empty
 def test_a_dump_of_a_newer_version_changes_nothing(configured_postgresql: Path, empty_postgres_url: str) -> None:
     manifest = configured_postgresql.with_name(f"{configured_postgresql.name}.manifest.json")
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"revision": "0099"}))
-    told = refused(Status.NOT_DONE, "restore", str(configured_postgresql), "--yes")
+    told = refused(ExitCode.FAILURE, "restore", str(configured_postgresql), "--yes")
     assert "is of a newer PixelWise (revision 0099)" in told
     assert rows(empty_postgres_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
 
 
 def test_a_spoilt_dump_changes_nothing(configured_postgresql: Path, empty_postgres_url: str) -> None:
     change_one_bit(configured_postgresql)
-    told = refused(Status.NOT_DONE, "restore", str(configured_postgresql), "--yes")
+    told = refused(ExitCode.FAILURE, "restore", str(configured_postgresql), "--yes")
     assert "is not the file that its manifest describes" in told
     assert rows(empty_postgres_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.cli.drawing import blocks
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from tests.support.command_line import done, in_terminal, refused, run
 from tests.support.service import DRAWING, execute, rows, stored
 from tests.support.stored_rows import random_rows, store
@@ -133,7 +133,7 @@ def test_notes_are_written_replaced_and_taken_away() -> None:
 
 @pytest.mark.parametrize("arguments", ["show 41", "labels 41", "label 41 7", "notes 41 text", "delete 41 --yes"])
 def test_prediction_that_is_not_there_is_one_line_and_status_one(filled: str, arguments: str) -> None:
-    assert refused(Status.NOT_DONE, *arguments.split()) == "There is no prediction 41."
+    assert refused(ExitCode.FAILURE, *arguments.split()) == "There is no prediction 41."
     assert stored(filled) == (40, 40)
 
 
@@ -143,16 +143,16 @@ def test_delete_takes_the_drawing_and_the_labels_along(filled: str) -> None:
     gone = {labelled, 1}
     assert stored(filled) == (40 - len(gone), 40 - len(gone))
     assert not rows(filled, f"SELECT id FROM labels WHERE prediction_id = {labelled}")
-    assert refused(Status.NOT_DONE, "show", str(labelled))
+    assert refused(ExitCode.FAILURE, "show", str(labelled))
 
 
 def test_delete_deletes_all_or_none(filled: str) -> None:
-    refused(Status.NOT_DONE, "delete", "1", "2", "41", "--yes")
+    refused(ExitCode.FAILURE, "delete", "1", "2", "41", "--yes")
     assert stored(filled) == (40, 40)
 
 
 def test_delete_is_refused_where_nobody_can_be_asked(filled_sqlite: str) -> None:
-    assert "--yes" in refused(Status.NOT_DONE, "delete", "1")
+    assert "--yes" in refused(ExitCode.FAILURE, "delete", "1")
     assert stored(filled_sqlite) == (40, 40)
 
 
@@ -168,7 +168,7 @@ def test_delete_asks_on_a_terminal_and_takes_no_for_an_answer(filled_sqlite: str
 def test_ctrl_c_at_a_question_ends_with_130_and_deletes_nothing(filled_sqlite: str, tmp_path: Path) -> None:
     with in_terminal(tmp_path, "delete", "1", settings={"DATABASE_URL": filled_sqlite}) as terminal:
         terminal.wait_for("[y/N]: ")
-        assert terminal.interrupt() == Status.INTERRUPTED
+        assert terminal.interrupt() == ExitCode.INTERRUPTED
     assert "Traceback" not in terminal.shown
     assert stored(filled_sqlite) == (40, 40)
 

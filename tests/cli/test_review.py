@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from app.cli.keyboard import Keyboard
 from tests.support.command_line import Terminal, done, in_terminal, refused
 from tests.support.review_rows import add_drawings, reviews
@@ -79,7 +79,7 @@ def test_ctrl_c_keeps_what_was_said_before(review: Review, sqlite_url: str) -> N
         first = shown(terminal, "1 of 5")
         terminal.press("4")
         shown(terminal, "2 of 5")
-        assert terminal.interrupt() == Status.INTERRUPTED
+        assert terminal.interrupt() == ExitCode.INTERRUPTED
     assert "Traceback" not in terminal.shown
     assert labels(sqlite_url) == [(first, "4", "command line")]
 
@@ -107,7 +107,7 @@ def test_nothing_to_review_is_said(sqlite_url: str, tmp_path: Path) -> None:
 
 def test_without_a_terminal_nothing_is_offered(configured_sqlite: str) -> None:
     add_drawings(configured_sqlite, MARGINS)
-    assert "--json" in refused(Status.NOT_DONE, "review")
+    assert "--json" in refused(ExitCode.FAILURE, "review")
     assert reviews(configured_sqlite) == {}
 
 
@@ -127,10 +127,10 @@ def test_keys_pressed_before_a_drawing_is_shown_are_forgotten() -> None:
         tty.setcbreak(theirs)
         os.write(ours, b"3")
         assert select.select([theirs], [], [], 10)[0]
-        keys = Keyboard(theirs)
-        keys.forget()
+        keyboard = Keyboard(theirs)
+        keyboard.discard_input()
         os.write(ours, b"4")
-        assert keys.wait() == "4"
+        assert keyboard.read_key() == "4"
     finally:
         os.close(ours)
         os.close(theirs)

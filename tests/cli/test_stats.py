@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from app.models import Drawing
 from tests.support.command_line import done, run
 from tests.support.http_fixtures import Start
@@ -92,7 +92,7 @@ def test_calibration_shows_its_bins_and_says_when_labels_are_too_few() -> None:
     assert len(text.partition("95 % interval")[2].strip().splitlines()) == len(known["bins"]) == 10
     few = done("calibration", "--until", "2026-03-02")
     assert re.search(r"^status +not enough data *$", few, re.MULTILINE)
-    assert re.search(r"^labelled +\d+ \(it takes 200\)", few, re.MULTILINE)
+    assert re.search(r"^labelled +\d+ \(needs 200\)", few, re.MULTILINE)
 
 
 def blanken_the_newest(database_url: str) -> None:
@@ -108,12 +108,12 @@ def test_drift_fails_only_when_asked_to_and_only_for_drift(filled_sqlite: str) -
     assert re.match(r"status +not enough data\b", done("drift", "--exit-code"))
     blanken_the_newest(filled_sqlite)
     outcome = run(*windows, "--exit-code")
-    assert outcome.status == Status.NOT_DONE
+    assert outcome.status == ExitCode.FAILURE
     assert re.match(r"status +drift\b", outcome.out)
     assert re.search(r"^ink .* yes *$", outcome.out, re.MULTILINE)
     assert done(*windows) == outcome.out
     as_json = run(*windows, "--exit-code", "--json")
-    assert (as_json.status, json.loads(as_json.out)["status"]) == (Status.NOT_DONE, "drift")
+    assert (as_json.status, json.loads(as_json.out)["status"]) == (ExitCode.FAILURE, "drift")
 
 
 @pytest.mark.usefixtures("filled_sqlite")
@@ -129,5 +129,5 @@ def test_models_has_the_shadow_beside_what_was_answered(start: Start, database_u
     client.post("/classify", json=DRAWING)
     eventually(lambda: bool(shadow_rows(database_url)))
     assert done("models", "--json") == client.get("/models").text + "\n"
-    listening = done("models").partition("in the shadow")[2].splitlines()[1]
+    listening = done("models").partition("shadow model")[2].splitlines()[1]
     assert listening.split()[:3] == ["v2", "1", "0.000"]

@@ -16,7 +16,7 @@ from select import select
 import pytest
 from sqlalchemy import text
 
-from app.cli.exit_codes import Status
+from app.cli.exit_codes import ExitCode
 from tests.support.command_line import run_process
 from tests.support.project_copy import run
 from tests.support.service import KEY, assert_problem, assert_storage_problem, connected, rows
@@ -259,7 +259,7 @@ def test_service_does_not_start_where_it_may_not_write(sqlite_url: str, tmp_path
     outcome = run_process(
         tmp_path, "serve", DATABASE_URL=f"sqlite:///{small_disk / 'pixelwise.db'}", SECRET_API_KEY="a-key"
     )
-    assert outcome.status == Status.CANNOT_WORK
+    assert outcome.status == ExitCode.UNAVAILABLE
     assert outcome.err.count("pixelwise: ") == 1
     assert "readonly database" in outcome.err
 
