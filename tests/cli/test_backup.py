@@ -1,4 +1,4 @@
-"""`python -m app backup`: whole, checked, and taken while others write."""
+"""`python -m app backup`."""
 
 import fcntl
 import json
@@ -30,30 +30,30 @@ FOLDER = "backups"
 
 
 def backups(folder: Path) -> list[Path]:
-    """The backups in a folder, the oldest first; each has its manifest, and nothing else lies there."""
+    """The backups in a folder, the oldest first; each must have a manifest, and there must be nothing else."""
     names = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     files = [path for path in names if path.suffix != ".json"]
     assert sorted([*files, *(path.with_name(f"{path.name}.manifest.json") for path in files)]) == names
     return files
 
 
-def take(folder: str = FOLDER, *arguments: str) -> dict[str, object]:
-    """Back the database up; return the manifest."""
+def take_backup(folder: str = FOLDER, *arguments: str) -> dict[str, object]:
+    """Back up the database; return the manifest."""
     manifest: dict[str, object] = json.loads(done("backup", folder, "--json", *arguments))
     return manifest
 
 
 @pytest.fixture(autouse=True)
-def programs_of_postgresql(request: pytest.FixtureRequest) -> None:
+def need_pg_dump(request: pytest.FixtureRequest) -> None:
     if "postgresql" in request.node.name:
         need("pg_dump", "postgresql-client")
 
 
-def test_a_backup_is_described_by_its_manifest_and_only_its_owner_can_read_it(
+def test_manifest_describes_the_backup_and_only_the_owner_can_read_both(
     configured_database_url: str, tmp_path: Path
 ) -> None:
     store(configured_database_url, random_rows(50), drawings=True)
-    printed = take()
+    printed = take_backup()
     (backup,) = backups(tmp_path / FOLDER)
     manifest = json.loads(backup.with_name(f"{backup.name}.manifest.json").read_text())
     assert manifest == printed
@@ -66,24 +66,24 @@ def test_a_backup_is_described_by_its_manifest_and_only_its_owner_can_read_it(
     assert stat.S_IMODE((tmp_path / FOLDER).stat().st_mode) == 0o700
 
 
-def test_a_backup_of_sqlite_is_one_sound_file_that_holds_everything(configured_sqlite: str, tmp_path: Path) -> None:
+def test_sqlite_backup_is_one_valid_file_with_all_rows(configured_sqlite: str, tmp_path: Path) -> None:
     store(configured_sqlite, random_rows(50), drawings=True)
-    take()
+    take_backup()
     (backup,) = backups(tmp_path / FOLDER)
     with closing(sqlite3.connect(tmp_path / "pixelwise.db")) as original, closing(sqlite3.connect(backup)) as copy:
         assert list(copy.iterdump()) == list(original.iterdump())
         assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    # Whoever looked into it has left nothing there.
+    # Reading the copy must not leave files beside it.
     assert backups(tmp_path / FOLDER) == [backup]
 
 
-def test_nothing_acknowledged_before_a_backup_began_is_missing_in_it(configured_sqlite: str, tmp_path: Path) -> None:
+def test_backup_has_all_rows_acknowledged_before_it_began(configured_sqlite: str, tmp_path: Path) -> None:
     before = []
     with serving(configured_sqlite, tmp_path) as service, Load(service.port, clients=4) as load:
         for _ in range(3):
             load.wait_for(100)
             before.append(load.acknowledged)
-            take()
+            take_backup()
     copies = backups(tmp_path / FOLDER)
     assert len(copies) == len(before)
     for acknowledged, copy in zip(before, copies, strict=True):
@@ -91,31 +91,29 @@ def test_nothing_acknowledged_before_a_backup_began_is_missing_in_it(configured_
     assert load.refused == []
 
 
-def test_only_the_newest_are_kept_and_what_has_another_name_stays(configured_sqlite: str, tmp_path: Path) -> None:
-    taken = [str(take()["file"]) for _ in range(3)]
+def test_only_the_newest_backups_are_kept_and_other_files_stay(configured_sqlite: str, tmp_path: Path) -> None:
+    taken = [str(take_backup()["file"]) for _ in range(3)]
     kept = tmp_path / FOLDER / f"before the move {taken[0]}"
     (tmp_path / FOLDER / taken[0]).rename(kept)
     (tmp_path / FOLDER / f"{taken[0]}.manifest.json").rename(kept.with_name(f"{kept.name}.manifest.json"))
-    taken.append(str(take(FOLDER, "--keep", "2")["file"]))
+    taken.append(str(take_backup(FOLDER, "--keep", "2")["file"]))
     assert {path.name for path in backups(tmp_path / FOLDER)} == {kept.name, *taken[2:]}
 
 
-def test_the_backup_that_was_just_made_stays_whatever_the_clock_said_before(
-    configured_sqlite: str, tmp_path: Path
-) -> None:
-    made = str(take()["file"])
-    of_the_future = tmp_path / FOLDER / "pixelwise-29991231T235959.000000Z.db"
-    (tmp_path / FOLDER / made).rename(of_the_future)
-    (tmp_path / FOLDER / f"{made}.manifest.json").rename(of_the_future.with_name(f"{of_the_future.name}.manifest.json"))
-    newest = str(take(FOLDER, "--keep", "1")["file"])
+def test_new_backup_is_kept_even_if_older_ones_have_later_times(configured_sqlite: str, tmp_path: Path) -> None:
+    made = str(take_backup()["file"])
+    newer = tmp_path / FOLDER / "pixelwise-29991231T235959.000000Z.db"
+    (tmp_path / FOLDER / made).rename(newer)
+    (tmp_path / FOLDER / f"{made}.manifest.json").rename(newer.with_name(f"{newer.name}.manifest.json"))
+    newest = str(take_backup(FOLDER, "--keep", "1")["file"])
     assert [path.name for path in backups(tmp_path / FOLDER)] == [newest]
 
 
-def test_a_backup_that_fails_leaves_the_older_ones_alone(configured_sqlite: str, tmp_path: Path) -> None:
+def test_failed_backup_keeps_the_older_ones(configured_sqlite: str, tmp_path: Path) -> None:
     store(configured_sqlite, random_rows(500))
-    take()
+    take_backup()
     before = {path: path.read_bytes() for path in (tmp_path / FOLDER).iterdir()}
-    # A page of a table that is in use.
+    # Damage a page of a table.
     with (tmp_path / "pixelwise.db").open("r+b") as file:
         file.seek(4 * 4096)
         file.write(b"\xff" * 4096)
@@ -123,15 +121,15 @@ def test_a_backup_that_fails_leaves_the_older_ones_alone(configured_sqlite: str,
     assert {path: path.read_bytes() for path in (tmp_path / FOLDER).iterdir()} == before
 
 
-def test_two_backups_are_not_written_into_one_folder_at_once(configured_sqlite: str, tmp_path: Path) -> None:
-    take()
+def test_second_backup_into_the_same_folder_at_the_same_time_fails(configured_sqlite: str, tmp_path: Path) -> None:
+    take_backup()
     with (tmp_path / FOLDER / ".pixelwise-backup.lock").open() as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         assert "another backup is being written" in refused(ExitCode.FAILURE, "backup", FOLDER)
     assert len(backups(tmp_path / FOLDER)) == 1
-    # What a killed one has left is no obstacle.
+    # The file of a killed backup does not matter.
     (tmp_path / FOLDER / ".pixelwise-backup.unfinished").write_bytes(b"half a backup")
-    take()
+    take_backup()
     assert len(backups(tmp_path / FOLDER)) == 2
 
 
@@ -142,30 +140,30 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield disk
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(configured_sqlite: str, small_disk: Path) -> None:
+def test_full_disk_is_reported_before_anything_is_written(configured_sqlite: str, small_disk: Path) -> None:
     store(configured_sqlite, random_rows(1000), drawings=True)
-    told = refused(ExitCode.FAILURE, "backup", str(small_disk / FOLDER))
-    assert "bytes free and needs" in told
+    message = refused(ExitCode.FAILURE, "backup", str(small_disk / FOLDER))
+    assert "bytes free and needs" in message
     assert backups(small_disk / FOLDER) == []
     assert shutil.disk_usage(small_disk).free > 900_000
 
 
-def test_tables_of_an_older_version_are_backed_up_too(
+def test_tables_of_an_older_version_are_backed_up(
     settings_environment: pytest.MonkeyPatch, empty_database_url: str
 ) -> None:
     settings_environment.setenv("DATABASE_URL", empty_database_url)
     make_v0_5(empty_database_url)
-    manifest = take()
+    manifest = take_backup()
     assert (manifest["revision"], manifest["rows"]) == (None, {"predictions": 2})
 
 
-def test_rows_that_refer_to_nothing_are_copied_and_told(configured_sqlite: str, tmp_path: Path) -> None:
+def test_rows_that_refer_to_deleted_rows_are_copied_and_reported(configured_sqlite: str, tmp_path: Path) -> None:
     store(configured_sqlite, random_rows(3), drawings=True)
-    # As `sqlite3` does it, where foreign keys are off unless they are asked for.
+    # `sqlite3` has foreign keys off by default.
     execute(configured_sqlite, "DELETE FROM predictions WHERE id = 2")
     outcome = run_process(tmp_path, "backup", DATABASE_URL=configured_sqlite)
     assert outcome.status == ExitCode.SUCCESS
-    assert "rows refer to rows that are gone" in outcome.err
+    assert "rows refer to deleted rows" in outcome.err
     (backup,) = backups(tmp_path / FOLDER)
     assert rows(f"sqlite:///{backup}", "SELECT count(*) AS n FROM drawings") == [{"n": 3}]
 
@@ -180,17 +178,17 @@ def configured_postgresql(settings_environment: pytest.MonkeyPatch, postgres_url
 @pytest.mark.parametrize(
     "form", ["postgresql://{user}:{password}@{host}:{port}/{name}", "postgresql:///{name}?{query}"]
 )
-def test_the_password_of_postgresql_is_in_no_command_s_words(
+def test_postgresql_password_is_not_an_argument_of_pg_dump(
     configured_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    # A pg_dump that tells its words and then does its work.
+    # A pg_dump that records its arguments.
     program = tmp_path / "programs" / "pg_dump"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/words\nexec {shutil.which("pg_dump")} "$@"\n')
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nexec {shutil.which("pg_dump")} "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     url = make_url(configured_postgresql)
-    # A server that trusts this machine takes any password.
+    # A server with trust authentication accepts any password.
     known = {
         "user": url.username or "postgres",
         "password": str(url.password or "hidden"),
@@ -199,19 +197,19 @@ def test_the_password_of_postgresql_is_in_no_command_s_words(
     }
     monkeypatch.setenv("DATABASE_URL", form.format(name=url.database, query=urlencode(known), **known))
     get_settings.cache_clear()
-    take()
-    words = (tmp_path / "words").read_text()
-    assert f"host={known['host']}" in words
-    assert known["password"] not in words
+    take_backup()
+    arguments_of_pg_dump = (tmp_path / "arguments").read_text()
+    assert f"host={known['host']}" in arguments_of_pg_dump
+    assert known["password"] not in arguments_of_pg_dump
 
 
 @pytest.mark.usefixtures("configured_postgresql")
-def test_a_missing_program_of_postgresql_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pg_dump_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert refused(ExitCode.FAILURE, "backup").startswith("pg_dump is missing; install")
 
 
-def test_on_a_terminal_the_progress_is_shown(sqlite_url: str, tmp_path: Path) -> None:
+def test_progress_is_shown_on_a_terminal(sqlite_url: str, tmp_path: Path) -> None:
     store(sqlite_url, random_rows(20), drawings=True)
     with in_terminal(tmp_path, "backup", settings={"DATABASE_URL": sqlite_url}) as terminal:
         assert terminal.end() == 0

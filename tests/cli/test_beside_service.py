@@ -1,4 +1,4 @@
-"""The command line beside a running service that is a process of its own; what starts and prepares a service."""
+"""Commands beside a running service, and commands that start or prepare one."""
 
 import json
 from pathlib import Path
@@ -13,14 +13,14 @@ from tests.support.service import rows, stored
 from tests.support.service_process import Load, drawing, missing, serving
 
 
-def test_service_sees_what_the_command_line_writes_and_loses_nothing_meanwhile(
+def test_service_sees_changes_of_commands_and_loses_nothing_meanwhile(
     configured_database_url: str, tmp_path: Path
 ) -> None:
     with serving(configured_database_url, tmp_path) as service, service.client() as client:
         first = client.classify(drawing(Random(0))).json()["id"]
         with Load(service.port, clients=2) as load:
-            for word in ("3", "none", "5"):
-                done("label", str(first), word)
+            for value in ("3", "none", "5"):
+                done("label", str(first), value)
             done("notes", str(first), "seen")
             listed = json.loads(done("results", "--limit", "5", "--json"))["results"]
             load.wait_for(20)
@@ -29,29 +29,29 @@ def test_service_sees_what_the_command_line_writes_and_loses_nothing_meanwhile(
         record = client.get(f"/results/{first}").json()
         assert (record["label"], record["notes"]) == ("5", "seen")
         labels = client.get(f"/results/{first}/labels").json()["labels"]
-        assert [said["label"] for said in labels] == ["5", "none", "3"]
+        assert [label["label"] for label in labels] == ["5", "none", "3"]
         done("delete", str(first), "--yes")
         assert client.get(f"/results/{first}").status_code == 404
         service.stop()
     assert missing(load.acknowledged, configured_database_url) == []
 
 
-def test_command_line_leaves_sqlite_s_log_to_the_service(configured_sqlite: str, tmp_path: Path) -> None:
-    file, log = tmp_path / "pixelwise.db", tmp_path / "pixelwise.db-wal"
+def test_commands_do_not_checkpoint_the_wal_of_a_running_service(configured_sqlite: str, tmp_path: Path) -> None:
+    file, wal = tmp_path / "pixelwise.db", tmp_path / "pixelwise.db-wal"
     with serving(configured_sqlite, tmp_path) as service, service.client() as client:
         first = client.classify(drawing(Random(0))).json()["id"]
-        in_file, in_log = file.read_bytes(), log.read_bytes()
+        in_file, in_wal = file.read_bytes(), wal.read_bytes()
         for arguments in (("results",), ("label", str(first), "7"), ("export", "drawings.npz")):
             done(*arguments)
             assert file.read_bytes() == in_file
-        assert log.read_bytes().startswith(in_log)
-        assert len(log.read_bytes()) > len(in_log)
+        assert wal.read_bytes().startswith(in_wal)
+        assert len(wal.read_bytes()) > len(in_wal)
         service.stop()
     assert rows(configured_sqlite, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     assert rows(configured_sqlite, "SELECT label FROM labels") == [{"label": "7"}]
 
 
-def test_check_finds_what_is_wrong_without_changing_it(sqlite_url: str, tmp_path: Path) -> None:
+def test_check_reports_a_missing_model(sqlite_url: str, tmp_path: Path) -> None:
     settings = {"DATABASE_URL": sqlite_url, "SECRET_API_KEY": "a-key", "MODEL_PATH": "/nowhere/model.onnx"}
     outcome = run_process(tmp_path, "check", **settings)
     assert (outcome.status, outcome.err) == (ExitCode.FAILURE, "")
@@ -60,7 +60,7 @@ def test_check_finds_what_is_wrong_without_changing_it(sqlite_url: str, tmp_path
     assert (states["settings"].strip(), states["schema"].strip(), states["database"].strip()) == ("ok", "ok", "ok")
 
 
-def test_check_leaves_a_database_alone_that_is_not_ours(tmp_path: Path) -> None:
+def test_check_does_not_write_to_a_database_of_another_program(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'other.db'}"
     (tmp_path / "other.db").touch()
     outcome = run_process(tmp_path, "check", "--json", DATABASE_URL=url)
@@ -72,7 +72,7 @@ def test_check_leaves_a_database_alone_that_is_not_ours(tmp_path: Path) -> None:
     assert (tmp_path / "other.db").read_bytes() == b""
 
 
-def test_upgrade_makes_the_tables_and_is_safe_to_repeat(
+def test_upgrade_creates_the_tables_and_can_be_repeated(
     settings_environment: pytest.MonkeyPatch, empty_database_url: str
 ) -> None:
     settings_environment.setenv("DATABASE_URL", empty_database_url)
@@ -83,7 +83,7 @@ def test_upgrade_makes_the_tables_and_is_safe_to_repeat(
     assert stored(empty_database_url) == (0, 0)
 
 
-def test_upgrade_that_is_refused_is_one_line(tmp_path: Path) -> None:
+def test_failed_upgrade_prints_one_line(tmp_path: Path) -> None:
     (tmp_path / "notes.db").write_bytes(b"no database" * 100)
     outcome = run_process(tmp_path, "upgrade", DATABASE_URL=f"sqlite:///{tmp_path / 'notes.db'}")
     assert (outcome.status, outcome.out) == (ExitCode.UNAVAILABLE, "")
@@ -91,7 +91,7 @@ def test_upgrade_that_is_refused_is_one_line(tmp_path: Path) -> None:
     assert outcome.err.count("\n") == 1
 
 
-def test_serve_that_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
+def test_serve_without_a_database_prints_one_line(tmp_path: Path) -> None:
     outcome = run_process(tmp_path, "serve", DATABASE_URL="sqlite:///missing.db", SECRET_API_KEY="a-key")
     assert outcome.status == ExitCode.UNAVAILABLE
     assert outcome.err.count("pixelwise: there is no database at ") == 1

@@ -1,4 +1,4 @@
-"""`python -m app classify`: pictures in files, with an answer to each."""
+"""`python -m app classify`."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.support.service import rows, stored
 
 @pytest.fixture
 def seven(tmp_path: Path) -> Path:
-    """A picture of a seven, dark on light and larger than a drawing, in a folder of its own."""
+    """A picture of a seven: dark on light, 280 x 280 pixels, in its own folder."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     drawing = Image.fromarray(255 - np.array(SEVEN, np.uint8))
@@ -25,7 +25,7 @@ def seven(tmp_path: Path) -> Path:
     return folder / "seven.png"
 
 
-def test_each_picture_is_answered_and_remembered(client: TestClient, database_url: str, seven: Path) -> None:
+def test_each_picture_is_classified_and_stored(client: TestClient, database_url: str, seven: Path) -> None:
     other = seven.with_name("again.bmp")
     with Image.open(seven) as picture:
         picture.save(other)
@@ -38,9 +38,7 @@ def test_each_picture_is_answered_and_remembered(client: TestClient, database_ur
     assert [row["client"] for row in rows(database_url, "SELECT client FROM predictions")] == ["command line"] * 2
 
 
-def test_dry_run_answers_the_same_and_needs_no_database(
-    settings_environment: pytest.MonkeyPatch, tmp_path: Path, seven: Path
-) -> None:
+def test_dry_run_needs_no_database(settings_environment: pytest.MonkeyPatch, tmp_path: Path, seven: Path) -> None:
     settings_environment.setenv("DATABASE_URL", "sqlite:///missing.db")
     (line,) = done("classify", str(seven), "--dry-run", "--json").splitlines()
     answer = json.loads(line)
@@ -48,7 +46,7 @@ def test_dry_run_answers_the_same_and_needs_no_database(
     assert not (tmp_path / "missing.db").exists()
 
 
-def test_nothing_is_remembered_when_one_file_is_no_picture(configured_sqlite: str, seven: Path) -> None:
+def test_nothing_is_stored_if_one_file_is_not_a_picture(configured_sqlite: str, seven: Path) -> None:
     text = seven.with_name("text.png")
     text.write_text("no picture")
     assert str(text) in refused(ExitCode.FAILURE, "classify", str(seven), str(text))
@@ -57,7 +55,7 @@ def test_nothing_is_remembered_when_one_file_is_no_picture(configured_sqlite: st
 
 
 @pytest.mark.usefixtures("configured_sqlite")
-def test_answers_are_a_table_with_the_files_names(seven: Path) -> None:
+def test_table_has_the_whole_file_name(seven: Path) -> None:
     long = seven.with_name(f"{'scan ' * 40}.png")
     seven.rename(long)
     header, line = done("classify", str(long)).splitlines()
@@ -67,7 +65,7 @@ def test_answers_are_a_table_with_the_files_names(seven: Path) -> None:
 
 
 @pytest.mark.usefixtures("configured_sqlite")
-def test_name_that_is_no_text_is_shown_by_its_numbers(seven: Path) -> None:
+def test_file_name_that_is_not_utf8_is_escaped(seven: Path) -> None:
     odd = os.fsdecode(os.fsencode(seven.parent) + b"/\xff\x1b[2J.png")
     seven.rename(odd)
     assert "\\udcff\\x1b[2J.png" in done("classify", odd)
@@ -75,6 +73,6 @@ def test_name_that_is_no_text_is_shown_by_its_numbers(seven: Path) -> None:
 
 
 @pytest.mark.usefixtures("fresh_classifier")
-def test_model_that_cannot_be_used_is_one_line(settings_environment: pytest.MonkeyPatch, seven: Path) -> None:
+def test_missing_model_prints_one_line(settings_environment: pytest.MonkeyPatch, seven: Path) -> None:
     settings_environment.setenv("MODEL_PATH", "/nowhere/model.onnx")
     assert "/nowhere/model.onnx" in refused(ExitCode.UNAVAILABLE, "classify", str(seven), "--dry-run")

@@ -1,4 +1,4 @@
-"""`python -m app copy-to`: everything moves from SQLite to PostgreSQL, and both are compared."""
+"""`python -m app copy-to`: from SQLite to PostgreSQL."""
 
 import json
 import re
@@ -23,13 +23,13 @@ ROWS = random_rows(300)
 TABLES = ("predictions", "drawings", "labels", "reviews")
 
 
-def counted(url: str) -> dict[str, int]:
+def row_counts(url: str) -> dict[str, int]:
     return {name: int(rows(url, f"SELECT count(*) AS n FROM {name}")[0]["n"]) for name in TABLES}
 
 
 @pytest.fixture
 def filled(configured_sqlite: str) -> str:
-    """An SQLite database of every kind of row, the newest of which was deleted."""
+    """An SQLite database with all kinds of rows; the newest prediction was deleted."""
     store(configured_sqlite, ROWS, drawings=True)
     execute(
         configured_sqlite,
@@ -42,11 +42,11 @@ def filled(configured_sqlite: str) -> str:
     return configured_sqlite
 
 
-def test_everything_is_there_and_the_service_goes_on_with_the_next_id(
+def test_all_rows_are_copied_and_the_service_continues_with_the_next_id(
     filled: str, postgres_url: str, tmp_path: Path
 ) -> None:
     copied = json.loads(done("copy-to", postgres_url, "--json"))["tables"]
-    assert counted(postgres_url) == counted(filled) == {name: copied[name]["rows"] for name in TABLES}
+    assert row_counts(postgres_url) == row_counts(filled) == {name: copied[name]["rows"] for name in TABLES}
     query = "SELECT id, prediction, confidence, model_version, notes, request_id FROM predictions ORDER BY id"
     assert rows(postgres_url, query) == rows(filled, query)
     query = "SELECT id, prediction_id, label, source FROM labels ORDER BY id"
@@ -57,13 +57,13 @@ def test_everything_is_there_and_the_service_goes_on_with_the_next_id(
     (last,) = rows(postgres_url, query)
     assert rows(filled, query)[0]["last"] == f"{last['last'].astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
     with serving(postgres_url, tmp_path) as service, service.client() as client:
-        # The id of the row that was deleted is not given again.
+        # The id of the deleted row is not used again.
         assert client.classify(drawing(Random(1))).json()["id"] == 301
 
 
 @contextmanager
-def halted_at(postgres_url: str, prediction_id: int) -> Iterator[None]:
-    """Let nobody get past this prediction: its id is another's, who has not committed and never does."""
+def blocked_at(postgres_url: str, prediction_id: int) -> Iterator[None]:
+    """Make copying wait at this prediction: another transaction holds its id without a commit."""
     with connected(postgres_url) as other:
         transaction = other.get_transaction()
         assert transaction is not None
@@ -77,47 +77,47 @@ def halted_at(postgres_url: str, prediction_id: int) -> Iterator[None]:
             transaction.rollback()
 
 
-def test_interrupted_it_goes_on_where_it_was(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
+def test_interrupted_copy_continues(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
     store(sqlite_url, random_rows(10_000))
     settings = {"DATABASE_URL": sqlite_url}
     with (
-        halted_at(postgres_url, 5500),
+        blocked_at(postgres_url, 5500),
         in_terminal(tmp_path, "copy-to", postgres_url, settings=settings) as terminal,
     ):
-        wait_until(lambda: counted(postgres_url)["predictions"] > 0, "some rows are copied")
-        # It may have ended before: PostgreSQL lets nobody wait for a row for longer than two seconds.
+        wait_until(lambda: row_counts(postgres_url)["predictions"] > 0, "some rows are copied")
+        # The lock timeout of two seconds may have ended it before.
         assert terminal.interrupt() in (ExitCode.INTERRUPTED, -signal.SIGINT, ExitCode.UNAVAILABLE)
-    before = counted(postgres_url)
+    before = row_counts(postgres_url)
     assert 0 < before["predictions"] < 5500
     with in_terminal(tmp_path, "copy-to", postgres_url, "--json", settings=settings) as terminal:
         assert terminal.end() == 0
     tables = json.loads(terminal.shown[terminal.shown.index('{"tables"') :].partition("\n")[0])["tables"]
     assert {name: tables[name]["resumed"] for name in TABLES} == before
-    assert counted(postgres_url) == counted(sqlite_url)
+    assert row_counts(postgres_url) == row_counts(sqlite_url)
 
 
-def test_a_lost_connection_is_told_in_one_line(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
+def test_lost_connection_prints_one_line(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
     store(sqlite_url, random_rows(100))
     copying = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY %'"
-    with halted_at(postgres_url, 50), ThreadPoolExecutor(1) as beside:
-        outcome = beside.submit(run_process, tmp_path, "copy-to", postgres_url, DATABASE_URL=sqlite_url)
+    with blocked_at(postgres_url, 50), ThreadPoolExecutor(1) as executor:
+        outcome = executor.submit(run_process, tmp_path, "copy-to", postgres_url, DATABASE_URL=sqlite_url)
         wait_until(lambda: rows(postgres_url, f"SELECT pg_terminate_backend(pid) {copying}"), "it copies")
         ended = outcome.result()
     assert ended.status == ExitCode.UNAVAILABLE
     assert ended.err.startswith("pixelwise: ")
     assert ended.err.count("\n") == 1
-    assert counted(postgres_url)["predictions"] == 0
+    assert row_counts(postgres_url)["predictions"] == 0
 
 
 @pytest.mark.parametrize(("column", "kind"), [("scores", "json"), ("margin", "double precision")])
-def test_a_value_that_postgresql_refuses_is_not_quoted(filled: str, postgres_url: str, column: str, kind: str) -> None:
+def test_error_does_not_quote_the_refused_value(filled: str, postgres_url: str, column: str, kind: str) -> None:
     execute(filled, f"UPDATE drawings SET {column} = 'a secret' WHERE prediction_id = 7")
-    told = refused(ExitCode.UNAVAILABLE, "copy-to", postgres_url)
-    assert told == f"drawings: invalid input syntax for type {kind}"
+    message = refused(ExitCode.UNAVAILABLE, "copy-to", postgres_url)
+    assert message == f"drawings: invalid input syntax for type {kind}"
 
 
-def test_text_is_copied_as_it_is_written(filled: str, postgres_url: str) -> None:
-    """What COPY itself would take for a sign, and numbers as a person wrote them."""
+def test_text_is_copied_unchanged(filled: str, postgres_url: str) -> None:
+    """Text that COPY would interpret, and JSON numbers in unusual notation."""
     scores = "[1, 1e-3,0.1000, 0,0,0,0,0,0,0 ]"
     execute(filled, f"UPDATE drawings SET scores = '{scores}' WHERE prediction_id = 7")
     notes = "\\N \\. \t tab\n\\\\x41 line\r end \\"
@@ -131,27 +131,29 @@ def test_text_is_copied_as_it_is_written(filled: str, postgres_url: str) -> None
     assert rows(postgres_url, query) == [{"scores": scores}]
 
 
-def test_rows_of_what_is_gone_are_told_with_what_to_do(filled: str, postgres_url: str) -> None:
-    # As `sqlite3` deletes, where foreign keys are off unless they are asked for.
+def test_rows_that_refer_to_deleted_rows_are_reported_with_the_statement_to_delete_them(
+    filled: str, postgres_url: str
+) -> None:
+    # `sqlite3` has foreign keys off by default.
     execute(filled, "PRAGMA foreign_keys=OFF", "DELETE FROM predictions WHERE id = 7")
-    told = refused(ExitCode.FAILURE, "copy-to", postgres_url)
-    found = re.fullmatch(r"\d+ rows of (\w+) refer to predictions .* first: (DELETE .*)", told)
+    message = refused(ExitCode.FAILURE, "copy-to", postgres_url)
+    found = re.fullmatch(r"\d+ rows of (\w+) refer to predictions .* first: (DELETE .*)", message)
     assert found
-    table, remedy = found.groups()
-    assert set(counted(postgres_url).values()) == {0}
+    table, statement = found.groups()
+    assert set(row_counts(postgres_url).values()) == {0}
     for name in TABLES:
         if name != "predictions":
-            execute(filled, remedy.replace(table, name))
+            execute(filled, statement.replace(table, name))
     done("copy-to", postgres_url)
 
 
-def test_a_database_that_holds_something_else_is_left_alone(filled: str, postgres_url: str) -> None:
+def test_database_with_other_rows_is_refused_and_unchanged(filled: str, postgres_url: str) -> None:
     execute(postgres_url, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.5, 'v1')")
     assert "predictions holds other rows" in refused(ExitCode.FAILURE, "copy-to", postgres_url)
-    assert counted(postgres_url) == {"predictions": 1, "drawings": 0, "labels": 0, "reviews": 0}
+    assert row_counts(postgres_url) == {"predictions": 1, "drawings": 0, "labels": 0, "reviews": 0}
 
 
-def test_a_row_that_was_changed_there_is_found(filled: str, postgres_url: str) -> None:
+def test_row_changed_in_the_target_is_detected(filled: str, postgres_url: str) -> None:
     done("copy-to", postgres_url)
     done("copy-to", postgres_url)
     execute(postgres_url, "UPDATE drawings SET margin = margin + 0.000001 WHERE prediction_id = 7")
@@ -159,8 +161,8 @@ def test_a_row_that_was_changed_there_is_found(filled: str, postgres_url: str) -
 
 
 @pytest.mark.usefixtures("configured_sqlite")
-def test_a_place_that_cannot_be_copied_to_is_refused(empty_postgres_url: str, tmp_path: Path) -> None:
+def test_unusable_target_is_refused(empty_postgres_url: str, tmp_path: Path) -> None:
     assert "run: alembic upgrade head" in refused(ExitCode.UNAVAILABLE, "copy-to", empty_postgres_url)
     assert "begin with postgresql://" in refused(ExitCode.USAGE_ERROR, "copy-to", f"sqlite:///{tmp_path}/other.db")
-    told = refused(ExitCode.UNAVAILABLE, "copy-to", "postgresql://anna:${NO_SUCH_NAME}@localhost/x")
-    assert "NO_SUCH_NAME" in told
+    message = refused(ExitCode.UNAVAILABLE, "copy-to", "postgresql://anna:${NO_SUCH_NAME}@localhost/x")
+    assert "NO_SUCH_NAME" in message

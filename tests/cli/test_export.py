@@ -1,4 +1,4 @@
-"""`python -m app export`: a file, and beside it what it holds; both whole, or neither."""
+"""`python -m app export`: a file and its manifest, both or neither."""
 
 import json
 import stat
@@ -22,7 +22,7 @@ def files(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_file_is_what_http_sends_and_the_manifest_lies_beside_it(
+def test_file_and_manifest_are_the_same_as_over_http(
     client: TestClient, database_url: str, tmp_path: Path, kind: str
 ) -> None:
     fill(database_url)
@@ -50,7 +50,7 @@ def test_filters_narrow_the_export(configured_sqlite: str, tmp_path: Path) -> No
     assert exported == [row.id for row in rows if row.label == "7" and row.model_version == "v1"]
 
 
-def test_format_may_be_another_than_the_name_says(configured_sqlite: str, tmp_path: Path) -> None:
+def test_format_option_overrides_the_file_name(configured_sqlite: str, tmp_path: Path) -> None:
     store(configured_sqlite, random_rows(20), drawings=True)
     done("export", "drawings.txt", "--format", "csv")
     done("export", "drawings.NPZ")
@@ -58,14 +58,14 @@ def test_format_may_be_another_than_the_name_says(configured_sqlite: str, tmp_pa
     assert np.load(tmp_path / "drawings.NPZ", allow_pickle=False)
 
 
-def test_only_the_owner_can_read_what_people_drew(configured_sqlite: str, tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_files(configured_sqlite: str, tmp_path: Path) -> None:
     store(configured_sqlite, random_rows(20), drawings=True)
     done("export", "drawings.csv")
     for name in ("drawings.csv", "drawings.csv.manifest.json"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
 
 
-def test_an_export_that_fails_leaves_what_was_there(configured_sqlite: str, tmp_path: Path) -> None:
+def test_failed_export_keeps_the_old_files(configured_sqlite: str, tmp_path: Path) -> None:
     store(configured_sqlite, random_rows(20), drawings=True)
     done("export", "drawings.csv")
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
@@ -76,7 +76,7 @@ def test_an_export_that_fails_leaves_what_was_there(configured_sqlite: str, tmp_
 
 
 @pytest.mark.usefixtures("configured_sqlite")
-def test_a_place_that_cannot_be_written_is_named_before_anything_is_read(tmp_path: Path) -> None:
+def test_unusable_file_name_is_reported(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     assert "folder.csv" in refused(ExitCode.FAILURE, "export", "folder.csv")
     assert "nowhere" in refused(ExitCode.FAILURE, "export", "nowhere/drawings.csv")
@@ -85,7 +85,7 @@ def test_a_place_that_cannot_be_written_is_named_before_anything_is_read(tmp_pat
     assert files(tmp_path) == {"folder.csv"}
 
 
-def test_a_link_goes_on_leading_to_the_file(configured_sqlite: str, tmp_path: Path) -> None:
+def test_symbolic_link_is_kept_and_its_target_replaced(configured_sqlite: str, tmp_path: Path) -> None:
     store(configured_sqlite, random_rows(20), drawings=True)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "latest.csv").symlink_to(tmp_path / "elsewhere" / "drawings.csv")
@@ -94,7 +94,7 @@ def test_a_link_goes_on_leading_to_the_file(configured_sqlite: str, tmp_path: Pa
     assert (tmp_path / "elsewhere" / "drawings.csv").read_text().startswith("id,")
 
 
-def test_on_a_terminal_the_progress_is_shown_and_in_a_pipe_it_is_not(sqlite_url: str, tmp_path: Path) -> None:
+def test_progress_is_shown_on_a_terminal(sqlite_url: str, tmp_path: Path) -> None:
     store(sqlite_url, random_rows(20), drawings=True)
     with in_terminal(tmp_path, "export", "drawings.csv", settings={"DATABASE_URL": sqlite_url}) as terminal:
         assert terminal.end() == 0

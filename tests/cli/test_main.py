@@ -1,4 +1,4 @@
-"""`python -m app`: help, exit statuses, errors of one line, options, and what terminals and pipes are shown."""
+"""`python -m app`: help, exit codes, errors, options, terminals and pipes."""
 
 import inspect
 import json
@@ -26,17 +26,17 @@ from tests.support.stored_rows import random_rows, store
 PROGRAM: Any = get_command(program)
 COMMANDS = sorted(PROGRAM.commands)
 
-# What takes long to load, and what `--help` has no use for.
+# Slow to load and not needed for `--help`.
 HEAVY = {"alembic", "fastapi", "numpy", "onnxruntime", "PIL", "psycopg", "scipy", "sqlalchemy", "uvicorn"}
 
 SEVEN = "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.94, 'v1')"
 
-# What a person may have written into any text: a command to the terminal, Rich's markup, the end of a line.
+# A terminal escape, Rich's markup, an emoji code, a direction mark and line ends.
 HOSTILE = "\x1b[31mred\x1b[0m [bold]x[/bold] :smile: \u202e\n\r\tend"
 
 
 def examples_in(text: str) -> list[list[str]]:
-    """The arguments of every command that a text shows, without what a shell makes of its end."""
+    """The arguments of every command in a text, up to pipes and comments of the shell."""
     found = re.findall(r"python -m app ((?:[^\n&|>#`]|\b#)+)", text)
     return [shlex.split(example.strip().rstrip(":")) for example in found]
 
@@ -47,7 +47,7 @@ def test_help_of_every_command_has_an_example(command: str) -> None:
     assert command in [name for name, *_ in examples_in(description)]
 
 
-def test_every_example_is_understood() -> None:
+def test_every_example_is_valid() -> None:
     texts = [(PROJECT / name).read_text() for name in ("README.md", "docs/cli.md", "docs/review.md")]
     texts += [str(inspect.getdoc(command.callback)) for command in PROGRAM.commands.values()]
     examples = [example for text in texts for example in examples_in(text)]
@@ -57,20 +57,20 @@ def test_every_example_is_understood() -> None:
             PROGRAM.commands[name].make_context(name, arguments)
 
 
-def test_help_names_every_command_and_every_exit_status() -> None:
+def test_help_lists_every_command_and_exit_code() -> None:
     text = " ".join(done("--help").split())
     assert [command for command in COMMANDS if not re.search(rf" {command} [A-Z]", text)] == []
-    assert [status for status in ExitCode if not re.search(rf"[:;] {status.value} \w", text)] == []
+    assert [code for code in ExitCode if not re.search(rf"[:;] {code.value} \w", text)] == []
     assert "..." not in text.partition("Commands:")[2]
 
 
-def test_documentation_names_every_command_and_every_exit_status() -> None:
+def test_documentation_lists_every_command_and_exit_code() -> None:
     text = (PROJECT / "docs/cli.md").read_text()
     assert [command for command in COMMANDS if f"python -m app {command}" not in text] == []
-    assert [status for status in ExitCode if f"| {status.value} |" not in text] == []
+    assert [code for code in ExitCode if f"| {code.value} |" not in text] == []
 
 
-def test_help_loads_nothing_that_takes_long(tmp_path: Path) -> None:
+def test_help_loads_no_slow_package(tmp_path: Path) -> None:
     script = "import sys; from app.cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
     ended = subprocess.run(
         [sys.executable, "-c", script],
@@ -85,12 +85,12 @@ def test_help_loads_nothing_that_takes_long(tmp_path: Path) -> None:
     assert HEAVY & loaded == set()
 
 
-def test_no_command_at_all_shows_the_help() -> None:
+def test_help_is_shown_without_a_command() -> None:
     assert done() == done("--help")
 
 
 @pytest.mark.parametrize("query", [ResultsQuery, ExportQuery])
-def test_every_filter_of_http_is_an_option_of_the_same_name(query: type[ResultFilters]) -> None:
+def test_every_filter_of_http_is_an_option(query: type[ResultFilters]) -> None:
     command = {ResultsQuery: "results", ExportQuery: "export"}[query]
     text = done(command, "--help")
     missing = [name for name in query.model_fields if f"  --{name.replace('_', '-')}" not in text]
@@ -98,7 +98,7 @@ def test_every_filter_of_http_is_an_option_of_the_same_name(query: type[ResultFi
 
 
 @pytest.mark.parametrize(
-    ("arguments", "place"),
+    ("arguments", "name"),
     [
         (["reslts"], "'reslts'. Did you mean 'results'"),
         (["results", "--limitt", "3"], "--limitt"),
@@ -131,11 +131,11 @@ def test_every_filter_of_http_is_an_option_of_the_same_name(query: type[ResultFi
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )
 @pytest.mark.usefixtures("configured_sqlite")
-def test_wrong_usage_is_one_line_that_names_the_place(arguments: list[str], place: str) -> None:
-    assert place in refused(ExitCode.USAGE_ERROR, *arguments)
+def test_wrong_usage_prints_one_line_that_names_the_argument(arguments: list[str], name: str) -> None:
+    assert name in refused(ExitCode.USAGE_ERROR, *arguments)
 
 
-NEEDING_A_DATABASE = (
+COMMANDS_THAT_NEED_A_DATABASE = (
     ["results"],
     ["show", "1"],
     ["label", "1", "7"],
@@ -152,8 +152,8 @@ NEEDING_A_DATABASE = (
 )
 
 
-@pytest.mark.parametrize("arguments", NEEDING_A_DATABASE, ids=lambda arguments: arguments[0])
-def test_database_that_needs_an_upgrade_is_refused_with_what_to_do(
+@pytest.mark.parametrize("arguments", COMMANDS_THAT_NEED_A_DATABASE, ids=lambda arguments: arguments[0])
+def test_database_that_needs_an_upgrade_is_refused(
     settings_environment: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
 ) -> None:
     assert "there is no database" in refused(ExitCode.UNAVAILABLE, *arguments)
@@ -166,13 +166,13 @@ def test_database_that_needs_an_upgrade_is_refused_with_what_to_do(
     assert (tmp_path / "old.db").read_bytes() == before
 
 
-def test_setting_that_cannot_be_used_is_one_line(settings_environment: pytest.MonkeyPatch) -> None:
+def test_invalid_setting_prints_one_line(settings_environment: pytest.MonkeyPatch) -> None:
     settings_environment.setenv("DATABASE_URL", "mysql://somewhere")
     assert refused(ExitCode.UNAVAILABLE, "results").startswith("DATABASE_URL: must begin with sqlite:/// or ")
 
 
 @pytest.mark.usefixtures("settings_environment")
-def test_database_server_that_does_not_answer_is_one_line_without_the_password(
+def test_unreachable_server_prints_one_line_without_the_password(
     settings_environment: pytest.MonkeyPatch,
 ) -> None:
     settings_environment.setenv("DATABASE_URL", "postgresql://anna:hidden-word@127.0.0.1:1/pixelwise")
@@ -180,7 +180,7 @@ def test_database_server_that_does_not_answer_is_one_line_without_the_password(
 
 
 @pytest.mark.parametrize("command", ["results", "show 1", "labels 1"])
-def test_nothing_in_a_text_reaches_the_terminal_but_its_characters(configured_sqlite: str, command: str) -> None:
+def test_control_characters_in_texts_are_escaped(configured_sqlite: str, command: str) -> None:
     execute(configured_sqlite, SEVEN)
     done("notes", "1", HOSTILE)
     done("label", "1", "7", "--source", HOSTILE)
@@ -190,7 +190,7 @@ def test_nothing_in_a_text_reaches_the_terminal_but_its_characters(configured_sq
     assert "red\\x1b[0m [bold]x[/bold] :smile: \\u202e\\n\\r\\tend" in text
 
 
-def test_in_a_pipe_every_row_is_one_line_however_long(configured_sqlite: str) -> None:
+def test_long_row_is_one_line_in_a_pipe(configured_sqlite: str) -> None:
     store(configured_sqlite, random_rows(3))
     done("notes", "2", "word " * 300)
     header, *lines = done("results").splitlines()
@@ -200,7 +200,7 @@ def test_in_a_pipe_every_row_is_one_line_however_long(configured_sqlite: str) ->
 
 
 @pytest.mark.parametrize("columns", [40, 100])
-def test_on_a_terminal_nothing_is_cut_off_and_no_number_is_broken(
+def test_table_on_a_terminal_cuts_nothing_off_and_breaks_no_number(
     sqlite_url: str, tmp_path: Path, columns: int
 ) -> None:
     words = [f"word{number}" for number in range(60)]
@@ -219,7 +219,7 @@ def test_on_a_terminal_nothing_is_cut_off_and_no_number_is_broken(
     assert text.count("Q") == 70
 
 
-def test_colours_are_for_terminals_whose_owners_want_them(sqlite_url: str, tmp_path: Path) -> None:
+def test_colours_appear_only_on_a_terminal_without_no_color(sqlite_url: str, tmp_path: Path) -> None:
     store(sqlite_url, random_rows(3), drawings=True)
     settings = {"DATABASE_URL": sqlite_url}
     colour = r"\x1b\[[\d;]*[34]\d"
@@ -238,7 +238,7 @@ def test_colours_are_for_terminals_whose_owners_want_them(sqlite_url: str, tmp_p
     )
 
 
-def test_reader_that_stops_reading_gets_no_traceback(sqlite_url: str, tmp_path: Path) -> None:
+def test_closed_pipe_prints_no_traceback(sqlite_url: str, tmp_path: Path) -> None:
     store(sqlite_url, random_rows(2500))
     command = f"set -o pipefail; {sys.executable} -m app results --all | head -n 1"
     ended = subprocess.run(
@@ -253,7 +253,7 @@ def test_reader_that_stops_reading_gets_no_traceback(sqlite_url: str, tmp_path: 
     assert ended.returncode == ExitCode.FAILURE
 
 
-def test_terminal_that_knows_only_ascii_shows_the_rest_by_number(sqlite_url: str, tmp_path: Path) -> None:
+def test_characters_outside_the_encoding_are_escaped(sqlite_url: str, tmp_path: Path) -> None:
     settings = {"DATABASE_URL": sqlite_url, "PYTHONIOENCODING": "ascii"}
     execute(
         sqlite_url,
@@ -264,7 +264,7 @@ def test_terminal_that_knows_only_ascii_shows_the_rest_by_number(sqlite_url: str
     assert "\\xfcber" in outcome.out
 
 
-def test_check_says_what_is_well(sqlite_client: TestClient) -> None:
+def test_check_reports_ok_for_every_check(sqlite_client: TestClient) -> None:
     assert [line.split() for line in done("check").splitlines()] == [
         ["settings", "ok"],
         ["model", "ok"],

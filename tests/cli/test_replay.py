@@ -1,4 +1,4 @@
-"""`python -m app replay`: every stored drawing is scored with another model, and the two are compared."""
+"""`python -m app replay`."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ from tests.support.service import DRAWING
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder for models and reports, apart from the database."""
-    made = tmp_path / "replays"
-    made.mkdir()
-    return made
+    """A folder for models and reports."""
+    created = tmp_path / "replays"
+    created.mkdir()
+    return created
 
 
 def test_report_is_printed_and_written(client: TestClient, folder: Path) -> None:
@@ -36,20 +36,20 @@ def test_report_is_printed_and_written(client: TestClient, folder: Path) -> None
     assert ["7", "9", "3"] in flips
 
 
-def test_json_is_the_report_and_nothing_else(client: TestClient, folder: Path) -> None:
+def test_json_is_the_report_only(client: TestClient, folder: Path) -> None:
     client.post("/classify", json=DRAWING)
     printed = json.loads(done("replay", str(SHIPPED_MODEL), "--output", str(folder / "report"), "--json"))
     assert printed == json.loads((folder / "report/report.json").read_text())
     assert (printed["drawings"], printed["agreement"]["agreed"]) == (1, 1)
 
 
-def test_one_version_may_be_chosen(sqlite_client: TestClient, folder: Path) -> None:
+def test_drawings_can_be_limited_to_one_model_version(sqlite_client: TestClient, folder: Path) -> None:
     sqlite_client.post("/classify", json=DRAWING)
     arguments = ("replay", str(SHIPPED_MODEL), "--output", str(folder / "report"), "--model-version", "v0", "--json")
     assert json.loads(done(*arguments))["drawings"] == 0
 
 
-def test_model_that_cannot_be_used_is_one_line(sqlite_client: TestClient, folder: Path) -> None:
+def test_unusable_model_prints_one_line(sqlite_client: TestClient, folder: Path) -> None:
     sqlite_client.post("/classify", json=DRAWING)
     (folder / "text.onnx").write_text("no model")
     for name in ("text.onnx", "missing.onnx"):

@@ -1,4 +1,4 @@
-"""`python -m app restore`: checked first, refused while anybody uses the database, and there is a way back."""
+"""`python -m app restore` on SQLite."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import pytest
 from app.cli.exit_codes import ExitCode
 from app.database.sqlite.copies import used_by_nobody
 from app.services.backup import checksum
-from tests.support.backups import ROWS, backed_up, change_one_bit
+from tests.support.backups import ROWS, flip_one_bit, take_backup
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.databases import migrate
 from tests.support.old_databases import everything
@@ -29,14 +29,14 @@ from tests.support.stored_rows import store
 
 @pytest.fixture
 def backup(configured_sqlite: str, tmp_path: Path) -> Path:
-    """A backup of an SQLite database with rows, which has got more of them since."""
+    """A backup of an SQLite database, some rows of which were deleted since."""
     store(configured_sqlite, ROWS, drawings=True)
-    copied = backed_up(tmp_path)
+    copied = take_backup(tmp_path)
     execute(configured_sqlite, "DELETE FROM predictions WHERE id > 10")
     return copied
 
 
-def test_everything_is_as_it_was_and_the_old_file_is_kept(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+def test_restore_brings_all_rows_back_and_keeps_the_old_file(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
     database = tmp_path / "pixelwise.db"
     database.chmod(0o640)
     os.chown(database, os.geteuid(), os.getegid())
@@ -51,7 +51,7 @@ def test_everything_is_as_it_was_and_the_old_file_is_kept(backup: Path, sqlite_u
     assert sorted(path.name for path in tmp_path.glob("*pixelwise*")) == ["pixelwise.db", Path(kept).name]
 
 
-def test_the_service_goes_on_with_what_was_restored(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+def test_service_works_on_a_restored_database(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
     done("restore", str(backup), "--yes")
     with serving(sqlite_url, tmp_path) as service:
         with Load(service.port, 2) as load:
@@ -63,9 +63,7 @@ def test_the_service_goes_on_with_what_was_restored(backup: Path, sqlite_url: st
     assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 
 
-def test_rows_that_a_killed_service_left_in_its_log_are_kept_with_the_old_file(
-    backup: Path, sqlite_url: str, tmp_path: Path
-) -> None:
+def test_wal_of_a_killed_service_is_kept_with_the_old_file(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
     with serving(sqlite_url, tmp_path) as service:
         with Load(service.port, 2) as load:
             load.wait_for(20)
@@ -73,14 +71,14 @@ def test_rows_that_a_killed_service_left_in_its_log_are_kept_with_the_old_file(
     restored = json.loads(done("restore", str(backup), "--yes", "--json"))
     names = [str(tmp_path / "pixelwise.db"), str(tmp_path / "pixelwise.db-wal")]
     assert list(restored["kept"]) == names
-    # No log lies beside the new file, and the old one still belongs to the old.
+    # The old WAL belongs to the old file.
     assert not (tmp_path / "pixelwise.db-wal").exists()
     assert not (tmp_path / "pixelwise.db-shm").exists()
     assert rows(sqlite_url, "SELECT count(*) AS n FROM predictions") == [{"n": len(ROWS)}]
     assert missing(load.acknowledged, f"sqlite:///{restored['kept'][names[0]]}") == []
 
 
-def test_it_refuses_while_the_service_runs(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+def test_restore_fails_while_the_service_runs(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
     with serving(sqlite_url, tmp_path) as service, Load(service.port, 2) as load:
         load.wait_for(20)
         assert "is in use; stop the service" in refused(ExitCode.FAILURE, "restore", str(backup), "--yes")
@@ -91,28 +89,28 @@ def test_it_refuses_while_the_service_runs(backup: Path, sqlite_url: str, tmp_pa
 
 
 @contextmanager
-def another_reader(database: Path) -> Iterator[None]:
-    """Another process, such as a person's `sqlite3`, that has read the database and does nothing now."""
+def open_in_another_process(database: Path) -> Iterator[None]:
+    """Another process, such as `sqlite3`, that has the database open and idle."""
     program = (
         "import sqlite3, sys; reader = sqlite3.connect(sys.argv[1]);"
         " reader.execute('PRAGMA journal_mode=WAL'); reader.execute('SELECT count(*) FROM predictions').fetchone();"
         " print('open', flush=True); sys.stdin.read()"
     )
-    words = [sys.executable, "-c", program, str(database)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", program, str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         yield
         process.communicate("", timeout=10)
 
 
-def test_it_refuses_while_a_person_has_the_database_open(backup: Path, tmp_path: Path) -> None:
-    with another_reader(tmp_path / "pixelwise.db"):
+def test_restore_fails_while_another_process_has_the_database_open(backup: Path, tmp_path: Path) -> None:
+    with open_in_another_process(tmp_path / "pixelwise.db"):
         assert "is in use" in refused(ExitCode.FAILURE, "restore", str(backup), "--yes")
     done("restore", str(backup), "--yes")
 
 
-def test_two_restores_one_after_the_other_keep_both_databases(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+def test_second_restore_keeps_both_older_databases(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
     before = everything(sqlite_url)
     kept = [json.loads(done("restore", str(backup), "--yes", "--json"))["kept"] for _ in range(2)]
     first, second = (names[str(tmp_path / "pixelwise.db")] for names in kept)
@@ -120,12 +118,12 @@ def test_two_restores_one_after_the_other_keep_both_databases(backup: Path, sqli
     assert everything(f"sqlite:///{second}") == everything(sqlite_url)
 
 
-def test_it_refuses_while_another_restore_is_under_way(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
-    # It may be one into a place where no database is yet.
+def test_restore_fails_while_another_restore_runs(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+    # Also when there is no database yet.
     (tmp_path / "pixelwise.db").unlink()
     with used_by_nobody(tmp_path / "pixelwise.db"):
         assert "is in use" in refused(ExitCode.FAILURE, "restore", str(backup), "--yes")
-    # What a killed one has left is no obstacle, and does not stay.
+    # Files of a killed restore are removed.
     (tmp_path / ".pixelwise-restore.unfinished").write_bytes(b"half a database")
     done("restore", str(backup), "--yes")
     assert list(tmp_path.glob(".pixelwise-restore*")) == []
@@ -135,15 +133,15 @@ def truncate(backup: Path) -> None:
     os.truncate(backup, backup.stat().st_size - 4096)
 
 
-def lose_the_manifest(backup: Path) -> None:
+def delete_manifest(backup: Path) -> None:
     backup.with_name(f"{backup.name}.manifest.json").unlink()
 
 
-def spoil_the_manifest(backup: Path) -> None:
+def damage_manifest(backup: Path) -> None:
     backup.with_name(f"{backup.name}.manifest.json").write_text("{}")
 
 
-def come_from_the_future(backup: Path) -> None:
+def set_newer_revision(backup: Path) -> None:
     execute(f"sqlite:///{backup}", "UPDATE alembic_version SET version_num = '9999'")
     size, sha256 = backup.stat().st_size, checksum(backup)
     change_manifest(backup, revision="9999", size=size, sha256=sha256)
@@ -155,31 +153,31 @@ def change_manifest(backup: Path, **changes: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("damage", "message"),
     [
         (Path.unlink, "there is no backup"),
         (truncate, "is not the file that its manifest describes"),
-        (change_one_bit, "is not the file that its manifest describes"),
-        (lose_the_manifest, "is missing; "),
-        (spoil_the_manifest, "is not the manifest"),
-        (come_from_the_future, "newer than this PixelWise"),
+        (flip_one_bit, "is not the file that its manifest describes"),
+        (delete_manifest, "is missing; "),
+        (damage_manifest, "is not the manifest"),
+        (set_newer_revision, "newer than this PixelWise"),
         (lambda backup: change_manifest(backup, database="postgresql"), "DATABASE_URL names sqlite"),
         (lambda backup: change_manifest(backup, rows={"predictions": 61}), "rows instead of"),
     ],
 )
-def test_a_backup_that_is_not_what_it_was_changes_nothing(
-    backup: Path, tmp_path: Path, spoil: Callable[[Path], None], told: str
+def test_damaged_backup_is_refused_and_changes_nothing(
+    backup: Path, tmp_path: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     database = tmp_path / "pixelwise.db"
     before = database.read_bytes()
-    spoil(backup)
-    assert told in refused(ExitCode.FAILURE, "restore", str(backup), "--yes")
+    damage(backup)
+    assert message in refused(ExitCode.FAILURE, "restore", str(backup), "--yes")
     assert database.read_bytes() == before
     assert sorted(path.name for path in tmp_path.glob("*pixelwise*")) == ["pixelwise.db"]
 
 
 @pytest.mark.parametrize("state", ["deleted", "no database", "empty"])
-def test_a_database_that_is_lost_or_spoilt_is_replaced_all_the_same(backup: Path, tmp_path: Path, state: str) -> None:
+def test_missing_or_damaged_database_is_replaced(backup: Path, tmp_path: Path, state: str) -> None:
     database = tmp_path / "pixelwise.db"
     if state == "deleted":
         database.unlink()
@@ -189,14 +187,14 @@ def test_a_database_that_is_lost_or_spoilt_is_replaced_all_the_same(backup: Path
     assert rows(f"sqlite:///{database}", "SELECT count(*) AS n FROM predictions") == [{"n": len(ROWS)}]
 
 
-def test_tables_of_an_older_version_are_restored_and_then_brought_up_to_date(
+def test_backup_of_an_older_version_is_restored_and_can_be_upgraded(
     settings_environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'pixelwise.db'}"
     settings_environment.setenv("DATABASE_URL", url)
     migrate(url, "upgrade", "0002")
     execute(url, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.94, 'v1')")
-    copied = backed_up(tmp_path)
+    copied = take_backup(tmp_path)
     migrate(url)
     problem = json.loads(done("restore", str(copied), "--yes", "--json"))["problem"]
     assert problem.endswith("run: alembic upgrade head")
@@ -205,7 +203,7 @@ def test_tables_of_an_older_version_are_restored_and_then_brought_up_to_date(
     assert rows(url, "SELECT prediction FROM predictions") == [{"prediction": "7"}]
 
 
-def test_a_person_is_asked_first(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
+def test_restore_asks_for_confirmation(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
     before = (tmp_path / "pixelwise.db").read_bytes()
     assert "add --yes" in refused(ExitCode.FAILURE, "restore", str(backup))
     with in_terminal(tmp_path, "restore", str(backup), settings={"DATABASE_URL": sqlite_url}) as terminal:
@@ -216,17 +214,17 @@ def test_a_person_is_asked_first(backup: Path, sqlite_url: str, tmp_path: Path) 
 
 
 def restore_killed_at(call: str, number: int, folder: Path, backup: Path) -> bool:
-    """Restore, and be killed when this system call is made this often; return whether it was."""
-    words = [sys.executable, "-m", "app", "restore", str(backup), "--yes"]
+    """Restore, killed at this occurrence of a system call; return whether it was killed."""
+    command = [sys.executable, "-m", "app", "restore", str(backup), "--yes"]
     killer = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"]
     settings = {"PYTHONPATH": str(PROJECT), "DATABASE_URL": f"sqlite:///{folder / 'pixelwise.db'}"}
-    ended = run(folder, *killer, *words, **settings)
+    ended = run(folder, *killer, *command, **settings)
     assert ended.returncode in (0, -signal.SIGKILL, 128 + signal.SIGKILL), ended.stderr
     return ended.returncode != 0
 
 
 @pytest.mark.parametrize(("call", "times"), [("link", 1), ("rename", 2), ("unlink", 4)])
-def test_a_restore_that_is_killed_at_any_step_loses_nothing(
+def test_restore_killed_at_any_step_loses_nothing(
     backup: Path, sqlite_url: str, tmp_path: Path, call: str, times: int
 ) -> None:
     need("strace", "strace")
@@ -241,7 +239,7 @@ def test_a_restore_that_is_killed_at_any_step_loses_nothing(
             shutil.copy(path, folder)
         database = folder / "pixelwise.db"
         assert restore_killed_at(call, number, folder, backup) == (number <= times)
-        # What the old database and its log held is together under one of two names.
+        # The old database and its WAL have the same name, the old one or the new one.
         olds = [path for path in folder.glob("pixelwise.db.before-*") if path.name.endswith("Z")]
         for old in olds or [database]:
             assert missing(load.acknowledged, f"sqlite:///{old}") == []

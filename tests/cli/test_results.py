@@ -1,4 +1,4 @@
-"""`python -m app results`, `show`, `label`, `labels`, `notes`, `delete`: what HTTP does, on the database itself."""
+"""`python -m app results`, `show`, `label`, `labels`, `notes` and `delete`."""
 
 import json
 from pathlib import Path
@@ -18,14 +18,14 @@ EMPTY_LINE = " " * 28
 
 @pytest.fixture
 def filled(configured_database_url: str) -> str:
-    """A database of forty predictions, which the settings name."""
+    """The configured database with forty predictions."""
     store(configured_database_url, ROWS, drawings=True)
     return configured_database_url
 
 
 @pytest.fixture
 def filled_sqlite(configured_sqlite: str) -> str:
-    """The same on SQLite, for what has nothing to do with the database."""
+    """The same on SQLite only."""
     store(configured_sqlite, ROWS, drawings=True)
     return configured_sqlite
 
@@ -55,7 +55,7 @@ def test_filters_are_combined() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_an_overridden_label_does_not_count() -> None:
+def test_overridden_label_does_not_count() -> None:
     done("label", "5", "3")
     done("label", "5", "none", "--source", "anna")
     assert 5 not in ids(done("results", "--label", "3", "--limit", "100"))
@@ -64,7 +64,7 @@ def test_an_overridden_label_does_not_count() -> None:
 
 
 @pytest.mark.usefixtures("filled_sqlite")
-def test_pages_follow_each_other_by_the_cursor_that_is_told() -> None:
+def test_cursor_in_the_message_leads_to_the_next_page() -> None:
     first = run("results", "--limit", "25")
     cursor = first.err.split("--cursor ")[1].split(",")[0]
     second = run("results", "--limit", "25", "--cursor", cursor)
@@ -72,7 +72,7 @@ def test_pages_follow_each_other_by_the_cursor_that_is_told() -> None:
     assert second.err == ""
 
 
-def test_all_pages_are_one_table_or_a_line_of_json_each(configured_sqlite: str) -> None:
+def test_all_prints_one_table_or_one_line_of_json_per_prediction(configured_sqlite: str) -> None:
     store(configured_sqlite, random_rows(1500))
     everything = list(range(1500, 0, -1))
     assert ids(done("results", "--all")) == everything
@@ -82,25 +82,25 @@ def test_all_pages_are_one_table_or_a_line_of_json_each(configured_sqlite: str) 
 
 
 @pytest.mark.usefixtures("filled_sqlite")
-def test_show_has_the_drawing_and_all_that_is_known() -> None:
+def test_show_prints_the_drawing_and_all_facts() -> None:
     done("notes", "7", "with a bar")
     done("label", "7", "1", "--source", "anna")
     text = done("show", "7")
     lines = text.splitlines()
     assert [len(line) for line in lines[:16]] == [30] * 16
-    known = {line[:14].strip(): line[14:].strip() for line in lines[16:]}
-    assert (known["id"], known["notes"], known["label"]) == ("7", "with a bar", "1")
-    assert known["labels"].startswith("1 by anna, 20")
+    facts = {line[:14].strip(): line[14:].strip() for line in lines[16:]}
+    assert (facts["id"], facts["notes"], facts["label"]) == ("7", "with a bar", "1")
+    assert facts["labels"].startswith("1 by anna, 20")
 
 
-def test_show_of_a_row_without_a_drawing_has_none(configured_sqlite: str) -> None:
+def test_show_without_a_drawing_prints_the_facts_only(configured_sqlite: str) -> None:
     execute(configured_sqlite, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 1, 'v1')")
     text = done("show", "1")
     assert text.split()[:2] == ["id", "1"]
 
 
-def test_drawing_is_shown_as_it_lies_however_faint() -> None:
-    # The upper left pixel, the one below it, and both of the lower right corner.
+def test_faint_drawing_is_shown_in_place() -> None:
+    # The top left pixel, its lower right neighbour, and two pixels in the bottom right corner.
     pixels = bytearray(784)
     pixels[0] = pixels[29] = pixels[-1] = pixels[-29] = 9
     lines = blocks(bytes(pixels))
@@ -111,9 +111,9 @@ def test_drawing_is_shown_as_it_lies_however_faint() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_labels_are_listed_with_who_said_them_the_newest_first() -> None:
-    for word, source in (("3", "anna"), ("none", "a very long name " * 3)):
-        done("label", "40", word, "--source", source)
+def test_labels_are_listed_with_their_sources_newest_first() -> None:
+    for label, source in (("3", "anna"), ("none", "a very long name " * 3)):
+        done("label", "40", label, "--source", source)
     done("label", "40", "8")
     lines = [line.split("  ") for line in done("labels", "40").splitlines()[1:4]]
     assert [(line[0], [part for part in line if part][1].strip()) for line in lines] == [
@@ -124,7 +124,7 @@ def test_labels_are_listed_with_who_said_them_the_newest_first() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_notes_are_written_replaced_and_taken_away() -> None:
+def test_notes_are_written_replaced_and_removed() -> None:
     for text in ("first", "second: Ünlike"):
         assert json.loads(done("notes", "3", text, "--json"))["notes"] == text
         assert json.loads(done("show", "3", "--json"))["notes"] == text
@@ -132,12 +132,12 @@ def test_notes_are_written_replaced_and_taken_away() -> None:
 
 
 @pytest.mark.parametrize("arguments", ["show 41", "labels 41", "label 41 7", "notes 41 text", "delete 41 --yes"])
-def test_prediction_that_is_not_there_is_one_line_and_status_one(filled: str, arguments: str) -> None:
+def test_missing_prediction_prints_one_line_with_exit_code_one(filled: str, arguments: str) -> None:
     assert refused(ExitCode.FAILURE, *arguments.split()) == "There is no prediction 41."
     assert stored(filled) == (40, 40)
 
 
-def test_delete_takes_the_drawing_and_the_labels_along(filled: str) -> None:
+def test_delete_removes_the_drawing_and_the_labels(filled: str) -> None:
     labelled = next(row.id for row in ROWS if row.labels)
     done("delete", str(labelled), "1", "1", "--yes")
     gone = {labelled, 1}
@@ -151,12 +151,12 @@ def test_delete_deletes_all_or_none(filled: str) -> None:
     assert stored(filled) == (40, 40)
 
 
-def test_delete_is_refused_where_nobody_can_be_asked(filled_sqlite: str) -> None:
+def test_delete_without_a_terminal_needs_yes(filled_sqlite: str) -> None:
     assert "--yes" in refused(ExitCode.FAILURE, "delete", "1")
     assert stored(filled_sqlite) == (40, 40)
 
 
-def test_delete_asks_on_a_terminal_and_takes_no_for_an_answer(filled_sqlite: str, tmp_path: Path) -> None:
+def test_delete_asks_on_a_terminal_and_only_y_deletes(filled_sqlite: str, tmp_path: Path) -> None:
     for answer, status, left in (("\n", 1, 40), ("n\n", 1, 40), ("y\n", 0, 38)):
         with in_terminal(tmp_path, "delete", "1", "2", settings={"DATABASE_URL": filled_sqlite}) as terminal:
             terminal.wait_for("[y/N]: ")
@@ -165,7 +165,7 @@ def test_delete_asks_on_a_terminal_and_takes_no_for_an_answer(filled_sqlite: str
         assert stored(filled_sqlite) == (left, left)
 
 
-def test_ctrl_c_at_a_question_ends_with_130_and_deletes_nothing(filled_sqlite: str, tmp_path: Path) -> None:
+def test_ctrl_c_at_the_question_exits_with_130_and_deletes_nothing(filled_sqlite: str, tmp_path: Path) -> None:
     with in_terminal(tmp_path, "delete", "1", settings={"DATABASE_URL": filled_sqlite}) as terminal:
         terminal.wait_for("[y/N]: ")
         assert terminal.interrupt() == ExitCode.INTERRUPTED
@@ -183,14 +183,14 @@ JSON = (
 
 
 @pytest.mark.parametrize(("command", "path"), JSON)
-def test_json_is_what_http_answers(client: TestClient, database_url: str, command: str, path: str) -> None:
+def test_json_equals_the_answer_over_http(client: TestClient, database_url: str, command: str, path: str) -> None:
     store(database_url, ROWS, drawings=True)
     response = client.get(path)
     assert response.status_code == 200
     assert done(*command.split(), "--json") == response.text + "\n"
 
 
-def test_what_is_written_here_is_seen_over_http_and_the_reverse(client: TestClient) -> None:
+def test_changes_are_seen_over_http_and_in_commands(client: TestClient) -> None:
     prediction = client.post("/classify", json=DRAWING).json()["id"]
     record = json.loads(done("label", str(prediction), "1", "--json"))
     assert record == client.get(f"/results/{prediction}").json()

@@ -1,4 +1,4 @@
-"""`python -m app review`: a person in front of a terminal, one key for each drawing."""
+"""`python -m app review` in a terminal."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.support.command_line import Terminal, done, in_terminal, refused
 from tests.support.review_rows import add_drawings, reviews
 from tests.support.service import execute, rows
 
-# All of them noise, so that none is left out for being like another one.
+# Drawings of noise, so that none is skipped for being similar to another.
 MARGINS = {id_: id_ / 100 for id_ in range(1, 6)}
 
 Review = Callable[..., AbstractContextManager[Terminal]]
@@ -26,7 +26,7 @@ Review = Callable[..., AbstractContextManager[Terminal]]
 
 @pytest.fixture
 def review(sqlite_url: str, tmp_path: Path) -> Review:
-    """A function that starts the review of five drawings in a terminal."""
+    """A function that starts a review of five drawings in a terminal."""
     add_drawings(sqlite_url, MARGINS)
 
     def start(*arguments: str) -> AbstractContextManager[Terminal]:
@@ -36,25 +36,25 @@ def review(sqlite_url: str, tmp_path: Path) -> Review:
 
 
 def labels(database_url: str) -> list[tuple[int, str, str]]:
-    said = rows(database_url, "SELECT prediction_id, label, source FROM labels ORDER BY id")
-    return [(row["prediction_id"], row["label"], row["source"]) for row in said]
+    found = rows(database_url, "SELECT prediction_id, label, source FROM labels ORDER BY id")
+    return [(row["prediction_id"], row["label"], row["source"]) for row in found]
 
 
-def shown(terminal: Terminal, place: str) -> int:
-    """Wait for the drawing at this place; return its id."""
-    before = terminal.wait_for(f"{place}: prediction ")
+def shown(terminal: Terminal, position: str) -> int:
+    """Wait for the drawing at this position; return its id."""
+    before = terminal.wait_for(f"{position}: prediction ")
     assert any(block in before for block in "▀▄█")
     return int(terminal.wait_for(" (").removesuffix(" ("))
 
 
-def test_each_key_is_on_disk_before_the_next_drawing_is_shown(review: Review, sqlite_url: str) -> None:
+def test_each_label_is_stored_before_the_next_drawing_is_shown(review: Review, sqlite_url: str) -> None:
     expected: list[tuple[int, str, str]] = []
     with review("--reviewer", "anna") as terminal:
-        for number, (key, word) in enumerate((("3", "3"), ("n", "none"), ("\r", "7"), ("s", None)), 1):
+        for number, (key, label) in enumerate((("3", "3"), ("n", "none"), ("\r", "7"), ("s", None)), 1):
             prediction = shown(terminal, f"{number} of 5")
             assert labels(sqlite_url) == expected
             terminal.press(key)
-            expected += [(prediction, word, "anna")] if word else []
+            expected += [(prediction, label, "anna")] if label else []
         shown(terminal, "5 of 5")
         terminal.press("q")
         assert terminal.end() == 0
@@ -62,7 +62,7 @@ def test_each_key_is_on_disk_before_the_next_drawing_is_shown(review: Review, sq
     assert labels(sqlite_url) == expected
 
 
-def test_keys_without_a_meaning_do_nothing_but_explain_the_others(review: Review, sqlite_url: str) -> None:
+def test_unknown_key_explains_the_keys_and_stores_nothing(review: Review, sqlite_url: str) -> None:
     with review("--limit", "1") as terminal:
         shown(terminal, "1 of 1")
         for key in ("x", "\x1b[A", "ß", " "):
@@ -74,7 +74,7 @@ def test_keys_without_a_meaning_do_nothing_but_explain_the_others(review: Review
     assert [label for _, *label in labels(sqlite_url)] == [["0", "command line"]]
 
 
-def test_ctrl_c_keeps_what_was_said_before(review: Review, sqlite_url: str) -> None:
+def test_ctrl_c_keeps_earlier_labels(review: Review, sqlite_url: str) -> None:
     with review() as terminal:
         first = shown(terminal, "1 of 5")
         terminal.press("4")
@@ -84,7 +84,7 @@ def test_ctrl_c_keeps_what_was_said_before(review: Review, sqlite_url: str) -> N
     assert labels(sqlite_url) == [(first, "4", "command line")]
 
 
-def test_drawing_that_is_gone_meanwhile_is_said_to_be_gone(review: Review, sqlite_url: str) -> None:
+def test_drawing_deleted_meanwhile_is_reported(review: Review, sqlite_url: str) -> None:
     with review() as terminal:
         first = shown(terminal, "1 of 5")
         execute(sqlite_url, "PRAGMA foreign_keys=ON", f"DELETE FROM predictions WHERE id = {first}")
@@ -99,19 +99,19 @@ def test_drawing_that_is_gone_meanwhile_is_said_to_be_gone(review: Review, sqlit
     assert labels(sqlite_url) == [(second, "5", "command line")]
 
 
-def test_nothing_to_review_is_said(sqlite_url: str, tmp_path: Path) -> None:
+def test_empty_review_prints_a_message(sqlite_url: str, tmp_path: Path) -> None:
     with in_terminal(tmp_path, "review", settings={"DATABASE_URL": sqlite_url}) as terminal:
         assert terminal.end() == 0
     assert terminal.shown == "There is nothing to review.\n"
 
 
-def test_without_a_terminal_nothing_is_offered(configured_sqlite: str) -> None:
+def test_review_without_a_terminal_reserves_nothing(configured_sqlite: str) -> None:
     add_drawings(configured_sqlite, MARGINS)
     assert "--json" in refused(ExitCode.FAILURE, "review")
     assert reviews(configured_sqlite) == {}
 
 
-def test_json_is_the_page_that_http_offers_to_the_same_person(client: TestClient, database_url: str) -> None:
+def test_json_has_the_drawings_that_http_reserved_for_the_same_reviewer(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, MARGINS)
     over_http = client.get("/review", params={"reviewer": "anna", "limit": 3}).json()
     page = json.loads(done("review", "--reviewer", "anna", "--limit", "3", "--json"))
@@ -121,7 +121,7 @@ def test_json_is_the_page_that_http_offers_to_the_same_person(client: TestClient
     assert {item["id"] for item in others["results"]}.isdisjoint(item["id"] for item in page["results"])
 
 
-def test_keys_pressed_before_a_drawing_is_shown_are_forgotten() -> None:
+def test_keys_pressed_before_a_drawing_is_shown_are_discarded() -> None:
     ours, theirs = pty.openpty()
     try:
         tty.setcbreak(theirs)

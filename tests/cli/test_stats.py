@@ -1,4 +1,4 @@
-"""`python -m app stats`, `timeline`, `calibration`, `drift`, `models`: the numbers of HTTP, as tables or as JSON."""
+"""`python -m app stats`, `timeline`, `calibration`, `drift` and `models`."""
 
 import json
 import re
@@ -36,7 +36,7 @@ JSON = (
 
 @pytest.fixture
 def filled(client: TestClient, database_url: str) -> TestClient:
-    """The service on a database of seven hundred predictions, which the settings name."""
+    """The service on the configured database with seven hundred predictions."""
     store(database_url, ROWS, drawings=True)
     return client
 
@@ -48,7 +48,7 @@ def filled_sqlite(configured_sqlite: str) -> str:
     return configured_sqlite
 
 
-def test_json_is_what_http_answers(filled: TestClient) -> None:
+def test_json_equals_the_answer_over_http(filled: TestClient) -> None:
     for command, path in JSON:
         response = filled.get(path)
         assert response.status_code == 200, response.text
@@ -56,23 +56,25 @@ def test_json_is_what_http_answers(filled: TestClient) -> None:
 
 
 @pytest.mark.usefixtures("filled_sqlite")
-def test_stats_says_how_many_how_sure_and_how_right() -> None:
-    known = json.loads(done("stats", "--json"))
+def test_stats_prints_counts_confidence_and_accuracy() -> None:
+    expected = json.loads(done("stats", "--json"))
     text = done("stats")
     assert re.search(rf"^predictions +{len(ROWS)}\b", text)
-    accuracy = known["accuracy"]
+    accuracy = expected["accuracy"]
     low, high = accuracy["interval"]
-    said = f"{accuracy['accuracy']:.3f} ({low:.3f} to {high:.3f}; {accuracy['correct']} of {accuracy['labelled']})"
-    assert re.search(rf"^accuracy +{re.escape(said)}", text, re.MULTILINE)
-    for version, numbers in known["model_versions"].items():
+    accuracy_text = (
+        f"{accuracy['accuracy']:.3f} ({low:.3f} to {high:.3f}; {accuracy['correct']} of {accuracy['labelled']})"
+    )
+    assert re.search(rf"^accuracy +{re.escape(accuracy_text)}", text, re.MULTILINE)
+    for version, numbers in expected["model_versions"].items():
         assert re.search(rf"^{version} +{numbers['count']} +{numbers['mean_confidence']:.3f} ", text, re.MULTILINE)
-    for digit, numbers in known["digits"].items():
+    for digit, numbers in expected["digits"].items():
         assert re.search(rf"^{digit} +{numbers['count']}\b", text, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("configured_sqlite")
 @pytest.mark.parametrize("command", ["stats", "timeline", "calibration", "drift", "models"])
-def test_a_database_without_rows_has_numbers_too(command: str) -> None:
+def test_commands_work_on_an_empty_database(command: str) -> None:
     assert done(command)
     assert json.loads(done(command, "--json"))
 
@@ -85,28 +87,28 @@ def test_timeline_has_a_line_for_each_bucket() -> None:
 
 
 @pytest.mark.usefixtures("filled_sqlite")
-def test_calibration_shows_its_bins_and_says_when_labels_are_too_few() -> None:
-    known = json.loads(done("calibration", "--json"))
+def test_calibration_prints_bins_or_says_that_labels_are_too_few() -> None:
+    expected = json.loads(done("calibration", "--json"))
     text = done("calibration")
     assert re.search(r"^status +ok *$", text, re.MULTILINE)
-    assert len(text.partition("95 % interval")[2].strip().splitlines()) == len(known["bins"]) == 10
+    assert len(text.partition("95 % interval")[2].strip().splitlines()) == len(expected["bins"]) == 10
     few = done("calibration", "--until", "2026-03-02")
     assert re.search(r"^status +not enough data *$", few, re.MULTILINE)
     assert re.search(r"^labelled +\d+ \(needs 200\)", few, re.MULTILINE)
 
 
-def blanken_the_newest(database_url: str) -> None:
-    """Replace the newest drawings by faint ones, which no drawing before was."""
+def make_newest_drawings_faint(database_url: str) -> None:
+    """Replace the newest drawings by faint ones; no earlier drawing is faint."""
     faint = np.full(784, 20, np.uint8).tobytes()
     with connected(database_url) as connection:
         connection.execute(update(Drawing).where(Drawing.prediction_id > 350).values(pixels=faint))
 
 
-def test_drift_fails_only_when_asked_to_and_only_for_drift(filled_sqlite: str) -> None:
+def test_drift_exits_with_one_only_with_exit_code_and_drift(filled_sqlite: str) -> None:
     windows = ("drift", "--last", "350", "--reference-last", "350")
     assert re.match(r"status +no drift\b", done(*windows, "--exit-code"))
     assert re.match(r"status +not enough data\b", done("drift", "--exit-code"))
-    blanken_the_newest(filled_sqlite)
+    make_newest_drawings_faint(filled_sqlite)
     outcome = run(*windows, "--exit-code")
     assert outcome.status == ExitCode.FAILURE
     assert re.match(r"status +drift\b", outcome.out)
@@ -117,17 +119,17 @@ def test_drift_fails_only_when_asked_to_and_only_for_drift(filled_sqlite: str) -
 
 
 @pytest.mark.usefixtures("filled_sqlite")
-def test_models_lists_the_loaded_one_first() -> None:
-    known = json.loads(done("models", "--json"))["models"]
+def test_models_lists_the_loaded_model_first() -> None:
+    expected = json.loads(done("models", "--json"))["models"]
     _, *lines = done("models").splitlines()
-    assert [line.split()[0] for line in lines] == [model["version"] for model in known]
-    assert lines[0].split()[1:3] == ["live", known[0]["sha256"][:8]]
+    assert [line.split()[0] for line in lines] == [model["version"] for model in expected]
+    assert lines[0].split()[1:3] == ["live", expected[0]["sha256"][:8]]
 
 
-def test_models_has_the_shadow_beside_what_was_answered(start: Start, database_url: str, tmp_path: Path) -> None:
+def test_models_compares_the_shadow_model_with_the_answers(start: Start, database_url: str, tmp_path: Path) -> None:
     client = start(DATABASE_URL=database_url, SHADOW_MODEL_PATH=str(swapping_model(tmp_path, 7, 9)))
     client.post("/classify", json=DRAWING)
     eventually(lambda: bool(shadow_rows(database_url)))
     assert done("models", "--json") == client.get("/models").text + "\n"
-    listening = done("models").partition("shadow model")[2].splitlines()[1]
-    assert listening.split()[:3] == ["v2", "1", "0.000"]
+    shadow_row = done("models").partition("shadow model")[2].splitlines()[1]
+    assert shadow_row.split()[:3] == ["v2", "1", "0.000"]

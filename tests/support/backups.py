@@ -1,4 +1,4 @@
-"""Backups for the tests of `python -m app restore`."""
+"""Backups for the tests of restore."""
 
 import json
 import os
@@ -10,14 +10,13 @@ from tests.support.stored_rows import random_rows
 ROWS = random_rows(60)
 
 
-def backed_up(folder: Path) -> Path:
-    """Back up the database that the settings name, which lies in this folder; return the backup."""
+def take_backup(tmp_path: Path) -> Path:
+    """Back up the configured database into `tmp_path`; return the file."""
     name: str = json.loads(done("backup", "--json"))["file"]
-    return folder / "backups" / name
+    return tmp_path / "backups" / name
 
 
-def change_one_bit(backup: Path) -> None:
-    """Damage a backup in its middle."""
+def flip_one_bit(backup: Path) -> None:
     with backup.open("r+b") as file:
         file.seek(backup.stat().st_size // 2)
         byte = file.read(1)[0]

@@ -1,4 +1,4 @@
-"""The command line as its users meet it: in this process for speed, in one of its own, and in a terminal."""
+"""Run commands in this process, in a new process or in a terminal."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ from tests.support.run_cleanup import start_process
 
 
 class Outcome(NamedTuple):
-    """How a command ended, and what it wrote on standard output and standard error."""
+    """The exit code of a command, its standard output and its standard error."""
 
     status: int
     out: str
@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
 
 
 def run(*arguments: str) -> Outcome:
-    """Run a command in this process, with the settings of the test; nobody sits in front of it."""
+    """Run a command in this process, with the settings of the test and without a terminal."""
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         status = main(arguments)
@@ -38,14 +38,14 @@ def run(*arguments: str) -> Outcome:
 
 
 def done(*arguments: str) -> str:
-    """Run a command that must succeed; return what it wrote on standard output."""
+    """Run a command that must succeed; return its standard output."""
     outcome = run(*arguments)
     assert outcome.status == 0, outcome.err
     return outcome.out
 
 
 def refused(status: int, *arguments: str) -> str:
-    """Run a command that must end with this status, without output and with one line that says why; return the line."""
+    """Run a command that must fail with this exit code and a message of one line; return the message."""
     outcome = run(*arguments)
     assert (outcome.status, outcome.out) == (status, ""), outcome
     assert outcome.err.startswith("pixelwise: ")
@@ -55,7 +55,7 @@ def refused(status: int, *arguments: str) -> str:
 
 
 def run_process(folder: Path, *arguments: str, **settings: str) -> Outcome:
-    """Run a command as a process of its own, in a folder without .env."""
+    """Run a command in a new process, in a folder without .env."""
     ended = subprocess.run(
         [sys.executable, "-m", "app", *arguments],
         cwd=folder,
@@ -69,7 +69,7 @@ def run_process(folder: Path, *arguments: str, **settings: str) -> Outcome:
 
 
 class Terminal:
-    """A terminal with a command in it: what it shows can be read, and keys can be pressed."""
+    """A pseudo-terminal in which a command runs."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", descriptor: int) -> None:
         self._process = process
@@ -77,7 +77,7 @@ class Terminal:
         self.shown = ""
 
     def wait_for(self, text: str) -> str:
-        """Wait until this text has been shown since the last wait; return everything from there to its end."""
+        """Wait until this text is shown; return everything since the last wait."""
         deadline = time.monotonic() + SECONDS
         while text not in self.shown:
             assert self._read(deadline), f"{text!r} was never shown:\n{self.shown}"
@@ -88,20 +88,20 @@ class Terminal:
         os.write(self._descriptor, keys.encode())
 
     def interrupt(self) -> int:
-        """Press Ctrl-C until the command has ended; return its exit status.
+        """Press Ctrl-C until the command has ended; return its exit code.
 
-        Once is not always enough: Python may look for signals just before one comes, and then wait for a key.
+        Once is not always enough: the signal may arrive just before Python waits for a key.
         """
         deadline = time.monotonic() + SECONDS
         while self._process.poll() is None:
-            assert time.monotonic() < deadline, f"it goes on:\n{self.shown}"
+            assert time.monotonic() < deadline, f"it is still running:\n{self.shown}"
             self.press("\x03")
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)
         return self.end()
 
     def end(self) -> int:
-        """Wait until the command has ended; return its exit status."""
+        """Wait until the command has ended; return its exit code."""
         deadline = time.monotonic() + SECONDS
         while self._read(deadline):
             pass
@@ -118,15 +118,15 @@ class Terminal:
         return bool(received)
 
 
-def _sit_at_the_terminal() -> None:
+def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    # A shell lets what it runs in the background ignore Ctrl-C, the tests perhaps, and it would be inherited.
+    # Background jobs of a shell ignore Ctrl-C, and children inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
 def in_terminal(folder: Path, *arguments: str, settings: Mapping[str, str], columns: int = 100) -> Iterator[Terminal]:
-    """Run a command in a terminal this wide, in a folder without .env; killed here unless it has ended."""
+    """Run a command in a terminal, in a folder without .env; kill it at the end."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     process = start_process(
@@ -136,9 +136,9 @@ def in_terminal(folder: Path, *arguments: str, settings: Mapping[str, str], colu
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        # A session of its own, with this as its terminal: Ctrl-C reaches it, and nobody else.
+        # Ctrl-C must reach this process only.
         start_new_session=True,
-        preexec_fn=_sit_at_the_terminal,
+        preexec_fn=_take_terminal,
     )
     os.close(theirs)
     try:
