@@ -74,7 +74,7 @@ def _show(database: "Database", item: ReviewItem, position: str) -> None:
     if pixels is not None:
         print_drawing(pixels)
     prediction, scores = printable(item.prediction), format_top_scores(item.scores)
-    typer.echo(f"{position}: prediction {item.id} ({item.reason}) is {prediction}.  {scores}")
+    typer.echo(f"{position}: prediction {item.id} ({item.reason}) was read as {prediction}.  {scores}")
 
 
 def _read_answer(keyboard: "Keyboard", item: ReviewItem) -> str:
