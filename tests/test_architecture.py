@@ -32,7 +32,7 @@ ARROWS: dict[str, set[str]] = {
     "http": {
         *("classifier", "config", "database", "drawings", "schemas", "services", "throttled_log"),
     },
-    "cli": {"atomic_file", "classifier", "config", "database", "drawings", "schemas", "services"},
+    "cli": {"atomic_file", "classifier", "config", "database", "drawings", "progress", "schemas", "services"},
     "startup": {"classifier", "config", "database"},
     "main": {"config", "http", "startup"},
     "__main__": {"cli"},

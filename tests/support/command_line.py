@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
@@ -74,6 +75,8 @@ class Terminal:
     def __init__(self, process: "subprocess.Popen[bytes]", descriptor: int) -> None:
         self._process = process
         self._descriptor = descriptor
+        # A character may be split between two reads.
+        self._decoder = getincrementaldecoder("utf-8")()
         self.shown = ""
 
     def wait_for(self, text: str) -> str:
@@ -114,7 +117,7 @@ class Terminal:
             received = os.read(self._descriptor, 65536)
         except OSError:  # The command has closed its end.
             return False
-        self.shown += received.decode().replace("\r\n", "\n")
+        self.shown += self._decoder.decode(received).replace("\r\n", "\n")
         return bool(received)
 
 
