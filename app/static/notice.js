@@ -19,6 +19,8 @@ export function createNotice() {
   function clear() {
     clearInterval(timer);
     timer = again = null;
+    window.removeEventListener("online", tryAgain);
+    window.removeEventListener("keychange", tryAgain);
     element.hidden = true;
     element.replaceChildren();
   }
@@ -46,6 +48,11 @@ export function createNotice() {
   function show(error, { retry, keeps = "", discard } = {}) {
     clear();
     again = retry ?? null;
+    if (again) {
+      // Only while there is something to retry: views make notices for as long as the page is open.
+      window.addEventListener("online", tryAgain);
+      window.addEventListener("keychange", tryAgain);
+    }
     // The field's name helps whoever calls with a wrong value; the rest of the service's words is for programs.
     const detail = error.kind === "invalid" || error.kind === "failed" ? error.detail : "";
     element.append(el("p", {}, el("strong", {}, error.message), keeps && ` ${keeps}`), detail && el("p", {}, detail));
@@ -67,7 +74,5 @@ export function createNotice() {
     element.hidden = false;
   }
 
-  window.addEventListener("online", () => again && tryAgain());
-  window.addEventListener("keychange", () => again && tryAgain());
   return { element, show, clear };
 }

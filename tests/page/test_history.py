@@ -15,6 +15,18 @@ const [make, letGo] = [URL.createObjectURL, URL.revokeObjectURL];
 URL.createObjectURL = (blob) => { pictures.made++; return make.call(URL, blob); };
 URL.revokeObjectURL = (url) => { pictures.let_go++; letGo.call(URL, url); };
 """
+COUNT_WINDOW_LISTENERS = """
+window.listeners = new Set();
+const [add, remove] = [window.addEventListener, window.removeEventListener];
+window.addEventListener = function (name, listener, options) {
+  listeners.add(listener);
+  return add.call(window, name, listener, options);
+};
+window.removeEventListener = function (name, listener, options) {
+  listeners.delete(listener);
+  return remove.call(window, name, listener, options);
+};
+"""
 
 
 def test_somebody_pages_through_the_history_opens_a_row_and_comes_back_to_where_they_were(
@@ -153,6 +165,39 @@ def test_notes_are_written_in_place_and_a_reload_keeps_what_was_not_saved(
     box.press("Control+Enter")
     expect(row(page, 1).locator(".notes")).to_have_text("")
     assert notes(sqlite_url, 1) is None
+
+
+def test_opening_notes_again_and_again_leaves_no_window_listeners(page: Page, service: Service) -> None:
+    remember(service, 1)
+    page.add_init_script(COUNT_WINDOW_LISTENERS)
+    page.reload()
+    go(page, "#/history")
+    button = row(page, 1).get_by_role("button", name="Notes")
+    expect(button).to_be_visible()
+    before = page.evaluate("listeners.size")
+    for _ in range(5):
+        button.click()
+        expect(page.get_by_role("textbox", name="Notes on prediction 1")).to_be_visible()
+        button.click()
+    assert page.evaluate("listeners.size") == before
+
+
+def test_a_notice_that_is_gone_leaves_no_window_listeners(page: Page, service: Service, sqlite_url: str) -> None:
+    remember(service, 1)
+    page.add_init_script(COUNT_WINDOW_LISTENERS)
+    page.reload()
+    go(page, "#/history")
+    row(page, 1).get_by_role("button", name="Notes").click()
+    before = page.evaluate("listeners.size")
+    page.context.set_offline(True)
+    page.get_by_role("textbox", name="Notes on prediction 1").fill("kept")
+    page.get_by_role("button", name="Save").click()
+    expect(row(page, 1).get_by_role("alert")).to_be_visible()
+    assert page.evaluate("listeners.size") > before
+    page.context.set_offline(False)
+    expect(row(page, 1).locator(".notes")).to_have_text("kept")
+    assert notes(sqlite_url, 1) == "kept"
+    assert page.evaluate("listeners.size") == before
 
 
 def test_newer_predictions_are_offered_and_move_nothing_until_they_are_asked_for(page: Page, service: Service) -> None:
