@@ -4,15 +4,15 @@
  * has begun in it.
  */
 
-import { getKey, takeKeyFromAddress } from "./key.js";
-import { askForKey } from "./keybox.js";
+import { getKey, takeKeyFromAddress } from "./lib/key.js";
+import { askForKey } from "./parts/key_dialog.js";
 
 const VIEWS = {
-  draw: { title: "Draw", load: () => import("./draw.js") },
-  history: { title: "History", load: () => import("./history.js") },
-  results: { title: "Prediction", load: () => import("./record.js"), under: "history" },
-  review: { title: "Review", load: () => import("./review.js") },
-  numbers: { title: "Numbers", load: () => import("./numbers.js") },
+  draw: { title: "Draw", load: () => import("./views/draw.js") },
+  history: { title: "History", load: () => import("./views/results.js") },
+  results: { title: "Prediction", load: () => import("./views/result.js"), under: "history" },
+  review: { title: "Review", load: () => import("./views/review.js") },
+  numbers: { title: "Numbers", load: () => import("./views/stats.js") },
 };
 
 const main = document.getElementById("view");

@@ -11,7 +11,7 @@ from tests.support.project_copy import PROJECT
 from tests.support.service import DRAWING, assert_problem, rows
 
 STATIC = PROJECT / "app/static"
-NAMES = sorted(path.name for path in STATIC.iterdir())
+NAMES = sorted(str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.is_file())
 ADDRESSES = ["/", *(f"/static/{name}" for name in NAMES)]
 
 

@@ -1,16 +1,16 @@
 /** The view in which a person says what drawings show, one key for each. */
 
-import { createBars, createLabeller, DIGITS, inWords, NONE, percent } from "./answer.js";
-import { el, loadStyle } from "./dom.js";
-import { getKey } from "./key.js";
-import { askForKey } from "./keybox.js";
-import { createNotice } from "./notice.js";
-import { createOutbox, storeLabel } from "./outbox.js";
-import { createQueue } from "./queue.js";
-import { createName } from "./reviewer.js";
-import { createSitting } from "./sitting.js";
+import { createBars, createLabeller, DIGITS, inWords, NONE, percent } from "../parts/labeller.js";
+import { el, loadStyle } from "../lib/dom.js";
+import { getKey } from "../lib/key.js";
+import { askForKey } from "../parts/key_dialog.js";
+import { createNotice } from "../parts/notice.js";
+import { createOutbox, storeLabel } from "../lib/outbox.js";
+import { createQueue } from "../parts/review/queue.js";
+import { createName } from "../parts/review/reviewer_name.js";
+import { createSitting } from "../parts/review/session.js";
 
-await loadStyle("static/review.css");
+await loadStyle("static/views/review.css");
 
 /** Make the view. */
 export function create() {

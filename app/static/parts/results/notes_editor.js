@@ -1,9 +1,9 @@
 /** Edits the notes of a prediction. Nothing that was typed is lost, and nothing that somebody else wrote is overwritten unseen. */
 
-import { request } from "./api.js";
-import { el } from "./dom.js";
-import { createNotice } from "./notice.js";
-import { readRecord, tellChanged } from "./prediction.js";
+import { request } from "../../lib/api.js";
+import { el } from "../../lib/dom.js";
+import { createNotice } from "../notice.js";
+import { readRecord, tellChanged } from "./result_fields.js";
 
 const NAME = "pixelwise-notes";
 const LONGEST = 2000;

@@ -3,8 +3,8 @@
  * no longer reserved for this person is not shown any more.
  */
 
-import { ApiError, drawingUrl, newRequestId, read } from "./api.js";
-import { el } from "./dom.js";
+import { ApiError, drawingUrl, newRequestId, read } from "../../lib/api.js";
+import { el } from "../../lib/dom.js";
 
 const BATCH = 10;
 // When so few are left, the next are asked for.

@@ -1,8 +1,8 @@
 /** What a person is told when something goes wrong, and what can be done about it. */
 
-import { isPassing } from "./api.js";
-import { el } from "./dom.js";
-import { askForKey } from "./keybox.js";
+import { isPassing } from "../lib/api.js";
+import { el } from "../lib/dom.js";
+import { askForKey } from "./key_dialog.js";
 
 const WAIT_S = 5;
 

@@ -1,13 +1,13 @@
 /** The view in which a digit is drawn, read, stored and corrected. */
 
-import { createBars, createLabeller, DIGITS, inWords, labelName, NONE, paintPixels, percent } from "./answer.js";
-import { ApiError } from "./api.js";
-import { el } from "./dom.js";
-import { isBlank, toPixels } from "./ink.js";
-import { createNotice } from "./notice.js";
-import { createOutbox, storeDrawing, storeLabel } from "./outbox.js";
-import { createPad } from "./pad.js";
-import { createPreview } from "./preview.js";
+import { createBars, createLabeller, DIGITS, inWords, labelName, NONE, paintPixels, percent } from "../parts/labeller.js";
+import { ApiError } from "../lib/api.js";
+import { el } from "../lib/dom.js";
+import { isBlank, toPixels } from "../lib/drawing.js";
+import { createNotice } from "../parts/notice.js";
+import { createOutbox, storeDrawing, storeLabel } from "../lib/outbox.js";
+import { createPad } from "../parts/pad.js";
+import { createPreview } from "../lib/preview.js";
 
 // A drawing is finished when the pen has rested for so long; digits of two strokes need a moment between them.
 const PAUSE_MS = 1000;

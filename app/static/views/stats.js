@@ -1,12 +1,12 @@
 /** The view with the numbers: over which drawings, of which version, and the parts that show them. */
 
-import { el, loadStyle } from "./dom.js";
-import { createCalibration, createDrift, createModels } from "./monitoring.js";
-import { createNotice } from "./notice.js";
-import { createTimeline, createTotals } from "./overview.js";
-import { isEverywhere } from "./part.js";
+import { el, loadStyle } from "../lib/dom.js";
+import { createCalibration, createDrift, createModels } from "../parts/stats/drift.js";
+import { createNotice } from "../parts/notice.js";
+import { createTimeline, createTotals } from "../parts/stats/totals.js";
+import { isEverywhere } from "../parts/stats/section.js";
 
-await loadStyle("static/numbers.css");
+await loadStyle("static/views/stats.css");
 
 // Fast however many there are; whoever wants all of them says so.
 const LAST = "1000";

@@ -1,15 +1,15 @@
 /** The view of what was remembered: the newest first, filtered, correctable in place. */
 
-import { read } from "./api.js";
-import { correct, correctionState } from "./corrections.js";
-import { el } from "./dom.js";
-import { createFilters, toQuery } from "./filters.js";
-import { getKey } from "./key.js";
-import { askForKey } from "./keybox.js";
-import { createNotice } from "./notice.js";
-import { lastHistory } from "./prediction.js";
-import { createRow } from "./row.js";
-import { createThumbnails } from "./thumbnails.js";
+import { read } from "../lib/api.js";
+import { correct, correctionState } from "../parts/results/label_outbox.js";
+import { el } from "../lib/dom.js";
+import { createFilters, toQuery } from "../parts/results/filters.js";
+import { getKey } from "../lib/key.js";
+import { askForKey } from "../parts/key_dialog.js";
+import { createNotice } from "../parts/notice.js";
+import { lastHistory } from "../parts/results/result_fields.js";
+import { createRow } from "../parts/results/result_row.js";
+import { createThumbnails } from "../parts/results/thumbnails.js";
 
 const PAGE = 50;
 // So many rows are built and laid out within one frame.

@@ -1,10 +1,10 @@
 /** What the history and the view of one prediction share: their style, their words, and word of what has changed. */
 
-import { labelName } from "./answer.js";
-import { request } from "./api.js";
-import { el, loadStyle } from "./dom.js";
+import { labelName } from "../labeller.js";
+import { request } from "../../lib/api.js";
+import { el, loadStyle } from "../../lib/dom.js";
 
-await loadStyle("static/history.css");
+await loadStyle("static/views/results.css");
 
 // Made once: making one takes longer than building a row.
 const LOCAL_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });

@@ -1,7 +1,7 @@
 /** What a person has said about drawings in this sitting: counted, the last ones shown, each of them correctable. */
 
-import { labelName } from "./answer.js";
-import { el } from "./dom.js";
+import { labelName } from "../labeller.js";
+import { el } from "../../lib/dom.js";
 import { release } from "./queue.js";
 
 // So many can be taken back; the newest of them are shown.

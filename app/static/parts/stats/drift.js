@@ -1,11 +1,11 @@
 /** The parts of Numbers that judge: is confidence honest, are the drawings still the same, which model is how good. */
 
-import { DIGITS, percent } from "./answer.js";
-import { read } from "./api.js";
-import { el } from "./dom.js";
+import { DIGITS, percent } from "../labeller.js";
+import { read } from "../../lib/api.js";
+import { el } from "../../lib/dom.js";
 import { counted, countOf, createFigure, written } from "./figure.js";
-import { interval } from "./overview.js";
-import { createPart } from "./part.js";
+import { interval } from "./totals.js";
+import { createPart } from "./section.js";
 import { bars, isHonest, reliability } from "./plots.js";
 
 const wholePercent = (share) => percent(share);

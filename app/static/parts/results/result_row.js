@@ -1,9 +1,9 @@
 /** One prediction in the history, correctable in place. What few rows ever need is made when it is asked for. */
 
-import { createLabeller, DIGITS, NONE, percent } from "./answer.js";
-import { el } from "./dom.js";
-import { createNotesEditor, hasDraft } from "./notes.js";
-import { timeOf, verdictOf } from "./prediction.js";
+import { createLabeller, DIGITS, NONE, percent } from "../labeller.js";
+import { el } from "../../lib/dom.js";
+import { createNotesEditor, hasDraft } from "./notes_editor.js";
+import { timeOf, verdictOf } from "./result_fields.js";
 
 /** Make a row of the list. `onlabel(id, label)` is called with a person's word. Returns {element, image, show}. */
 export function createRow(summary, onlabel) {

@@ -3,11 +3,11 @@
  * views is open by then.
  */
 
-import { labelName } from "./answer.js";
-import { el } from "./dom.js";
-import { createNotice } from "./notice.js";
-import { createOutbox, storeLabel } from "./outbox.js";
-import { tellChanged } from "./prediction.js";
+import { labelName } from "../labeller.js";
+import { el } from "../../lib/dom.js";
+import { createNotice } from "../notice.js";
+import { createOutbox, storeLabel } from "../../lib/outbox.js";
+import { tellChanged } from "./result_fields.js";
 
 const notice = createNotice();
 const said = el("p", { class: "sr-only", role: "status" });

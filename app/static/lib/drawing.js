@@ -1,6 +1,6 @@
 /** Turns strokes into the 28 × 28 pixels that the service takes. */
 
-import { paint } from "./pad.js";
+import { paint } from "../parts/pad.js";
 
 const SIDE = 28;
 const BOX = 20;

@@ -1,8 +1,8 @@
 /** Deletes a prediction, after saying what is lost by it. */
 
-import { read, request } from "./api.js";
-import { el } from "./dom.js";
-import { readRecord, tellChanged } from "./prediction.js";
+import { read, request } from "../../lib/api.js";
+import { el } from "../../lib/dom.js";
+import { readRecord, tellChanged } from "./result_fields.js";
 
 /** Make the dialog. `ask()` opens it; `ondeleted()` is called when the prediction is gone. */
 export function createDeletion(id, { notice, ondeleted }) {

@@ -1,7 +1,7 @@
 /** The answer to a drawing while it is being drawn; the service does not store it. */
 
 import { request } from "./api.js";
-import { isBlank, toPixels } from "./ink.js";
+import { isBlank, toPixels } from "./drawing.js";
 
 const EVERY_MS = 100;
 

@@ -3,7 +3,7 @@
  * are the screen's own, so that text is as legible on a phone as on a desktop.
  */
 
-import { svg } from "./dom.js";
+import { svg } from "../../lib/dom.js";
 
 // About as wide as a character of the axes, and as high as their lines.
 const LETTER = 7.5;

@@ -1,7 +1,7 @@
 /** Fetches the drawings of rows that are on the screen or near it, a few at a time, and forgets those long out of sight. */
 
-import { drawingUrl } from "./api.js";
-import { getKey } from "./key.js";
+import { drawingUrl } from "../../lib/api.js";
+import { getKey } from "../../lib/key.js";
 
 const NEAR = "400px";
 const AT_ONCE = 4;

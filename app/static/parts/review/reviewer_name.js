@@ -1,6 +1,6 @@
 /** Who reviews: a name that goes with the labels, kept for this tab. */
 
-import { el } from "./dom.js";
+import { el } from "../../lib/dom.js";
 
 const NAME = "pixelwise-reviewer";
 

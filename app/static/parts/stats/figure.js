@@ -1,6 +1,6 @@
 /** What a figure is made of: a picture, a sentence that says the same, and a table with all of it. */
 
-import { el, svg } from "./dom.js";
+import { el, svg } from "../../lib/dom.js";
 
 const DATE = { day: "numeric", month: "short", timeZone: "UTC" };
 const TIME = { hour: "2-digit", minute: "2-digit", timeZone: "UTC" };

@@ -1,16 +1,16 @@
 /** The view of one prediction with all that is known of it. */
 
-import { createBars, createLabeller, inWords, labelName, percent } from "./answer.js";
-import { drawingUrl, read } from "./api.js";
-import { correct, correctionState } from "./corrections.js";
-import { createDeletion } from "./deletion.js";
-import { el } from "./dom.js";
-import { getKey } from "./key.js";
-import { askForKey } from "./keybox.js";
-import { createNotesEditor, hasDraft } from "./notes.js";
-import { createNotice } from "./notice.js";
-import { inUtc, lastHistory, readRecord, timeOf, verdictOf } from "./prediction.js";
-import { labelOfKey } from "./row.js";
+import { createBars, createLabeller, inWords, labelName, percent } from "../parts/labeller.js";
+import { drawingUrl, read } from "../lib/api.js";
+import { correct, correctionState } from "../parts/results/label_outbox.js";
+import { createDeletion } from "../parts/results/deletion.js";
+import { el } from "../lib/dom.js";
+import { getKey } from "../lib/key.js";
+import { askForKey } from "../parts/key_dialog.js";
+import { createNotesEditor, hasDraft } from "../parts/results/notes_editor.js";
+import { createNotice } from "../parts/notice.js";
+import { inUtc, lastHistory, readRecord, timeOf, verdictOf } from "../parts/results/result_fields.js";
+import { labelOfKey } from "../parts/results/result_row.js";
 
 /** Make the view. */
 export function create() {

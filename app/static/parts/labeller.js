@@ -1,6 +1,6 @@
 /** Shows an answer: the digit, how sure in words, ten bars; and takes a person's word on it. */
 
-import { el } from "./dom.js";
+import { el } from "../lib/dom.js";
 
 export const DIGITS = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 export const NONE = "none";

@@ -1,10 +1,10 @@
 /** The parts of Numbers that count: how many, how sure, how right, what was read, and all of it over time. */
 
-import { DIGITS, percent } from "./answer.js";
-import { read } from "./api.js";
-import { el } from "./dom.js";
+import { DIGITS, percent } from "../labeller.js";
+import { read } from "../../lib/api.js";
+import { el } from "../../lib/dom.js";
 import { counted, countOf, createFigure, createTable, written, writtenShortly } from "./figure.js";
-import { createPart } from "./part.js";
+import { createPart } from "./section.js";
 import { bars, lines, MOST_LINES } from "./plots.js";
 
 const wholePercent = (share) => percent(share);

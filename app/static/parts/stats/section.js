@@ -1,8 +1,8 @@
 /** A part of a view that asks the service for something, shows it, and fails by itself. */
 
-import { ApiError } from "./api.js";
-import { el } from "./dom.js";
-import { createNotice } from "./notice.js";
+import { ApiError } from "../../lib/api.js";
+import { el } from "../../lib/dom.js";
+import { createNotice } from "../notice.js";
 
 // These concern the whole view, which says them once.
 const EVERYWHERE = ["key", "offline", "limited"];

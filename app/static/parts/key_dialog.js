@@ -1,8 +1,8 @@
 /** Asks for the API key. */
 
-import { checkKey, WRONG_KEY } from "./api.js";
-import { el } from "./dom.js";
-import { getKey, setKey } from "./key.js";
+import { checkKey, WRONG_KEY } from "../lib/api.js";
+import { el } from "../lib/dom.js";
+import { getKey, setKey } from "../lib/key.js";
 
 let dialog = null;
 

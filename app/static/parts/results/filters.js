@@ -1,8 +1,8 @@
 /** The filters of the history. What they are set to stands in the address, in the words of the API. */
 
-import { DIGITS, labelName, NONE } from "./answer.js";
-import { read } from "./api.js";
-import { el } from "./dom.js";
+import { DIGITS, labelName, NONE } from "../labeller.js";
+import { read } from "../../lib/api.js";
+import { el } from "../../lib/dom.js";
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
 
