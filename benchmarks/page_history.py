@@ -1,4 +1,4 @@
-"""Measure how smoothly the page's history scrolls, with a thousand rows in Chromium.
+"""Measure how smoothly the page's results scroll, with a thousand rows in Chromium.
 
 `python -m benchmarks.page_history`; see benchmarks/README.md.
 """
@@ -44,7 +44,7 @@ SPEED = 5000
 GESTURE = 10_000
 PATIENCE_S = 120
 AT_THE_END = f"""
-document.querySelectorAll(".row").length >= {ROWS} &&
+document.querySelectorAll(".result-row").length >= {ROWS} &&
   scrollY + innerHeight >= document.documentElement.scrollHeight - 1
 """
 
@@ -61,11 +61,11 @@ def remember(server: Server) -> None:
 
 
 def scroll(page: Page, server: Server) -> dict[str, Any]:
-    """Open the history and scroll to its end; return long tasks, frames, seconds and rows."""
+    """Open the results and scroll to their end; return long tasks, frames, seconds and rows."""
     page.add_init_script(WATCH)
     page.goto(f"{server.url}/#key={server.key}")
-    page.evaluate("location.hash = '#/history'")
-    page.locator(".row img[src]").first.wait_for()
+    page.evaluate("location.hash = '#/results'")
+    page.locator(".result-row img[src]").first.wait_for()
     page.wait_for_load_state("networkidle")
     hand = page.context.new_cdp_session(page)
     page.evaluate("Object.assign(seen, {long: [], frames: []})")
@@ -77,7 +77,7 @@ def scroll(page: Page, server: Server) -> dict[str, Any]:
         gesture = {"x": 190, "y": 600, "yDistance": -GESTURE, "speed": SPEED, "gestureSourceType": "mouse"}
         hand.send("Input.synthesizeScrollGesture", gesture)
     seconds = time.perf_counter() - began
-    rows = page.locator(".row").count()
+    rows = page.locator(".result-row").count()
     return {**page.evaluate("seen"), "seconds": seconds, "rows": rows}
 
 

@@ -1,91 +1,156 @@
 /**
- * The page: which view is shown, by what stands after the # of the address. Each view is a module with
- * `create(): {element, show(params, id), hide()}`; it is made when it is first shown and then kept, with whatever a person
- * has begun in it.
+ * The page: shows the view that the address names after its #. A view is a module with `create()`; it is made when it is
+ * first shown and then kept, with everything that was begun in it.
  */
 
+import { loadStyle } from "./lib/dom.js";
 import { getKey, takeKeyFromAddress } from "./lib/key.js";
 import { askForKey } from "./parts/key_dialog.js";
 
+/**
+ * @typedef {object} View
+ * @property {HTMLElement} element
+ * @property {(params: URLSearchParams, id: string) => void} show
+ * @property {() => void} hide
+ */
+
+/**
+ * @typedef {object} Entry
+ * @property {string} title
+ * @property {string} link the address of its link in the navigation
+ * @property {string} [style]
+ * @property {() => Promise<{create: () => View}>} load
+ */
+
+/** @typedef {"draw" | "results" | "result" | "review" | "stats"} ViewName */
+
+/** @type {Record<ViewName, Entry>} */
 const VIEWS = {
-  draw: { title: "Draw", load: () => import("./views/draw.js") },
-  history: { title: "History", load: () => import("./views/results.js") },
-  results: { title: "Prediction", load: () => import("./views/result.js"), under: "history" },
-  review: { title: "Review", load: () => import("./views/review.js") },
-  numbers: { title: "Numbers", load: () => import("./views/stats.js") },
+  draw: { title: "Draw", link: "#/draw", load: () => import("./views/draw.js") },
+  results: { title: "Results", link: "#/results", style: "static/views/results.css", load: () => import("./views/results.js") },
+  result: { title: "Prediction", link: "#/results", style: "static/views/results.css", load: () => import("./views/result.js") },
+  review: { title: "Review", link: "#/review", style: "static/views/review.css", load: () => import("./views/review.js") },
+  stats: { title: "Stats", link: "#/stats", style: "static/views/stats.css", load: () => import("./views/stats.js") },
 };
 
-const main = document.getElementById("view");
-const made = new Map();
-let current = null;
-let turn = 0;
+/** Addresses of version 0.9 and earlier. */
+const RENAMED = new Map([["history", "results"], ["numbers", "stats"]]);
 
+/** @type {Map<ViewName, View>} */
+const views = new Map();
+/** @type {View | null} */
+let current = null;
+let navigations = 0;
+
+/**
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
+function byId(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`index.html has no element with the id ${id}`);
+  return element;
+}
+
+/** @returns {{name: ViewName, id: string, params: URLSearchParams}} */
 function parseAddress() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  const [name, id] = path.split("/");
-  return { name: VIEWS[name] ? name : "draw", id, params: new URLSearchParams(query ?? "") };
+  const [first, id = ""] = path.split("/");
+  const params = new URLSearchParams(query ?? "");
+  if (first === "results") return { name: id ? "result" : "results", id, params };
+  return { name: first === "review" || first === "stats" ? first : "draw", id, params };
 }
 
-async function viewOf(name) {
-  if (!made.has(name)) made.set(name, (await VIEWS[name].load()).create());
-  return made.get(name);
+/** @param {ViewName} name */
+async function loadView(name) {
+  const known = views.get(name);
+  if (known) return known;
+  const { load, style } = VIEWS[name];
+  const [module] = await Promise.all([load(), style && loadStyle(style)]);
+  // Two navigations may have waited for the same module.
+  const view = views.get(name) ?? module.create();
+  views.set(name, view);
+  return view;
 }
 
-async function show() {
+async function showView() {
   const { name, id, params } = parseAddress();
-  const mine = ++turn;
+  const mine = ++navigations;
   let view;
   try {
-    view = await viewOf(name);
+    view = await loadView(name);
   } catch {
-    // The files of this view could not be fetched; what is open stays, with whatever was drawn in it.
-    say("PixelWise cannot be reached; this view opens when it can.");
+    // The open view stays, with everything in it.
+    setStatus("PixelWise cannot be reached. This view opens when it can.");
     return;
   }
-  if (mine !== turn) return;
+  if (mine !== navigations) return;
   if (current !== view) {
-    current?.hide?.();
-    main.replaceChildren(view.element);
-    const first = current === null;
+    const isFirst = current === null;
+    current?.hide();
+    byId("view").replaceChildren(view.element);
     current = view;
-    // Whoever cannot see that the page has changed is taken to where it did.
-    if (!first) main.focus({ preventScroll: true });
+    // Moves the focus, and with it screen readers, to what has changed.
+    if (!isFirst) byId("view").focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }
   document.title = `${VIEWS[name].title} · PixelWise`;
-  for (const link of document.querySelectorAll("nav a")) {
-    const active = link.hash === `#/${VIEWS[name].under ?? name}`;
-    if (active) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  markLink(VIEWS[name].link);
   view.show(params, id);
 }
 
-/** Write one line at the foot of the page, which screen readers read out. */
-function say(text) {
-  document.getElementById("connection").textContent = text;
+/** @param {string} address */
+function markLink(address) {
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.getAttribute("href") === address) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+/**
+ * Write one line at the foot of the page, which screen readers read out.
+ *
+ * @param {string} text
+ */
+function setStatus(text) {
+  byId("connection").textContent = text;
 }
 
 function showKeyState() {
-  const button = document.getElementById("key-button");
+  const button = byId("key-button");
   button.replaceChildren(getKey() ? "Key ✓" : "Enter key");
   button.classList.toggle("primary", !getKey());
   button.setAttribute("aria-label", getKey() ? "The key is set; change or forget it" : "Enter the API key");
 }
 
-takeKeyFromAddress();
-document.getElementById("key-button").addEventListener("click", askForKey);
-window.addEventListener("keychange", showKeyState);
-window.addEventListener("hashchange", () => {
+/** Replace the old address of a view, so that links to it go on working. */
+function replaceRenamedAddress() {
+  const [, name, rest] = /^#\/?(\w+)(.*)$/.exec(location.hash) ?? [];
+  const address = RENAMED.get(name);
+  if (address) history.replaceState(null, "", `#/${address}${rest}`);
+}
+
+function navigate() {
   takeKeyFromAddress();
-  // A skip link is no view.
-  if (location.hash !== "#view") show();
-});
-window.addEventListener("offline", () => say("You are offline. Nothing that you drew is lost."));
-window.addEventListener("online", () => {
-  say("");
-  if (current === null) show();
-});
-showKeyState();
-if (!location.hash) history.replaceState(null, "", "#/draw");
-show();
+  replaceRenamedAddress();
+  // The link that skips the navigation leads to this element, not to a view.
+  if (location.hash !== "#view") showView();
+}
+
+function start() {
+  byId("key-button").addEventListener("click", askForKey);
+  window.addEventListener("keychange", showKeyState);
+  window.addEventListener("hashchange", navigate);
+  window.addEventListener("offline", () => setStatus("You are offline. Nothing that you drew is lost."));
+  window.addEventListener("online", () => {
+    setStatus("");
+    if (current === null) showView();
+  });
+  takeKeyFromAddress();
+  replaceRenamedAddress();
+  showKeyState();
+  if (!location.hash) history.replaceState(null, "", "#/draw");
+  showView();
+}
+
+start();

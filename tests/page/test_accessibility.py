@@ -12,10 +12,10 @@ from tests.support.stored_rows import random_rows, store
 
 VIEWS = {
     "draw": ("Draw a digit", ".bars .best"),
-    "history": ("History", ".row img[src]"),
+    "results": ("Results", ".result-row img[src]"),
     "results/12": ("Prediction 12", "img.drawing[src]"),
-    "review": ("Review", ".drawn img"),
-    "numbers": ("Numbers", ".numbers > [role=status]:not(:empty)"),
+    "review": ("Review", ".offered-drawing img"),
+    "stats": ("Stats", ".stats > [role=status]:not(:empty)"),
 }
 
 
@@ -76,7 +76,7 @@ def test_the_tab_key_goes_through_everything_in_order_and_shows_where_it_is(page
         walked.append(focused(page))
 
     assert [name for name, _ in walked] == [
-        *("Skip to the content", "PixelWise", "Draw", "History", "Review", "Numbers"),
+        *("Skip to the content", "PixelWise", "Draw", "Results", "Review", "Stats"),
         "The key is set; change or forget it",
         "Drawing area. Draw a digit here with mouse, pen or finger.",
         *("Undo", "Clear", "Store", "normal", "number 1", "Right"),
@@ -88,16 +88,16 @@ def test_the_tab_key_goes_through_everything_in_order_and_shows_where_it_is(page
 
 def test_the_keyboard_alone_goes_to_another_view_and_to_its_content(page: Page) -> None:
     expect(page.locator("canvas.pad")).to_be_visible()
-    page.get_by_role("link", name="History").focus()
+    page.get_by_role("link", name="Results").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="History")).to_have_attribute("aria-current", "page")
+    expect(page.get_by_role("link", name="Results")).to_have_attribute("aria-current", "page")
     expect(page.locator("main")).to_be_focused()
-    expect(page).to_have_title("History · PixelWise")
+    expect(page).to_have_title("Results · PixelWise")
 
     page.get_by_role("link", name="Skip to the content").focus()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
-    expect(page).to_have_title("History · PixelWise")
+    expect(page).to_have_title("Results · PixelWise")
 
 
 def test_an_answer_is_read_out_once_when_it_is_certain(page: Page) -> None:

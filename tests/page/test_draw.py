@@ -54,7 +54,7 @@ def test_a_drawing_of_two_strokes_is_one_row_that_a_pause_stores(page: Page, sql
     page.clock.run_for(900)
     by_mouse(page, FOUR[1:])
     page.clock.run_for(900)
-    state(page).to_have_text("Storing it in a moment; draw on to add to it.")
+    state(page).to_have_text("This will be stored in a moment. Draw on to add to it.")
     expect(page.locator(".digit-read")).to_have_text("4")
     assert stored(sqlite_url) == []
 
@@ -236,8 +236,8 @@ def test_one_key_says_what_it_was(page: Page, sqlite_url: str) -> None:
     state(page).to_contain_text("number 1.")
     for key, said, label in [
         ("y", "Confirmed: it is a 7.", "7"),
-        ("1", "Thank you. Remembered as a 1.", "1"),
-        ("n", "Thank you. Remembered as not a digit.", "none"),
+        ("1", "Thank you. Labelled as a 1.", "1"),
+        ("n", "Thank you. Labelled as not a digit.", "none"),
     ]:
         page.keyboard.press(key)
         state(page).to_have_text(said)
@@ -250,7 +250,7 @@ def test_one_tap_says_what_it_was(phone: Page, sqlite_url: str) -> None:
     state(phone).to_contain_text("number 1.")
     expect(phone.get_by_role("button", name="Right", exact=True)).to_have_attribute("aria-pressed", "false")
     phone.get_by_role("button", name="It is a 1").tap()
-    state(phone).to_have_text("Thank you. Remembered as a 1.")
+    state(phone).to_have_text("Thank you. Labelled as a 1.")
 
     expect(phone.get_by_role("button", name="It is a 1")).to_have_attribute("aria-pressed", "true")
     assert labels(sqlite_url) == ["1"]

@@ -112,11 +112,11 @@ def test_a_drawing_that_is_sent_again_while_it_is_being_stored_is_stored_once(pa
 def test_a_wrong_key_is_asked_for_again_and_the_drawing_goes_on(browser: Browser, site: str, sqlite_url: str) -> None:
     with open_page(browser, site, key="not-the-key") as page:
         draw(page, SEVEN)
-        notice(page).to_contain_text("PixelWise does not know this key. Your drawing is kept and will be stored.")
+        notice(page).to_contain_text("This API key is wrong. Your drawing is kept and will be stored.")
         page.get_by_role("button", name="Enter the key").click()
         page.get_by_label("Key", exact=True).fill("neither")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("dialog")).to_contain_text("PixelWise does not know this key.")
+        expect(page.get_by_role("dialog")).to_contain_text("This API key is wrong.")
         page.get_by_label("Key", exact=True).fill(KEY)
         page.get_by_role("button", name="Use this key").click()
         state(page).to_contain_text("number 1.")
@@ -136,7 +136,7 @@ def test_whoever_draws_too_fast_sees_a_countdown_and_loses_nothing(
         draw(page, SEVEN)
         state(page).to_contain_text("number 1.")
         draw(page, ONE)
-        notice(page).to_contain_text("more than PixelWise takes from one person. Your drawing is kept")
+        notice(page).to_contain_text("Too many requests in a short time. Your drawing is kept")
         first = page.locator(".countdown").inner_text()
         expect(page.locator(".countdown")).not_to_have_text(first)
         assert seconds(page.locator(".countdown").inner_text()) < seconds(first)
@@ -181,10 +181,10 @@ def test_a_correction_that_could_not_be_stored_is_stored_later_for_the_drawing_i
     state(page).to_contain_text("number 1.")
     with hidden(sqlite_url, "labels"):
         page.keyboard.press("1")
-        notice(page).to_contain_text("Your correction is kept and will be stored.")
+        notice(page).to_contain_text("Your label is kept and will be stored.")
         draw(page, FOUR)
         state(page).to_contain_text("number 2.")
-        notice(page).to_contain_text("Your correction is kept and will be stored.")
+        notice(page).to_contain_text("Your label is kept and will be stored.")
     try_again(page)
     notice(page).to_be_hidden()
     labels = "SELECT prediction_id, label FROM labels"
@@ -197,14 +197,14 @@ def test_a_correction_of_a_drawing_that_somebody_has_deleted_is_refused_in_words
     state(page).to_contain_text("number 1.")
     execute(sqlite_url, "DELETE FROM drawings", "DELETE FROM predictions")
     page.keyboard.press("1")
-    notice(page).to_contain_text("There is no such prediction; somebody may have deleted it.")
+    notice(page).to_contain_text("This prediction does not exist. It may have been deleted.")
 
 
 def test_a_drawing_that_can_never_be_stored_does_not_hold_up_the_next(page: Page, sqlite_url: str) -> None:
     damaged = json.dumps([{"requestId": "of-an-older-page", "pixels": [[0] * 28] * 27}])
     page.evaluate("damaged => sessionStorage.setItem('pixelwise-outbox', damaged)", damaged)
     page.reload()
-    notice(page).to_contain_text("PixelWise did not understand this. This drawing cannot be stored.")
+    notice(page).to_contain_text("PixelWise rejected this as invalid. This drawing cannot be stored.")
     draw(page, SEVEN)
     page.get_by_role("button", name="Discard it").click()
 

@@ -33,12 +33,12 @@ def test_somebody_pages_through_the_history_opens_a_row_and_comes_back_to_where_
     page: Page, service: Service
 ) -> None:
     remember(service, 160)
-    page.get_by_role("link", name="History").click()
+    page.get_by_role("link", name="Results").click()
     expect(row(page, 160)).to_be_visible()
-    expect(page.locator(".row")).to_have_count(50)
+    expect(page.locator(".result-row")).to_have_count(50)
     # Rows load as the end comes near, and by the button.
     page.mouse.move(600, 600)
-    everything = page.get_by_text("160 shown, that is all.")
+    everything = page.get_by_text("160 shown, no more.")
     for _ in range(1000):
         if everything.count():
             break
@@ -61,13 +61,13 @@ def test_somebody_pages_through_the_history_opens_a_row_and_comes_back_to_where_
 
 def test_the_keyboard_loads_more_and_walks_from_row_to_row(page: Page, service: Service) -> None:
     remember(service, 60)
-    go(page, "#/history")
-    expect(page.locator(".row")).to_have_count(50)
+    go(page, "#/results")
+    expect(page.locator(".result-row")).to_have_count(50)
     more = page.get_by_role("button", name="Show more")
     # Scrolled to, it would have loaded more by itself.
     more.evaluate("button => button.focus({preventScroll: true})")
     page.keyboard.press("Enter")
-    expect(page.locator(".row")).to_have_count(60)
+    expect(page.locator(".result-row")).to_have_count(60)
     expect(row(page, 10).get_by_role("link")).to_be_focused()
     row(page, 60).get_by_role("link").focus()
     page.keyboard.press("ArrowDown")
@@ -87,45 +87,61 @@ def test_filters_stand_in_the_address_and_back_restores_them(page: Page, service
         "UPDATE predictions SET created_at = '2026-03-05 12:00:00.000000' WHERE id = 3",
     )
     send(service, "PUT", "/results/5/label", {"label": "7"})
-    go(page, "#/history")
-    expect(page.locator(".row")).to_have_count(6)
-    page.get_by_label("The model said").select_option("7")
-    expect(page.locator(".row")).to_have_count(2)
-    page.get_by_label("A person said").select_option("nothing yet")
-    expect(page.locator(".row")).to_have_count(1)
-    assert page.url.endswith("#/history?prediction=7&labelled=false")
+    go(page, "#/results")
+    expect(page.locator(".result-row")).to_have_count(6)
+    page.get_by_role("combobox", name="Prediction", exact=True).select_option("7")
+    expect(page.locator(".result-row")).to_have_count(2)
+    page.get_by_role("combobox", name="Label", exact=True).select_option("none")
+    expect(page.locator(".result-row")).to_have_count(1)
+    assert page.url.endswith("#/results?prediction=7&labelled=false")
     page.go_back()
-    expect(page.locator(".row")).to_have_count(2)
-    expect(page.get_by_label("A person said")).to_have_value("")
+    expect(page.locator(".result-row")).to_have_count(2)
+    expect(page.get_by_role("combobox", name="Label", exact=True)).to_have_value("")
     # A link brings them along, whatever was shown before.
-    go(page, "#/history?max_confidence=0.5&since=2026-03-05&until=2026-03-05")
+    go(page, "#/results?max_confidence=0.5&since=2026-03-05&until=2026-03-05")
     expect(row(page, 3)).to_be_visible()
-    expect(page.locator(".row")).to_have_count(1)
-    expect(page.get_by_label("Confidence to, in percent")).to_have_value("50")
+    expect(page.locator(".result-row")).to_have_count(1)
+    expect(page.get_by_label("Maximum confidence in percent")).to_have_value("50")
     expect(page.get_by_label("From", exact=True)).to_have_value("2026-03-05")
     page.get_by_label("Notes contain").fill("BAR")
     page.get_by_label("Notes contain").press("Enter")
-    expect(page.get_by_text("Nothing found with these filters.")).to_be_visible()
+    expect(page.get_by_text("No result matches these filters.")).to_be_visible()
     page.get_by_role("link", name="Reset the filters").click()
-    expect(page.locator(".row")).to_have_count(6)
+    expect(page.locator(".result-row")).to_have_count(6)
     expect(page.get_by_label("Notes contain")).to_have_value("")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "heading"),
+    [
+        ("#/history?prediction=7", "#/results?prediction=7", "Results"),
+        ("#/numbers?last=100&bucket=week", "#/stats?last=100&bucket=week", "Stats"),
+    ],
+)
+def test_an_old_address_opens_the_renamed_view(page: Page, old: str, new: str, heading: str) -> None:
+    expect(page.locator("canvas.pad")).to_be_visible()
+    go(page, old)
+    expect(page.get_by_role("heading", level=1, name=heading)).to_be_visible()
+    assert page.url.endswith(f"/{new}")
+    page.go_back()
+    expect(page.locator("canvas.pad")).to_be_visible()
 
 
 def test_a_row_is_corrected_in_place_with_mouse_and_keys(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 3)
     execute(sqlite_url, "UPDATE predictions SET prediction = '1'")
-    go(page, "#/history")
-    row(page, 2).get_by_role("button", name="Correct").click()
+    go(page, "#/results")
+    row(page, 2).get_by_role("button", name="Label").click()
     row(page, 2).get_by_role("button", name="It is a 7").click()
     expect(row(page, 2)).to_contain_text("✗ was a 7")
-    row(page, 3).get_by_role("button", name="Correct").focus()
+    row(page, 3).get_by_role("button", name="Label").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("n")
     expect(row(page, 3)).to_contain_text("✗ not a digit")
     page.keyboard.press("y")
     expect(row(page, 3)).to_contain_text("✓ right")
     page.keyboard.press("Escape")
-    expect(row(page, 3).get_by_role("button", name="Correct")).to_be_focused()
+    expect(row(page, 3).get_by_role("button", name="Label")).to_be_focused()
     assert labels(sqlite_url) == [(2, "7"), (3, "none"), (3, "1")]
 
 
@@ -133,15 +149,15 @@ def test_a_correction_made_offline_is_stored_once_when_the_connection_is_back(
     page: Page, service: Service, sqlite_url: str
 ) -> None:
     remember(service, 2)
-    go(page, "#/history")
-    row(page, 1).get_by_role("button", name="Correct").click()
+    go(page, "#/results")
+    row(page, 1).get_by_role("button", name="Label").click()
     page.context.set_offline(True)
     row(page, 1).get_by_role("button", name="It is a 4").click()
-    expect(page.get_by_text("Your correction is kept and will be stored.")).to_be_visible()
+    expect(page.get_by_text("Your label is kept and will be stored.")).to_be_visible()
     go(page, "#/draw")
     page.context.set_offline(False)
     eventually(lambda: labels(sqlite_url) == [(1, "4")])
-    go(page, "#/history")
+    go(page, "#/results")
     expect(row(page, 1)).to_contain_text("4")
     assert labels(sqlite_url) == [(1, "4")]
 
@@ -150,7 +166,7 @@ def test_notes_are_written_in_place_and_a_reload_keeps_what_was_not_saved(
     page: Page, service: Service, sqlite_url: str
 ) -> None:
     remember(service, 1)
-    go(page, "#/history")
+    go(page, "#/results")
     row(page, 1).get_by_role("button", name="Notes").click()
     page.get_by_role("textbox", name="Notes on prediction 1").fill("with a bar")
     page.reload()
@@ -171,7 +187,7 @@ def test_opening_notes_again_and_again_leaves_no_window_listeners(page: Page, se
     remember(service, 1)
     page.add_init_script(COUNT_WINDOW_LISTENERS)
     page.reload()
-    go(page, "#/history")
+    go(page, "#/results")
     button = row(page, 1).get_by_role("button", name="Notes")
     expect(button).to_be_visible()
     before = page.evaluate("listeners.size")
@@ -186,7 +202,7 @@ def test_a_notice_that_is_gone_leaves_no_window_listeners(page: Page, service: S
     remember(service, 1)
     page.add_init_script(COUNT_WINDOW_LISTENERS)
     page.reload()
-    go(page, "#/history")
+    go(page, "#/results")
     row(page, 1).get_by_role("button", name="Notes").click()
     before = page.evaluate("listeners.size")
     page.context.set_offline(True)
@@ -203,24 +219,24 @@ def test_a_notice_that_is_gone_leaves_no_window_listeners(page: Page, service: S
 def test_newer_predictions_are_offered_and_move_nothing_until_they_are_asked_for(page: Page, service: Service) -> None:
     page.clock.install()
     remember(service, 3)
-    go(page, "#/history")
+    go(page, "#/results")
     page.clock.run_for(1000)
-    expect(page.locator(".row")).to_have_count(3)
+    expect(page.locator(".result-row")).to_have_count(3)
     remember(service, 2)
     page.clock.run_for(16000)
     newer = page.get_by_role("button", name="Show 2 newer")
     expect(newer).to_be_visible()
-    expect(page.locator(".row")).to_have_count(3)
+    expect(page.locator(".result-row")).to_have_count(3)
     newer.click()
-    expect(page.locator(".row")).to_have_count(5)
-    expect(page.locator(".row").first.get_by_role("link")).to_have_attribute("href", "#/results/5")
+    expect(page.locator(".result-row")).to_have_count(5)
+    expect(page.locator(".result-row").first.get_by_role("link")).to_have_attribute("href", "#/results/5")
     expect(row(page, 5).get_by_role("link")).to_be_focused()
     # Whoever comes back to the beginning of the list finds there what was stored meanwhile.
     go(page, "#/draw")
-    expect(page.locator(".row")).to_have_count(0)
+    expect(page.locator(".result-row")).to_have_count(0)
     remember(service, 1)
-    go(page, "#/history")
-    expect(page.locator(".row").first.get_by_role("link")).to_have_attribute("href", "#/results/6")
+    go(page, "#/results")
+    expect(page.locator(".result-row").first.get_by_role("link")).to_have_attribute("href", "#/results/6")
 
 
 def test_only_drawings_near_the_screen_are_fetched_and_old_ones_are_let_go(
@@ -230,7 +246,7 @@ def test_only_drawings_near_the_screen_are_fetched_and_old_ones_are_let_go(
     with open_page(browser, site) as page:
         page.add_init_script(WATCH_PICTURES)
         page.reload()
-        go(page, "#/history")
+        go(page, "#/results")
         newest = row(page, 250).locator("img")
         expect(newest).to_have_js_property("naturalWidth", 28)
         wait_until(lambda: page.evaluate("pictures.made") >= 10, "the drawings near the screen are there")
@@ -254,12 +270,12 @@ def test_without_a_key_the_history_is_public_and_says_how_to_get_at_the_drawings
     with open_page(browser, site, key=None, **PHONE) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        go(page, "#/history")
-        expect(page.locator(".row")).to_have_count(2)
-        expect(page.get_by_text("Drawings are shown, and corrections taken, with the API key.")).to_be_visible()
+        go(page, "#/results")
+        expect(page.locator(".result-row")).to_have_count(2)
+        expect(page.get_by_text("You need the API key to see drawings and to label them.")).to_be_visible()
         assert not any("drawing.png" in url for url in asked)
         # What was chosen before the key was there is stored with it.
-        row(page, 2).get_by_role("button", name="Correct").tap()
+        row(page, 2).get_by_role("button", name="Label").tap()
         row(page, 2).get_by_role("button", name="It is a 9").tap()
         page.locator(".notice").get_by_role("button", name="Enter the key").tap()
         page.get_by_label("Key", exact=True).fill(KEY)
@@ -267,5 +283,5 @@ def test_without_a_key_the_history_is_public_and_says_how_to_get_at_the_drawings
         expect(row(page, 2)).to_contain_text("9")
         expect(row(page, 2).locator("img")).to_have_js_property("naturalWidth", 28)
         eventually(lambda: labels(sqlite_url) == [(2, "9")])
-        expect(page.get_by_text("Drawings are shown, and corrections taken")).to_be_hidden()
+        expect(page.get_by_text("You need the API key to see drawings")).to_be_hidden()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -48,7 +48,7 @@ def numbers(browser: Browser, crowded: Service) -> Iterator[Page]:
 
 
 def address(service: Service, query: str = "") -> str:
-    return f"http://127.0.0.1:{service.port}/#/numbers?{query}"
+    return f"http://127.0.0.1:{service.port}/#/stats?{query}"
 
 
 def is_loaded(page: Page) -> None:
@@ -89,7 +89,7 @@ def table_of(shown: Locator) -> list[list[str]]:
 
 def test_how_many_how_sure_and_how_right_is_what_the_api_says(numbers: Page, crowded: Service) -> None:
     stats = api(crowded, "/stats")
-    tiles = part(numbers, "At a glance").locator(".tiles > div").all_inner_texts()
+    tiles = part(numbers, "Totals").locator(".tiles > div").all_inner_texts()
 
     assert f"{stats['count']:,}" in tiles[0]
     assert percent(stats["mean_confidence"]) in tiles[1]
@@ -98,14 +98,14 @@ def test_how_many_how_sure_and_how_right_is_what_the_api_says(numbers: Page, cro
         assert percent(accuracy["accuracy"]) in tile
         assert f"{low} to {high}" in tile
         assert f"{accuracy['correct']:,} of {accuracy['labelled']:,} right" in tile
-    expect(part(numbers, "At a glance")).to_contain_text("honest sample")
+    expect(part(numbers, "Totals")).to_contain_text("unbiased accuracy")
 
-    digits = table_of(figure(numbers, "At a glance", "Digits read"))
+    digits = table_of(figure(numbers, "Totals", "Predicted digits"))
     assert [row[:2] for row in digits] == [[digit, f"{one['count']:,}"] for digit, one in stats["digits"].items()]
-    histogram = table_of(figure(numbers, "At a glance", "How sure the answers were"))
+    histogram = table_of(figure(numbers, "Totals", "Confidence"))
     assert [row[1] for row in histogram] == [f"{one['count']:,}" for one in stats["confidence_histogram"]]
     assert (
-        figure(numbers, "At a glance", "Digits read").locator("rect").count()
+        figure(numbers, "Totals", "Predicted digits").locator("rect").count()
         == len(stats["confidence_histogram"])
         == 10
     )
@@ -120,7 +120,7 @@ def test_lines_over_time_are_those_of_each_version(browser: Browser, crowded: Se
     with open_page(browser, address(crowded, f"bucket=hour&{TIME}"), key=None) as page:
         is_loaded(page)
         sure = figure(page, "Over time", "Mean confidence")
-        right = figure(page, "Over time", "Accuracy of what was labelled, with its 95 % interval")
+        right = figure(page, "Over time", "Accuracy with its 95 % interval")
         expect(sure.locator("path.line")).to_have_count(2)
         expect(right.locator("path.band")).to_have_count(2)
         expect(sure.locator("text.name").filter(has_text="<img src=x")).to_be_visible()
@@ -134,11 +134,11 @@ def test_calibration_is_that_of_what_was_drawn_at_random(numbers: Page, crowded:
     found = api(crowded, "/stats/calibration?sample=random")
     assert found["status"] == "ok"
 
-    shown = part(numbers, "Is confidence honest?")
-    expect(shown).to_contain_text(f"{percent(found['mean_confidence'])} sure and {percent(found['accuracy'])} right")
-    expect(shown).to_contain_text(f"all {found['labelled']} labelled drawings that Review drew at random")
+    shown = part(numbers, "Calibration")
+    expect(shown).to_contain_text(f"Mean confidence {percent(found['mean_confidence'])}, accuracy {percent(found['accuracy'])}")
+    expect(shown).to_contain_text(f"all {found['labelled']} labelled drawings of the random sample")
     expect(shown).to_contain_text(f"calibration error is {found['expected_calibration_error']:.3f}")
-    bins = table_of(figure(numbers, "Is confidence honest?", "How right beside how sure"))
+    bins = table_of(figure(numbers, "Calibration", "Accuracy by confidence"))
     assert [row[1:4] for row in bins] == [
         [str(one["count"]), percent(one["mean_confidence"]), percent(one["accuracy"])] for one in found["bins"]
     ]
@@ -149,7 +149,7 @@ def test_calibration_is_that_of_what_was_drawn_at_random(numbers: Page, crowded:
 
 def test_each_signal_of_drift_stands_beside_what_it_was_before(numbers: Page, crowded: Service) -> None:
     found = api(crowded, "/stats/drift")
-    shown = part(numbers, "Are the drawings still the same?")
+    shown = part(numbers, "Drift")
 
     expect(shown.locator(".verdict")).to_have_text({"drift": "Drift", "no drift": "No drift"}[found["status"]])
     expect(shown.locator("figure")).to_have_count(len(found["signals"]))
@@ -162,7 +162,7 @@ def test_each_signal_of_drift_stands_beside_what_it_was_before(numbers: Page, cr
 
 def test_models_are_listed_with_what_is_known_of_them(numbers: Page, crowded: Service) -> None:
     models = api(crowded, "/models")["models"]
-    shown = part(numbers, "Models").locator("article").all_inner_texts()
+    shown = part(numbers, "Model versions").locator("article").all_inner_texts()
 
     assert len(shown) == len(models) == 2
     for text, model in zip(shown, models, strict=True):
@@ -176,7 +176,7 @@ def test_a_choice_is_in_the_address_and_the_way_back_leads_to_the_one_before(num
     numbers.get_by_label("Drawings", exact=True).select_option("100")
     expect(numbers.locator(".tiles .value").first).to_have_text("100")
     numbers.get_by_label("Model version", exact=True).select_option(HOSTILE)
-    expect(part(numbers, "At a glance").locator("tbody")).to_have_count(0)
+    expect(part(numbers, "Totals").locator("tbody")).to_have_count(0)
     is_loaded(numbers)
     assert "last=100&model_version=%3Cimg" in numbers.url
     only = api(crowded, f"/stats?last=100&model_version={HOSTILE.replace(' ', '%20')}")
@@ -205,24 +205,24 @@ def test_a_time_is_chosen_in_utc(numbers: Page, crowded: Service) -> None:
 
 def test_without_enough_data_the_page_says_how_much_is_missing(page: Page, sqlite_url: str) -> None:
     store(sqlite_url, [row._replace(sampled=False) for row in random_rows(40)], drawings=True)
-    page.get_by_role("link", name="Numbers").click()
+    page.get_by_role("link", name="Stats").click()
     is_loaded(page)
 
     labelled = sum(row.label is not None for row in random_rows(40))
-    calibration, drift = part(page, "Is confidence honest?"), part(page, "Are the drawings still the same?")
+    calibration, drift = part(page, "Calibration"), part(page, "Drift")
     expect(calibration.locator(".verdict")).to_have_text("Not enough data")
-    expect(calibration).to_contain_text(f"{labelled} drawings labelled; it takes 200, so {200 - labelled} are missing")
+    expect(calibration).to_contain_text(f"{labelled} labels of 200; {200 - labelled} are missing")
     expect(drift.locator(".verdict")).to_have_text("Not enough data")
-    expect(drift).to_contain_text("missing: 260 newest and 300 before them")
-    expect(part(page, "At a glance")).to_contain_text("none of these is labelled yet")
+    expect(drift).to_contain_text("Missing: 260 newest and 300 before them")
+    expect(part(page, "Totals")).to_contain_text("no labels yet")
 
 
 def test_where_nothing_was_drawn_the_page_says_so(page: Page) -> None:
-    page.get_by_role("link", name="Numbers").click()
+    page.get_by_role("link", name="Stats").click()
     is_loaded(page)
 
-    expect(part(page, "At a glance")).to_contain_text("There are no drawings here. Draw one.")
-    expect(part(page, "Over time")).to_contain_text("There are no drawings of this time.")
+    expect(part(page, "Totals")).to_contain_text("There are no drawings here. Draw one.")
+    expect(part(page, "Over time")).to_contain_text("There are no drawings in this period.")
     assert page.locator("figure svg:visible").count() == 0
 
 
@@ -243,7 +243,7 @@ def test_old_numbers_stay_while_the_service_cannot_be_reached(numbers: Page) -> 
     expect(numbers.get_by_role("alert")).to_have_count(1)
     expect(numbers.get_by_role("alert")).to_contain_text("PixelWise cannot be reached")
     expect(numbers.locator(".tiles .value").first).to_have_text(f"{len(ROWS):,}")
-    assert figure(numbers, "At a glance", "Digits read").locator("rect").count() == 10
+    assert figure(numbers, "Totals", "Predicted digits").locator("rect").count() == 10
 
     numbers.context.set_offline(False)
     expect(numbers.get_by_role("alert")).to_have_count(0)

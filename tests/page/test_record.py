@@ -19,13 +19,13 @@ def test_what_strangers_wrote_is_shown_as_text(page: Page, service: Service) -> 
     for number, note in enumerate(HOSTILE, start=1):
         send(service, "PATCH", f"/results/{number}", {"notes": note})
         send(service, "PUT", f"/results/{number}/label", {"label": "1", "source": note[:64]})
-    go(page, "#/history")
+    go(page, "#/results")
     for number, note in enumerate(HOSTILE, start=1):
         expect(row(page, number).locator(".notes")).to_have_text(note, use_inner_text=False)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for number, note in enumerate(HOSTILE, start=1):
         go(page, f"#/results/{number}")
-        expect(page.locator(".written")).to_have_text(note)
+        expect(page.locator(".notes-text")).to_have_text(note)
         expect(page.locator(".labels")).to_contain_text(note[:64].strip())
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.title() == "Prediction · PixelWise"
@@ -48,14 +48,14 @@ def test_notes_that_somebody_else_wrote_meanwhile_are_shown_and_not_overwritten(
     expect(box).to_have_value("mine")
     assert notes(sqlite_url, 1) == "theirs"
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".written")).to_have_text("mine")
+    expect(page.locator(".notes-text")).to_have_text("mine")
     assert notes(sqlite_url, 1) == "mine"
 
 
 def test_a_prediction_is_shown_in_full_corrected_and_deleted(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 3)
     execute(sqlite_url, "UPDATE predictions SET prediction = '1'")
-    go(page, "#/history?prediction=1")
+    go(page, "#/results?prediction=1")
     row(page, 2).get_by_role("link").click()
     pictures = page.locator("article img")
     expect(pictures).to_have_count(2)
@@ -71,19 +71,32 @@ def test_a_prediction_is_shown_in_full_corrected_and_deleted(page: Page, service
     expect(page.locator(".labels li")).to_have_count(2)
     page.get_by_role("button", name="Delete …").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Its drawing, the answer and what people said about it (2 times) will be gone.")
+    expect(dialog).to_contain_text("This deletes the drawing, the prediction and its 2 labels. It cannot be undone.")
     # What somebody has changed since is not deleted before it was seen.
     send(service, "PATCH", "/results/2", {"notes": "keep this"})
-    dialog.get_by_role("button", name="Delete for good").click()
-    expect(dialog).to_contain_text("Somebody has changed it")
-    expect(dialog).to_contain_text("and its notes will be gone.")
+    dialog.get_by_role("button", name="Delete permanently").click()
+    expect(dialog).to_contain_text("Somebody has changed this prediction")
+    expect(dialog).to_contain_text("its 2 labels and its notes.")
     assert notes(sqlite_url, 2) == "keep this"
-    dialog.get_by_role("button", name="Delete for good").click()
-    expect(page.locator(".row")).to_have_count(2)
-    assert page.url.endswith("#/history?prediction=1")
+    dialog.get_by_role("button", name="Delete permanently").click()
+    expect(page.locator(".result-row")).to_have_count(2)
+    assert page.url.endswith("#/results?prediction=1")
     assert [found["id"] for found in rows(sqlite_url, "SELECT id FROM predictions ORDER BY id")] == [1, 3]
     go(page, "#/results/2")
-    expect(page.get_by_text("There is no such prediction")).to_be_visible()
+    expect(page.get_by_text("This prediction does not exist")).to_be_visible()
+
+
+def test_a_key_that_is_held_down_labels_a_prediction_once(page: Page, service: Service, sqlite_url: str) -> None:
+    remember(service, 1)
+    go(page, "#/results/1")
+    expect(page.get_by_text("No labels yet.")).to_be_visible()
+    for _ in range(4):
+        page.keyboard.down("3")
+    page.keyboard.up("3")
+    expect(page.locator(".labels li b")).to_have_text(["3"])
+    page.keyboard.press("4")
+    expect(page.locator(".labels li b")).to_have_text(["4", "3"])
+    assert [found["label"] for found in rows(sqlite_url, "SELECT label FROM labels ORDER BY id")] == ["3", "4"]
 
 
 def test_rows_of_an_older_version_without_drawing_scores_and_time_are_shown(
@@ -91,9 +104,9 @@ def test_rows_of_an_older_version_without_drawing_scores_and_time_are_shown(
 ) -> None:
     remember(service, 1)
     execute(sqlite_url, "DELETE FROM drawings", "UPDATE predictions SET created_at = NULL, request_id = NULL")
-    go(page, "#/history")
-    expect(row(page, 1)).to_contain_text("at an unknown time")
+    go(page, "#/results")
+    expect(row(page, 1)).to_contain_text("unknown time")
     expect(row(page, 1).locator("img.missing")).to_be_attached()
     row(page, 1).get_by_role("link").click()
-    expect(page.get_by_text("The scores of the digits were not remembered then.")).to_be_visible()
-    expect(page.get_by_text("The drawing was not remembered then.")).to_be_visible()
+    expect(page.get_by_text("The scores of this prediction are not stored.")).to_be_visible()
+    expect(page.get_by_text("The drawing is not stored.")).to_be_visible()

@@ -29,7 +29,7 @@ def review(page: Page, site: str, sqlite_url: str) -> Page:
 
 def number(page: Page) -> int:
     """Which drawing is shown, as soon as one is: the next is not before its pictures have come."""
-    link = page.locator(".drawn a")
+    link = page.locator(".offered-drawing a")
     expect(link).to_be_visible()
     return int(link.inner_text().removeprefix("Number "))
 
@@ -55,9 +55,9 @@ def expect_labels(database_url: str, expected: list[tuple[int, str, str]]) -> No
 
 def expect_drawing(page: Page, *, other_than: int = 0) -> None:
     """Wait until a drawing is shown, and its pictures are real ones."""
-    expect(page.locator(".drawn a")).not_to_have_text(f"Number {other_than}")
-    expect(page.locator(".drawn a")).to_be_visible()
-    expect(page.locator(".drawn img")).to_have_js_property("naturalWidth", 28)
+    expect(page.locator(".offered-drawing a")).not_to_have_text(f"Number {other_than}")
+    expect(page.locator(".offered-drawing a")).to_be_visible()
+    expect(page.locator(".offered-drawing img")).to_have_js_property("naturalWidth", 28)
     expect(page.locator(".headline img")).to_have_js_property("naturalWidth", 28)
 
 
@@ -83,8 +83,8 @@ def test_ten_drawings_are_reviewed_by_keys(review: Page, sqlite_url: str) -> Non
         expect_drawing(review, other_than=shown)
     assert len({id_ for id_, _, _ in said}) == 10, "a drawing was shown twice"
     expect_labels(sqlite_url, said)
-    expect(review.get_by_text("10 labelled in this sitting")).to_be_visible()
-    expect(review.get_by_role("button", name="correct it")).to_have_count(5)
+    expect(review.get_by_text("10 labelled in this session")).to_be_visible()
+    expect(review.get_by_role("button", name="Change the label")).to_have_count(5)
 
 
 def test_the_next_drawings_are_there_although_no_label_is_stored_yet(
@@ -113,9 +113,9 @@ def test_what_the_model_said_about_a_random_drawing_is_hidden_until_it_is_labell
     expect(right).to_be_hidden()
     expect(review.locator(".digit-read")).to_have_text("?")
     press(review, "y")
-    expect(review.get_by_text("There is nothing to agree with")).to_be_visible()
+    expect(review.get_by_text("No prediction is shown.")).to_be_visible()
     said = [(press(review, "3"), "3", NOBODY)]
-    expect(review.get_by_text("the model said 7.")).to_be_visible()
+    expect(review.get_by_text("the prediction was 7.")).to_be_visible()
     while number(review) in sampled:
         said.append((press(review, "3"), "3", NOBODY))
     expect(bars).to_be_visible()
@@ -135,14 +135,14 @@ def test_the_last_word_is_taken_back_and_another_one_counts(review: Page, sqlite
     assert number(review) == first
     press(review, "5")
     assert number(review) == following, "after a correction the queue goes on where it was"
-    review.get_by_role("button", name=f"Number {second} is labelled 2; correct it").click()
+    review.get_by_role("button", name=f"Number {second} is labelled 2. Change the label.").click()
     assert number(review) == second
     press(review, "n")
     expect_labels(
         sqlite_url,
         [(first, "1", NOBODY), (second, "2", NOBODY), (first, "5", NOBODY), (second, "none", NOBODY)],
     )
-    expect(review.get_by_text("2 labelled in this sitting")).to_be_visible()
+    expect(review.get_by_text("2 labelled in this session")).to_be_visible()
 
 
 def test_a_key_that_is_held_down_labels_one_drawing(review: Page, sqlite_url: str) -> None:
@@ -152,7 +152,7 @@ def test_a_key_that_is_held_down_labels_one_drawing(review: Page, sqlite_url: st
         review.keyboard.down("4")
     review.keyboard.up("4")
     expect_drawing(review, other_than=shown)
-    expect(review.get_by_text("1 labelled in this sitting")).to_be_visible()
+    expect(review.get_by_text("1 labelled in this session")).to_be_visible()
     expect_labels(sqlite_url, [(shown, "4", NOBODY)])
 
 
@@ -171,7 +171,7 @@ def test_drawings_are_reviewed_with_a_finger(browser: Browser, site: str, sqlite
             if word:
                 said.append((number(page), word, NOBODY))
             button.tap()
-        page.get_by_role("button", name="Take back").tap()
+        page.get_by_role("button", name="Back").tap()
         said.append((number(page), "8", NOBODY))
         page.get_by_role("button", name="It is a 8").tap()
         expect_labels(sqlite_url, said)
@@ -233,7 +233,7 @@ def test_a_drawing_that_was_deleted_meanwhile_holds_up_no_other_label(review: Pa
         f"DELETE FROM predictions WHERE id = {deleted}",
     )
     press(review, "1")
-    expect(review.get_by_text(f"Number {deleted} was deleted meanwhile")).to_be_visible()
+    expect(review.get_by_text(f"Number {deleted} was deleted, so its label was not stored")).to_be_visible()
     expect_labels(sqlite_url, [(press(review, "2"), "2", NOBODY)])
 
 
@@ -247,7 +247,7 @@ def test_whoever_comes_back_after_ten_minutes_is_not_shown_what_others_have(
     page.clock.install()
     page.clock.fast_forward(LATER_MS)
     expect(page.get_by_role("heading", name="You were away")).to_be_visible()
-    expect(page.locator(".drawn img")).to_be_hidden()
+    expect(page.locator(".offered-drawing img")).to_be_hidden()
     # By now the service has given them to somebody else.
     mine = set(reviews(sqlite_url))
     execute(sqlite_url, "UPDATE reviews SET reviewer = 'ben'")
@@ -277,5 +277,5 @@ def test_without_a_key_the_queue_says_how_to_get_in_and_reserves_nothing(
     with open_page(browser, f"{site}#/review", key=None) as page:
         page.locator("main").get_by_role("button", name="Enter the key").click()
         expect(page.get_by_role("dialog", name="The API key")).to_be_visible()
-        expect(page.locator(".drawn img")).to_have_count(0)
+        expect(page.locator(".offered-drawing img")).to_have_count(0)
         assert not reviews(sqlite_url)

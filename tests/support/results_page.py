@@ -1,4 +1,4 @@
-"""The history on the page as its reader has it, what other clients of the service do meanwhile, and lost answers."""
+"""The results on the page as their reader has them, what other clients of the service do meanwhile, and lost answers."""
 
 import json
 import socket
@@ -39,7 +39,7 @@ def go(page: Page, address: str) -> None:
 
 def row(page: Page, number: int) -> Locator:
     """The row of a prediction in the list."""
-    return page.locator(".row").filter(has=page.locator(f'a[href="#/results/{number}"]'))
+    return page.locator(".result-row").filter(has=page.locator(f'a[href="#/results/{number}"]'))
 
 
 def labels(database_url: str) -> list[tuple[int, str]]:

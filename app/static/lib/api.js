@@ -1,26 +1,41 @@
-/** Speaks HTTP with the service, and says in a person's words what went wrong. */
+/** Sends requests to the service and describes failures for people. */
 
 import { getKey } from "./key.js";
 
+/** @import { Result } from "./types.js" */
+
+/** @typedef {"offline" | "key" | "large" | "limited" | "unavailable" | "full" | "gone" | "changed" | "waiting" | "invalid" | "failed"} ErrorKind */
+
+/**
+ * @typedef {object} RequestOptions
+ * @property {string} [method]
+ * @property {unknown} [json] sent as the body
+ * @property {Record<string, unknown>} [params] sent as the query; empty ones are left out
+ * @property {Record<string, string>} [headers]
+ * @property {AbortSignal} [signal]
+ * @property {"json" | "text" | "blob"} [kind] how the response body is read
+ */
+
 const TIMEOUT_MS = 20000;
 
-const WORDS = {
+/** @type {Record<ErrorKind, string>} */
+const MESSAGES = {
   offline: "PixelWise cannot be reached.",
   key: "This needs the API key.",
   large: "This is too large for PixelWise.",
-  limited: "That was fast: more than PixelWise takes from one person.",
+  limited: "Too many requests in a short time.",
   unavailable: "PixelWise cannot store anything at the moment.",
-  full: "The disk of PixelWise is full; somebody has to make room.",
-  gone: "There is no such prediction; somebody may have deleted it.",
-  changed: "Somebody else has changed this meanwhile.",
+  full: "The disk of PixelWise is full. An operator has to free some space.",
+  gone: "This prediction does not exist. It may have been deleted.",
+  changed: "Somebody else has changed this in the meantime.",
   waiting: "PixelWise is still storing this.",
-  invalid: "PixelWise did not understand this.",
+  invalid: "PixelWise rejected this as invalid.",
   failed: "Something went wrong inside PixelWise.",
 };
 
-/** What is said of a key that the service refuses. */
-export const WRONG_KEY = "PixelWise does not know this key.";
+export const WRONG_KEY = "This API key is wrong.";
 
+/** @type {Record<number, ErrorKind>} */
 const KINDS = {
   401: "key",
   404: "gone",
@@ -35,45 +50,63 @@ const KINDS = {
   507: "full",
 };
 
-/**
- * What a call failed with. `kind` is a key of WORDS, `message` is for people, `detail` is the service's own word,
- * `retryAfter` is in seconds or null, `stored` is false where the service promises that nothing was stored and
- * undefined where nobody knows.
- */
+/** A failed request. `message` is for people. */
 export class ApiError extends Error {
-  constructor(kind, { status = 0, detail = "", retryAfter = null, requestId = "", stored } = {}) {
-    super(kind === "key" && getKey() ? WRONG_KEY : WORDS[kind]);
-    Object.assign(this, { kind, status, detail, retryAfter, requestId, stored });
+  /**
+   * @param {ErrorKind} kind
+   * @param {object} [details]
+   * @param {string} [details.detail] the service's own description
+   * @param {number | null} [details.retryAfter] in seconds
+   * @param {false} [details.stored] false when the service guarantees that nothing was stored; unknown otherwise
+   */
+  constructor(kind, { detail = "", retryAfter = null, stored } = {}) {
+    super(kind === "key" && getKey() ? WRONG_KEY : MESSAGES[kind]);
+    this.kind = kind;
+    this.detail = detail;
+    this.retryAfter = retryAfter;
+    this.stored = stored;
+  }
+
+  /** Whether the same request may succeed later, without anybody doing anything. */
+  get isTemporary() {
+    return ["offline", "limited", "waiting", "unavailable", "full"].includes(this.kind);
   }
 }
 
-/** Whether trying the same again may help, without anybody doing anything. */
-export function isPassing(error) {
-  return ["offline", "limited", "waiting", "unavailable", "full"].includes(error.kind);
+/**
+ * Return what was caught if it is a failed request; throw it again if it is a fault of the page.
+ *
+ * @param {unknown} error
+ */
+export function asApiError(error) {
+  if (error instanceof ApiError) return error;
+  throw error;
 }
 
+/** @param {Response} response */
 async function failure(response) {
   const isProblem = (response.headers.get("Content-Type") ?? "").startsWith("application/problem+json");
   const problem = isProblem ? await response.json().catch(() => ({})) : {};
   const wait = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
   return new ApiError(KINDS[response.status] ?? "failed", {
-    status: response.status,
     detail: typeof problem.detail === "string" ? problem.detail : "",
-    requestId: problem.request_id ?? "",
     retryAfter: Number.isFinite(wait) ? wait : null,
-    // An error of the service's own undid its transaction, unless it says that it cannot tell. A gateway's, or none at
-    // all, says nothing of the kind.
+    // The service's own errors roll back, unless they say that the outcome is unknown. A gateway's error says nothing.
     stored: isProblem && ![409, 500, 502, 504].includes(response.status) && !problem.stored ? false : undefined,
   });
 }
 
 /**
- * Call the API at `path` (without /api/) and return {body, headers} of the answer, once all of it is there; throw ApiError
- * for anything but success. `json` becomes the body, `params` the query, without what is empty; `kind` is what the answer's
- * body is read as.
+ * Call the API and return the whole response.
+ *
+ * @param {string} path without /api/
+ * @param {RequestOptions} [options]
+ * @returns {Promise<{body: any, headers: Headers}>}
+ * @throws {ApiError} when the request fails, unless `signal` was aborted
  */
-export async function request(path, { method = "GET", json, params, headers = {}, signal, kind = "json" } = {}) {
-  const query = new URLSearchParams(Object.entries(params ?? {}).filter(([, value]) => value !== "" && value != null));
+export async function request(path, { method = "GET", json, params = {}, headers = {}, signal, kind = "json" } = {}) {
+  const given = Object.entries(params).filter(([, value]) => value !== "" && value !== undefined && value !== null);
+  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   try {
     const response = await fetch(`api/${path}${query.size ? `?${query}` : ""}`, {
@@ -95,22 +128,37 @@ export async function request(path, { method = "GET", json, params, headers = {}
   }
 }
 
-// A header holds bytes; the service reads those of a key as UTF-8.
+/**
+ * A header holds bytes; the service reads those of a key as UTF-8.
+ *
+ * @param {string} text
+ */
 function headerText(text) {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }
 
-/** Ask the service whether it knows a key; throws ApiError when it does not. */
+/**
+ * Check a key.
+ *
+ * @param {string} key
+ * @throws {ApiError} of kind "key" when the service refuses it
+ */
 export async function checkKey(key) {
   try {
     await request("results/1/drawing.png", { headers: { "X-API-Key": headerText(key) }, kind: "blob" });
   } catch (error) {
-    // The key is looked at first, so this is a key that would have been shown the drawing.
-    if (error.kind !== "gone") throw error;
+    // The service checks the key before it looks for the drawing.
+    if (asApiError(error).kind !== "gone") throw error;
   }
 }
 
-/** Read JSON from the API. */
+/**
+ * Read JSON from the API.
+ *
+ * @param {string} path
+ * @param {Record<string, unknown>} [params]
+ * @param {RequestOptions} [options]
+ */
 export async function read(path, params, options) {
   return (await request(path, { ...options, params })).body;
 }
@@ -120,13 +168,27 @@ export function newRequestId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Return the address of a prediction's drawing as a picture that an <img> can show: the key cannot go with an <img>. */
+/**
+ * Load a drawing and return an object URL for an <img>, which could not send the key itself. The caller revokes it.
+ *
+ * @param {number} id
+ * @param {object} [options]
+ * @param {boolean} [options.normalised] as the network sees it
+ * @param {AbortSignal} [options.signal]
+ */
 export async function drawingUrl(id, { normalised = false, signal } = {}) {
   const params = { normalised: normalised || "" };
   return URL.createObjectURL((await request(`results/${id}/drawing.png`, { params, signal, kind: "blob" })).body);
 }
 
-/** Say what a drawing shows; returns the record. */
+/**
+ * Label a drawing; returns the result.
+ *
+ * @param {number} id
+ * @param {string} label
+ * @param {string} [source] the reviewer's name
+ * @returns {Promise<Result>}
+ */
 export async function putLabel(id, label, source) {
   const body = source ? { label, source } : { label };
   return (await request(`results/${id}/label`, { method: "PUT", json: body })).body;

@@ -1,38 +1,27 @@
-/**
- * The API key: kept for this tab alone. It arrives after the # of a link, which browsers never send to a server, or by
- * hand. `window` gets the event "keychange" when there is another one.
- */
+/** The API key, kept for this tab alone. `window` gets the event "keychange" when the key changes. */
 
-const NAME = "pixelwise-key";
-let key = read();
+import { readText, STORED, writeText } from "./storage.js";
 
-function read() {
-  try {
-    return sessionStorage.getItem(NAME) ?? "";
-  } catch {
-    // Where the browser forbids storage the key lives as long as the page.
-    return "";
-  }
-}
+/** @type {string | null} null before it is first read */
+let key = null;
 
 /** Return the key, or an empty text. */
 export function getKey() {
-  return key;
+  return (key ??= readText(STORED.key));
 }
 
-/** Keep another key, or none when it is empty. */
+/**
+ * Keep another key.
+ *
+ * @param {string} value empty to forget the key
+ */
 export function setKey(value) {
   key = value.trim();
-  try {
-    if (key) sessionStorage.setItem(NAME, key);
-    else sessionStorage.removeItem(NAME);
-  } catch {
-    // See read().
-  }
+  writeText(STORED.key, key);
   window.dispatchEvent(new Event("keychange"));
 }
 
-/** Take the key out of the address (#key=…), so that neither a bookmark nor a shared link carries it. */
+/** Take the key out of the address (#key=…), so that no bookmark and no shared link contains it. */
 export function takeKeyFromAddress() {
   const found = /^#key=([^&]*)/.exec(location.hash);
   if (!found) return;

@@ -1,37 +1,49 @@
 /**
- * Finished drawings, and labels, on their way to the service: one after another, each stored once, none lost. What is not
- * stored yet is kept for this tab, so that it survives a reload.
+ * Drawings and labels on their way to the service: sent in order, each stored once. What is not stored yet is kept for
+ * this tab and survives a reload.
  */
 
-import { ApiError, newRequestId, putLabel, read, request } from "./api.js";
+import { ApiError, asApiError, newRequestId, putLabel, read, request } from "./api.js";
+import { readList, writeList } from "./storage.js";
 
-function restore(name) {
-  try {
-    return JSON.parse(sessionStorage.getItem(name) ?? "[]");
-  } catch {
-    return [];
-  }
-}
+/** @import { ClassifyResponse, LabelHistory, Result } from "./types.js" */
+
+/** @typedef {{requestId: string, doubtful?: boolean}} Sending `doubtful`: sent before, and perhaps stored */
+/** @typedef {{pixels: number[][]}} Drawing 28 rows of 28, 0 for background to 255 for ink */
+/** @typedef {{id: number, label: string, source?: string}} Label */
 
 /**
- * Make the outbox of this name. `store(item, doubtful)` sends one item; `doubtful` says that it was sent before and no
- * answer came, so that it may be stored already. `onstored(answer, item)` is called for each item that is on disk,
- * `onfailed(error, count)` when the first of them could not be sent; `send()` tries again, `discard()` gives the first
- * one up.
+ * @template Content
+ * @template Answer
+ * @typedef {object} OutboxOptions
+ * @property {string} name where the outbox is stored
+ * @property {(item: Content & Sending) => Promise<Answer>} store sends one item
+ * @property {(answer: Answer, item: Content & Sending) => void} onstored called for each item that is stored
+ * @property {(error: ApiError, count: number) => void} onfailed called with the number of items that wait
+ */
+
+/**
+ * Make an outbox. `send()` tries again, `discard()` drops the first item.
+ *
+ * @template Content
+ * @template Answer
+ * @param {OutboxOptions<Content, Answer>} options
  */
 export function createOutbox({ name, store, onstored, onfailed }) {
-  const items = restore(name);
+  /** @typedef {Content & Sending} Item */
+  const items = /** @type {Item[]} */ (readList(name));
   let sending = false;
 
   function keep() {
-    try {
-      sessionStorage.setItem(name, JSON.stringify(items));
-    } catch {
-      // Without storage a reload loses what is not sent yet, and nothing else does.
-    }
+    writeList(name, items);
   }
 
-  /** Add something; returns its item, by which `onstored` tells one from another. */
+  /**
+   * Add something to send; returns the item that `onstored` is called with.
+   *
+   * @param {Content} content
+   * @returns {Item}
+   */
   function add(content) {
     const item = { requestId: newRequestId(), ...content };
     items.push(item);
@@ -56,7 +68,7 @@ export function createOutbox({ name, store, onstored, onfailed }) {
         try {
           answer = await attempt(item);
         } catch (error) {
-          // Given up while it was on its way, it holds up nothing that comes after it.
+          // Discarded while it was sent: the next one must not wait for it.
           if (items[0] !== item) continue;
           throw error;
         }
@@ -65,49 +77,65 @@ export function createOutbox({ name, store, onstored, onfailed }) {
         onstored(answer, item);
       }
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      onfailed(error, items.length);
+      onfailed(asApiError(error), items.length);
     } finally {
       sending = false;
     }
   }
 
+  /** @param {Item} item */
   async function attempt(item) {
     const { doubtful } = item;
-    // Noted before it is sent: a tab that is closed or reloaded meanwhile never hears the answer.
+    const attempted = { ...item };
+    // Stored before it is sent: the tab may be closed before the answer arrives.
     item.doubtful = true;
     keep();
     try {
-      return await store(item, doubtful);
+      return await store(attempted);
     } catch (error) {
-      item.doubtful = doubtful || error.stored !== false;
+      item.doubtful = doubtful || !(error instanceof ApiError) || error.stored !== false;
       keep();
       throw error;
     }
   }
 
-  return { items, add, send, discard, get count() { return items.length; } };
+  return {
+    items,
+    add,
+    send,
+    discard,
+    get count() {
+      return items.length;
+    },
+  };
 }
 
-/** Send a drawing; for an outbox. Its key lets the service store it once, however often it is sent. */
+/**
+ * Send a drawing; for an outbox. The Idempotency-Key makes the service store it once, however often it is sent.
+ *
+ * @param {Drawing & Sending} item
+ * @returns {Promise<ClassifyResponse>}
+ */
 export async function storeDrawing({ requestId, pixels }) {
   const headers = { "Idempotency-Key": requestId, "X-Request-ID": requestId };
   return (await request("classify", { method: "POST", json: { pixels }, headers })).body;
 }
 
 /**
- * Send a label; for an outbox. A label whose answer never came is stored already when it is the one that counts. Returns
- * the record, or null when somebody has deleted it.
+ * Send a label; for an outbox. A doubtful label is stored already when it is the newest one.
+ *
+ * @param {Label & Sending} item
+ * @returns {Promise<Result | null>} null when the prediction was deleted
  */
-export async function storeLabel({ id, label, source }, doubtful) {
+export async function storeLabel({ id, label, source, doubtful }) {
   try {
     if (doubtful) {
-      const { labels } = await read(`results/${id}/labels`);
+      const { labels } = /** @type {LabelHistory} */ (await read(`results/${id}/labels`));
       if (labels[0]?.label === label && (!source || labels[0].source === source)) return await read(`results/${id}`);
     }
     return await putLabel(id, label, source);
   } catch (error) {
-    if (error.kind === "gone") return null;
+    if (asApiError(error).kind === "gone") return null;
     throw error;
   }
 }

@@ -1,14 +1,20 @@
-/** The answer to a drawing while it is being drawn; the service does not store it. */
+/** The prediction of an unfinished drawing, which the service does not store. */
 
-import { request } from "./api.js";
+import { asApiError, request } from "./api.js";
 import { isBlank, toPixels } from "./drawing.js";
 
-const EVERY_MS = 100;
+/** @import { ApiError } from "./api.js" */
+/** @import { Stroke } from "./drawing.js" */
+/** @import { PreviewResponse } from "./types.js" */
+
+const INTERVAL_MS = 100;
 
 /**
- * Ask for the answer to a drawing that is not finished: `soon` now and then while it grows, `now` when the pen is lifted.
- * An answer to what was drawn before the newest question is thrown away. Only a missing key is told: what else goes
- * wrong, storing the drawing says better.
+ * Make a preview. Call `soon` while a stroke grows and `now` when the pen is lifted; `cancel` drops a pending answer.
+ * Only the answer to the newest request is used.
+ *
+ * @param {(answer: PreviewResponse) => void} onanswer
+ * @param {(error: ApiError) => void} onerror
  */
 export function createPreview(onanswer, onerror) {
   let newest = 0;
@@ -16,6 +22,7 @@ export function createPreview(onanswer, onerror) {
   let last = 0;
   let quietUntil = 0;
 
+  /** @param {Stroke[]} strokes */
   async function now(strokes) {
     if (isBlank(strokes) || Date.now() < quietUntil) return;
     const mine = ++newest;
@@ -24,7 +31,8 @@ export function createPreview(onanswer, onerror) {
     try {
       const { body } = await request("classify/preview", { method: "POST", json: { pixels: toPixels(strokes) } });
       if (mine === newest) onanswer(body);
-    } catch (error) {
+    } catch (caught) {
+      const error = asApiError(caught);
       quietUntil = Date.now() + (error.retryAfter ?? 0) * 1000;
       if (mine === newest) onerror(error);
     } finally {
@@ -32,13 +40,14 @@ export function createPreview(onanswer, onerror) {
     }
   }
 
+  /** @param {Stroke[]} strokes */
   function soon(strokes) {
-    if (!running && performance.now() - last >= EVERY_MS) now(strokes);
+    if (!running && performance.now() - last >= INTERVAL_MS) now(strokes);
   }
 
-  function forget() {
+  function cancel() {
     newest++;
   }
 
-  return { now, soon, forget };
+  return { now, soon, cancel };
 }

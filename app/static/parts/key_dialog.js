@@ -1,19 +1,19 @@
-/** Asks for the API key. */
+/** The dialog that asks for the API key. */
 
-import { checkKey, WRONG_KEY } from "../lib/api.js";
-import { el } from "../lib/dom.js";
+import { asApiError, checkKey, WRONG_KEY } from "../lib/api.js";
+import { button, el } from "../lib/dom.js";
 import { getKey, setKey } from "../lib/key.js";
 
+/** @type {ReturnType<typeof createKeyDialog> | null} */
 let dialog = null;
 
-/** Open the dialog in which the key is entered, checked and kept, or forgotten. */
+/** Open the dialog in which the key is entered and checked, or forgotten. */
 export function askForKey() {
-  dialog ??= create();
-  dialog.prepare();
-  dialog.showModal();
+  dialog ??= createKeyDialog();
+  dialog.open();
 }
 
-function create() {
+function createKeyDialog() {
   const input = el("input", {
     type: "password",
     id: "key",
@@ -22,16 +22,16 @@ function create() {
     "aria-describedby": "key-help key-problem",
   });
   const problem = el("p", { id: "key-problem", class: "problem", role: "alert" });
-  const forget = el("button", { type: "button", onclick: () => enter("") }, "Forget the key");
+  const forget = button("Forget the key", () => enter(""));
   const form = el(
     "form",
-    { method: "dialog", class: "keybox" },
+    { method: "dialog", class: "key-dialog", onsubmit: submit },
     el("h2", { id: "key-title" }, "The API key"),
     el(
       "p",
       { id: "key-help" },
-      "Whoever runs PixelWise has it: scripts/serve prints a link with the key in it, and it stands in the file .env as SECRET_API_KEY. ",
-      "This tab remembers it until it is closed; nothing else does.",
+      "The operator of PixelWise has the key: scripts/serve prints a link with the key in it, and the file .env has it as SECRET_API_KEY. ",
+      "Only this tab keeps it, until you close the tab.",
     ),
     el("label", { for: "key" }, "Key"),
     input,
@@ -41,17 +41,24 @@ function create() {
       { class: "actions" },
       el("button", { class: "primary" }, "Use this key"),
       forget,
-      el("button", { type: "button", onclick: () => box.close() }, "Cancel"),
+      button("Cancel", close),
     ),
   );
-  const box = el("dialog", { "aria-labelledby": "key-title" }, form);
+  const element = el("dialog", { "aria-labelledby": "key-title" }, form);
+  document.body.append(element);
 
-  function enter(value) {
-    setKey(value);
-    box.close();
+  function close() {
+    element.close();
   }
 
-  form.addEventListener("submit", async (event) => {
+  /** @param {string} value */
+  function enter(value) {
+    setKey(value);
+    close();
+  }
+
+  /** @param {SubmitEvent} event */
+  async function submit(event) {
     event.preventDefault();
     const value = input.value.trim();
     if (!value) {
@@ -62,15 +69,18 @@ function create() {
     try {
       await checkKey(value);
       enter(value);
-    } catch (error) {
+    } catch (caught) {
+      const error = asApiError(caught);
       problem.textContent = error.kind === "key" ? WRONG_KEY : error.message;
     }
-  });
-  box.prepare = () => {
+  }
+
+  function open() {
     input.value = "";
     problem.textContent = "";
     forget.hidden = !getKey();
-  };
-  document.body.append(box);
-  return box;
+    element.showModal();
+  }
+
+  return { open };
 }

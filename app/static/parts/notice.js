@@ -1,24 +1,23 @@
-/** What a person is told when something goes wrong, and what can be done about it. */
+/** Says what went wrong, and offers what can be done about it. */
 
-import { isPassing } from "../lib/api.js";
-import { el } from "../lib/dom.js";
+import { button, el } from "../lib/dom.js";
 import { askForKey } from "./key_dialog.js";
 
-const WAIT_S = 5;
+/** @import { ApiError } from "../lib/api.js" */
 
-/**
- * Make a place for notices. `show(error, {retry, keeps, discard})` says what happened, `keeps` what is not lost by it;
- * for what passes it counts down and then calls `retry`, for a missing key it offers to enter one, for what never will
- * pass it offers to `discard` it. `clear()` takes it away.
- */
+const DEFAULT_WAIT_S = 5;
+
+/** Make a place for one notice. */
 export function createNotice() {
   const element = el("div", { class: "notice", role: "alert", hidden: true });
-  let timer = null;
-  let again = null;
+  /** @type {number | undefined} */
+  let timer;
+  /** @type {(() => unknown) | null} */
+  let retry = null;
 
   function clear() {
     clearInterval(timer);
-    timer = again = null;
+    retry = null;
     window.removeEventListener("online", tryAgain);
     window.removeEventListener("keychange", tryAgain);
     element.hidden = true;
@@ -26,12 +25,16 @@ export function createNotice() {
   }
 
   function tryAgain() {
-    const retry = again;
+    const action = retry;
     clear();
-    retry?.();
+    action?.();
   }
 
-  /** Count down where no screen reader follows each second: the sentence before it was read out already. */
+  /**
+   * Count down to the next try, hidden from screen readers, which would read out every second.
+   *
+   * @param {number} seconds
+   */
   function countdown(seconds) {
     const left = el("span", { class: "countdown", "aria-hidden": "true" });
     const end = Date.now() + seconds * 1000;
@@ -45,30 +48,40 @@ export function createNotice() {
     return left;
   }
 
-  function show(error, { retry, keeps = "", discard } = {}) {
+  /**
+   * Show an error. A temporary one is retried after a countdown, a missing key is asked for.
+   *
+   * @param {ApiError} error
+   * @param {object} [options]
+   * @param {() => unknown} [options.retry]
+   * @param {string} [options.keeps] a sentence that says what is not lost
+   * @param {() => unknown} [options.discard] gives up what can never succeed
+   */
+  function show(error, { retry: action, keeps = "", discard } = {}) {
     clear();
-    again = retry ?? null;
-    if (again) {
-      // Only while there is something to retry: views make notices for as long as the page is open.
+    // The service's own description helps with these two alone.
+    const detail = error.kind === "invalid" || error.kind === "failed" ? error.detail : "";
+    element.append(el("p", {}, el("strong", {}, error.message), keeps && ` ${keeps}`));
+    if (detail) element.append(el("p", {}, detail));
+    const actions = el("p", { class: "actions" });
+    if (action) {
+      retry = action;
+      // Only while there is something to retry: a view makes many notices in its life.
       window.addEventListener("online", tryAgain);
       window.addEventListener("keychange", tryAgain);
     }
-    // The field's name helps whoever calls with a wrong value; the rest of the service's words is for programs.
-    const detail = error.kind === "invalid" || error.kind === "failed" ? error.detail : "";
-    element.append(el("p", {}, el("strong", {}, error.message), keeps && ` ${keeps}`), detail && el("p", {}, detail));
-    const actions = el("p", { class: "actions" });
     if (error.kind === "key") {
-      actions.append(el("button", { type: "button", class: "primary", onclick: askForKey }, "Enter the key"));
-    } else if (retry) {
-      if (isPassing(error)) actions.append(countdown(error.retryAfter ?? WAIT_S));
-      actions.append(el("button", { type: "button", onclick: tryAgain }, "Try again now"));
+      actions.append(button("Enter the key", askForKey, { class: "primary" }));
+    } else if (action) {
+      if (error.isTemporary) actions.append(countdown(error.retryAfter ?? DEFAULT_WAIT_S));
+      actions.append(button("Try again now", tryAgain));
     }
     if (discard) {
       const drop = () => {
         clear();
         discard();
       };
-      actions.append(el("button", { type: "button", onclick: drop }, "Discard it"));
+      actions.append(button("Discard it", drop));
     }
     if (actions.childNodes.length) element.append(actions);
     element.hidden = false;
@@ -76,3 +89,5 @@ export function createNotice() {
 
   return { element, show, clear };
 }
+
+/** @typedef {ReturnType<typeof createNotice>} Notice */

@@ -1,67 +1,77 @@
-/** The view in which a digit is drawn, read, stored and corrected. */
+/** The view in which a digit is drawn, read, stored and labelled. */
 
-import { createBars, createLabeller, DIGITS, inWords, labelName, NONE, paintPixels, percent } from "../parts/labeller.js";
 import { ApiError } from "../lib/api.js";
-import { el } from "../lib/dom.js";
-import { isBlank, toPixels } from "../lib/drawing.js";
-import { createNotice } from "../parts/notice.js";
+import { button, el } from "../lib/dom.js";
+import { isBlank, paintPixels, toPixels } from "../lib/drawing.js";
+import { confidenceInWords, percent } from "../lib/format.js";
+import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
+import { labelPhrase } from "../lib/labels.js";
 import { createOutbox, storeDrawing, storeLabel } from "../lib/outbox.js";
-import { createPad } from "../parts/pad.js";
 import { createPreview } from "../lib/preview.js";
+import { STORED } from "../lib/storage.js";
+import { createLabeller } from "../parts/labeller.js";
+import { createNotice } from "../parts/notice.js";
+import { createPad } from "../parts/pad.js";
+import { createScores } from "../parts/scores.js";
 
-// A drawing is finished when the pen has rested for so long; digits of two strokes need a moment between them.
+/** @import { Drawing, Label } from "../lib/outbox.js" */
+/** @import { ClassifyResponse, PreviewResponse, Result, Scores } from "../lib/types.js" */
+
+// A drawing is finished when the pen has rested this long; a digit of two strokes needs a moment between them.
 const PAUSE_MS = 1000;
 
+/** @type {Record<string, number>} widths in fractions of the pad's side */
 const PENS = { thin: 1 / 28, normal: 1 / 14, thick: 1 / 8 };
 
 /** Make the view. */
 export function create() {
-  const parts = createParts();
-  const { canvas, headline, certainty, spoken, state, seen } = parts;
-  const pad = createPad(canvas, { onstart: begin, onmove: previewSoon, onend: rest });
-  const outbox = createOutbox({ name: "pixelwise-outbox", store: storeDrawing, onstored, onfailed });
-  const words = createOutbox({ name: "pixelwise-words", store: storeLabel, onstored: onlabelled, onfailed: onunlabelled });
-  const bars = createBars();
+  const elements = createElements({ undo, clear: reset, store: finish });
+  const { canvas, digit, certainty, spoken, state, seen } = elements;
+  const pad = createPad(canvas, { onstart: beginStroke, onmove: () => preview.soon(pad.strokes), onend: endStroke });
+  const drawings = createOutbox({ name: STORED.drawings, store: storeDrawing, onstored, onfailed });
+  const labels = createOutbox({ name: STORED.drawLabels, store: storeLabel, onstored: onlabelled, onfailed: onlabelfailed });
+  const scores = createScores();
   const labeller = createLabeller(label);
   const notice = createNotice();
-  // A correction that waits is told apart from a drawing that waits: what ends one must not end the other.
-  const wordNotice = createNotice();
-  const preview = createPreview(showPreview, (error) => error.kind === "key" && notice.show(error, whatIsKept()));
+  // Drawings and labels fail independently, so each has its own notice.
+  const labelNotice = createNotice();
+  const preview = createPreview(showPreview, (error) => error.kind === "key" && notice.show(error, retryOptions()));
 
-  // What is on the pad: null while it is being drawn, then the outbox's item, and the answer once it is stored.
+  /** @type {Drawing | null} the stored form of what is on the pad; null while it is being drawn */
   let item = null;
+  /** @type {ClassifyResponse | null} */
   let answer = null;
-  let pause = null;
+  /** @type {number | undefined} */
+  let pause;
+  /** @type {() => void} */
+  let removeShortcuts = () => undefined;
 
-  /** A new stroke: on a finished drawing it begins the next one. */
-  function begin() {
+  /** Begin a stroke; on a finished drawing it is the first of the next one. */
+  function beginStroke() {
     clearTimeout(pause);
     if (item) reset();
-    parts.hint.hidden = true;
+    elements.hint.hidden = true;
     canvas.classList.remove("resting");
   }
 
-  function previewSoon() {
-    preview.soon(pad.strokes);
-  }
-
-  /** The pen was lifted: show the answer, and store it if the pen stays up. */
-  function rest() {
+  /** Show the prediction, and store the drawing unless another stroke follows soon. */
+  function endStroke() {
     if (isBlank(pad.strokes)) {
       reset();
       state.textContent = "That is only a dot. Draw a digit, as large as you like.";
       return;
     }
     preview.now(pad.strokes);
-    state.textContent = "Storing it in a moment; draw on to add to it.";
+    state.textContent = "This will be stored in a moment. Draw on to add to it.";
     canvas.classList.add("resting");
     clearTimeout(pause);
     pause = setTimeout(finish, PAUSE_MS);
   }
 
+  /** Store the drawing now. */
   function finish() {
-    // Enter in the middle of a stroke would store half of it.
-    if (pad.drawing) return;
+    // Enter during a stroke would store half of it.
+    if (pad.isDrawing) return;
     clearTimeout(pause);
     canvas.classList.remove("resting");
     if (item) return;
@@ -70,135 +80,147 @@ export function create() {
       return;
     }
     state.textContent = "Storing …";
-    item = outbox.add({ pixels: toPixels(pad.strokes) });
+    item = drawings.add({ pixels: toPixels(pad.strokes) });
   }
 
   function reset() {
     clearTimeout(pause);
     item = answer = null;
-    preview.forget();
+    preview.cancel();
     pad.clear();
-    parts.hint.hidden = false;
+    elements.hint.hidden = false;
     canvas.classList.remove("resting");
-    headline.textContent = "";
-    certainty.textContent = spoken.textContent = "";
-    state.textContent = "";
+    digit.textContent = certainty.textContent = spoken.textContent = state.textContent = "";
     seen.hidden = true;
-    bars.show(null);
+    scores.show(null);
     labeller.show(null);
   }
 
   function undo() {
-    if (item || pad.drawing || !pad.strokes.length) return;
+    if (item || pad.isDrawing || !pad.strokes.length) return;
     clearTimeout(pause);
     pad.undo();
-    if (pad.strokes.length) rest();
+    if (pad.strokes.length) endStroke();
     else reset();
   }
 
-  function showAnswer({ prediction, confidence, scores }) {
-    headline.textContent = prediction;
-    certainty.textContent = `${inWords(confidence)}, ${percent(confidence)}`;
-    bars.show(scores);
+  /** @param {{prediction: string, confidence: number, scores: Scores}} prediction */
+  function showPrediction({ prediction, confidence, scores: ofDigits }) {
+    digit.textContent = prediction;
+    certainty.textContent = `${confidenceInWords(confidence)}, ${percent(confidence)}`;
+    scores.show(ofDigits);
   }
 
-  function showPreview(result) {
-    paintPixels(parts.seenCanvas, result.normalised);
+  /** @param {PreviewResponse} previewed */
+  function showPreview(previewed) {
+    paintPixels(elements.seenCanvas, previewed.normalised);
     seen.hidden = false;
-    // What was stored is the answer that counts.
-    if (!answer) showAnswer(result);
+    // The stored prediction counts.
+    if (!answer) showPrediction(previewed);
   }
 
-  function onstored(stored, which) {
+  /**
+   * @param {ClassifyResponse} stored
+   * @param {Drawing} drawing
+   */
+  function onstored(stored, drawing) {
     notice.clear();
-    // Somebody who draws the next one already is not to be disturbed.
-    if (which !== item) return;
+    // The next drawing may have begun.
+    if (drawing !== item) return;
     answer = stored;
-    showAnswer(stored);
-    // Read out once, when it is certain, and not ten times a second while it changes.
+    showPrediction(stored);
+    // Read out once, when it is final, and not ten times a second while it changes.
     spoken.textContent = `Read as ${stored.prediction}, ${certainty.textContent}.`;
     labeller.show(stored);
     state.replaceChildren("Stored as ", el("a", { href: `#/results/${stored.id}` }, `number ${stored.id}`), ". Is it right?");
   }
 
+  /**
+   * @param {ApiError} error
+   * @param {number} count
+   */
   function onfailed(error, count) {
     if (item) state.textContent = "Not stored yet.";
     if (error.kind === "invalid" || error.kind === "large") {
-      notice.show(error, { discard: outbox.discard, keeps: "This drawing cannot be stored." });
+      notice.show(error, { discard: drawings.discard, keeps: "This drawing cannot be stored." });
       return;
     }
-    notice.show(error, whatIsKept(count));
+    notice.show(error, retryOptions(count));
   }
 
-  function whatIsKept(count = outbox.count) {
+  function retryOptions(count = drawings.count) {
     const keeps = count > 1 ? `Your ${count} drawings are kept and will be stored.` : "Your drawing is kept and will be stored.";
-    return { retry: retry, keeps };
+    return { retry, keeps };
   }
 
   function retry() {
-    outbox.send();
+    drawings.send();
     if (pad.strokes.length && !item) preview.now(pad.strokes);
   }
 
+  /** @param {string} value */
   function label(value) {
-    if (answer) words.add({ id: answer.id, label: value });
+    if (answer) labels.add({ id: answer.id, label: value });
   }
 
-  function onlabelled(record, { id, label: value }) {
-    wordNotice.clear();
-    if (!record) wordNotice.show(new ApiError("gone"));
-    // By now the next drawing may be on the pad.
-    if (!record || id !== answer?.id) return;
-    labeller.show({ ...answer, label: value });
-    state.textContent =
-      value === answer.prediction ? `Confirmed: it is a ${value}.` : `Thank you. Remembered as ${value === NONE ? labelName(value) : `a ${value}`}.`;
+  /**
+   * @param {Result | null} result
+   * @param {Label} stored
+   */
+  function onlabelled(result, { id, label: value }) {
+    labelNotice.clear();
+    if (!result) labelNotice.show(new ApiError("gone"));
+    // The next drawing may be on the pad by now.
+    if (!result || !answer || id !== answer.id) return;
+    labeller.show({ prediction: answer.prediction, label: value });
+    state.textContent = value === answer.prediction ? `Confirmed: it is a ${value}.` : `Thank you. Labelled as ${labelPhrase(value)}.`;
   }
 
-  function onunlabelled(error) {
-    wordNotice.show(error, { retry: words.send, keeps: "Your correction is kept and will be stored." });
+  /** @param {ApiError} error */
+  function onlabelfailed(error) {
+    labelNotice.show(error, { retry: labels.send, keeps: "Your label is kept and will be stored." });
   }
 
-  const KEYS = { z: undo, u: undo, Escape: reset, Enter: finish, n: () => label(NONE), y: () => answer && label(answer.prediction) };
-
-  function onkey(event) {
-    const { key, target } = event;
-    if (event.altKey || event.metaKey || (event.ctrlKey && key !== "z")) return;
-    if (document.querySelector("dialog[open]") || target.matches?.("input[type=text], input[type=password], textarea, select")) return;
-    // Enter on a button or a link presses that.
-    if (key === "Enter" && target.matches?.("button, a, input")) return;
-    const action = DIGITS.includes(key) ? () => label(key) : KEYS[key.length === 1 ? key.toLowerCase() : key];
-    if (!action) return;
-    event.preventDefault();
-    action();
+  function showShortcuts() {
+    const removeSteps = addShortcuts(document, { z: undo, u: undo, "Ctrl+z": undo }, { repeats: true });
+    const agree = () => answer && label(answer.prediction);
+    const removeOthers = addShortcuts(document, { Escape: reset, Enter: finish, ...labelShortcuts(label, agree) });
+    return () => {
+      removeSteps();
+      removeOthers();
+    };
   }
 
-  parts.pens.addEventListener("change", (event) => {
-    pad.width = PENS[event.target.value];
+  elements.pens.addEventListener("change", ({ target }) => {
+    if (target instanceof HTMLInputElement) pad.width = PENS[target.value];
   });
-  parts.undo.addEventListener("click", undo);
-  parts.clear.addEventListener("click", reset);
-  parts.store.addEventListener("click", finish);
-  parts.answer.append(bars.element, labeller.element);
-  // Beside or below the pad: it comes in the middle of a stroke, too, under which nothing may move.
-  parts.answer.prepend(notice.element, wordNotice.element);
+  elements.answer.append(scores.element, labeller.element);
+  // Not above the pad: a notice can appear during a stroke, and the pad must not move.
+  elements.answer.prepend(notice.element, labelNotice.element);
   // What an earlier visit of this tab could not send.
-  outbox.send();
-  words.send();
+  drawings.send();
+  labels.send();
 
   return {
-    element: parts.element,
+    element: elements.element,
     show() {
-      document.addEventListener("keydown", onkey);
+      removeShortcuts();
+      removeShortcuts = showShortcuts();
       pad.redraw();
     },
     hide() {
-      document.removeEventListener("keydown", onkey);
+      removeShortcuts();
     },
   };
 }
 
-/** The elements of the view. */
-function createParts() {
+/**
+ * @param {object} actions
+ * @param {() => void} actions.undo
+ * @param {() => void} actions.clear
+ * @param {() => void} actions.store
+ */
+function createElements(actions) {
   const canvas = el("canvas", {
     class: "pad",
     tabindex: "0",
@@ -215,10 +237,7 @@ function createParts() {
       el("label", {}, el("input", { type: "radio", name: "pen", value: pen, checked: pen === "normal" }), pen),
     ),
   );
-  const undo = el("button", { type: "button" }, "Undo");
-  const clear = el("button", { type: "button" }, "Clear");
-  const store = el("button", { type: "button", class: "primary" }, "Store");
-  const headline = el("span", { class: "digit-read" });
+  const digit = el("span", { class: "digit-read" });
   const certainty = el("span", { class: "certainty" });
   const spoken = el("p", { class: "sr-only", "aria-live": "polite" });
   const state = el("p", { class: "state", role: "status" });
@@ -226,8 +245,8 @@ function createParts() {
   const seen = el("figure", { hidden: true }, seenCanvas, el("figcaption", {}, "What the network sees"));
   const answer = el(
     "section",
-    { class: "answer", "aria-label": "Answer" },
-    el("div", { class: "headline" }, el("p", {}, headline, certainty), seen),
+    { class: "answer", "aria-label": "Prediction" },
+    el("div", { class: "headline" }, el("p", {}, digit, certainty), seen),
     spoken,
     state,
   );
@@ -239,15 +258,22 @@ function createParts() {
       "section",
       { class: "surface", "aria-label": "Drawing" },
       el("div", { class: "paper" }, canvas, hint),
-      el("div", { class: "tools" }, undo, clear, store, pens),
+      el(
+        "div",
+        { class: "tools" },
+        button("Undo", actions.undo),
+        button("Clear", actions.clear),
+        button("Store", actions.store, { class: "primary" }),
+        pens,
+      ),
       el(
         "p",
         { class: "keys", id: "pad-keys" },
         "Keys: ", el("kbd", {}, "Z"), " undo, ", el("kbd", {}, "Esc"), " clear, ", el("kbd", {}, "Enter"), " store; then ",
-        el("kbd", {}, "Y"), " right, ", el("kbd", {}, "0"), "–", el("kbd", {}, "9"), " what it was, ", el("kbd", {}, "N"), " not a digit.",
+        el("kbd", {}, "Y"), " right, ", el("kbd", {}, "0"), "–", el("kbd", {}, "9"), " another digit, ", el("kbd", {}, "N"), " not a digit.",
       ),
     ),
     answer,
   );
-  return { element, canvas, hint, pens, undo, clear, store, headline, certainty, spoken, state, seen, seenCanvas, answer };
+  return { element, canvas, hint, pens, digit, certainty, spoken, state, seen, seenCanvas, answer };
 }

@@ -1,40 +1,50 @@
-/** The view of one prediction with all that is known of it. */
+/** The view of one result with everything that is known of it. */
 
-import { createBars, createLabeller, inWords, labelName, percent } from "../parts/labeller.js";
-import { drawingUrl, read } from "../lib/api.js";
-import { correct, correctionState } from "../parts/results/label_outbox.js";
-import { createDeletion } from "../parts/results/deletion.js";
-import { el } from "../lib/dom.js";
+import { asApiError, drawingUrl, read } from "../lib/api.js";
+import { button, el } from "../lib/dom.js";
+import { confidenceInWords, exactUtc, percent } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
+import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
+import { labelName } from "../lib/labels.js";
+import { lastResults, onResultChange, readResult } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
-import { createNotesEditor, hasDraft } from "../parts/results/notes_editor.js";
+import { createLabeller } from "../parts/labeller.js";
 import { createNotice } from "../parts/notice.js";
-import { inUtc, lastHistory, readRecord, timeOf, verdictOf } from "../parts/results/result_fields.js";
-import { labelOfKey } from "../parts/results/result_row.js";
+import { createDeletion } from "../parts/results/deletion.js";
+import { labelOutbox } from "../parts/results/label_outbox.js";
+import { createNotesEditor, hasDraft } from "../parts/results/notes_editor.js";
+import { timeElement, verdictElement } from "../parts/results/result_fields.js";
+import { createScores } from "../parts/scores.js";
+
+/** @import { LabelHistory, Result } from "../lib/types.js" */
+/** @import { Notice } from "../parts/notice.js" */
 
 /** Make the view. */
 export function create() {
   const notice = createNotice();
-  const content = el("div", {});
-  const back = el("a", {}, "← History");
-  const element = el("div", { class: "record" }, el("p", {}, back), notice.element, content);
+  const content = el("div");
+  const back = el("a", {}, "← Results");
+  const element = el("div", { class: "result" }, el("p", {}, back), notice.element, content);
+  /** @type {OpenResult | null} */
   let open = null;
 
+  /** @param {number} id */
   async function load(id) {
     close();
-    const mine = (open = createOpen(id, notice));
+    const mine = (open = openResult(id, notice));
     content.replaceChildren(el("p", { class: "quiet", role: "status" }, "Loading …"));
     try {
-      await mine.load();
+      const loaded = await mine.load();
       if (mine !== open) return;
       notice.clear();
-      content.replaceChildren(mine.element);
-    } catch (error) {
+      content.replaceChildren(loaded);
+    } catch (caught) {
       if (mine !== open) return;
-      // An id that no prediction can have is one that no prediction has.
-      const isNone = error.kind === "gone" || error.kind === "invalid";
-      content.replaceChildren(isNone ? el("p", { class: "card" }, "There is no such prediction; somebody may have deleted it.") : "");
-      if (!isNone) notice.show(error, { retry: () => load(id) });
+      const error = asApiError(caught);
+      // An id that is invalid belongs to no prediction either.
+      const isMissing = error.kind === "gone" || error.kind === "invalid";
+      content.replaceChildren(isMissing ? el("p", { class: "card" }, "This prediction does not exist. It may have been deleted.") : "");
+      if (!isMissing) notice.show(error, { retry: () => load(id) });
     }
   }
 
@@ -44,49 +54,63 @@ export function create() {
     notice.clear();
   }
 
-  function onkey(event) {
-    if (document.querySelector("dialog[open]") || event.target.matches?.("input, textarea, select")) return;
-    open?.onkey(event);
-  }
-
   return {
     element,
+    /**
+     * @param {URLSearchParams} _
+     * @param {string} id
+     */
     show(_, id) {
-      back.href = lastHistory.address;
-      element.prepend(correctionState);
-      document.addEventListener("keydown", onkey);
+      back.href = lastResults.address;
+      element.prepend(labelOutbox().element);
       load(/^\d{1,10}$/.test(id) ? Number(id) : 0);
     },
-    hide() {
-      document.removeEventListener("keydown", onkey);
-      close();
-    },
+    hide: close,
   };
 }
 
-/** One prediction, as long as it is open. */
-function createOpen(id, notice) {
-  const labeller = createLabeller((label) => correct(id, label));
+/** @typedef {ReturnType<typeof openResult>} OpenResult */
+
+/**
+ * One result while it is shown.
+ *
+ * @param {number} id
+ * @param {Notice} notice
+ */
+function openResult(id, notice) {
+  /** @type {Result | null} null until it is loaded */
+  let result = null;
+  const label = (/** @type {string} */ value) => result && labelOutbox().add(id, value);
+  const labeller = createLabeller(label);
   const state = el("p", { class: "state", role: "status" });
   const drawings = createDrawings(id);
-  // Back must not lead to what is gone.
-  const deletion = createDeletion(id, { notice, ondeleted: () => location.replace(lastHistory.address) });
-  const notes = el("section", { class: "card", "aria-label": "Notes" });
-  const labels = el("ul", { class: "labels" });
-  const element = el("article", {});
-  let record = null;
+  // Replaced, so that the browser's Back does not lead to the deleted result.
+  const deletion = createDeletion(id, { notice, ondeleted: () => location.replace(lastResults.address) });
+  const notesCard = el("section", { class: "card", "aria-label": "Notes" });
+  const labelList = el("ul", { class: "labels" });
+  const removeShortcuts = addShortcuts(document, labelShortcuts(label, () => result && label(result.prediction)));
+  const removeListener = onResultChange((change) => {
+    if (change.id !== id || !change.result) return;
+    showResult(change.result);
+    showLabels();
+  });
+  window.addEventListener("keychange", drawings.load);
 
+  /** Load the result and return its element. */
   async function load() {
-    ({ record } = await readRecord(id));
-    element.append(...sections());
-    show(record);
+    const loaded = (await readResult(id)).result;
+    const element = el("article", {}, sectionsOf(loaded));
+    showResult(loaded);
     drawings.load();
     showLabels();
+    return element;
   }
 
-  function sections() {
-    const bars = createBars();
-    bars.show(record.scores);
+  /** @param {Result} result */
+  function sectionsOf(result) {
+    const { prediction, confidence, scores } = result;
+    const bars = createScores();
+    bars.show(scores);
     return [
       el("h1", {}, `Prediction ${id}`),
       el(
@@ -95,145 +119,138 @@ function createOpen(id, notice) {
         el("section", { class: "card", "aria-label": "Drawing" }, drawings.element),
         el(
           "section",
-          { class: "card answer", "aria-label": "Answer" },
-          el("p", { class: "read" }, el("b", { class: "digit-read" }, record.prediction), ` ${inWords(record.confidence)}, ${percent(record.confidence, 1)}`),
-          record.scores ? bars.element : el("p", { class: "quiet" }, "The scores of the digits were not remembered then."),
+          { class: "card answer", "aria-label": "Prediction" },
+          el("p", { class: "read" }, el("b", { class: "digit-read" }, prediction), ` ${confidenceInWords(confidence)}, ${percent(confidence, 1)}`),
+          scores ? bars.element : el("p", { class: "quiet" }, "The scores of this prediction are not stored."),
           labeller.element,
           state,
         ),
-        el("div", { class: "words-of-people" }, notes, el("section", { class: "card" }, el("h2", {}, "What people said"), labels)),
+        el("div", { class: "notes-and-labels" }, notesCard, el("section", { class: "card" }, el("h2", {}, "Labels"), labelList)),
       ),
-      detailsOf(record),
-      el("p", { class: "actions" }, el("button", { type: "button", class: "bad", onclick: deletion.ask }, "Delete …")),
+      detailsOf(result),
+      el("p", { class: "actions" }, button("Delete …", deletion.ask, { class: "bad" })),
       deletion.element,
     ];
   }
 
-  function show(changed) {
-    record = changed;
-    labeller.show(record);
-    state.replaceChildren(verdictOf(record));
-    if (!notes.querySelector("form")) showNotes();
+  /** @param {Result} loaded */
+  function showResult(loaded) {
+    result = loaded;
+    labeller.show(result);
+    state.replaceChildren(verdictElement(result));
+    // An open editor keeps what was typed.
+    if (!notesCard.querySelector("form")) showNotes();
   }
 
   function showNotes() {
-    const edit = el("button", { type: "button", onclick: editNotes }, record.notes ? "Edit the notes" : "Write notes");
-    const text = record.notes
-      ? el("p", { class: "written", dir: "auto" }, record.notes)
-      : el("p", { class: "quiet" }, "None yet.");
-    notes.replaceChildren(el("h2", {}, "Notes"), text, edit);
+    const notes = result?.notes;
+    const edit = button(notes ? "Edit the notes" : "Write notes", editNotes);
+    const text = notes ? el("p", { class: "notes-text", dir: "auto" }, notes) : el("p", { class: "quiet" }, "No notes yet.");
+    notesCard.replaceChildren(el("h2", {}, "Notes"), text, edit);
     if (hasDraft(id)) editNotes();
   }
 
   function editNotes() {
-    const editor = createNotesEditor(record, () => {
+    const editor = createNotesEditor({ id, notes: result?.notes ?? null }, () => {
       showNotes();
-      notes.querySelector("button").focus();
+      notesCard.querySelector("button")?.focus();
     });
-    notes.replaceChildren(el("h2", {}, "Notes"), editor.element);
+    notesCard.replaceChildren(el("h2", {}, "Notes"), editor.element);
     editor.focus();
   }
 
-  /** The list of labels is the less important part of the view: without it the rest stands. */
+  /** Load all labels. The rest of the view works without them. */
   async function showLabels() {
     try {
-      const said = (await read(`results/${id}/labels`)).labels;
-      const lines = said.map(({ label, source, created_at }) =>
-        el("li", {}, el("b", {}, labelName(label)), " by ", el("bdi", {}, source), ", ", timeOf(created_at)),
+      const { labels } = /** @type {LabelHistory} */ (await read(`results/${id}/labels`));
+      const items = labels.map((one) =>
+        el("li", {}, el("b", {}, labelName(one.label)), " by ", el("bdi", {}, one.source), ", ", timeElement(one.created_at)),
       );
-      labels.replaceChildren(...(lines.length ? lines : [el("li", { class: "quiet" }, "Nothing yet.")]));
+      labelList.replaceChildren(...(items.length ? items : [el("li", { class: "quiet" }, "No labels yet.")]));
     } catch {
-      labels.replaceChildren(el("li", { class: "quiet" }, "This could not be fetched."));
+      labelList.replaceChildren(el("li", { class: "quiet" }, "The labels could not be loaded."));
     }
   }
 
-  function onkey(event) {
-    const label = record && labelOfKey(event, record.prediction);
-    if (!label) return;
-    event.preventDefault();
-    correct(id, label);
-  }
-
-  function onchange({ detail }) {
-    if (detail.id !== id || !detail.record) return;
-    show(detail.record);
-    showLabels();
-  }
-
-  window.addEventListener("predictionchange", onchange);
-  window.addEventListener("keychange", drawings.load);
-
   function close() {
-    window.removeEventListener("predictionchange", onchange);
+    removeShortcuts();
+    removeListener();
     window.removeEventListener("keychange", drawings.load);
-    drawings.forget();
+    drawings.close();
   }
 
-  return { element, load, close, onkey };
+  return { load, close };
 }
 
-/** Both pictures of a drawing: as it was sent, and as the network sees it. */
+/**
+ * Both pictures of a drawing: as it was sent, and as the network sees it.
+ *
+ * @param {number} id
+ */
 function createDrawings(id) {
   const pictures = [
     { caption: "As it was sent", normalised: false },
     { caption: "As the network sees it", normalised: true },
-  ].map(({ caption, normalised }) => {
-    const image = el("img", { class: "drawing", alt: "", width: "196", height: "196" });
-    return { image, normalised, figure: el("figure", {}, el("span", { class: "drawing frame" }, image), el("figcaption", {}, caption)), caption };
-  });
-  const said = el("p", { class: "quiet" });
-  const element = el("div", { class: "pictures" }, pictures.map(({ figure }) => figure), said);
+  ].map((picture) => ({ ...picture, image: el("img", { class: "drawing", alt: "", width: "196", height: "196" }) }));
+  const figures = pictures.map(({ image, caption }) =>
+    el("figure", {}, el("span", { class: "drawing frame" }, image), el("figcaption", {}, caption)),
+  );
+  const message = el("p", { class: "quiet" });
+  const element = el("div", { class: "pictures" }, figures, message);
+  /** @type {string[]} */
   let urls = [];
-  let closed = false;
+  let isClosed = false;
 
   async function load() {
-    said.replaceChildren();
+    message.replaceChildren();
     if (!getKey()) {
-      lock();
+      showLock();
       return;
     }
     try {
-      const fetched = await Promise.all(pictures.map(({ normalised }) => drawingUrl(id, { normalised })));
-      forgetUrls();
-      urls = fetched;
-      if (closed) {
-        forgetUrls();
+      const loaded = await Promise.all(pictures.map(({ normalised }) => drawingUrl(id, { normalised })));
+      revokeUrls();
+      urls = loaded;
+      if (isClosed) {
+        revokeUrls();
         return;
       }
       pictures.forEach(({ image, caption }, index) => {
         image.src = urls[index];
         image.alt = `The drawing of prediction ${id}. ${caption}.`;
       });
-    } catch (error) {
-      if (error.kind === "key") lock();
-      else said.textContent = error.kind === "gone" ? "The drawing was not remembered then." : "The drawing could not be fetched.";
+    } catch (caught) {
+      const error = asApiError(caught);
+      if (error.kind === "key") showLock();
+      else message.textContent = error.kind === "gone" ? "The drawing is not stored." : "The drawing could not be loaded.";
     }
   }
 
-  function lock() {
-    said.replaceChildren("Drawings are shown with the API key. ", el("button", { type: "button", onclick: askForKey }, "Enter the key"));
+  function showLock() {
+    message.replaceChildren("You need the API key to see drawings. ", button("Enter the key", askForKey));
   }
 
-  function forgetUrls() {
+  function revokeUrls() {
     urls.forEach((url) => URL.revokeObjectURL(url));
     urls = [];
   }
 
-  function forget() {
-    closed = true;
-    forgetUrls();
+  function close() {
+    isClosed = true;
+    revokeUrls();
   }
 
-  return { element, load, forget };
+  return { element, load, close };
 }
 
-function detailsOf({ created_at, model_version, request_id }) {
+/** @param {Result} result */
+function detailsOf({ created_at: time, model_version: version, request_id: request }) {
   return el(
     "dl",
     { class: "details" },
-    el("div", {}, el("dt", {}, "Remembered"), el("dd", {}, timeOf(created_at))),
-    el("div", {}, el("dt", {}, "In UTC"), el("dd", {}, created_at ? inUtc(created_at) : "not remembered")),
-    el("div", {}, el("dt", {}, "Model version"), el("dd", {}, model_version)),
-    el("div", {}, el("dt", {}, "Request"), el("dd", {}, request_id ?? "not remembered")),
+    el("div", {}, el("dt", {}, "Stored"), el("dd", {}, timeElement(time))),
+    el("div", {}, el("dt", {}, "Stored, in UTC"), el("dd", {}, time ? exactUtc(time) : "unknown")),
+    el("div", {}, el("dt", {}, "Model version"), el("dd", {}, version)),
+    el("div", {}, el("dt", {}, "Request ID"), el("dd", {}, request ?? "unknown")),
   );
 }

@@ -1,43 +1,56 @@
-/** The view of what was remembered: the newest first, filtered, correctable in place. */
+/** The list of results: newest first, filtered, labelled and annotated in place. */
 
-import { read } from "../lib/api.js";
-import { correct, correctionState } from "../parts/results/label_outbox.js";
-import { el } from "../lib/dom.js";
-import { createFilters, toQuery } from "../parts/results/filters.js";
+import { asApiError, read } from "../lib/api.js";
+import { button, el } from "../lib/dom.js";
 import { getKey } from "../lib/key.js";
+import { addShortcuts } from "../lib/keyboard.js";
+import { lastResults, onResultChange } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createNotice } from "../parts/notice.js";
-import { lastHistory } from "../parts/results/result_fields.js";
-import { createRow } from "../parts/results/result_row.js";
+import { createFilters, toQuery } from "../parts/results/filters.js";
+import { labelOutbox } from "../parts/results/label_outbox.js";
+import { createResultRow } from "../parts/results/result_row.js";
 import { createThumbnails } from "../parts/results/thumbnails.js";
 
-const PAGE = 50;
-// So many rows are built and laid out within one frame.
-const SLICE = 10;
-// Rows are fetched before their reader has come to the end.
-const NEAR_THE_END = "1200px";
-const LOOK_EVERY_MS = 15000;
+/** @import { ResultsPage, ResultSummary } from "../lib/types.js" */
+
+/** @typedef {{row: Element, top: number}} Place a row, and where it is on the screen */
+
+const PAGE_SIZE = 50;
+// This many rows are built within one frame.
+const ROWS_PER_FRAME = 10;
+// The next page is loaded when the end is this near.
+const MARGIN = "1200px";
+const POLL_INTERVAL_MS = 15000;
 
 /** Make the view. */
 export function create() {
-  const parts = createParts({ onmore: moreAsAsked, onnewer: showNewer });
-  const { list, status, moreButton, newerButton, empty, locked, reset } = parts;
+  const elements = createElements({ onmore: loadMoreByButton, onnewer: showNewerByButton });
+  const { list, status, moreButton, newerButton, empty, locked, reset } = elements;
+  const labels = labelOutbox();
   const notice = createNotice();
   const filters = createFilters((params) => {
-    location.hash = `#/history${params.size ? `?${params}` : ""}`;
+    location.hash = `#/results${params.size ? `?${params}` : ""}`;
   });
   const thumbnails = createThumbnails({ onlocked: (isLocked) => (locked.hidden = !isLocked) });
+  /** @type {Map<number, ReturnType<typeof createResultRow>>} */
   const rows = new Map();
 
-  // What is listed: null before anything is.
-  let asked = null;
+  /** @type {string | null} the listed address; null before the first one */
+  let listed = null;
+  /** @type {Record<string, string>} */
   let query = {};
+  /** @type {string | null} */
   let cursor = null;
+  /** @type {ResultSummary[]} */
   let newer = [];
+  /** @type {AbortController | null} */
   let loading = null;
-  let failed = false;
+  let hasFailed = false;
+  /** @type {Place | null} */
   let place = null;
-  let timer = null;
+  /** @type {number | undefined} */
+  let timer;
 
   function reload() {
     loading?.abort();
@@ -50,143 +63,152 @@ export function create() {
     offerNewer([]);
     notice.clear();
     empty.hidden = true;
-    more();
+    loadMore();
   }
 
-  /** Fetch the page after the last row. */
-  async function more() {
+  /** Load the page after the last row. */
+  async function loadMore() {
     if (loading) return;
     const mine = (loading = new AbortController());
-    failed = false;
+    hasFailed = false;
     status.textContent = "Loading …";
     try {
-      const page = await read("results", { ...query, limit: PAGE, cursor }, { signal: mine.signal });
+      const page = /** @type {ResultsPage} */ (await read("results", { ...query, limit: PAGE_SIZE, cursor }, { signal: mine.signal }));
       cursor = page.next;
       await append(page.results, mine.signal);
       notice.clear();
-      showEnd();
+      showCount();
     } catch (error) {
       if (mine.signal.aborted) return;
-      failed = true;
+      hasFailed = true;
       status.textContent = "";
-      notice.show(error, { retry: more });
+      notice.show(asApiError(error), { retry: loadMore });
     } finally {
       if (loading === mine) loading = null;
     }
-    // Observed anew, it is looked at again: there may still be room for more.
+    // Observing anew reports the button again: there may be room for another page.
     end.disconnect();
     end.observe(moreButton);
   }
 
-  /** Somebody pressed the button: they go on at the first of the rows that they asked for. */
-  async function moreAsAsked() {
+  /** Load more, and move the focus to the first of the new rows. */
+  async function loadMoreByButton() {
     const last = list.lastElementChild;
-    await more();
-    last?.nextElementSibling?.querySelector("a").focus({ preventScroll: true });
+    await loadMore();
+    last?.nextElementSibling?.querySelector("a")?.focus({ preventScroll: true });
   }
 
-  /** Add rows a few in each frame, so that scrolling never waits for them. */
+  /**
+   * Add rows a few in each frame, so that scrolling stays smooth.
+   *
+   * @param {ResultSummary[]} results
+   * @param {AbortSignal} signal
+   */
   async function append(results, signal) {
-    for (let start = 0; start < results.length; start += SLICE) {
+    for (let start = 0; start < results.length; start += ROWS_PER_FRAME) {
       await new Promise(requestAnimationFrame);
       signal.throwIfAborted();
-      list.append(...results.slice(start, start + SLICE).map(rowOf));
+      list.append(...results.slice(start, start + ROWS_PER_FRAME).map(createRow));
     }
   }
 
-  function rowOf(summary) {
-    const row = createRow(summary, correct);
-    rows.set(summary.id, row);
-    thumbnails.watch(row.element, row.image, summary.id);
+  /** @param {ResultSummary} result */
+  function createRow(result) {
+    const row = createResultRow(result, labels.add);
+    rows.set(result.id, row);
+    thumbnails.watch(row.element, row.image, result.id);
     return row.element;
   }
 
-  function showEnd() {
-    const isFiltered = asked !== "";
+  function showCount() {
+    const isFiltered = listed !== "";
     moreButton.hidden = cursor === null;
     empty.hidden = rows.size > 0;
     empty.replaceChildren(
-      ...(isFiltered ? ["Nothing found with these filters."] : ["Nothing is remembered yet. ", el("a", { href: "#/draw" }, "Draw the first digit.")]),
+      ...(isFiltered ? ["No result matches these filters."] : ["Nothing is stored yet. ", el("a", { href: "#/draw" }, "Draw the first digit.")]),
     );
-    status.textContent = rows.size ? `${rows.size} shown${cursor === null ? ", that is all" : ""}.` : "";
+    status.textContent = rows.size ? `${rows.size} shown${cursor === null ? ", no more" : ""}.` : "";
   }
 
-  /** See whether anything has arrived since; rows that are being read do not move for it. */
-  async function lookForNewer() {
-    if (document.hidden || loading || asked === null) return;
-    const before = asked;
+  /** Look for newer results, and offer them. They are not added at once, since rows must not move while they are read. */
+  async function pollNewer() {
+    if (document.hidden || loading || listed === null) return;
+    const before = listed;
     try {
-      const { results } = await read("results", { ...query, limit: PAGE });
+      const { results } = /** @type {ResultsPage} */ (await read("results", { ...query, limit: PAGE_SIZE }));
       const known = results.findIndex(({ id }) => rows.has(id));
-      if (before === asked && !loading) offerNewer(known === -1 ? results : results.slice(0, known));
+      if (before === listed && !loading) offerNewer(known === -1 ? results : results.slice(0, known));
     } catch {
-      // Whoever asks for something is told; this look nobody asked for.
+      // Nobody asked for this request; the next one may succeed.
     }
   }
 
+  /** @param {ResultSummary[]} results */
   function offerNewer(results) {
     newer = results;
     newerButton.hidden = !newer.length;
-    newerButton.textContent = newer.length === PAGE ? "Show newer" : `Show ${newer.length} newer`;
+    newerButton.textContent = newer.length === PAGE_SIZE ? "Show newer" : `Show ${newer.length} newer`;
   }
 
   function addNewer() {
     const results = newer;
-    // Nothing listed was among the newest: between them there may be more.
-    if (results.length === PAGE || !rows.size) {
+    // A full page without a listed row: there may be more between it and the list.
+    if (results.length === PAGE_SIZE || !rows.size) {
       reload();
       return;
     }
     offerNewer([]);
-    list.prepend(...results.map(rowOf));
-    showEnd();
+    list.prepend(...results.map(createRow));
+    showCount();
   }
 
-  function showNewer() {
+  function showNewerByButton() {
     addNewer();
     list.querySelector("a")?.focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }
 
-  /** Show the list as its reader left it; whoever left its beginning comes back to what is the beginning now. */
+  /** Show the list where the reader left it; at its beginning with newer results added. */
   async function comeBack() {
-    if (place) returnTo(place);
-    await lookForNewer();
+    if (place) scrollTo(place);
+    await pollNewer();
     if (!place && newer.length) addNewer();
   }
 
   const end = new IntersectionObserver(
-    (entries) => !failed && entries.some(({ isIntersecting }) => isIntersecting) && more(),
-    { rootMargin: NEAR_THE_END },
+    (entries) => !hasFailed && entries.some(({ isIntersecting }) => isIntersecting) && loadMore(),
+    { rootMargin: MARGIN },
   );
-  list.addEventListener("keydown", moveBetweenRows);
-  window.addEventListener("predictionchange", ({ detail: { id, record } }) => {
+  // Enter opens a row, since the focus is on its link.
+  addShortcuts(list, { ArrowDown: (event) => focusRow(event, 1), ArrowUp: (event) => focusRow(event, -1) }, { repeats: true });
+  onResultChange(({ id, result }) => {
     const row = rows.get(id);
-    if (record) row?.show(record);
+    if (result) row?.show(result);
     else if (row) {
       row.element.remove();
       rows.delete(id);
-      showEnd();
+      showCount();
       status.textContent = `Prediction ${id} was deleted.`;
     }
   });
-  // What anybody may read can change with the key.
-  window.addEventListener("keychange", () => parts.element.isConnected && !rows.size && reload());
-  parts.element.prepend(notice.element);
+  // Results may need a key.
+  window.addEventListener("keychange", () => elements.element.isConnected && !rows.size && reload());
+  elements.element.prepend(notice.element);
   locked.before(filters.element);
 
   return {
-    element: parts.element,
+    element: elements.element,
+    /** @param {URLSearchParams} params */
     show(params) {
-      lastHistory.address = location.hash;
-      parts.element.prepend(correctionState);
-      timer ??= setInterval(lookForNewer, LOOK_EVERY_MS);
+      lastResults.address = location.hash;
+      elements.element.prepend(labels.element);
+      timer ??= setInterval(pollNewer, POLL_INTERVAL_MS);
       locked.hidden = Boolean(getKey());
-      if (params.toString() === asked) {
+      if (params.toString() === listed) {
         comeBack();
         return;
       }
-      asked = params.toString();
+      listed = params.toString();
       query = toQuery(params);
       filters.show(params);
       reset.hidden = !params.size;
@@ -195,50 +217,65 @@ export function create() {
     hide() {
       place = placeInView(list);
       clearInterval(timer);
-      timer = null;
+      timer = undefined;
     },
   };
 }
 
-/** Return which row stands where on the screen. Rows change their height, so how far one has scrolled says less. */
+/**
+ * Return the first visible row and where it is: rows change their height, so the scroll position alone is not enough.
+ *
+ * @param {Element} list
+ * @returns {Place | null}
+ */
 function placeInView(list) {
   const row = [...list.children].find((child) => child.getBoundingClientRect().bottom > 0);
   return row && window.scrollY > 0 ? { row, top: row.getBoundingClientRect().top } : null;
 }
 
-function returnTo(place) {
-  if (place.row.isConnected) window.scrollBy(0, place.row.getBoundingClientRect().top - place.top);
+/** @param {Place} place */
+function scrollTo({ row, top }) {
+  if (row.isConnected) window.scrollBy(0, row.getBoundingClientRect().top - top);
 }
 
-/** With the arrow keys a reader goes from row to row; Enter opens one, because what has the focus is a link. */
-function moveBetweenRows(event) {
-  const steps = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" };
-  if (!steps[event.key] || !event.target.matches(".opens")) return;
-  const link = event.target.closest("li")[steps[event.key]]?.querySelector(".opens");
-  if (!link) return;
-  event.preventDefault();
+/**
+ * Move the focus from a row to the next or the one before.
+ *
+ * @param {KeyboardEvent} event
+ * @param {1 | -1} step
+ */
+function focusRow({ target }, step) {
+  if (!(target instanceof Element) || !target.matches(".result-link")) return false;
+  const row = target.closest("li");
+  const link = (step === 1 ? row?.nextElementSibling : row?.previousElementSibling)?.querySelector("a");
+  if (!link) return false;
   link.focus({ preventScroll: true });
   link.scrollIntoView({ block: "nearest" });
+  return true;
 }
 
-/** The elements of the view. */
-function createParts({ onmore, onnewer }) {
-  const list = el("ol", { class: "history", "aria-label": "Predictions, the newest first" });
+/**
+ * @param {object} handlers
+ * @param {() => unknown} handlers.onmore
+ * @param {() => unknown} handlers.onnewer
+ */
+function createElements({ onmore, onnewer }) {
+  const list = el("ol", { class: "results", "aria-label": "Results, newest first" });
   const status = el("span", { class: "quiet", role: "status" });
-  const moreButton = el("button", { type: "button", hidden: true, onclick: onmore }, "Show more");
-  const newerButton = el("button", { type: "button", class: "primary", hidden: true, onclick: onnewer });
-  const reset = el("a", { class: "button", href: "#/history", hidden: true }, "Reset the filters");
+  const moreButton = button("Show more", onmore, { hidden: true });
+  const newerButton = button("", onnewer, { class: "primary", hidden: true });
+  const reset = el("a", { class: "button", href: "#/results", hidden: true }, "Reset the filters");
   const empty = el("p", { class: "card", hidden: true });
   const locked = el(
     "p",
     { class: "quiet locked", hidden: true },
-    "Drawings are shown, and corrections taken, with the API key. ",
-    el("button", { type: "button", onclick: askForKey }, "Enter the key"),
+    "You need the API key to see drawings and to label them. ",
+    button("Enter the key", askForKey),
   );
   const element = el(
     "div",
     {},
-    el("div", { class: "heading" }, el("h1", {}, "History"), status, newerButton, reset),
+    el("div", { class: "heading" }, el("h1", {}, "Results"), status, newerButton, reset),
     locked,
     empty,
     list,

@@ -1,271 +1,310 @@
-/** The view in which a person says what drawings show, one key for each. */
+/** The view in which a person labels drawings, one key for each. */
 
-import { createBars, createLabeller, DIGITS, inWords, NONE, percent } from "../parts/labeller.js";
-import { el, loadStyle } from "../lib/dom.js";
+import { button, el } from "../lib/dom.js";
+import { confidenceInWords, percent } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
-import { askForKey } from "../parts/key_dialog.js";
-import { createNotice } from "../parts/notice.js";
+import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
+import { DIGITS, labelPhrase } from "../lib/labels.js";
 import { createOutbox, storeLabel } from "../lib/outbox.js";
+import { STORED } from "../lib/storage.js";
+import { askForKey } from "../parts/key_dialog.js";
+import { createLabeller } from "../parts/labeller.js";
+import { createNotice } from "../parts/notice.js";
 import { createQueue } from "../parts/review/queue.js";
-import { createName } from "../parts/review/reviewer_name.js";
-import { createSitting } from "../parts/review/session.js";
+import { createReviewerName } from "../parts/review/reviewer_name.js";
+import { createSession } from "../parts/review/session.js";
+import { createScores } from "../parts/scores.js";
 
-await loadStyle("static/views/review.css");
+/** @import { ApiError } from "../lib/api.js" */
+/** @import { Label } from "../lib/outbox.js" */
+/** @import { Result } from "../lib/types.js" */
+/** @import { QueueItem } from "../parts/review/queue.js" */
+/** @import { Entry } from "../parts/review/session.js" */
 
 /** Make the view. */
 export function create() {
-  const parts = createParts({ skip, takeBack });
-  const { state } = parts;
-  const name = createName();
-  const bars = createBars();
+  const elements = createElements({ skip, goBack });
+  const { state } = elements;
+  const name = createReviewerName();
+  const scores = createScores();
   const labeller = createLabeller(label);
   const notice = createNotice();
-  const outbox = createOutbox({ name: "pixelwise-labels", store: storeLabel, onstored, onfailed });
-  const queue = createQueue({ reviewer: name.get, unsent: () => outbox.items, onchange: render, onfilled, onfailed });
-  const sitting = createSitting(correct);
+  const outbox = createOutbox({ name: STORED.reviewLabels, store: storeLabel, onstored, onfailed });
+  const queue = createQueue({ reviewer: name.get, unsent: () => outbox.items, onchange: render, onloaded, onfailed });
+  const session = createSession(select);
 
-  // The entry of the sitting that is being corrected, while the queue waits.
-  let correcting = null;
+  /** @type {Entry | null} the entry whose label is being changed; the queue waits */
+  let selected = null;
+  /** @type {() => void} */
+  let removeShortcuts = () => undefined;
 
-  /** The drawing that the person looks at. */
+  /** The drawing on the screen. */
   function current() {
-    return getKey() ? (correcting?.item ?? queue.first) : null;
+    return getKey() ? (selected?.item ?? queue.first) : null;
   }
 
+  /** @param {string} value */
   function label(value) {
     const item = current();
     if (!item) return;
-    if (correcting?.label === value) return skip();
+    if (selected?.label === value) {
+      skip();
+      return;
+    }
     outbox.add({ id: item.id, label: value, source: name.get() });
-    queue.labelled(item.id);
-    if (correcting) sitting.relabel(correcting, value);
-    else sitting.add(queue.take(), value);
-    correcting = null;
-    state.textContent = sayWhat(item, value);
+    queue.onlabelled(item.id);
+    if (selected) session.relabel(selected, value);
+    else {
+      queue.take();
+      session.add(item, value);
+    }
+    selected = null;
+    state.textContent = labelInWords(item, value);
     render();
   }
 
   function skip() {
-    if (correcting) state.textContent = `Number ${correcting.item.id} stays as it is.`;
+    if (selected) state.textContent = `Number ${selected.item.id} is unchanged.`;
     else if (queue.first) {
-      const item = queue.skip();
-      sitting.add(item, null);
+      const item = queue.first;
+      queue.skip();
+      session.add(item, null);
       state.textContent = `Number ${item.id} is skipped.`;
     }
-    correcting = null;
+    selected = null;
     render();
   }
 
   function agree() {
     const item = current();
     if (!item) return;
-    if (predictionOf(item)) label(item.prediction);
-    else state.textContent = "There is nothing to agree with: say what you see.";
+    const prediction = visiblePrediction(item);
+    if (prediction) label(prediction);
+    else state.textContent = "No prediction is shown. Choose what you see.";
   }
 
-  /** Go back to the last one; once more, to the one before it. */
-  function takeBack() {
-    const entry = sitting.before(correcting);
-    if (entry) correct(entry);
+  /** Go back to the last drawing, or from there to the one before it. */
+  function goBack() {
+    const entry = session.before(selected);
+    if (entry) select(entry);
   }
 
-  function correct(entry) {
-    correcting = entry;
-    const { item, label } = entry;
-    state.textContent = label ? `Back to number ${item.id}: another word replaces the one you gave.` : `Back to number ${item.id}.`;
+  /** @param {Entry} entry */
+  function select(entry) {
+    selected = entry;
+    const { item, label: given } = entry;
+    state.textContent = given ? `Back to number ${item.id}. A new label replaces yours.` : `Back to number ${item.id}.`;
     render();
   }
 
   /**
-   * Whether the person is not to know yet what the model said. Those drawn at random measure the model, and whoever knows
-   * its answer tends to see the same.
+   * Whether the prediction is hidden. The random sample measures the model, and reviewers who see the prediction tend to
+   * agree with it.
+   *
+   * @param {QueueItem} item
    */
   function isBlind(item) {
-    return item.reason === "random" && !correcting?.label;
+    return item.reason === "random" && !selected?.label;
   }
 
-  /** What there is to agree with, or null. */
-  function predictionOf(item) {
+  /**
+   * The prediction that a reviewer can agree with, or null.
+   *
+   * @param {QueueItem} item
+   */
+  function visiblePrediction(item) {
     return !isBlind(item) && DIGITS.includes(item.prediction) ? item.prediction : null;
   }
 
   function render() {
     const item = current();
-    parts.offered.hidden = !item;
-    parts.panel.hidden = Boolean(item);
-    parts.aside.hidden = !getKey();
-    parts.progress.textContent = `${sitting.labelled} labelled in this sitting, ${queue.left} left in this batch`;
-    parts.takeBack.disabled = !sitting.before(correcting);
+    elements.offered.hidden = !item;
+    elements.panel.hidden = Boolean(item);
+    elements.aside.hidden = !getKey();
+    elements.progress.textContent = `${session.labelled} labelled in this session, ${queue.left} left in this batch`;
+    elements.back.disabled = !session.before(selected);
     if (item) showItem(item);
     else showPanel();
-    sitting.show(correcting);
+    session.show(selected);
   }
 
+  /** @param {QueueItem} item */
   function showItem(item) {
-    const prediction = predictionOf(item);
     const blind = isBlind(item);
-    parts.sent.replaceChildren(item.pictures.sent);
-    parts.seen.replaceChildren(item.pictures.seen);
-    parts.read.textContent = blind ? "?" : item.prediction;
-    parts.certainty.textContent = blind ? "say what you see" : `${inWords(item.confidence)}, ${percent(item.confidence)}`;
-    parts.why.textContent = sayWhy(item, blind);
-    parts.link.textContent = `Number ${item.id}`;
-    parts.link.setAttribute("href", `#/results/${item.id}`);
-    parts.offered.classList.toggle("blind", blind);
-    bars.show(blind ? null : item.scores);
-    labeller.show({ prediction, label: correcting?.label });
+    elements.sent.replaceChildren(...(item.pictures ? [item.pictures.sent] : []));
+    elements.seen.replaceChildren(...(item.pictures ? [item.pictures.seen] : []));
+    elements.digit.textContent = blind ? "?" : item.prediction;
+    elements.certainty.textContent = blind ? "choose what you see" : `${confidenceInWords(item.confidence)}, ${percent(item.confidence)}`;
+    elements.reason.textContent = reasonInWords(item, blind);
+    elements.link.textContent = `Number ${item.id}`;
+    elements.link.setAttribute("href", `#/results/${item.id}`);
+    elements.offered.classList.toggle("blind", blind);
+    scores.show(blind ? null : item.scores);
+    labeller.show({ prediction: visiblePrediction(item), label: selected?.label });
   }
 
   function showPanel() {
-    const { title, text, actions } = panelFor();
-    const content = el("div", {}, title && el("h2", {}, title), el("p", {}, text), actions && el("p", { class: "actions" }, actions));
-    parts.panel.replaceChildren(content);
+    const { title, text, actions } = panelContent();
+    elements.panel.replaceChildren(
+      el("div", {}, title && el("h2", {}, title), el("p", {}, text), actions.length > 0 && el("p", { class: "actions" }, actions)),
+    );
   }
 
-  function panelFor() {
+  /** @returns {{title: string, text: string, actions: HTMLElement[]}} */
+  function panelContent() {
+    const primary = { class: "primary" };
     if (!getKey()) {
       return {
-        title: "Label what the model doubts",
-        text: "Here a person looks at drawings, one after the other, and says what they show. For that the API key is needed.",
-        actions: [button("Enter the key", askForKey, "primary")],
+        title: "Label uncertain predictions",
+        text: "Here you see one drawing after the other and say which digit it is. This needs the API key.",
+        actions: [button("Enter the key", askForKey, primary)],
       };
     }
-    if (queue.isAway) {
+    if (queue.isExpired) {
       return {
         title: "You were away",
-        text: "A drawing is kept for you for ten minutes. These are free for others again; what you have said stays.",
-        actions: [button("Go on with others", queue.resume, "primary")],
+        text: "A drawing is reserved for you for ten minutes. This time is over. Your labels are kept.",
+        actions: [button("Go on with others", queue.resume, primary)],
       };
     }
-    if (!queue.isEmpty) return { text: "Waiting for drawings …" };
+    if (!queue.isEmpty) return { title: "", text: "Loading drawings …", actions: [] };
+    const skipped = queue.skipped > 0 ? [button(`Show what I skipped (${queue.skipped})`, queue.offerSkipped)] : [];
     return {
       title: "Nothing to review",
-      text: "Every drawing has a label, or is before somebody else for the next ten minutes. Draw some more, or look again later.",
-      actions: [
-        button("Look again", queue.resume, "primary"),
-        queue.skipped > 0 && button(`Show what I skipped (${queue.skipped})`, queue.offerSkipped),
-        el("a", { class: "button", href: "#/draw" }, "Draw"),
-      ],
+      text: "Every drawing has a label or is reserved for another reviewer. Draw some more, or look again in ten minutes.",
+      actions: [button("Look again", queue.resume, primary), ...skipped, el("a", { class: "button", href: "#/draw" }, "Draw")],
     };
   }
 
-  function onfilled() {
+  function onloaded() {
     if (outbox.count) outbox.send();
     else notice.clear();
   }
 
-  function onstored(record, { id }) {
-    if (!record) state.textContent = `Number ${id} was deleted meanwhile, so it needs no label.`;
+  /**
+   * @param {Result | null} result
+   * @param {Label} stored
+   */
+  function onstored(result, { id }) {
+    if (!result) state.textContent = `Number ${id} was deleted, so its label was not stored.`;
     notice.clear();
-    if (!queue.isAway) resume();
+    if (!queue.isExpired) resume();
   }
 
+  /** @param {ApiError} error */
   function onfailed(error) {
     const { count } = outbox;
     const kept = count > 1 ? `Your ${count} labels are kept and will be stored.` : "Your label is kept and will be stored.";
-    notice.show(error, { retry: goOn, keeps: count ? kept : "" });
+    notice.show(error, { retry: sendAndResume, keeps: count ? kept : "" });
   }
 
-  function goOn() {
+  function sendAndResume() {
     outbox.send();
     resume();
   }
 
-  /** Fetch drawings, unless nobody is here to look at them: what is fetched is kept from others. */
+  /** Load drawings, unless the reviewer is not looking: what is loaded is reserved. */
   function resume() {
-    if (getKey() && parts.element.isConnected && document.visibilityState === "visible") queue.resume();
-  }
-
-  const KEYS = { n: () => label(NONE), y: agree, Enter: agree, s: skip, ArrowRight: skip, z: takeBack };
-
-  function onkey(event) {
-    const { key, target } = event;
-    // A key that is held down is one word, not a word on every drawing that follows.
-    if (event.repeat || event.altKey || event.metaKey || (event.ctrlKey && key !== "z")) return;
-    if (document.querySelector("dialog[open]") || target.matches?.("input, textarea, select")) return;
-    // Enter on a button or a link presses that.
-    if (key === "Enter" && target.matches?.("button, a")) return;
-    const action = DIGITS.includes(key) ? () => label(key) : KEYS[key.length === 1 ? key.toLowerCase() : key];
-    if (!action) return;
-    event.preventDefault();
-    action();
+    if (getKey() && elements.element.isConnected && document.visibilityState === "visible") queue.resume();
   }
 
   function onkeychange() {
-    if (getKey()) return resume();
-    // Whoever forgets the key leaves no drawings behind on the screen.
-    correcting = null;
-    sitting.forget();
-    queue.drop(() => true);
+    if (getKey()) {
+      resume();
+      return;
+    }
+    // Without the key no drawing stays on the screen.
+    selected = null;
+    session.clear();
+    queue.clear();
   }
 
-  parts.scores.append(bars.element);
-  parts.words.prepend(labeller.element);
-  parts.aside.append(sitting.element, name.element);
-  parts.element.prepend(notice.element);
+  elements.scores.append(scores.element);
+  elements.controls.prepend(labeller.element);
+  elements.aside.append(session.element, name.element);
+  elements.element.prepend(notice.element);
   window.addEventListener("keychange", onkeychange);
 
   return {
-    element: parts.element,
+    element: elements.element,
     show() {
-      document.addEventListener("keydown", onkey);
+      removeShortcuts();
+      // Not repeated: a key that is held down labels one drawing.
+      removeShortcuts = addShortcuts(document, {
+        ...labelShortcuts(label, agree),
+        Enter: agree,
+        s: skip,
+        ArrowRight: skip,
+        z: goBack,
+        "Ctrl+z": goBack,
+      });
       document.addEventListener("visibilitychange", resume);
       render();
-      goOn();
+      sendAndResume();
     },
     hide() {
-      document.removeEventListener("keydown", onkey);
+      removeShortcuts();
       document.removeEventListener("visibilitychange", resume);
     },
   };
 }
 
-function sayWhat({ id, prediction }, label) {
-  const what = label === NONE ? "no digit" : `a ${label}`;
-  return `Number ${id} is ${what}; the model said ${prediction === label ? "so, too" : prediction}.`;
+/**
+ * @param {QueueItem} item
+ * @param {string} label
+ */
+function labelInWords({ id, prediction }, label) {
+  const comparison = prediction === label ? "and so it was predicted" : `the prediction was ${prediction}`;
+  return `Number ${id} is labelled as ${labelPhrase(label)}; ${comparison}.`;
 }
 
-function sayWhy({ reason, scores }, blind) {
-  if (blind) return "Drawn at random, to measure the model. What it said is hidden until you have said what you see.";
-  if (reason === "random") return "Drawn at random, to measure the model.";
+/**
+ * Say why a drawing is offered.
+ *
+ * @param {QueueItem} item
+ * @param {boolean} blind
+ */
+function reasonInWords({ reason, scores }, blind) {
+  if (blind) return "Part of the random sample that measures the model. The prediction is hidden until you have labelled the drawing.";
+  if (reason === "random") return "Part of the random sample that measures the model.";
   const [first, second] = [...DIGITS].sort((a, b) => scores[b] - scores[a]);
-  return `Among those the model doubts most: ${first} (${percent(scores[first])}) or ${second} (${percent(scores[second])}).`;
+  return `One of the most uncertain predictions: ${first} (${percent(scores[first])}) or ${second} (${percent(scores[second])}).`;
 }
 
-function button(text, onclick, style) {
-  return el("button", { type: "button", class: style, onclick }, text);
-}
-
-/** The elements of the view. */
-function createParts({ skip, takeBack }) {
+/**
+ * @param {object} actions
+ * @param {() => void} actions.skip
+ * @param {() => void} actions.goBack
+ */
+function createElements({ skip, goBack }) {
   const progress = el("p", { class: "progress" });
   const panel = el("section", { class: "card", "aria-live": "polite" });
   const sent = el("div");
   const seen = el("div");
-  const read = el("output", { class: "digit-read" });
+  const digit = el("output", { class: "digit-read" });
   const certainty = el("span", { class: "certainty" });
-  const why = el("p", { class: "quiet" });
-  const link = el("a", {});
+  const reason = el("p", { class: "quiet" });
+  const link = el("a");
   const state = el("p", { class: "state", role: "status" });
-  const back = button("Take back", takeBack);
-  const drawn = el("figure", { class: "drawn" }, sent, el("figcaption", { class: "quiet" }, link));
+  const back = button("Back", goBack);
+  const drawing = el("figure", { class: "offered-drawing" }, sent, el("figcaption", { class: "quiet" }, link));
   const network = el("figure", {}, seen, el("figcaption", {}, "What the network sees"));
-  const said = el("section", { class: "headline", "aria-label": "What the model said" }, el("p", {}, read, certainty), network);
-  const scores = el("section", { class: "scores", "aria-label": "Why it is offered" }, why);
-  const words = el("section", { class: "words", "aria-label": "What you say" }, button("Skip", skip), back, createKeys());
+  const prediction = el("section", { class: "headline", "aria-label": "Prediction" }, el("p", {}, digit, certainty), network);
+  const scores = el("section", { class: "scores", "aria-label": "Why this drawing is offered" }, reason);
+  const controls = el("section", { class: "label-controls", "aria-label": "Your label" }, button("Skip", skip), back, createKeyHelp());
   const aside = el("div", { class: "aside" }, progress, state);
-  const offered = el("div", { class: "offered", hidden: true }, drawn, said, scores, words);
+  const offered = el("div", { class: "offered", hidden: true }, drawing, prediction, scores, controls);
   const desk = el("div", { class: "desk" }, offered, aside);
   const element = el("div", {}, el("h1", { class: "sr-only" }, "Review"), panel, desk);
-  return { element, panel, offered, progress, sent, seen, read, certainty, scores, why, link, words, takeBack: back, aside, state };
+  return { element, panel, offered, progress, sent, seen, digit, certainty, scores, reason, link, controls, back, aside, state };
 }
 
-function createKeys() {
+function createKeyHelp() {
   return el(
     "p",
     { class: "keys" },
-    "Keys: ", el("kbd", {}, "0"), "–", el("kbd", {}, "9"), " what it is, ", el("kbd", {}, "N"), " not a digit, ",
+    "Keys: ", el("kbd", {}, "0"), "–", el("kbd", {}, "9"), " the digit, ", el("kbd", {}, "N"), " not a digit, ",
     el("kbd", {}, "Y"), " or ", el("kbd", {}, "Enter"), " right, ", el("kbd", {}, "S"), " or ", el("kbd", {}, "→"), " skip, ",
-    el("kbd", {}, "Z"), " take back.",
+    el("kbd", {}, "Z"), " back.",
   );
 }

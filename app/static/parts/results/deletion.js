@@ -1,59 +1,71 @@
-/** Deletes a prediction, after saying what is lost by it. */
+/** The dialog that deletes a result, after it has said what will be lost. */
 
-import { read, request } from "../../lib/api.js";
-import { el } from "../../lib/dom.js";
-import { readRecord, tellChanged } from "./result_fields.js";
+import { asApiError, read, request } from "../../lib/api.js";
+import { button, el } from "../../lib/dom.js";
+import { announceResultChange, readResult } from "../../lib/results.js";
 
-/** Make the dialog. `ask()` opens it; `ondeleted()` is called when the prediction is gone. */
+/** @import { LabelHistory } from "../../lib/types.js" */
+/** @import { Notice } from "../notice.js" */
+
+/**
+ * Make the dialog; `ask()` opens it.
+ *
+ * @param {number} id
+ * @param {object} options
+ * @param {Notice} options.notice
+ * @param {() => void} options.ondeleted
+ */
 export function createDeletion(id, { notice, ondeleted }) {
   const changed = el("p", { class: "problem", role: "alert" });
   const losses = el("p", { id: "deletion-losses" });
-  const confirm = el("button", { type: "button", class: "dangerous", onclick: remove }, "Delete for good");
+  const confirm = button("Delete permanently", remove, { class: "dangerous" });
   const element = el(
     "dialog",
     { "aria-labelledby": "deletion-title", "aria-describedby": "deletion-losses" },
     el("h2", { id: "deletion-title" }, `Delete prediction ${id}?`),
     changed,
     losses,
-    el("p", { class: "actions" }, el("button", { type: "button", onclick: () => element.close() }, "Keep it"), confirm),
+    el("p", { class: "actions" }, button("Keep it", close), confirm),
   );
-  let tag = null;
+  let etag = "";
+
+  function close() {
+    element.close();
+  }
 
   async function ask() {
     changed.textContent = "";
     try {
-      await look();
+      await load();
       element.showModal();
     } catch (error) {
-      notice.show(error, { retry: ask });
+      notice.show(asApiError(error), { retry: ask });
     }
   }
 
-  /** See what would be lost now, and remember which state of the prediction that was. */
-  async function look() {
-    const [current, { labels }] = await Promise.all([readRecord(id), read(`results/${id}/labels`)]);
-    tag = current.tag;
-    const parts = [
-      "Its drawing",
-      "the answer",
-      labels.length === 1 && "what a person said about it",
-      labels.length > 1 && `what people said about it (${labels.length} times)`,
-      current.record.notes && "its notes",
-    ].filter(Boolean);
+  /** Load what would be lost, and the ETag of that state. */
+  async function load() {
+    const [current, history] = await Promise.all([readResult(id), read(`results/${id}/labels`)]);
+    const { labels } = /** @type {LabelHistory} */ (history);
+    etag = current.etag;
+    const parts = ["the drawing", "the prediction"];
+    if (labels.length) parts.push(labels.length === 1 ? "its label" : `its ${labels.length} labels`);
+    if (current.result.notes) parts.push("its notes");
     const last = parts.pop();
-    losses.textContent = `${parts.join(", ")} and ${last} will be gone. Nobody can bring them back.`;
+    losses.textContent = `This deletes ${parts.join(", ")} and ${last}. It cannot be undone.`;
   }
 
   async function remove() {
     confirm.disabled = true;
     try {
-      await request(`results/${id}`, { method: "DELETE", headers: { "If-Match": tag }, kind: "text" });
-      gone();
-    } catch (error) {
-      if (error.kind === "changed") await lookAgain();
-      else if (error.kind === "gone") gone();
+      await request(`results/${id}`, { method: "DELETE", headers: { "If-Match": etag }, kind: "text" });
+      finish();
+    } catch (caught) {
+      const error = asApiError(caught);
+      if (error.kind === "changed") await loadAgain();
+      else if (error.kind === "gone") finish();
       else {
-        element.close();
+        close();
         notice.show(error, { retry: ask, keeps: "Nothing was deleted." });
       }
     } finally {
@@ -61,19 +73,19 @@ export function createDeletion(id, { notice, ondeleted }) {
     }
   }
 
-  async function lookAgain() {
+  async function loadAgain() {
     try {
-      await look();
-      changed.textContent = "Somebody has changed it since you were asked. Look again at what would be lost.";
+      await load();
+      changed.textContent = "Somebody has changed this prediction since you opened this dialog. Check again what will be deleted.";
     } catch (error) {
-      element.close();
-      notice.show(error, { retry: ask, keeps: "Nothing was deleted." });
+      close();
+      notice.show(asApiError(error), { retry: ask, keeps: "Nothing was deleted." });
     }
   }
 
-  function gone() {
-    element.close();
-    tellChanged(id, null);
+  function finish() {
+    close();
+    announceResultChange(id, null);
     ondeleted();
   }
 

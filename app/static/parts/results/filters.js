@@ -1,24 +1,37 @@
-/** The filters of the history. What they are set to stands in the address, in the words of the API. */
+/** The filters of the list. The address holds them, named as in the API. */
 
-import { DIGITS, labelName, NONE } from "../labeller.js";
 import { read } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
+import { DIGITS, labelName, NOT_A_DIGIT } from "../../lib/labels.js";
+
+/** @import { ModelVersions } from "../../lib/types.js" */
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
 
+/**
+ * @param {string} value
+ * @param {string} [text]
+ */
 function option(value, text = value) {
   return el("option", { value }, text);
 }
 
-/** Return the moment at which a day, as the reader's calendar has it, begins; `later` days after it. */
+/**
+ * Return the moment at which a day begins in the reader's time zone.
+ *
+ * @param {string} day
+ * @param {number} [later] in days
+ */
 function beginningOf(day, later = 0) {
   const [year, month, date] = day.split("-").map(Number);
   return new Date(year, month - 1, date + later).toISOString();
 }
 
 /**
- * Return what the address asks for as the parameters of the API. A day in it is a whole day where the reader is; a time
- * is handed on as it came.
+ * Return the parameters of the API for an address. A day stands for the reader's whole day; a time stays as it is.
+ *
+ * @param {URLSearchParams} params
+ * @returns {Record<string, string>}
  */
 export function toQuery(params) {
   const query = Object.fromEntries(params);
@@ -27,25 +40,29 @@ export function toQuery(params) {
   return query;
 }
 
-/** Make the form. `onchange(params)` is called with what the address should ask for; `show(params)` fills it in. */
+/**
+ * Make the form; `show(params)` fills it in.
+ *
+ * @param {(params: URLSearchParams) => void} onchange called with the parameters of the new address
+ */
 export function createFilters(onchange) {
   let shown = new URLSearchParams();
-  const prediction = el("select", {}, option("", "anything"), DIGITS.map((digit) => option(digit)));
+  const prediction = el("select", {}, option("", "any"), DIGITS.map((digit) => option(digit)));
   const label = el(
     "select",
     {},
-    option("", "anything or nothing"),
-    option("labelled=false", "nothing yet"),
-    option("labelled=true", "anything"),
-    [...DIGITS, NONE].map((value) => option(`label=${value}`, labelName(value))),
+    option("", "any or none"),
+    option("labelled=false", "none"),
+    option("labelled=true", "any"),
+    [...DIGITS, NOT_A_DIGIT].map((value) => option(`label=${value}`, labelName(value))),
   );
-  const from = percentage("Confidence from, in percent");
-  const to = percentage("Confidence to, in percent");
+  const from = percentInput("Minimum confidence in percent");
+  const to = percentInput("Maximum confidence in percent");
   const since = el("input", { type: "date" });
   const until = el("input", { type: "date" });
   const version = el("select", {}, option("", "any"));
   const notes = el("input", { type: "search", maxlength: "200" });
-  const summary = el("summary", {});
+  const summary = el("summary");
   const element = el(
     "details",
     { class: "filters card" },
@@ -53,8 +70,8 @@ export function createFilters(onchange) {
     el(
       "form",
       { "aria-label": "Filters" },
-      field("The model said", prediction),
-      field("A person said", label),
+      field("Prediction", prediction),
+      field("Label", label),
       el("span", { class: "field" }, "Confidence in %", el("span", { class: "range" }, from, "–", to)),
       field("From", since),
       field("To", until),
@@ -64,8 +81,12 @@ export function createFilters(onchange) {
   );
   element.open = matchMedia("(min-width: 761px)").matches;
 
-  /** Change one thing in the address; what this form cannot say as precisely stays as it is. */
-  function set(changes) {
+  /**
+   * Change some parameters of the address. The others stay, even those that this form cannot show exactly.
+   *
+   * @param {Record<string, string>} changes
+   */
+  function change(changes) {
     const params = new URLSearchParams(shown);
     for (const [name, value] of Object.entries(changes)) {
       if (value) params.set(name, value);
@@ -74,59 +95,74 @@ export function createFilters(onchange) {
     onchange(params);
   }
 
+  /**
+   * @param {HTMLInputElement | HTMLSelectElement} input
+   * @param {(value: string) => Record<string, string>} changesOf
+   */
   function bind(input, changesOf) {
-    input.addEventListener("change", () => input.reportValidity() && set(changesOf(input.value)));
+    input.addEventListener("change", () => input.reportValidity() && change(changesOf(input.value)));
   }
 
   bind(prediction, (value) => ({ prediction: value }));
   bind(label, (value) => ({ label: "", labelled: "", ...Object.fromEntries(new URLSearchParams(value)) }));
-  bind(from, (value) => ({ min_confidence: value && String(value / 100) }));
-  bind(to, (value) => ({ max_confidence: value && String(value / 100) }));
+  bind(from, (value) => ({ min_confidence: value && String(Number(value) / 100) }));
+  bind(to, (value) => ({ max_confidence: value && String(Number(value) / 100) }));
   bind(since, (value) => ({ since: value }));
   bind(until, (value) => ({ until: value }));
   bind(version, (value) => ({ model_version: value }));
   bind(notes, (value) => ({ notes_contains: value }));
   element.addEventListener("submit", (event) => event.preventDefault());
 
+  /** @param {URLSearchParams} params */
   function show(params) {
     shown = params;
-    const value = (name) => params.get(name) ?? "";
-    const inPercent = (name) => (value(name) ? String(Number((value(name) * 100).toFixed(4))) : "");
-    offer(prediction, value("prediction"));
+    const value = (/** @type {string} */ name) => params.get(name) ?? "";
+    const inPercent = (/** @type {string} */ name) => value(name) && String(Number((Number(value(name)) * 100).toFixed(4)));
+    addOption(prediction, value("prediction"));
     prediction.value = value("prediction");
     label.value = ["label", "labelled"].filter((name) => params.has(name)).map((name) => `${name}=${value(name)}`).join("");
     from.value = inPercent("min_confidence");
     to.value = inPercent("max_confidence");
     since.value = value("since").slice(0, 10);
     until.value = value("until").slice(0, 10);
-    offer(version, value("model_version"));
+    addOption(version, value("model_version"));
     version.value = value("model_version");
     notes.value = value("notes_contains");
     summary.textContent = params.size ? `Filters (${params.size} in use)` : "Filters";
   }
 
-  /** Have a choice in the list that may not be in it yet. */
-  function offer(select, name) {
-    if (![...select.options].some((known) => known.value === name)) select.append(option(name));
+  /**
+   * Add an option unless it is there.
+   *
+   * @param {HTMLSelectElement} select
+   * @param {string} value
+   */
+  function addOption(select, value) {
+    if (![...select.options].some((known) => known.value === value)) select.append(option(value));
   }
 
-  async function offerVersions() {
+  async function addVersions() {
     try {
-      const { models } = await read("models");
-      for (const model of models) offer(version, model.version);
+      const { models } = /** @type {ModelVersions} */ (await read("models"));
+      for (const model of models) addOption(version, model.version);
     } catch {
-      // The list says what is wrong; without versions to choose from the other filters still work.
+      // The list of results shows the error; the other filters work without.
     }
   }
 
-  offerVersions();
+  addVersions();
   return { element, show };
 }
 
+/**
+ * @param {string} name
+ * @param {HTMLElement} input
+ */
 function field(name, input) {
   return el("label", { class: "field" }, name, input);
 }
 
-function percentage(name) {
+/** @param {string} name */
+function percentInput(name) {
   return el("input", { type: "number", min: "0", max: "100", step: "any", inputmode: "decimal", "aria-label": name });
 }

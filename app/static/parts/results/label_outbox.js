@@ -1,36 +1,62 @@
-/**
- * What people said about predictions in the history, on its way to the service: kept until it is stored, whichever of the
- * views is open by then.
- */
+/** Labels given in the list or in the view of one result. Both share one outbox, so a label is sent whichever is open. */
 
-import { labelName } from "../labeller.js";
 import { el } from "../../lib/dom.js";
-import { createNotice } from "../notice.js";
+import { labelName } from "../../lib/labels.js";
 import { createOutbox, storeLabel } from "../../lib/outbox.js";
-import { tellChanged } from "./result_fields.js";
+import { announceResultChange } from "../../lib/results.js";
+import { STORED } from "../../lib/storage.js";
+import { createNotice } from "../notice.js";
 
-const notice = createNotice();
-const said = el("p", { class: "sr-only", role: "status" });
-const outbox = createOutbox({ name: "pixelwise-corrections", store: storeLabel, onstored, onfailed });
+/** @import { ApiError } from "../../lib/api.js" */
+/** @import { Label } from "../../lib/outbox.js" */
+/** @import { Result } from "../../lib/types.js" */
 
-/** Where it says what was stored and what could not be yet. The view that is shown has it. */
-export const correctionState = el("div", { class: "correction-state" }, notice.element, said);
+/** @type {ReturnType<typeof createLabelOutbox> | null} */
+let shared = null;
 
-/** Store a person's word on a prediction. */
-export function correct(id, label) {
-  outbox.add({ id, label });
+/** Return the outbox; the first call makes it and sends what an earlier visit of this tab left. */
+export function labelOutbox() {
+  return (shared ??= createLabelOutbox());
 }
 
-function onstored(record, { id }) {
-  notice.clear();
-  said.textContent = record ? `Stored: prediction ${id} is ${labelName(record.label)}.` : `Prediction ${id} is gone.`;
-  tellChanged(id, record);
-}
+function createLabelOutbox() {
+  const notice = createNotice();
+  const status = el("p", { class: "sr-only", role: "status" });
+  const outbox = createOutbox({ name: STORED.resultLabels, store: storeLabel, onstored, onfailed });
 
-function onfailed(error, count) {
-  const keeps = count > 1 ? `Your ${count} corrections are kept and will be stored.` : "Your correction is kept and will be stored.";
-  notice.show(error, { retry: outbox.send, keeps });
-}
+  /**
+   * @param {Result | null} result
+   * @param {Label} label
+   */
+  function onstored(result, { id }) {
+    notice.clear();
+    status.textContent = result?.label
+      ? `Label stored: prediction ${id} is ${labelName(result.label)}.`
+      : `Prediction ${id} was deleted, so its label was not stored.`;
+    announceResultChange(id, result);
+  }
 
-// What an earlier visit of this tab could not send.
-outbox.send();
+  /**
+   * @param {ApiError} error
+   * @param {number} count
+   */
+  function onfailed(error, count) {
+    const keeps = count > 1 ? `Your ${count} labels are kept and will be stored.` : "Your label is kept and will be stored.";
+    notice.show(error, { retry: outbox.send, keeps });
+  }
+
+  outbox.send();
+  return {
+    /** What was stored or could not be; the view that is open contains it. */
+    element: el("div", { class: "label-outbox" }, notice.element, status),
+    /**
+     * Label a drawing.
+     *
+     * @param {number} id
+     * @param {string} label
+     */
+    add(id, label) {
+      outbox.add({ id, label });
+    },
+  };
+}

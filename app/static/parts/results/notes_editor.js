@@ -1,56 +1,64 @@
-/** Edits the notes of a prediction. Nothing that was typed is lost, and nothing that somebody else wrote is overwritten unseen. */
+/** Edits the notes of a result. What was typed is never lost; what somebody else wrote is never overwritten unseen. */
 
-import { request } from "../../lib/api.js";
-import { el } from "../../lib/dom.js";
+import { asApiError, request } from "../../lib/api.js";
+import { button, el } from "../../lib/dom.js";
+import { addShortcuts } from "../../lib/keyboard.js";
+import { announceResultChange, readResult } from "../../lib/results.js";
+import { readList, STORED, writeList } from "../../lib/storage.js";
 import { createNotice } from "../notice.js";
-import { readRecord, tellChanged } from "./result_fields.js";
 
-const NAME = "pixelwise-notes";
-const LONGEST = 2000;
+/** @import { Result } from "../../lib/types.js" */
 
-// What was typed and not saved: {base, text} by prediction. `base` is what the notes were when typing began.
-const drafts = restore();
+/** @typedef {{base: string | null, text: string}} Draft `base`: the notes when typing began */
 
-function restore() {
-  try {
-    return new Map(JSON.parse(sessionStorage.getItem(NAME) ?? "[]"));
-  } catch {
-    return new Map();
-  }
-}
+const MAX_LENGTH = 2000;
 
-function keep(id, draft) {
-  if (draft) drafts.set(id, draft);
-  else drafts.delete(id);
-  try {
-    sessionStorage.setItem(NAME, JSON.stringify([...drafts]));
-  } catch {
-    // Without storage a reload loses what is not saved yet, and nothing else does.
-  }
-}
+/** @type {Map<number, Draft> | null} unsaved notes by result; null before they are first read */
+let drafts = null;
 
-/** Whether somebody has begun to write notes on this prediction and has not saved them. */
-export function hasDraft(id) {
-  return drafts.has(id);
+function allDrafts() {
+  return (drafts ??= new Map(/** @type {[number, Draft][]} */ (readList(STORED.notes))));
 }
 
 /**
- * Make an editor for the notes of one prediction. `onclose()` is called when there is nothing more to edit, because the
- * notes were saved or left as they were.
+ * @param {number} id
+ * @param {Draft | null} draft null to forget it
+ */
+function keepDraft(id, draft) {
+  if (draft) allDrafts().set(id, draft);
+  else allDrafts().delete(id);
+  writeList(STORED.notes, [...allDrafts()]);
+}
+
+/**
+ * Whether there are unsaved notes on this result.
+ *
+ * @param {number} id
+ */
+export function hasDraft(id) {
+  return allDrafts().has(id);
+}
+
+/**
+ * Make an editor.
+ *
+ * @param {{id: number, notes: string | null}} result
+ * @param {() => void} onclose called when the notes were saved or editing was cancelled
  */
 export function createNotesEditor({ id, notes }, onclose) {
   const notice = createNotice();
-  let base = drafts.has(id) ? drafts.get(id).base : notes;
+  const draft = allDrafts().get(id);
+  let base = draft ? draft.base : notes;
   let saving = false;
-  const area = el("textarea", { rows: "3", maxlength: String(LONGEST), "aria-label": `Notes on prediction ${id}` });
+  const area = el("textarea", { rows: "3", maxlength: String(MAX_LENGTH), "aria-label": `Notes on prediction ${id}` });
   const save = el("button", { class: "primary" }, "Save");
-  const cancel = el("button", { type: "button", onclick: drop }, "Cancel");
+  const cancel = button("Cancel", drop);
   const theirs = el("div", { class: "theirs", role: "alert", hidden: true });
   const element = el("form", { class: "notes-editor" }, area, theirs, notice.element, el("p", { class: "actions" }, save, cancel));
-  area.value = drafts.get(id)?.text ?? notes ?? "";
+  area.value = draft?.text ?? notes ?? "";
 
   function drop() {
-    keep(id, null);
+    keepDraft(id, null);
     notice.clear();
     onclose();
   }
@@ -62,50 +70,60 @@ export function createNotesEditor({ id, notes }, onclose) {
     try {
       if (await store(area.value.trim() ? area.value : null)) drop();
     } catch (error) {
-      notice.show(error, { retry: submit, keeps: "What you wrote is kept." });
+      notice.show(asApiError(error), { retry: submit, keeps: "Your text is kept." });
     } finally {
       saving = false;
       save.disabled = false;
     }
   }
 
-  /** Write the notes unless they are no longer what typing began with; return whether they were written. */
+  /**
+   * Write the notes, unless somebody else has changed them; return whether they were written.
+   *
+   * @param {string | null} text
+   */
   async function store(text) {
     for (;;) {
-      const { record, tag } = await readRecord(id);
-      if (record.notes !== base) {
-        showTheirs(record);
+      const { result, etag } = await readResult(id);
+      if (result.notes !== base) {
+        showTheirs(result);
         return false;
       }
       try {
-        const { body } = await request(`results/${id}`, { method: "PATCH", json: { notes: text }, headers: { "If-Match": tag } });
-        tellChanged(id, body);
+        const { body } = await request(`results/${id}`, { method: "PATCH", json: { notes: text }, headers: { "If-Match": etag } });
+        announceResultChange(id, body);
         return true;
       } catch (error) {
-        // The tag changes with a label, too, which is no reason to trouble a person; the next turn sees which it was.
-        if (error.kind !== "changed") throw error;
+        // A label changes the ETag too, and concerns nobody here: read again and compare the notes.
+        if (asApiError(error).kind !== "changed") throw error;
       }
     }
   }
 
-  function showTheirs(record) {
-    base = record.notes;
-    if (hasDraft(id)) keep(id, { base, text: area.value });
+  /** @param {Result} result */
+  function showTheirs(result) {
+    base = result.notes;
+    if (hasDraft(id)) keepDraft(id, { base, text: area.value });
     theirs.replaceChildren(
-      el("p", {}, el("strong", {}, "Somebody else has changed these notes meanwhile."), " They are now:"),
-      el("blockquote", { dir: "auto" }, record.notes ?? "(none)"),
-      el("p", {}, "Yours are still above. Save replaces theirs with yours, Cancel leaves theirs."),
+      el("p", {}, el("strong", {}, "Somebody else has changed these notes."), " They are now:"),
+      el("blockquote", { dir: "auto" }, result.notes ?? "(none)"),
+      el("p", {}, "Your text is still above. Save replaces their notes. Cancel keeps their notes."),
     );
     theirs.hidden = false;
-    tellChanged(id, record);
+    announceResultChange(id, result);
   }
 
-  area.addEventListener("input", () => keep(id, { base, text: area.value }));
-  area.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit();
-    // Esc must not throw away what somebody wrote.
-    if (event.key === "Escape" && !hasDraft(id)) drop();
-  });
+  area.addEventListener("input", () => keepDraft(id, { base, text: area.value }));
+  addShortcuts(
+    area,
+    {
+      "Ctrl+Enter": submit,
+      "Meta+Enter": submit,
+      // Esc must not discard what was typed.
+      Escape: () => !hasDraft(id) && drop(),
+    },
+    { inFields: true },
+  );
   element.addEventListener("submit", (event) => {
     event.preventDefault();
     submit();

@@ -1,42 +1,26 @@
-/** What the history and the view of one prediction share: their style, their words, and word of what has changed. */
+/** Fields of a result as the list and the view of one result show them. */
 
-import { labelName } from "../labeller.js";
-import { request } from "../../lib/api.js";
-import { el, loadStyle } from "../../lib/dom.js";
+import { el } from "../../lib/dom.js";
+import { exactUtc, localTime } from "../../lib/format.js";
+import { labelName, NOT_A_DIGIT } from "../../lib/labels.js";
 
-await loadStyle("static/views/results.css");
-
-// Made once: making one takes longer than building a row.
-const LOCAL_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-
-/** Show a time as the reader's clock has it, with the exact one in UTC behind it. */
-export function timeOf(moment) {
-  if (!moment) return el("span", {}, "at an unknown time");
-  return el("time", { datetime: moment, title: inUtc(moment) }, LOCAL_TIME.format(new Date(moment)));
+/**
+ * Show a time in the reader's time zone, with UTC as its tooltip.
+ *
+ * @param {string | null} time
+ */
+export function timeElement(time) {
+  if (!time) return el("span", {}, "unknown time");
+  return el("time", { datetime: time, title: exactUtc(time) }, localTime(time));
 }
 
-/** Write a time as exactly as the service remembers it. */
-export function inUtc(moment) {
-  return `${moment.replace("T", " ").replace("Z", "")} UTC`;
-}
-
-/** Say what people said of a prediction, in an element whose class says whether the model was right. */
-export function verdictOf({ prediction, label }) {
+/**
+ * Say whether the label confirms the prediction.
+ *
+ * @param {{prediction: string, label: string | null}} result
+ */
+export function verdictElement({ prediction, label }) {
   if (!label) return el("span", { class: "verdict quiet" }, "unlabelled");
   if (label === prediction) return el("span", { class: "verdict good" }, "✓ right");
-  return el("span", { class: "verdict bad" }, label === "none" ? `✗ ${labelName(label)}` : `✗ was a ${label}`);
+  return el("span", { class: "verdict bad" }, label === NOT_A_DIGIT ? `✗ ${labelName(label)}` : `✗ was a ${label}`);
 }
-
-/** Read one prediction, with the tag that says which state of it this is. */
-export async function readRecord(id, options) {
-  const { body, headers } = await request(`results/${id}`, options);
-  return { record: body, tag: headers.get("ETag") };
-}
-
-/** Tell every view that a prediction has changed, or that it is gone when `record` is null. */
-export function tellChanged(id, record) {
-  window.dispatchEvent(new CustomEvent("predictionchange", { detail: { id, record } }));
-}
-
-/** The address of the history as it was last shown, so that there is a way back to it. */
-export const lastHistory = { address: "#/history" };

@@ -1,97 +1,105 @@
-/** One prediction in the history, correctable in place. What few rows ever need is made when it is asked for. */
+/** A row of the list of results. Its panels are made when they are first opened. */
 
-import { createLabeller, DIGITS, NONE, percent } from "../labeller.js";
-import { el } from "../../lib/dom.js";
+import { button, el } from "../../lib/dom.js";
+import { percent } from "../../lib/format.js";
+import { addShortcuts, labelShortcuts } from "../../lib/keyboard.js";
+import { createLabeller } from "../labeller.js";
 import { createNotesEditor, hasDraft } from "./notes_editor.js";
-import { timeOf, verdictOf } from "./result_fields.js";
+import { timeElement, verdictElement } from "./result_fields.js";
 
-/** Make a row of the list. `onlabel(id, label)` is called with a person's word. Returns {element, image, show}. */
-export function createRow(summary, onlabel) {
-  const { id } = summary;
+/** @import { ResultSummary } from "../../lib/types.js" */
+
+/**
+ * Make a row.
+ *
+ * @param {ResultSummary} result
+ * @param {(id: number, label: string) => unknown} onlabel
+ */
+export function createResultRow(result, onlabel) {
+  const { id } = result;
   const image = el("img", { class: "drawing", alt: "", width: "48", height: "48" });
-  const digit = el("b", {}, summary.prediction);
   const fill = el("span", { class: "fill" });
   const link = el(
     "a",
-    { class: "opens", href: `#/results/${id}` },
+    { class: "result-link", href: `#/results/${id}` },
     el("span", { class: "drawing frame" }, image),
-    digit,
-    el("span", {}, percent(summary.confidence)),
+    el("b", {}, result.prediction),
+    el("span", {}, percent(result.confidence)),
     el("span", { class: "track" }, fill),
   );
-  const verdict = el("span", { class: "said" });
+  const verdict = el("span", { class: "row-verdict" });
   const notes = el("span", { class: "notes", dir: "auto" });
-  const correct = el("button", { type: "button", "aria-expanded": "false", onclick: () => toggle(correct) }, "Correct");
-  const annotate = el("button", { type: "button", "aria-expanded": "false", onclick: () => toggle(annotate) }, "Notes");
+  const labelButton = button("Label", () => toggle(labelButton), { "aria-expanded": "false" });
+  const notesButton = button("Notes", () => toggle(notesButton), { "aria-expanded": "false" });
   const element = el(
     "li",
-    { class: "row" },
+    { class: "result-row" },
     link,
     verdict,
     notes,
-    el("span", { class: "quiet" }, timeOf(summary.created_at), el("span", { class: "version" }, summary.model_version)),
-    el("span", { class: "does" }, correct, annotate),
+    el("span", { class: "quiet" }, timeElement(result.created_at), el("span", { class: "version" }, result.model_version)),
+    el("span", { class: "row-actions" }, labelButton, notesButton),
   );
-  link.setAttribute("aria-label", `Prediction ${id}: ${summary.prediction}, ${percent(summary.confidence)}`);
-  correct.setAttribute("aria-label", `Correct prediction ${id}`);
-  annotate.setAttribute("aria-label", `Notes on prediction ${id}`);
-  fill.style.transform = `scaleX(${summary.confidence})`;
+  link.setAttribute("aria-label", `Prediction ${id}: ${result.prediction}, ${percent(result.confidence)}`);
+  labelButton.setAttribute("aria-label", `Label prediction ${id}`);
+  notesButton.setAttribute("aria-label", `Notes on prediction ${id}`);
+  fill.style.transform = `scaleX(${result.confidence})`;
+  /** @type {HTMLElement | null} */
   let panel = null;
+  /** @type {ReturnType<typeof createLabeller> | null} */
   let labeller = null;
 
-  /** Show what is known now. */
-  function show(record) {
-    summary = record;
-    verdict.replaceChildren(verdictOf(record));
-    notes.textContent = record.notes ?? "";
-    labeller?.show(record);
+  /**
+   * Show the result as it is now.
+   *
+   * @param {ResultSummary} changed
+   */
+  function show(changed) {
+    result = changed;
+    verdict.replaceChildren(verdictElement(result));
+    notes.textContent = result.notes ?? "";
+    labeller?.show(result);
   }
 
-  function toggle(button) {
-    const wasOpen = button.getAttribute("aria-expanded") === "true";
+  /** @param {HTMLButtonElement} opener */
+  function toggle(opener) {
+    const wasOpen = opener.getAttribute("aria-expanded") === "true";
     close();
     if (wasOpen) return;
-    const inside = button === correct ? corrections() : createNotesEditor(summary, close);
-    open(button, inside);
-    inside.focus();
+    const content = opener === labelButton ? openLabeller() : createNotesEditor(result, close);
+    open(opener, content.element);
+    content.focus();
   }
 
-  function open(button, inside) {
-    panel = el("div", { class: "panel" }, inside.element);
-    button.setAttribute("aria-expanded", "true");
+  /**
+   * @param {HTMLButtonElement} opener
+   * @param {HTMLElement} content
+   */
+  function open(opener, content) {
+    panel = el("div", { class: "panel" }, content);
+    opener.setAttribute("aria-expanded", "true");
     element.append(panel);
   }
 
   function close() {
-    const focused = panel?.contains(document.activeElement);
-    for (const button of [correct, annotate]) {
-      if (focused && button.getAttribute("aria-expanded") === "true") button.focus();
-      button.setAttribute("aria-expanded", "false");
+    const hadFocus = panel?.contains(document.activeElement);
+    for (const opener of [labelButton, notesButton]) {
+      if (hadFocus && opener.getAttribute("aria-expanded") === "true") opener.focus();
+      opener.setAttribute("aria-expanded", "false");
     }
     panel?.remove();
     panel = labeller = null;
   }
 
-  function corrections() {
-    labeller = createLabeller((label) => onlabel(id, label));
-    labeller.show(summary);
-    labeller.element.addEventListener("keydown", (event) => {
-      const label = labelOfKey(event, summary.prediction);
-      if (label) onlabel(id, label);
-      else if (event.key === "Escape") close();
-    });
-    return { element: labeller.element, focus: () => labeller.element.querySelector("button").focus() };
+  function openLabeller() {
+    const label = (/** @type {string} */ value) => onlabel(id, value);
+    labeller = createLabeller(label);
+    labeller.show(result);
+    addShortcuts(labeller.element, { ...labelShortcuts(label, () => label(result.prediction)), Escape: close });
+    return labeller;
   }
 
-  show(summary);
-  // What somebody had begun to write is in front of them again.
-  if (hasDraft(id)) open(annotate, createNotesEditor(summary, close));
+  show(result);
+  if (hasDraft(id)) open(notesButton, createNotesEditor(result, close).element);
   return { element, image, show };
-}
-
-/** Return the label that a key stands for, as in the other views: 0 to 9, N for not a digit, Y for right. */
-export function labelOfKey({ key, ctrlKey, altKey, metaKey }, prediction) {
-  if (ctrlKey || altKey || metaKey) return null;
-  if (DIGITS.includes(key)) return key;
-  return { n: NONE, y: prediction }[key.toLowerCase()] ?? null;
 }

@@ -1,76 +1,99 @@
-/** Fetches the drawings of rows that are on the screen or near it, a few at a time, and forgets those long out of sight. */
+/** Loads the drawings of rows on or near the screen, a few at a time, and drops those that left it longest ago. */
 
-import { drawingUrl } from "../../lib/api.js";
+import { asApiError, drawingUrl } from "../../lib/api.js";
 import { getKey } from "../../lib/key.js";
 
-const NEAR = "400px";
-const AT_ONCE = 4;
-const KEPT = 150;
-const WAIT_S = 5;
+/** @import { ApiError } from "../../lib/api.js" */
+
+const MARGIN = "400px";
+const MAX_REQUESTS = 4;
+const MAX_KEPT = 150;
+const DEFAULT_WAIT_S = 5;
 
 /**
- * Make the fetcher. `watch(row, image, id)` fills the <img> of a row when the row comes near; `clear()` forgets all of
- * them. `onlocked(locked)` is called with whether drawings are kept from whoever has no key.
+ * Make the loader.
+ *
+ * @param {object} options
+ * @param {(locked: boolean) => void} options.onlocked called with whether drawings need a key
  */
 export function createThumbnails({ onlocked }) {
+  /** @type {WeakMap<Element, HTMLImageElement>} */
   const images = new WeakMap();
+  /** @type {Map<HTMLImageElement, number>} */
   let ids = new Map();
+  /** @type {Set<HTMLImageElement>} */
   const wanted = new Set();
-  // Object URLs by image, what came near longest ago first.
+  /** @type {Map<HTMLImageElement, string>} object URLs; those that left the screen longest ago come first */
   const shown = new Map();
   let controller = new AbortController();
   let running = 0;
   let paused = false;
-  const observer = new IntersectionObserver(look, { rootMargin: NEAR });
+  const observer = new IntersectionObserver(onintersection, { rootMargin: MARGIN });
 
+  /**
+   * Load an image when its row comes near.
+   *
+   * @param {Element} row
+   * @param {HTMLImageElement} image
+   * @param {number} id
+   */
   function watch(row, image, id) {
     images.set(row, image);
     ids.set(image, id);
-    // Not the image: while a row is skipped by `content-visibility`, nothing is heard of what is in it.
+    // Not the image: `content-visibility` hides what is inside a skipped row from the observer.
     observer.observe(row);
   }
 
-  function look(entries) {
+  /** @param {IntersectionObserverEntry[]} entries */
+  function onintersection(entries) {
     for (const { target, isIntersecting } of entries) {
       const image = images.get(target);
+      if (!image) continue;
       if (!isIntersecting) wanted.delete(image);
-      else if (shown.has(image)) refresh(image);
+      else if (shown.has(image)) moveToEnd(image);
       else if (ids.has(image)) wanted.add(image);
     }
-    work();
+    loadWanted();
   }
 
-  function work() {
+  function loadWanted() {
     if (!getKey()) {
       onlocked(true);
       return;
     }
-    while (!paused && running < AT_ONCE && wanted.size) {
-      const [image] = wanted;
+    for (const image of wanted) {
+      if (paused || running >= MAX_REQUESTS) break;
       wanted.delete(image);
-      fill(image);
+      load(image);
     }
   }
 
-  async function fill(image) {
+  /** @param {HTMLImageElement} image */
+  async function load(image) {
     const { signal } = controller;
+    const id = ids.get(image);
+    if (id === undefined) return;
     running++;
     try {
-      const url = await drawingUrl(ids.get(image), { signal });
+      const url = await drawingUrl(id, { signal });
       if (signal.aborted) URL.revokeObjectURL(url);
       else keep(image, url);
       onlocked(false);
     } catch (error) {
-      if (!signal.aborted) giveUp(image, error);
+      if (!signal.aborted) retryLater(image, asApiError(error));
     } finally {
       running--;
-      work();
+      loadWanted();
     }
   }
 
-  /** A row may have no drawing, and then never has one; for all else the next attempt may have an answer. */
-  function giveUp(image, error) {
+  /**
+   * @param {HTMLImageElement} image
+   * @param {ApiError} error
+   */
+  function retryLater(image, error) {
     if (error.kind === "gone") {
+      // This result was stored without a drawing.
       ids.delete(image);
       image.classList.add("missing");
       return;
@@ -78,38 +101,45 @@ export function createThumbnails({ onlocked }) {
     wanted.add(image);
     paused = true;
     if (error.kind === "key") onlocked(true);
-    else setTimeout(resume, (error.retryAfter ?? WAIT_S) * 1000);
+    else setTimeout(resume, (error.retryAfter ?? DEFAULT_WAIT_S) * 1000);
   }
 
   function resume() {
     paused = false;
-    work();
+    loadWanted();
   }
 
+  /**
+   * @param {HTMLImageElement} image
+   * @param {string} url
+   */
   function keep(image, url) {
     image.src = url;
     shown.set(image, url);
-    if (shown.size > KEPT) forget(shown.keys().next().value);
+    const [oldest] = shown.keys();
+    if (shown.size > MAX_KEPT) drop(oldest);
   }
 
-  /** Move it to those that came near last. */
-  function refresh(image) {
+  /** @param {HTMLImageElement} image */
+  function moveToEnd(image) {
     const url = shown.get(image);
     shown.delete(image);
-    shown.set(image, url);
+    if (url) shown.set(image, url);
   }
 
-  function forget(image) {
+  /** @param {HTMLImageElement} image */
+  function drop(image) {
     image.removeAttribute("src");
-    URL.revokeObjectURL(shown.get(image));
+    URL.revokeObjectURL(shown.get(image) ?? "");
     shown.delete(image);
   }
 
+  /** Forget all rows. */
   function clear() {
     controller.abort();
     controller = new AbortController();
     observer.disconnect();
-    for (const image of [...shown.keys()]) forget(image);
+    for (const image of [...shown.keys()]) drop(image);
     wanted.clear();
     ids = new Map();
   }

@@ -1,158 +1,196 @@
-/**
- * The drawings that are offered for review, with their pictures: the next are there before they are needed, and what is
- * no longer reserved for this person is not shown any more.
- */
+/** The drawings to review. They are loaded ahead with their pictures, and dropped when their reservation ends. */
 
-import { ApiError, drawingUrl, newRequestId, read } from "../../lib/api.js";
+import { asApiError, drawingUrl, newRequestId, read } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
+import { readText, STORED, writeText } from "../../lib/storage.js";
 
-const BATCH = 10;
-// When so few are left, the next are asked for.
-const LOW = 5;
-// The service offers no more at once.
-const MOST = 100;
-// The service reserves a drawing for ten minutes. Counted is the time that passed here: the clocks may differ.
+/** @import { ApiError } from "../../lib/api.js" */
+/** @import { ReviewItem, ReviewPage } from "../../lib/types.js" */
+
+/** @typedef {{sent: HTMLImageElement, seen: HTMLImageElement}} Pictures as it was sent, and as the network sees it */
+/** @typedef {ReviewItem & {reservedUntil: number, pictures?: Pictures}} QueueItem */
+
+const BATCH_SIZE = 10;
+// When no more than this are left, the next ones are loaded.
+const MIN_LEFT = 5;
+// The service's own limit.
+const MAX_LIMIT = 100;
+// The service reserves for ten minutes. The time is measured here, since the two clocks may differ.
 const RESERVED_MS = 9.5 * 60 * 1000;
-const LOOK_EVERY_MS = 5000;
+const CHECK_INTERVAL_MS = 5000;
 
-const NAME = "pixelwise-review-tab";
-
-/** A name for whoever gives none: by it a tab that was reloaded gets its own drawings again. */
+/** A reviewer without a name gets one for this tab, so that a reload gets the same drawings again. */
 function tabName() {
-  const name = `tab ${newRequestId().slice(0, 8)}`;
-  try {
-    if (!sessionStorage.getItem(NAME)) sessionStorage.setItem(NAME, name);
-    return sessionStorage.getItem(NAME);
-  } catch {
-    return name;
-  }
+  const name = readText(STORED.reviewTab) || `tab ${newRequestId().slice(0, 8)}`;
+  writeText(STORED.reviewTab, name);
+  return name;
 }
 
 /**
- * Make the queue. `reviewer()` names the person, or nobody; `unsent()` returns the labels that are on their way, with the
- * id of each drawing. `onchange()` is called when another drawing is the first one, or there is none; `onfilled()` when
- * the service could be asked, `onfailed(error)` when it could not.
+ * Make the queue.
+ *
+ * @param {object} options
+ * @param {() => string} options.reviewer returns the reviewer's name, or an empty text
+ * @param {() => {id: number}[]} options.unsent returns the labels that are not stored yet
+ * @param {() => void} options.onchange called when the first drawing is another one, or there is none
+ * @param {() => void} options.onloaded
+ * @param {(error: ApiError) => void} options.onfailed
  */
-export function createQueue({ reviewer, unsent, onchange, onfilled, onfailed }) {
+export function createQueue({ reviewer, unsent, onchange, onloaded, onfailed }) {
   const tab = tabName();
+  /** @type {QueueItem[]} */
   let items = [];
+  /** @type {Set<number>} */
   const skipped = new Set();
-  let filling = false;
-  let ended = false;
-  let away = false;
+  let isLoading = false;
+  let isAtEnd = false;
+  let isExpired = false;
 
-  /** Fetch what is missing: first the pictures of what is there, then more drawings. */
-  async function fill() {
-    if (filling) return;
-    filling = true;
+  /** Load what is missing: first the pictures of drawings, then more drawings. */
+  async function load() {
+    if (isLoading) return;
+    isLoading = true;
     try {
       for (;;) {
         const bare = items.find((item) => !item.pictures);
         if (bare) await loadPictures(bare);
-        else if (items.length <= LOW && !ended && !away) await loadMore();
+        else if (items.length <= MIN_LEFT && !isAtEnd && !isExpired) await loadMore();
         else break;
-        onfilled();
+        onloaded();
       }
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      onfailed(error);
+      onfailed(asApiError(error));
     } finally {
-      filling = false;
+      isLoading = false;
     }
   }
 
   async function loadMore() {
-    const until = Date.now() + RESERVED_MS;
-    // What is not labelled yet the service offers this reviewer again, before any other.
+    const reservedUntil = Date.now() + RESERVED_MS;
+    // The service first offers what this reviewer has not labelled yet.
     const held = new Set([...skipped, ...[...items, ...unsent()].map(({ id }) => id)]);
-    const limit = Math.min(held.size + BATCH, MOST);
-    const { results } = await read("review", { limit, reviewer: reviewer() || tab });
-    for (const item of items) if (results.some(({ id }) => id === item.id)) item.until = until;
+    const limit = Math.min(held.size + BATCH_SIZE, MAX_LIMIT);
+    const { results } = /** @type {ReviewPage} */ (await read("review", { limit, reviewer: reviewer() || tab }));
+    for (const item of items) if (results.some(({ id }) => id === item.id)) item.reservedUntil = reservedUntil;
     const fresh = results.filter(({ id }) => !held.has(id));
-    items.push(...fresh.map((item) => ({ ...item, until })));
-    ended = results.length < limit || !fresh.length;
+    items.push(...fresh.map((item) => ({ ...item, reservedUntil })));
+    isAtEnd = results.length < limit || !fresh.length;
     onchange();
   }
 
+  /** @param {QueueItem} item */
   async function loadPictures(item) {
     try {
       item.pictures = await picturesOf(item.id);
     } catch (error) {
-      if (error.kind !== "gone") throw error;
+      if (asApiError(error).kind !== "gone") throw error;
       // It was deleted since it was offered.
       items = items.filter((other) => other !== item);
     }
     onchange();
   }
 
-  /** Take the first drawing away, so that the next one is the first; returns it. */
+  /** Remove and return the first drawing. */
   function take() {
     const item = items.shift();
-    // What others had reserved may be free by now.
-    if (!items.length) ended = false;
-    fill();
+    // The reservations of others may have ended by now.
+    if (!items.length) isAtEnd = false;
+    load();
     return item;
   }
 
+  /** Skip the first drawing and return it. */
   function skip() {
     skipped.add(items[0].id);
     return take();
   }
 
-  /** Give up what is not reserved any more: somebody else may look at it by now. */
-  function expire() {
+  function dropExpired() {
     const now = Date.now();
-    if (items.some((item) => item.until <= now)) drop((item) => item.until <= now);
+    if (items.some((item) => item.reservedUntil <= now)) drop((item) => item.reservedUntil <= now);
   }
 
-  function drop(isOver) {
-    items.filter(isOver).forEach(release);
-    items = items.filter((item) => !isOver(item));
-    away = !items.length;
+  /** @param {(item: QueueItem) => boolean} isDropped */
+  function drop(isDropped) {
+    items.filter(isDropped).forEach(releasePictures);
+    items = items.filter((item) => !isDropped(item));
+    isExpired = !items.length;
     onchange();
   }
 
-  /** Begin, or go on after a while. */
+  /** Start, or go on after a while. */
   function resume() {
-    expire();
-    away = false;
-    if (!items.length) ended = false;
+    dropExpired();
+    isExpired = false;
+    if (!items.length) isAtEnd = false;
     onchange();
-    fill();
+    load();
   }
 
-  /** Offer what was skipped once more. */
+  /** Offer the skipped drawings again. */
   function offerSkipped() {
     skipped.clear();
     resume();
   }
 
-  setInterval(expire, LOOK_EVERY_MS);
+  setInterval(dropExpired, CHECK_INTERVAL_MS);
   return {
-    take, skip, resume, offerSkipped, drop,
-    /** Strike a drawing that was skipped and has a label now. */
-    labelled: (id) => skipped.delete(id),
-    get first() { return items[0]?.pictures ? items[0] : null; },
-    get left() { return items.length; },
-    get skipped() { return skipped.size; },
-    get isAway() { return away; },
-    get isEmpty() { return ended && !items.length; },
+    take,
+    skip,
+    resume,
+    offerSkipped,
+    /** Drop everything. */
+    clear: () => drop(() => true),
+    /**
+     * Note that a skipped drawing has a label now.
+     *
+     * @param {number} id
+     */
+    onlabelled: (id) => skipped.delete(id),
+    /** The first drawing, once its pictures are loaded. */
+    get first() {
+      return items[0]?.pictures ? items[0] : null;
+    },
+    get left() {
+      return items.length;
+    },
+    get skipped() {
+      return skipped.size;
+    },
+    /** Whether the reservations ended, so that nothing is loaded until `resume()`. */
+    get isExpired() {
+      return isExpired;
+    },
+    get isEmpty() {
+      return isAtEnd && !items.length;
+    },
   };
 }
 
-/** Load a drawing as it was sent, and as the network sees it: ready to be shown, so that it is there within a frame. */
+/**
+ * Load and decode both pictures of a drawing, so that they are on the screen within a frame.
+ *
+ * @param {number} id
+ * @returns {Promise<Pictures>}
+ */
 async function picturesOf(id) {
   const urls = await Promise.all([drawingUrl(id), drawingUrl(id, { normalised: true })]);
   const [sent, seen] = [
     el("img", { class: "drawing", src: urls[0], alt: "The drawing as it was sent" }),
     el("img", { class: "seen", src: urls[1], alt: "The drawing as the network sees it" }),
   ];
-  // A browser that cannot decode it now may do so when it is shown, and else shows its description.
+  // What cannot be decoded shows its description.
   await Promise.allSettled([sent.decode(), seen.decode()]);
   return { sent, seen };
 }
 
-/** Let go of the pictures of a drawing. */
-export function release({ pictures }) {
-  for (const picture of Object.values(pictures ?? {})) URL.revokeObjectURL(picture.src);
+/**
+ * Free the pictures of a drawing.
+ *
+ * @param {{pictures?: Pictures}} item
+ */
+export function releasePictures({ pictures }) {
+  if (!pictures) return;
+  URL.revokeObjectURL(pictures.sent.src);
+  URL.revokeObjectURL(pictures.seen.src);
 }

@@ -1,35 +1,23 @@
-/** Who reviews: a name that goes with the labels, kept for this tab. */
+/** The field for the reviewer's name, which is stored with the labels. */
 
 import { el } from "../../lib/dom.js";
-
-const NAME = "pixelwise-reviewer";
+import { addShortcuts } from "../../lib/keyboard.js";
+import { readText, STORED, writeText } from "../../lib/storage.js";
 
 /** Make the field; `get()` returns the name, or an empty text. */
-export function createName() {
+export function createReviewerName() {
   const input = el("input", { type: "text", id: "reviewer", maxlength: "64", autocomplete: "nickname", "aria-describedby": "reviewer-help" });
   const element = el(
     "p",
     { class: "reviewer" },
     el("label", { for: "reviewer" }, "Your name"),
     input,
-    el("span", { class: "quiet", id: "reviewer-help" }, "Not needed. It is stored with your labels, so that people know whose they are."),
+    el("span", { class: "quiet", id: "reviewer-help" }, "Optional. It is stored with your labels."),
   );
-  try {
-    input.value = sessionStorage.getItem(NAME) ?? "";
-  } catch {
-    // Where the browser forbids storage the name is given anew after a reload.
-  }
-
-  function keep() {
-    try {
-      sessionStorage.setItem(NAME, input.value.trim());
-    } catch {
-      // See above.
-    }
-  }
-
-  input.addEventListener("change", keep);
-  // Enter leaves the field, so that the next key is about the drawing again.
-  input.addEventListener("keydown", (event) => event.key === "Enter" && input.blur());
-  return { element, get: () => input.value.trim() };
+  const get = () => input.value.trim();
+  input.value = readText(STORED.reviewer);
+  input.addEventListener("change", () => writeText(STORED.reviewer, get()));
+  // Enter leaves the field, so that the next key labels the drawing.
+  addShortcuts(input, { Enter: () => input.blur() }, { inFields: true });
+  return { element, get };
 }

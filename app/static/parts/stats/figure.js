@@ -1,54 +1,22 @@
-/** What a figure is made of: a picture, a sentence that says the same, and a table with all of it. */
+/** A figure: a plot, a sentence that says the same, and a table with all values. */
 
 import { el, svg } from "../../lib/dom.js";
+import { createTable } from "./table.js";
 
-const DATE = { day: "numeric", month: "short", timeZone: "UTC" };
-const TIME = { hour: "2-digit", minute: "2-digit", timeZone: "UTC" };
-const dateFormat = new Intl.DateTimeFormat("en-GB", { ...DATE, year: "numeric" });
-const timeFormat = new Intl.DateTimeFormat("en-GB", { ...DATE, year: "numeric", ...TIME });
-const shortDateFormat = new Intl.DateTimeFormat("en-GB", DATE);
-const numberFormat = new Intl.NumberFormat("en");
-const shortTimeFormat = new Intl.DateTimeFormat("en-GB", { ...DATE, ...TIME });
-
-/** Write a time in UTC: the day, or with `precise` the minute. */
-export function written(time, precise = false) {
-  return (precise ? timeFormat : dateFormat).format(new Date(time));
-}
-
-/** Write a time in UTC where there is little room. */
-export function writtenShortly(time, precise = false) {
-  return (precise ? shortTimeFormat : shortDateFormat).format(new Date(time));
-}
-
-/** Write a number with its thousands apart. */
-export function counted(number) {
-  return numberFormat.format(number);
-}
-
-/** Write "1 drawing" and "2,000 drawings". */
-export function countOf(number, noun) {
-  return `${counted(number)} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-/** Make a table that scrolls by itself where it is too wide; `rows` are lists of texts. */
-export function createTable(title, columns, rows) {
-  return el(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
-    el(
-      "table",
-      {},
-      el("thead", {}, el("tr", {}, columns.map((column) => el("th", { scope: "col" }, column)))),
-      el("tbody", {}, rows.map(([first, ...rest]) =>
-        el("tr", {}, el("th", { scope: "row" }, first), rest.map((cell) => el("td", {}, cell))),
-      )),
-    ),
-  );
-}
+/** @import { Size, Drawn } from "./plots.js" */
 
 /**
- * Make a figure. `show({plot, data, sentence, columns, rows})` draws `plot(size, data)` in it, as large as there is room
- * and anew when that changes; without a `plot` the sentence stands alone, since there is nothing to see.
+ * @typedef {object} FigureContent
+ * @property {(size: Size) => Drawn[]} [plot] without it the sentence stands alone
+ * @property {string} sentence
+ * @property {string[]} [columns]
+ * @property {() => string[][]} [rows]
+ */
+
+/**
+ * Make a figure. The plot is drawn again whenever its size changes.
+ *
+ * @param {string} title
  */
 export function createFigure(title) {
   const picture = svg("svg", { role: "img" });
@@ -56,28 +24,31 @@ export function createFigure(title) {
   const sentence = el("p");
   const details = el("details", { ontoggle: fillTable }, el("summary", {}, "As a table"));
   const element = el("figure", {}, el("figcaption", {}, el("h3", {}, title), sentence), area, details);
+  /** @type {FigureContent | null} */
   let shown = null;
+  /** @type {Size | null} */
   let size = null;
 
   function draw() {
     if (!shown?.plot || !size?.width) return;
-    picture.setAttribute("width", size.width);
-    picture.setAttribute("height", size.height);
-    picture.replaceChildren(...shown.plot(size, shown.data).flat().filter(Boolean));
+    picture.setAttribute("width", String(size.width));
+    picture.setAttribute("height", String(size.height));
+    picture.replaceChildren(...shown.plot(size).filter((node) => node !== false));
   }
 
-  /** Most tables are never opened, and one of a thousand hours takes a while to make. */
+  /** The table is made when it is opened: one of a thousand hours takes a while. */
   function fillTable() {
     details.querySelector(".scroll")?.remove();
-    if (details.open && shown?.plot) details.append(createTable(`${title}, as a table`, shown.columns, shown.rows()));
+    if (details.open && shown?.plot) details.append(createTable(`${title}, as a table`, shown.columns ?? [], shown.rows?.() ?? []));
   }
 
-  function show(next) {
-    shown = next;
+  /** @param {FigureContent} content */
+  function show(content) {
+    shown = content;
     // A number and its % stay on one line.
-    sentence.textContent = next.sentence.replaceAll(" %", "\u00a0%");
-    picture.setAttribute("aria-label", `${title}. ${next.sentence}`);
-    area.hidden = details.hidden = !next.plot;
+    sentence.textContent = content.sentence.replaceAll(" %", "\u00a0%");
+    picture.setAttribute("aria-label", `${title}. ${content.sentence}`);
+    area.hidden = details.hidden = !content.plot;
     draw();
     fillTable();
   }
@@ -88,3 +59,5 @@ export function createFigure(title) {
   }).observe(area);
   return { element, show };
 }
+
+/** @typedef {ReturnType<typeof createFigure>} Figure */

@@ -1,49 +1,78 @@
-/** A part of a view that asks the service for something, shows it, and fails by itself. */
+/** A section of the stats. It loads its own data and fails on its own. */
 
-import { ApiError } from "../../lib/api.js";
+import { asApiError } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
 import { createNotice } from "../notice.js";
 
-// These concern the whole view, which says them once.
-const EVERYWHERE = ["key", "offline", "limited"];
+/** @import { ApiError } from "../../lib/api.js" */
 
-/** Whether an error of one part is one of them all. */
-export function isEverywhere(error) {
-  return EVERYWHERE.includes(error.kind);
+/**
+ * @typedef {object} Selection which predictions are counted
+ * @property {{since?: string | null, until?: string | null, last?: string}} period parameters of the API
+ * @property {string} bucket
+ * @property {string} version empty for all model versions
+ */
+
+/**
+ * @typedef {object} Section
+ * @property {HTMLElement} element
+ * @property {(selection: Selection) => Promise<ApiError | null>} load returns the error of a failed load
+ * @property {() => void} stop gives up loading
+ */
+
+/**
+ * Whether an error concerns all sections, so that the view shows it once.
+ *
+ * @param {ApiError} error
+ */
+export function concernsAllSections(error) {
+  return ["key", "offline", "limited"].includes(error.kind);
 }
 
 /**
- * Make a part. `ask(query, signal)` returns what `show(answer, query)` puts into `children`. What is shown stays until
- * there is something newer. `load(query)` returns the error it failed with, if it did; `stop()` gives up.
+ * Make a section. What it shows stays until newer data is there.
+ *
+ * @template Data
+ * @param {string} title
+ * @param {object} options
+ * @param {(selection: Selection, signal: AbortSignal) => Promise<Data>} options.load
+ * @param {(data: Data) => void} options.show
+ * @param {Node[]} options.children
+ * @returns {Section}
  */
-export function createPart(title, { ask, show, children }) {
+export function createSection(title, { load: loadData, show, children }) {
   const notice = createNotice();
-  const waiting = el("p", { class: "quiet" }, "Loading …");
+  const placeholder = el("p", { class: "quiet" }, "Loading …");
   const content = el("div", { class: "content", hidden: true }, children);
-  const id = `part-${title.toLowerCase().replaceAll(/\W+/g, "-")}`;
+  const id = `stats-${title.toLowerCase().replaceAll(/\W+/g, "-")}`;
   const heading = el("h2", { id }, title);
-  const element = el("section", { class: "card part", "aria-labelledby": id }, heading, notice.element, waiting, content);
+  const element = el("section", { class: "card stats-section", "aria-labelledby": id }, heading, notice.element, placeholder, content);
+  /** @type {AbortController | null} */
   let running = null;
 
-  async function load(query) {
+  /**
+   * @param {Selection} selection
+   * @returns {Promise<ApiError | null>}
+   */
+  async function load(selection) {
     running?.abort();
     const mine = (running = new AbortController());
     element.setAttribute("aria-busy", "true");
     try {
-      const answer = await ask(query, mine.signal);
+      const data = await loadData(selection, mine.signal);
       if (mine !== running) return null;
       notice.clear();
-      waiting.hidden = true;
+      placeholder.hidden = true;
       content.hidden = false;
-      show(answer, query);
-    } catch (error) {
+      show(data);
+    } catch (caught) {
       if (mine !== running) return null;
-      if (!(error instanceof ApiError)) throw error;
-      waiting.textContent = "Not loaded.";
-      const keeps = content.hidden ? "" : "What stands below is from before.";
-      // What was not understood is not understood the second time either.
-      const retry = error.kind === "invalid" ? undefined : () => load(query);
-      if (!isEverywhere(error)) notice.show(error, { retry, keeps });
+      const error = asApiError(caught);
+      placeholder.textContent = "Not loaded.";
+      const keeps = content.hidden ? "" : "The values below are older.";
+      // An invalid request stays invalid.
+      const retry = error.kind === "invalid" ? undefined : () => load(selection);
+      if (!concernsAllSections(error)) notice.show(error, { retry, keeps });
       return error;
     } finally {
       if (mine === running) element.removeAttribute("aria-busy");

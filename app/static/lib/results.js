@@ -1,0 +1,47 @@
+/** Reads a result, and announces to every view that one has changed. */
+
+import { request } from "./api.js";
+
+/** @import { RequestOptions } from "./api.js" */
+/** @import { Result } from "./types.js" */
+
+/** @typedef {{id: number, result: Result | null}} ResultChange `result` is null when the prediction was deleted */
+
+const EVENT = "resultchange";
+
+/** The address of the list as it was last shown, for the way back to it. */
+export const lastResults = { address: "#/results" };
+
+/**
+ * Read one result, and the ETag of its state.
+ *
+ * @param {number} id
+ * @param {RequestOptions} [options]
+ * @returns {Promise<{result: Result, etag: string}>}
+ */
+export async function readResult(id, options) {
+  const { body, headers } = await request(`results/${id}`, options);
+  return { result: body, etag: headers.get("ETag") ?? "" };
+}
+
+/**
+ * Announce that a result has changed.
+ *
+ * @param {number} id
+ * @param {Result | null} result null when it was deleted
+ */
+export function announceResultChange(id, result) {
+  window.dispatchEvent(new CustomEvent(EVENT, { detail: { id, result } }));
+}
+
+/**
+ * Call a function whenever a result has changed. Returns a function that ends this.
+ *
+ * @param {(change: ResultChange) => void} onchange
+ * @returns {() => void}
+ */
+export function onResultChange(onchange) {
+  const listener = (/** @type {Event} */ event) => event instanceof CustomEvent && onchange(event.detail);
+  window.addEventListener(EVENT, listener);
+  return () => window.removeEventListener(EVENT, listener);
+}
