@@ -135,7 +135,9 @@ def test_calibration_is_that_of_what_was_drawn_at_random(numbers: Page, crowded:
     assert found["status"] == "ok"
 
     shown = part(numbers, "Calibration")
-    expect(shown).to_contain_text(f"Mean confidence {percent(found['mean_confidence'])}, accuracy {percent(found['accuracy'])}")
+    expect(shown).to_contain_text(
+        f"Mean confidence {percent(found['mean_confidence'])}, accuracy {percent(found['accuracy'])}"
+    )
     expect(shown).to_contain_text(f"all {found['labelled']} labelled drawings of the random sample")
     expect(shown).to_contain_text(f"calibration error is {found['expected_calibration_error']:.3f}")
     bins = table_of(figure(numbers, "Calibration", "Accuracy by confidence"))

@@ -1,4 +1,4 @@
-"""The results on the page as their reader has them, what other clients of the service do meanwhile, and lost answers."""
+"""The results on the page, requests of other clients, and responses that get lost."""
 
 import json
 import socket
