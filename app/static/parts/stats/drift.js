@@ -28,6 +28,16 @@ function signalOf(name) {
   return SIGNALS[name] ?? { name, unit: "" };
 }
 
+/**
+ * Write a number, without the sign of a rounded zero.
+ *
+ * @param {number} value
+ * @param {number} decimals
+ */
+function fixed(value, decimals) {
+  return value.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1");
+}
+
 /** @param {Window} window */
 function windowInWords({ count, since, until }) {
   const times = since && until ? ` (${utcDate(since, true)} to ${utcDate(until, true)} UTC)` : "";
@@ -61,7 +71,7 @@ function signalInWords({ name, window, reference, drifted, psi, psi_threshold: t
   /** @param {DriftSignal["window"]} value */
   const meanText = (value) => {
     if (typeof value !== "number") return "";
-    return name === "confidence" ? percent(value, 1) : `${value.toFixed(1)} ${signalOf(name).unit}`.trim();
+    return name === "confidence" ? percent(value, 1) : `${fixed(value, 1)} ${signalOf(name).unit}`.trim();
   };
   const means = name === "digits" ? "" : `Mean ${meanText(window)}, before ${meanText(reference)}. `;
   const index = `PSI ${psi.toFixed(2)}, threshold ${threshold.toFixed(2)}`;
@@ -79,7 +89,7 @@ function showSignal(figure, signal, limits) {
   const isDigits = name === "digits";
   const isShare = name === "confidence";
   const decimals = edges[edges.length - 1] - edges[0] < 10 ? 1 : 0;
-  const edgeText = (/** @type {number} */ edge) => (isShare ? percent(edge) : edge.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1"));
+  const edgeText = (/** @type {number} */ edge) => (isShare ? percent(edge) : fixed(edge, decimals));
   figure.show({
     plot: (size) => bars(size, {
       texts: isDigits ? DIGITS : edges.map(edgeText),
