@@ -1,6 +1,6 @@
 """Measure how smoothly the page's results scroll, with a thousand rows in Chromium.
 
-`python -m benchmarks.page_history`; see benchmarks/README.md.
+`python -m benchmarks.page_results`; see benchmarks/README.md.
 """
 
 import argparse
