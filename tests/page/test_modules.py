@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from app.main import app
 from tests.support.project_copy import PROJECT, cannot_run
 
 STATIC: Final = PROJECT / "app/static"
@@ -41,6 +42,17 @@ def test_types_are_right() -> None:
         cannot_run("the TypeScript compiler is missing; to run this test: apt install nodejs npm, then scripts/test")
     checked = node(str(COMPILER), "--project", "tests/page")
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_types_of_responses_have_the_names_of_the_api() -> None:
+    """Every property that the page reads is one that OpenAPI promises."""
+    schemas = app.openapi()["components"]["schemas"]
+    text = (STATIC / "lib/types.js").read_text()
+    types = re.findall(r"@typedef {object} (\w+)\n(.*?)\*/", text, flags=re.DOTALL)
+    assert len(types) > 20
+    for name, properties in types:
+        schema = schemas["Result" if name == "ResultDetails" else name]
+        assert set(re.findall(r"@property {.+} (\w+)", properties)) <= set(schema["properties"]), name
 
 
 def test_no_module_hides_from_the_type_check() -> None:

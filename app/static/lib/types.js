@@ -81,7 +81,7 @@
  */
 
 /**
- * @typedef {object} VersionNumbers
+ * @typedef {object} VersionStats
  * @property {number} count
  * @property {number | null} mean_confidence
  * @property {Accuracy} accuracy
@@ -105,7 +105,7 @@
  * @property {number} count
  * @property {number | null} mean_confidence
  * @property {Record<string, Confidence>} digits
- * @property {Record<string, VersionNumbers>} model_versions
+ * @property {Record<string, VersionStats>} model_versions
  * @property {Accuracy} accuracy
  * @property {Accuracy} accuracy_random
  * @property {string | null} since
@@ -117,7 +117,7 @@
  * @typedef {object} Bucket
  * @property {string} start
  * @property {number} count
- * @property {Record<string, VersionNumbers>} model_versions
+ * @property {Record<string, VersionStats>} model_versions
  */
 
 /**
@@ -190,7 +190,7 @@
  */
 
 /**
- * @typedef {object} ShadowNumbers
+ * @typedef {object} ShadowStats
  * @property {number} predictions
  * @property {number} agreement
  * @property {Accuracy} accuracy
@@ -208,7 +208,7 @@
  * @property {string | null} first_seen
  * @property {string | null} last_seen
  * @property {Accuracy} accuracy
- * @property {ShadowNumbers | null} shadow
+ * @property {ShadowStats | null} shadow
  */
 
 /**

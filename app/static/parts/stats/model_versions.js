@@ -6,9 +6,9 @@ import { counted, countOf, utcDate } from "../../lib/format.js";
 import { createSection } from "./section.js";
 import { intervalText, shareText } from "./table.js";
 
-/** @import { ModelVersion, ModelVersions, ShadowNumbers } from "../../lib/types.js" */
+/** @import { ModelVersion, ModelVersions, ShadowStats } from "../../lib/types.js" */
 
-/** @param {ShadowNumbers} shadow */
+/** @param {ShadowStats} shadow */
 function shadowInWords({ predictions, agreement, accuracy, accuracy_answered: live, p_value: p }) {
   const agreed = `As the shadow model it read ${countOf(predictions, "drawing")} and agreed with the live model on ${shareText(agreement)}.`;
   if (!accuracy.labelled) return `${agreed} None of them has a label yet.`;

@@ -8,14 +8,14 @@ import { lines, MAX_LINES } from "./plots.js";
 import { createSection } from "./section.js";
 import { accuracyCells, shareText } from "./table.js";
 
-/** @import { Bucket, Interval, Timeline, VersionNumbers } from "../../lib/types.js" */
+/** @import { Bucket, Interval, Timeline, VersionStats } from "../../lib/types.js" */
 /** @import { Figure } from "./figure.js" */
 /** @import { LineSeries } from "./plots.js" */
 
 /**
  * @typedef {object} Quantity what a figure shows of each version
- * @property {(numbers: VersionNumbers) => number | null} valueOf
- * @property {(numbers: VersionNumbers) => Interval | null} [intervalOf]
+ * @property {(numbers: VersionStats) => number | null} valueOf
+ * @property {(numbers: VersionStats) => Interval | null} [intervalOf]
  */
 
 const MAX_NAME_LENGTH = 14;
@@ -79,7 +79,7 @@ function lineInWords({ name, values }, times) {
  * @param {object} texts
  * @param {string} texts.nothing the sentence when there is no value
  * @param {string[]} texts.columns
- * @param {(numbers: VersionNumbers) => string[]} texts.cells
+ * @param {(numbers: VersionStats) => string[]} texts.cells
  */
 function showLines(figure, { bucket: step, buckets }, quantity, { nothing, columns, cells }) {
   const precise = step === "hour";

@@ -9,7 +9,7 @@ import { bars } from "./plots.js";
 import { createSection } from "./section.js";
 import { accuracyCells, createTable, intervalText, shareText } from "./table.js";
 
-/** @import { Accuracy, Stats, VersionNumbers } from "../../lib/types.js" */
+/** @import { Accuracy, Stats, VersionStats } from "../../lib/types.js" */
 /** @import { Figure } from "./figure.js" */
 
 /**
@@ -104,7 +104,7 @@ function showConfidence(figure, { count, confidence_histogram: bins }) {
   });
 }
 
-/** @param {[string, VersionNumbers][]} versions */
+/** @param {[string, VersionStats][]} versions */
 function versionTable(versions) {
   const columns = ["Model version", "Drawings", "Mean confidence", "Labelled", "Accuracy", "95 % interval"];
   const rows = versions.map(([name, { count, mean_confidence: mean, accuracy }]) => [
