@@ -56,7 +56,7 @@ class _Lanes:
             # One writer: SQLite lets one write at a time anyway, and its lock is given to whoever asks
             # at the right moment. The queue gives it to whoever came first.
             write = sqlite_engine(url, file, "second writer" if beside_service else "writer")
-            self.writer = Writer(write, SessionLocal, threads=1, before_commit=file.before_commit)
+            self.writer = Writer(write, SessionLocal, threads=1, before_commit=file.refuse_lost)
             self._end_turn = file.checkpoints.end_turn
             self.refuse_lossy_commits = lambda _connection: None  # How SQLite commits is for this process alone to say.
             self.reader = Reader(

@@ -108,9 +108,9 @@ def test_nothing_acknowledged_is_lost_at_whichever_step_the_power_fails(
 def test_a_weaker_setting_would_lose_rows(
     disk: Disk, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in engine._WRITER_PRAGMAS)
-    assert weaker != engine._WRITER_PRAGMAS
-    monkeypatch.setattr(engine, "_WRITER_PRAGMAS", weaker)
+    weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in engine.WRITER_PRAGMAS)
+    assert weaker != engine.WRITER_PRAGMAS
+    monkeypatch.setattr(engine, "WRITER_PRAGMAS", weaker)
     found = outcome(disk, sqlite_url, tmp_path, monkeypatch)
     assert found.lost > 0
     assert found.damaged == 0

@@ -90,14 +90,9 @@ def delete_the_log(database: Path) -> None:
     database.with_name("pixelwise.db-wal").unlink()
 
 
-def empty_the_log(database: Path) -> None:
-    os.truncate(database.with_name("pixelwise.db-wal"), 0)
-
-
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (empty_the_log, "was emptied, and the rows in it are lost; restart the service"),
         (overwrite_with_something_else, "put a backup back"),
         (corrupt_every_page_but_the_first, "put a backup back"),
         (delete_the_log, "moved, deleted or replaced; restart the service"),
@@ -131,25 +126,6 @@ def test_rows_whose_log_was_deleted_are_in_the_file_after_a_stop(sqlite_url: str
             wait_until(lambda: len(load.refused) > 50, "the service refuses")
         service.stop()
     assert missing(load.acknowledged, sqlite_url) == []
-    with serving(sqlite_url, tmp_path) as service:
-        wait_until_ready(service)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_log_that_was_emptied_costs_no_row_but_its_own(sqlite_url: str, tmp_path: Path, workers: int) -> None:
-    with serving(sqlite_url, tmp_path) as service:
-        with Load(service.port, 8, seed=0) as before:
-            before.wait_for(100)
-        # Every row is in the file afterwards.
-        service.stop()
-    with serving(sqlite_url, tmp_path, workers=workers) as service:
-        with Load(service.port, 8, seed=1) as load:
-            load.wait_for(50)
-            empty_the_log(tmp_path / "pixelwise.db")
-            wait_until(lambda: len(load.refused) > 50, "the service refuses")
-        service.stop()
-    assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
-    assert missing(before.acknowledged, sqlite_url) == []
     with serving(sqlite_url, tmp_path) as service:
         wait_until_ready(service)
 

@@ -135,7 +135,7 @@ def _take_turns(engine: Engine, file: SqliteFile) -> None:
     @event.listens_for(engine, "checkout")
     def take_turn(connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
         try:
-            mine = next(transactions) % _TURN_EVERY == 0 and file.may_move_log() and checkpoints.take_turn()
+            mine = next(transactions) % _TURN_EVERY == 0 and checkpoints.take_turn()
         except OSError as error:
             raise DatabaseUnavailable(f"cannot open {error.filename}: {error.strerror}") from error
         if mine != record.info.get("checkpoints", False):
@@ -151,7 +151,7 @@ def _take_turns(engine: Engine, file: SqliteFile) -> None:
     @event.listens_for(engine, "close")
     def empty_log(connection: sqlite3.Connection, _record: object) -> None:
         with suppress(OSError, sqlite3.Error, DatabaseUnavailable):
-            if file.may_move_log() and checkpoints.take_turn(BUSY_TIMEOUT_S):
+            if checkpoints.take_turn(BUSY_TIMEOUT_S):
                 # Whoever is reading something old keeps the log from being emptied, and may go on for an hour.
                 connection.execute(f"PRAGMA busy_timeout={_EMPTY_WITHIN_MS}")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

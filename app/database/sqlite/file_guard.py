@@ -1,6 +1,5 @@
-"""The SQLite file that was opened: that it or its log is lost, emptied or damaged is noticed before the next commit."""
+"""The SQLite file that was opened: that it or its log is lost, or it is damaged is noticed before the next commit."""
 
-import os
 import sqlite3
 import time
 from contextlib import closing
@@ -17,9 +16,6 @@ LOOK_EVERY_S: Final = 1.0
 # A time stamp is at most as coarse as this: the clock ticks a hundred times a second or more, some file systems
 # keep whole seconds, and FAT two.
 _SETTLED_NS: Final = 3_000_000_000
-
-# How every log begins, whichever the order of bytes in its checksums: https://sqlite.org/fileformat2.html#walformat
-_LOG_BEGINS: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
 
 # The device and the number of a file; those of a folder, and when a name in it last came or went.
@@ -52,7 +48,6 @@ class SqliteFile:
         self._log: _Identity | None = None
         self._entries: _Entries | None = None
         self._damage: str | None = None
-        self._log_began = self._emptied = False
         self._look_again_at = 0.0
         try:
             self._opened = _identity(path)
@@ -73,8 +68,6 @@ class SqliteFile:
                 if opened is not None and not _is(path, opened):
                     raise self._lost(path)
             self._entries = entries
-        if self._emptied:
-            raise self._log_lost()
         if self._damage is not None:
             raise damaged(self._damage)
         if time.monotonic() >= self._look_again_at:
@@ -99,38 +92,12 @@ class SqliteFile:
 
     def _look(self) -> None:
         """Read where the tables are, as somebody who opens the file now, past every cache."""
-        self.may_move_log()
         try:
             with closing(self._connected()) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.Error as error:
             self.note_damage(error)
             raise damaged(str(error)) if self._damage else DatabaseUnavailable(str(error)) from error
-
-    def may_move_log(self) -> bool:
-        """Return whether the log is as SQLite believes; raise DatabaseUnavailable when somebody emptied it in place.
-
-        SQLite goes on behind what it believes to be there, and would move the gap's zeros into the file. A log that
-        begins with zeros from the start was left so by a power cut, and SQLite begins it anew.
-        """
-        try:
-            log = os.open(self._log_path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return not self._log_began
-        try:
-            begin = os.pread(log, 4, 0)
-        finally:
-            os.close(log)
-        if begin in _LOG_BEGINS:
-            self._log_began = True
-        elif begin and self._log_began:
-            self._emptied = True
-            # What is behind the gap nobody can read. Without it SQLite finds nothing that it could move, and the file
-            # stays as sound as it is.
-            os.truncate(self._log_path, 0)
-            raise self._log_lost()
-        # Whether it was another process that moved everything, or somebody emptied it, shows with the next row.
-        return bool(begin) or not self._log_began
 
     def _lost(self, path: Path) -> DatabaseUnavailable:
         remedy = "restart the service"
@@ -139,19 +106,10 @@ class SqliteFile:
             remedy = f"put it or a backup back, then {remedy}"
         return DatabaseUnavailable(f"{path} was moved, deleted or replaced; {remedy}")
 
-    def _log_lost(self) -> DatabaseUnavailable:
-        return DatabaseUnavailable(f"{self._log_path} was emptied, and the rows in it are lost; restart the service")
-
     def note_damage(self, error: BaseException) -> None:
         """Remember it if the error says that the content is no sound database: nothing is added to such a one."""
         if is_damage(error):
             self._damage = str(error)
-
-    def before_commit(self) -> None:
-        """Do the same in a transaction, in which there is a log."""
-        if not self._log_began:
-            self.may_move_log()
-        self.refuse_lost()
 
     def expect_log(self) -> None:
         """Expect the log that a connection has just opened until it is closed; raise DatabaseUnavailable without it."""
@@ -162,7 +120,7 @@ class SqliteFile:
 
     def forget_log(self) -> None:
         """Expect another log: the last connection that is closed takes it away."""
-        self._log, self._log_began = None, False
+        self._log = None
 
     def connect(self) -> sqlite3.Connection:
         """Connect to the file. It is never created here: an empty one would hide that the data is gone."""
