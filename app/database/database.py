@@ -20,7 +20,7 @@ from app.database.limits import ANSWER_WITHIN_S, SCAN_WITHIN_S, SCANNERS
 from app.database.reader import Reader
 from app.database.schema_version import schema_problem
 from app.database.sqlite.engine import READERS, sqlite_engine
-from app.database.sqlite.file_guard import SqliteFile
+from app.database.sqlite.file_guard import FileGuard
 from app.database.url import checked_url
 from app.database.writer import Work, Writer
 
@@ -52,17 +52,17 @@ class _Lanes:
 
     def __init__(self, url: URL, *, beside_service: bool) -> None:
         if url.get_backend_name() == "sqlite":
-            file = SqliteFile(Path(url.database or "").absolute())
+            guard = FileGuard(Path(url.database or "").absolute())
             # One writer: SQLite lets one write at a time anyway, and its lock is given to whoever asks
             # at the right moment. The queue gives it to whoever came first.
-            write = sqlite_engine(url, file, "second writer" if beside_service else "writer")
-            self.writer = Writer(write, SessionLocal, threads=1, before_commit=file.refuse_lost)
-            self._end_turn = file.checkpoints.end_turn
+            write = sqlite_engine(url, guard, "second writer" if beside_service else "writer")
+            self.writer = Writer(write, SessionLocal, threads=1, before_commit=guard.check_still_there)
+            self._end_turn = guard.checkpoint_lock.release
             self.refuse_lossy_commits = lambda _connection: None  # How SQLite commits is for this process alone to say.
             self.reader = Reader(
-                sqlite_engine(url, file, "reader"), SessionLocal, threads=READERS, within_s=ANSWER_WITHIN_S
+                sqlite_engine(url, guard, "reader"), SessionLocal, threads=READERS, within_s=ANSWER_WITHIN_S
             )
-            scan = sqlite_engine(url, file, "reader")
+            scan = sqlite_engine(url, guard, "reader")
         else:
             # Here, since a service on SQLite need not load the driver.
             from app.database.postgres.engine import (

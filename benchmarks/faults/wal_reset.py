@@ -27,7 +27,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import make_url
 
 from app.database.sqlite.engine import sqlite_engine
-from app.database.sqlite.file_guard import SqliteFile
+from app.database.sqlite.file_guard import FileGuard
 from benchmarks.report import table
 
 MEMORY = Path("/dev/shm")
@@ -41,7 +41,7 @@ Job = Callable[..., None]
 
 def write(database: Path, role: Literal["writer", "second writer"], commits: Any) -> None:
     """Commit one small row after another; return the connection to the pool each time, as the service does."""
-    engine = sqlite_engine(make_url(f"sqlite:///{database}"), SqliteFile(database), role)
+    engine = sqlite_engine(make_url(f"sqlite:///{database}"), FileGuard(database), role)
     while True:
         connection = engine.raw_connection()
         with suppress(sqlite3.OperationalError):
@@ -64,7 +64,7 @@ def write_alone(database: Path, commits: Any) -> None:
 
 def read(database: Path, reads: Any) -> None:
     """Read repeatedly."""
-    engine = sqlite_engine(make_url(f"sqlite:///{database}"), SqliteFile(database), "reader")
+    engine = sqlite_engine(make_url(f"sqlite:///{database}"), FileGuard(database), "reader")
     while True:
         with closing(engine.raw_connection()) as connection:
             connection.execute("BEGIN")

@@ -33,8 +33,8 @@ def disk() -> Iterator[Disk]:
 def steps_of_a_service(disk: Disk, database_url: str, patch: pytest.MonkeyPatch) -> list[Step]:
     """Open, let some clients write at once, close; every step, with the words in the order they were acknowledged."""
 
-    def connect(file: file_guard.SqliteFile) -> Connection:
-        file.refuse_lost()
+    def connect(file: file_guard.FileGuard) -> Connection:
+        file.check_still_there()
         return Connection(f"{file.path.as_uri()}?mode=rw")
 
     async def client(database: Database, number: int) -> None:
@@ -50,11 +50,11 @@ def steps_of_a_service(disk: Disk, database_url: str, patch: pytest.MonkeyPatch)
     async def all_clients(database: Database) -> None:
         await asyncio.gather(*(client(database, number) for number in range(CLIENTS)))
 
-    patch.setattr(file_guard.SqliteFile, "connect", connect)
+    patch.setattr(file_guard.FileGuard, "connect", connect)
     # So often that every kind of step comes many times.
-    patch.setattr(engine, "_CHECKPOINTS", "wal_autocheckpoint=10")
+    patch.setattr(engine, "AUTOCHECKPOINT", "wal_autocheckpoint=10")
     # A look takes Python's own SQLite, which knows nothing of apsw's locks in this process and would take the log away.
-    patch.setattr(file_guard, "LOOK_EVERY_S", 3600.0)
+    patch.setattr(file_guard, "PROBE_INTERVAL_S", 3600.0)
     database = Database(database_url)
     asyncio.run(all_clients(database))
     database.close()

@@ -1,7 +1,7 @@
-"""Whose turn it is to move SQLite's log into the file: one process's alone, however many use the database.
+"""A lock that lets one process at a time checkpoint the WAL.
 
-Before SQLite 3.51.3 two that do it one right after the other can corrupt the file: when the first has moved everything
-and the second finds nothing left to do while a third begins the log anew, see
+Before SQLite 3.51.3, two processes that checkpoint one right after the other can corrupt the file: the first moves the
+whole WAL, the second finds nothing to move, and a third restarts the WAL meanwhile. See
 https://sqlite.org/wal.html#the_wal_reset_bug
 """
 
@@ -11,36 +11,31 @@ import time
 from pathlib import Path
 from typing import Final
 
-_TRY_EVERY_S: Final = 0.01
+_POLL_INTERVAL_S: Final = 0.01
 
 
-class Checkpoints:
-    """A turn that one process has, from before its transaction until after it.
+class CheckpointLock:
+    """A file lock that a process holds from before its transaction until after it.
 
-    So whoever moves the log has just added to it, and nobody else has moved that yet: there always is something left to
-    do. The turn ends with the process, however that ends, and whoever writes next takes it.
+    The holder has just added to the WAL, so its checkpoint always finds something to move.
     """
 
     def __init__(self, database: Path) -> None:
-        """Take the path of the database.
-
-        What is locked is its folder. A lock file could be deleted, and closing the database itself, which is how a
-        lock ends, would take away the locks that SQLite has on it.
-        """
+        # The folder is locked. A lock file could be deleted, and closing the database file would drop SQLite's locks.
         self._path = database.resolve().parent
         self._folder: int | None = None
 
-    def take_turn(self, patience_s: float = 0.0) -> bool:
-        """Return whether it is this process's turn, after waiting so long at most; raise OSError without a folder."""
-        deadline = time.monotonic() + patience_s
+    def acquire(self, timeout_s: float = 0.0) -> bool:
+        """Return whether this process holds the lock; raise OSError if the folder is gone."""
+        deadline = time.monotonic() + timeout_s
         while not self._locked():
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_TRY_EVERY_S)
+            time.sleep(_POLL_INTERVAL_S)
         return True
 
-    def end_turn(self) -> None:
-        """Let others have the turn, if it was this process's."""
+    def release(self) -> None:
+        """Release the lock if this process holds it."""
         if self._folder is not None:
             os.close(self._folder)
             self._folder = None

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
-from app.database.sqlite.checkpoint_lock import Checkpoints
+from app.database.sqlite.checkpoint_lock import CheckpointLock
 from app.progress import Progress
 
 # 8 MiB of pages of 4 KiB: a step so short that progress is seen.
@@ -82,10 +82,10 @@ def used_by_nobody(database: Path) -> Iterator[None]:
 
     Raises CopyError when one has it open or is restoring it.
     """
-    turn = Checkpoints(database)
+    lock = CheckpointLock(database)
     with ExitStack() as locks:
-        locks.callback(turn.end_turn)
-        if not (turn.take_turn() and _has_locked(database, locks)):
+        locks.callback(lock.release)
+        if not (lock.acquire() and _has_locked(database, locks)):
             raise CopyError(f"{database} is in use; stop the service and whatever else reads it, or restores it")
         yield
 

@@ -1,4 +1,4 @@
-"""SQLite: how PixelWise connects to its file, commits, and moves the log into it."""
+"""The SQLite engines: connections, transactions, commits and checkpoints."""
 
 import sqlite3
 import time
@@ -11,48 +11,47 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database.errors import OUTCOME_UNKNOWN, DatabaseUnavailable, sqlite_code
 from app.database.limits import BUSY_TIMEOUT_S
-from app.database.sqlite.file_guard import SqliteFile
+from app.database.sqlite.checkpoint_lock import CheckpointLock
+from app.database.sqlite.file_guard import FileGuard
 
-# A reader waits for the disk and for Python's interpreter lock; more threads than this gain nothing.
+# Readers wait for the disk and the interpreter lock; more threads gain nothing.
 READERS: Final = 8
 
-_TRY_EVERY_S: Final = 0.01
+_POLL_INTERVAL_S: Final = 0.01
 
-# FULL syncs the log at every commit: with NORMAL the rows since the last checkpoint are lost when the
-# power fails. The size limit gives the disk back after a burst. What is deleted is overwritten, for it may be personal.
+# With synchronous=NORMAL a power cut loses the rows since the last checkpoint. The size limit, in bytes, shrinks the
+# WAL after a burst. secure_delete overwrites deleted rows, which may be personal.
 WRITER_PRAGMAS: Final = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "journal_size_limit=67108864",
     "secure_delete=ON",
 )
-# Readers change nothing: a start that is refused leaves the file and its journal as they were.
+# A reader must not change the file or its journal mode.
 READER_PRAGMAS: Final = ("query_only=ON",)
 
-# Nobody moves the log into the file but the writer whose turn it is; see `app.database.sqlite.checkpoint_lock`.
-_NO_CHECKPOINTS: Final = "wal_autocheckpoint=0"
-# A checkpoint every so many pages of 4 KiB, which is SQLite's own default.
-_CHECKPOINTS: Final = "wal_autocheckpoint=1000"
-# Who has the turn costs three calls of the system, during which other threads take the interpreter, so not every
-# transaction asks. The log grows a little longer by it.
-_TURN_EVERY: Final = 8
-# One worker does it after the other, in what is left of the time for a stop.
-_EMPTY_WITHIN_MS: Final = 100
+# Only the writer that holds the checkpoint lock checkpoints.
+NO_AUTOCHECKPOINT: Final = "wal_autocheckpoint=0"
+# In pages of 4 KiB; SQLite's default.
+AUTOCHECKPOINT: Final = "wal_autocheckpoint=1000"
+# The lock takes three system calls, so only every eighth transaction tries it. The WAL gets slightly longer.
+_LOCK_INTERVAL: Final = 8
+# Several workers do this one after the other while the service stops.
+_LAST_CHECKPOINT_TIMEOUT_MS: Final = 100
 
 
-def sqlite_engine(url: URL, file: SqliteFile, role: Literal["writer", "second writer", "reader"]) -> Engine:
-    """Make the engine of the one writer, that of a script that writes beside it, or that of readers."""
+def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second writer", "reader"]) -> Engine:
+    """Make an engine for the writer, for a script that writes beside the service, or for readers."""
     write = role != "reader"
     engine = create_engine(
         url,
-        creator=file.connect,
+        creator=guard.connect,
         pool_size=1 if write else READERS,
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
     )
-    pragmas = (*(WRITER_PRAGMAS if write else READER_PRAGMAS), _NO_CHECKPOINTS)
-    # A deferred transaction that reads and then writes fails at once when another wrote in between,
-    # whatever the timeout; IMMEDIATE waits for its turn instead.
+    pragmas = (*(WRITER_PRAGMAS if write else READER_PRAGMAS), NO_AUTOCHECKPOINT)
+    # A deferred transaction that reads before it writes fails at once if another process wrote in between.
     begin = "BEGIN IMMEDIATE" if write else "BEGIN"
 
     @event.listens_for(engine, "connect")
@@ -62,14 +61,13 @@ def sqlite_engine(url: URL, file: SqliteFile, role: Literal["writer", "second wr
 
     @event.listens_for(engine, "handle_error")
     def note_damage(context: ExceptionContext) -> None:
-        file.note_damage(context.original_exception)
+        guard.note_damage(context.original_exception)
 
-    # A script that writes beside the service leaves the checkpoints to it. This comes first, because the log is looked
-    # at once more before it is forgotten.
+    # A script beside the service leaves the checkpoints to it.
     if role == "writer":
-        _take_turns(engine, file)
+        _checkpoint_under_lock(engine, guard.checkpoint_lock)
     if write:
-        _keep_log(engine, file)
+        _use_wal(engine, guard)
         setattr(engine.dialect, "do_commit", _commit)  # noqa: B010
 
     # SQLAlchemy leaves the BEGIN to the driver, which leaves it to us. Said to the driver directly, because the usual
@@ -79,26 +77,25 @@ def sqlite_engine(url: URL, file: SqliteFile, role: Literal["writer", "second wr
     return engine
 
 
-def _keep_log(engine: Engine, file: SqliteFile) -> None:
-    """Let the engine's connection turn the log on, and the last one that closes take it away."""
+def _use_wal(engine: Engine, guard: FileGuard) -> None:
+    """Turn WAL mode on for the engine's connection, and guard the WAL while it is open."""
 
     @event.listens_for(engine, "connect")
-    def turn_log_on(connection: sqlite3.Connection, _record: object) -> None:
-        _turn_log_on(connection)
-        # SQLite opens the log when it first reads.
+    def turn_wal_on(connection: sqlite3.Connection, _record: object) -> None:
+        _turn_wal_on(connection)
+        # SQLite opens the WAL at the first read.
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        file.expect_log()
+        guard.expect_wal()
 
     @event.listens_for(engine, "close")
-    def forget_log(_connection: object, _record: object) -> None:
-        file.forget_log()
+    def forget_wal(_connection: object, _record: object) -> None:
+        guard.forget_wal()
 
 
-def _turn_log_on(connection: sqlite3.Connection) -> None:
-    """Let the file have a write-ahead log, for good; raise sqlite3.OperationalError when others keep it to themselves.
+def _turn_wal_on(connection: sqlite3.Connection) -> None:
+    """Set the file's journal mode to WAL; raise sqlite3.OperationalError if it stays locked.
 
-    Of two processes that do this at once SQLite refuses one without waiting, whatever the timeout, since each could
-    be waiting for the other. A little later it finds that nothing is left to do.
+    If two processes do this at once, SQLite refuses one without waiting for the busy timeout, to avoid a deadlock.
     """
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
@@ -108,11 +105,11 @@ def _turn_log_on(connection: sqlite3.Connection) -> None:
         except sqlite3.OperationalError as error:
             if sqlite_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
-        time.sleep(_TRY_EVERY_S)
+        time.sleep(_POLL_INTERVAL_S)
 
 
 class _CommitUnknown(sqlite3.OperationalError):
-    """What a commit ends with whose row may be found in the log after a crash; `app.database.errors` knows the code."""
+    """A commit whose sync failed: the row may or may not be found after a crash."""
 
     sqlstate = OUTCOME_UNKNOWN
 
@@ -121,37 +118,36 @@ def _commit(connection: sqlite3.Connection) -> None:
     try:
         connection.commit()
     except sqlite3.OperationalError as error:
-        # All of it was written, and the disk did not say that it has it.
+        # The WAL was written completely, but the disk did not confirm it.
         if error.sqlite_errorcode == sqlite3.SQLITE_IOERR_FSYNC:
             raise _CommitUnknown(str(error)) from error
         raise
 
 
-def _take_turns(engine: Engine, file: SqliteFile) -> None:
-    """Let the engine's connection move the log into the file while that is this process's turn."""
-
-    checkpoints, transactions = file.checkpoints, count()
+def _checkpoint_under_lock(engine: Engine, lock: CheckpointLock) -> None:
+    """Let the engine's connection checkpoint only while this process holds the lock."""
+    transactions = count()
 
     @event.listens_for(engine, "checkout")
-    def take_turn(connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    def acquire(connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
         try:
-            mine = next(transactions) % _TURN_EVERY == 0 and checkpoints.take_turn()
+            held = next(transactions) % _LOCK_INTERVAL == 0 and lock.acquire()
         except OSError as error:
             raise DatabaseUnavailable(f"cannot open {error.filename}: {error.strerror}") from error
-        if mine != record.info.get("checkpoints", False):
-            connection.execute(f"PRAGMA {_CHECKPOINTS if mine else _NO_CHECKPOINTS}")
-            record.info["checkpoints"] = mine
+        if held != record.info.get("checkpoints", False):
+            connection.execute(f"PRAGMA {AUTOCHECKPOINT if held else NO_AUTOCHECKPOINT}")
+            record.info["checkpoints"] = held
 
     @event.listens_for(engine, "checkin")
-    def end_turn(_connection: object, _record: object) -> None:
-        checkpoints.end_turn()
+    def release(_connection: object, _record: object) -> None:
+        lock.release()
 
-    # The log of a file that was moved or replaced is left by SQLite where it is, and at the next start it would be
-    # played into the file that has taken the place, which destroys that. So no rows stay in it.
+    # SQLite leaves the WAL of a moved file behind, and the next start would replay it into the file that has taken its
+    # place. So no rows stay in it.
     @event.listens_for(engine, "close")
-    def empty_log(connection: sqlite3.Connection, _record: object) -> None:
-        with suppress(OSError, sqlite3.Error, DatabaseUnavailable):
-            if checkpoints.take_turn(BUSY_TIMEOUT_S):
-                # Whoever is reading something old keeps the log from being emptied, and may go on for an hour.
-                connection.execute(f"PRAGMA busy_timeout={_EMPTY_WITHIN_MS}")
+    def empty_wal(connection: sqlite3.Connection, _record: object) -> None:
+        with suppress(OSError, sqlite3.Error):
+            if lock.acquire(BUSY_TIMEOUT_S):
+                # A long read keeps the WAL from being emptied.
+                connection.execute(f"PRAGMA busy_timeout={_LAST_CHECKPOINT_TIMEOUT_MS}")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from app.database import Database
-from app.database.sqlite.checkpoint_lock import Checkpoints
+from app.database.sqlite.checkpoint_lock import CheckpointLock
 from tests.support.predictions import a_prediction
 from tests.support.project_copy import PROJECT, environment
 from tests.support.service import execute, rows
@@ -22,21 +22,21 @@ CALL = re.compile(r"^(\d+) +(?:(flock|close|pwrite64)\(\d+<([^>]+)>|<\.\.\. floc
 HAS_THE_TURN = """
 import sys, time
 from pathlib import Path
-from app.database.sqlite.checkpoint_lock import Checkpoints
-print(Checkpoints(Path(sys.argv[1])).take_turn(), flush=True)
+from app.database.sqlite.checkpoint_lock import CheckpointLock
+print(CheckpointLock(Path(sys.argv[1])).acquire(), flush=True)
 time.sleep(60)
 """
 
 
 def test_one_has_the_turn_until_it_ends_it(tmp_path: Path) -> None:
-    first, second = (Checkpoints(tmp_path / "pixelwise.db") for _ in range(2))
-    assert first.take_turn()
-    assert first.take_turn()
-    assert not second.take_turn()
-    first.end_turn()
-    assert second.take_turn()
-    assert not first.take_turn(patience_s=0.05)
-    second.end_turn()
+    first, second = (CheckpointLock(tmp_path / "pixelwise.db") for _ in range(2))
+    assert first.acquire()
+    assert first.acquire()
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
+    assert not first.acquire(timeout_s=0.05)
+    second.release()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -44,10 +44,10 @@ def test_turn_is_that_of_the_file_a_link_leads_to(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "pixelwise.db").touch()
     (tmp_path / "pixelwise.db").symlink_to(tmp_path / "data" / "pixelwise.db")
-    by_link, by_name = Checkpoints(tmp_path / "pixelwise.db"), Checkpoints(tmp_path / "data" / "pixelwise.db")
-    assert by_link.take_turn()
-    assert not by_name.take_turn()
-    by_link.end_turn()
+    by_link, by_name = CheckpointLock(tmp_path / "pixelwise.db"), CheckpointLock(tmp_path / "data" / "pixelwise.db")
+    assert by_link.acquire()
+    assert not by_name.acquire()
+    by_link.release()
 
 
 def test_turn_ends_with_the_process_that_is_killed(tmp_path: Path) -> None:
@@ -59,11 +59,11 @@ def test_turn_ends_with_the_process_that_is_killed(tmp_path: Path) -> None:
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"True\n"
-        mine = Checkpoints(database)
-        assert not mine.take_turn()
+        mine = CheckpointLock(database)
+        assert not mine.acquire()
         other.kill()
-    assert mine.take_turn()
-    mine.end_turn()
+    assert mine.acquire()
+    mine.release()
 
 
 def test_log_does_not_grow_while_the_other_process_is_idle(sqlite_url: str, tmp_path: Path) -> None:
