@@ -12,8 +12,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.database.errors import DatabaseBusy, translated_errors
-from app.database.pending_jobs import Job, Waiting, have_ended
-from app.database.writer import MAX_WAITING, Work
+from app.database.limits import QUEUE_SIZE
+from app.database.pending_jobs import Job, PendingJobs, join_all
+from app.database.writer import Work
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ _END: Final = object()
 
 
 class Reader:
-    """Some threads and their connections, and how many callers wait for one."""
+    """Threads with their connections, and a queue of callers."""
 
     def __init__(
         self,
@@ -29,39 +30,39 @@ class Reader:
         sessions: sessionmaker[Any],
         *,
         threads: int,
-        within_s: float,
-        patience: int = MAX_WAITING,
+        timeout_s: float,
+        queue_size: int = QUEUE_SIZE,
     ) -> None:
-        """Take the engine, what makes sessions, how many work at once, how long one may wait for them, and how many."""
+        """Start the threads."""
         self.engine = engine
         self._sessions = sessions
         self._streams = asyncio.Semaphore(threads)
-        self._waiting = Waiting(at_most=patience, within_s=within_s)
+        self._pending = PendingJobs(queue_size=queue_size, timeout_s=timeout_s)
         self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
-        # Daemons: those of an executor keep the process from ending while a server hangs.
+        # Daemon threads do not keep the process alive while a server hangs, as those of an executor would.
         self._threads = [threading.Thread(target=self._serve, name="read", daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
     async def run(self, work: Work[T]) -> T:
         """Run the work and return its result; raise its exception, or a DatabaseError."""
-        self._waiting.refuse_more()
+        self._pending.check_space()
         return await self._enter(partial(self._read, work)).future
 
     def _enter(self, call: Callable[[], T]) -> Job[T]:
-        job = self._waiting.add(call)
+        job = self._pending.add(call)
         self._queue.put(job)
         return job
 
     def _serve(self) -> None:
         while (job := self._queue.get()) is not None:
-            if not job.withdrawn:
+            if not job.expired:
                 try:
                     job.result = job.work()
-                except BaseException as error:  # noqa: BLE001  # It is the caller's to handle; this thread serves on.
+                except BaseException as error:  # noqa: BLE001  # The caller handles it.
                     job.error = error
-            self._waiting.finish([job])
-            # An idle thread keeps neither what was read nor the state of the database it was read from.
+            self._pending.finish([job])
+            # Otherwise an idle thread would keep the result in memory.
             del job
 
     def _read(self, work: Work[T]) -> T:
@@ -70,17 +71,17 @@ class Reader:
 
     @contextmanager
     def snapshot(self) -> Iterator[Session]:
-        """Give a session that sees one state of the database for as long as it lasts."""
+        """Give a session that sees one state of the database until the block ends."""
         with translated_errors(), self._sessions(bind=self.engine) as session:
             yield session
 
     async def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncIterator[T]:
-        """Run the work, which yields, piece by piece; all pieces come from one state of the database.
+        """Run a generator step by step; all its pieces come from one state of the database.
 
-        Raises DatabaseBusy at once when as many streams as there are threads are under way.
+        Raises DatabaseBusy at once if every thread has a stream.
         """
         if self._streams.locked():
-            raise DatabaseBusy("other exports are under way")
+            raise DatabaseBusy("other exports are running")
         async with self._streams:
             pieces = self._pieces(work)
             abandoned = threading.Event()
@@ -92,13 +93,13 @@ class Reader:
                         break
                     yield piece
             finally:
-                # Whoever hung up must not keep a state of the database alive. The thread may be at work still.
+                # The caller may have hung up while a thread is still working. Its snapshot must be closed.
                 if step is not None:
                     await asyncio.wait([step.future])
                 abandoned.set()
                 closing = self._enter(partial(_close, pieces))
-                if step is not None and step.withdrawn:
-                    # Nobody knows when a thread will come to it.
+                if step is not None and step.expired:
+                    # The database hangs, so do not wait for a thread.
                     closing.future.cancel()
                 else:
                     await closing.future
@@ -108,10 +109,10 @@ class Reader:
             yield from work(session)
 
     def close(self, deadline: float) -> bool:
-        """Finish what was begun; return whether that was done by then (`time.monotonic()`)."""
+        """Finish the queue and stop the threads; return whether they ended by the deadline (`time.monotonic()`)."""
         for _ in self._threads:
             self._queue.put(None)
-        return have_ended(self._threads, deadline)
+        return join_all(self._threads, deadline)
 
 
 def _next(pieces: Generator[Any, None, None], abandoned: threading.Event) -> Any:
@@ -122,6 +123,6 @@ def _next(pieces: Generator[Any, None, None], abandoned: threading.Event) -> Any
 
 
 def _close(pieces: Generator[Any, None, None]) -> None:
-    # A thread that is at work on them, while the database hangs, closes them itself when it comes back.
+    # ValueError: another thread is running the generator and closes it itself.
     with suppress(ValueError):
         pieces.close()

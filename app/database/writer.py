@@ -1,6 +1,5 @@
-"""Group commit: writes that wait together share one transaction and one sync, each through a session of its own."""
+"""Group commit: writes that wait together share one transaction and one sync, each in its own session."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,61 +11,64 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.database.errors import DatabaseError, DatabaseUnavailable, translated_errors
-from app.database.limits import ANSWER_WITHIN_S
-from app.database.pending_jobs import Job, Waiting, claim_all, have_ended
+from app.database.limits import QUEUE_SIZE
+from app.database.pending_jobs import Job, PendingJobs, claim_all, join_all
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
 
-# A write takes less than a millisecond, so the last of a thousand waits about a second. Whoever comes
-# later is told at once to come back, which is better than an answer after the client has given up.
-MAX_WAITING: Final = 1000
-
-# A transaction of this many writes takes some ten milliseconds, which is how long another process, such as a person's
-# `sqlite3`, may have to wait for the lock.
-MAX_TOGETHER: Final = 64
+# A transaction of 64 writes takes some ten milliseconds, and other processes wait that long for the lock.
+COMMIT_BATCH_SIZE: Final = 64
 
 
 class Writer:
     """Threads that run works in transactions.
 
-    Whoever arrives while a transaction is being committed waits, and all who wait are written in the next one. So the
-    cost of a commit, most of which is the disk, is shared by as many as there are, and a single caller waits for none.
+    Works that arrive during a commit wait and share the next one, so the cost of a sync is divided among them.
     """
 
     def __init__(
-        self, engine: Engine, sessions: sessionmaker[Any], *, threads: int, before_commit: Callable[[], None]
+        self,
+        engine: Engine,
+        sessions: sessionmaker[Any],
+        *,
+        threads: int,
+        timeout_s: float,
+        before_commit: Callable[[], None],
     ) -> None:
-        """Take the engine, what makes sessions, and a check that may still refuse a commit by raising DatabaseError."""
+        """Start the threads; `before_commit` may refuse a commit by raising DatabaseError."""
         self.engine = engine
+        self.pending = PendingJobs(queue_size=QUEUE_SIZE, timeout_s=timeout_s)
         self._sessions = sessions
         self._before_commit = before_commit
-        self._arriving: dict[asyncio.AbstractEventLoop, list[Job[Any]]] = {}
+        self._batch: list[Job[Any]] = []
         self._queue: SimpleQueue[list[Job[Any]] | None] = SimpleQueue()
-        self._waiting = Waiting(at_most=MAX_WAITING, within_s=ANSWER_WITHIN_S)
-        # Daemons, so that a script which forgets to close the database can end, and the service while a server hangs.
+        # Daemon threads do not keep the process alive while a server hangs.
         self._threads = [threading.Thread(target=self._serve, name="write", daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
     async def run(self, work: Work[T]) -> T:
         """Run the work and return its result after the commit; raise its exception, or a DatabaseError."""
-        self._waiting.refuse_more()
+        self.pending.check_space()
         return await self._enter(work).future
 
     def _enter(self, work: Work[T]) -> Job[T]:
-        """Let the work wait for the others of this round of the loop, which arrive before the thread can begin anyway.
-
-        Handed over one by one they would be written one by one, the two threads snatching the interpreter from each
-        other meanwhile.
-        """
-        job = self._waiting.add(work)
-        loop = job.loop
-        arriving = self._arriving.setdefault(loop, [])
-        if not arriving:
-            loop.call_soon(lambda: self._queue.put(self._arriving.pop(loop)))
-        arriving.append(job)
+        # The jobs of one round of the event loop are queued together; otherwise the thread would start with the first.
+        job = self.pending.add(work)
+        batch = self._batch
+        if batch and batch[0].loop is job.loop:
+            batch.append(job)
+        else:
+            # A batch belongs to one loop and is changed only there, so several loops need no lock.
+            self._batch = batch = [job]
+            job.loop.call_soon(self._enqueue, batch)
         return job
+
+    def _enqueue(self, batch: list[Job[Any]]) -> None:
+        if self._batch is batch:
+            self._batch = []
+        self._queue.put(batch)
 
     @contextmanager
     def transaction(self, jobs: Sequence[Job[Any]] = ()) -> Iterator[Session]:
@@ -78,42 +80,42 @@ class Writer:
     def _check_commit(self, jobs: Sequence[Job[Any]]) -> None:
         """Mark the jobs as committing, so that none can time out with "nothing was stored".
 
-        Raises DatabaseError when the commit would be lost or a job has timed out already.
+        Raises DatabaseError if the commit would be lost or a job has timed out.
         """
         self._before_commit()
         if not claim_all(jobs):
             raise DatabaseUnavailable("a caller timed out")
 
     def close(self, deadline: float) -> bool:
-        """Finish what is waiting and stop the threads; return whether that was done by then (`time.monotonic()`)."""
+        """Finish the queue and stop the threads; return whether they ended by the deadline (`time.monotonic()`)."""
         for _ in self._threads:
             self._queue.put(None)
-        return have_ended(self._threads, deadline)
+        return join_all(self._threads, deadline)
 
     def _serve(self) -> None:
         while (jobs := self._queue.get()) is not None:
-            while len(jobs) < MAX_TOGETHER:
+            while len(jobs) < COMMIT_BATCH_SIZE:
                 try:
                     more = self._queue.get_nowait()
                 except Empty:
                     break
                 if more is None:
-                    # The sign to stop: to be found again after these.
+                    # Stop after these jobs.
                     self._queue.put(None)
                     break
                 jobs += more
-            for start in range(0, len(jobs), MAX_TOGETHER):
-                together = jobs[start : start + MAX_TOGETHER]
-                self._write([job for job in together if not job.withdrawn])
-                self._waiting.finish(together)
+            for start in range(0, len(jobs), COMMIT_BATCH_SIZE):
+                batch = jobs[start : start + COMMIT_BATCH_SIZE]
+                self._write([job for job in batch if not job.expired])
+                self.pending.finish(batch)
 
     def _write(self, jobs: list[Job[Any]]) -> None:
         try:
             if len(jobs) == 1 or not self._write_together(jobs):
                 for job in jobs:
-                    if not job.withdrawn:
+                    if not job.expired:
                         self._write_alone(job)
-        except BaseException as error:  # noqa: BLE001  # Without this thread nobody would ever be answered again.
+        except BaseException as error:  # noqa: BLE001  # The thread must survive to answer later callers.
             for job in jobs:
                 job.error = job.error or error
 
@@ -121,33 +123,33 @@ class Writer:
         try:
             with self.transaction([job]) as session:
                 job.result = job.work(session)
-        except BaseException as error:  # noqa: BLE001  # It is the caller's to handle; this thread serves on.
+        except BaseException as error:  # noqa: BLE001  # The caller handles it.
             job.error = error
 
     def _write_together(self, jobs: list[Job[Any]]) -> bool:
-        """Write all in one transaction; return False, with nothing written, when one raised or was withdrawn.
+        """Write all jobs in one transaction; return False, with nothing written, if one raised or timed out.
 
-        Each is then written alone, so that only the one at fault fails. An error of the commit itself is everybody's:
-        the rows may be on disk, and writing them again could store them twice.
+        Each is then written alone, so that only the failing one fails. If the commit itself fails, all fail: the rows
+        may be on disk, and a second attempt could store them twice.
         """
         try:
             with translated_errors(), self.engine.connect() as connection:
                 transaction = connection.begin()
                 try:
                     for job in jobs:
-                        # The session's own commit flushes; its rollback would be that of all.
+                        # The session's commit only flushes; its rollback rolls back all jobs.
                         session = self._sessions(bind=connection, join_transaction_mode="rollback_only")
                         with session, session.begin():
                             job.result = job.work(session)
                     self._check_commit(jobs)
-                except Exception:  # noqa: BLE001  # It is raised again, to its own caller, when the job is written alone.
+                except Exception:  # noqa: BLE001  # It is raised again when the job is written alone.
                     if transaction.is_active:
                         transaction.rollback()
                     return False
                 try:
                     transaction.commit()
                 except SQLAlchemyError:
-                    # SQLite may leave the transaction open, and the next one could then not begin on this connection.
+                    # SQLite may leave the transaction open, and the connection could not begin another.
                     connection.invalidate()
                     raise
         except DatabaseError as error:

@@ -11,7 +11,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from app.database import Database
 from app.database.errors import DatabaseBusy, DatabaseError
-from app.database.writer import MAX_WAITING
+from app.database.limits import QUEUE_SIZE
 from app.models import Prediction
 from tests.support.predictions import a_prediction, add_prediction, count_predictions
 
@@ -144,10 +144,10 @@ def test_writes_beyond_the_limit_are_refused_at_once_and_the_others_are_stored(d
         return release.wait(60)
 
     async def crowd() -> list[bool]:
-        waiting = [asyncio.create_task(database.write(wait)) for _ in range(MAX_WAITING)]
+        waiting = [asyncio.create_task(database.write(wait)) for _ in range(QUEUE_SIZE)]
         await asyncio.sleep(0)
         try:
-            with pytest.raises(DatabaseBusy, match=f"{MAX_WAITING} requests wait"):
+            with pytest.raises(DatabaseBusy, match=f"{QUEUE_SIZE} requests are waiting"):
                 await database.write(wait)
             assert await database.read(count_predictions) == 0
         finally:
@@ -156,7 +156,7 @@ def test_writes_beyond_the_limit_are_refused_at_once_and_the_others_are_stored(d
         assert await database.write(add_prediction) == 1
         return results
 
-    assert asyncio.run(crowd()) == [True] * MAX_WAITING
+    assert asyncio.run(crowd()) == [True] * QUEUE_SIZE
 
 
 def test_close_finishes_what_was_begun(database: Database) -> None:

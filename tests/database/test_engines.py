@@ -23,7 +23,7 @@ def pragma(session: Session, name: str) -> object:
 
 
 def path_of(database: Database) -> Path:
-    return Path(database.engine.url.database or "")
+    return Path(database.url.database or "")
 
 
 def test_every_connection_has_the_settings_the_promise_needs(sqlite_database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Callers that wait too long: each is told, and nothing is stored once somebody was told that nothing is."""
+"""Callers that time out: each gets an error, and no row is stored after an error that says so."""
 
 import asyncio
 import threading
@@ -8,28 +8,28 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from app.database import Database, database, writer
+from app.database import Database
 from app.database.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
+from app.database.limits import QUEUE_SIZE
 from app.database.postgres.engine import POSTGRES_THREADS
-from app.database.writer import MAX_TOGETHER, MAX_WAITING
+from app.database.writer import COMMIT_BATCH_SIZE
 from tests.support.predictions import add_prediction, count_predictions
 from tests.support.service import connected
 
-TOO_LONG = "does not answer"
+TIMED_OUT = "does not answer"
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Database]:
-    """An open database, once on each engine, for which nobody waits longer than two seconds."""
-    for module, name in ((writer, "ANSWER_WITHIN_S"), (database, "ANSWER_WITHIN_S"), (database, "SCAN_WITHIN_S")):
-        monkeypatch.setattr(module, name, 2.0)
-    opened = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
+def impatient(database_url: str) -> Iterator[Database]:
+    """A database, once on each engine, whose callers time out after two seconds."""
+    url = database_url.replace("postgresql://", "postgresql+psycopg://")
+    opened = Database(url, answer_timeout_s=2.0, scan_timeout_s=2.0)
     yield opened
     opened.close()
 
 
 class Hanging:
-    """Works that do not end before `release` is called."""
+    """Works that end when `release` is called."""
 
     def __init__(self) -> None:
         self._released = threading.Event()
@@ -49,7 +49,7 @@ class Hanging:
 
 
 async def occupy(database: Database, hanging: Hanging) -> list[asyncio.Task[int]]:
-    """Give each thread that writes a work that hangs."""
+    """Give each writing thread a work that hangs."""
     tasks = []
     for _ in range(POSTGRES_THREADS if "postgresql" in database.engine.url.drivername else 1):
         tasks.append(asyncio.create_task(database.write(hanging.work)))
@@ -58,7 +58,7 @@ async def occupy(database: Database, hanging: Hanging) -> list[asyncio.Task[int]
 
 
 @pytest.mark.parametrize("together", [1, 3])
-def test_what_was_not_committed_in_time_is_told_and_never_is(impatient: Database, together: int) -> None:
+def test_write_that_times_out_before_its_commit_is_never_stored(impatient: Database, together: int) -> None:
     hanging = Hanging()
 
     async def scenario() -> list[object]:
@@ -70,14 +70,14 @@ def test_what_was_not_committed_in_time_is_told_and_never_is(impatient: Database
 
     outcomes = asyncio.run(scenario())
     assert {type(outcome) for outcome in outcomes} == {DatabaseUnavailable}
-    assert TOO_LONG in str(outcomes[0])
-    # Which lets the threads do first what they were to do.
+    assert TIMED_OUT in str(outcomes[0])
+    # Closing waits until the threads have emptied the queue.
     impatient.close()
     assert asyncio.run(impatient.read(count_predictions)) == 0
 
 
 @pytest.mark.parametrize("together", [1, 3])
-def test_what_was_being_committed_is_not_called_nothing_stored(impatient: Database, together: int) -> None:
+def test_timeout_during_commit_reports_unknown_outcome(impatient: Database, together: int) -> None:
     hanging = Hanging()
     event.listen(impatient.engine, "commit", hanging.wait)
 
@@ -90,32 +90,26 @@ def test_what_was_being_committed_is_not_called_nothing_stored(impatient: Databa
 
     assert [type(outcome) for outcome in asyncio.run(scenario())] == [OutcomeUnknown] * together
     impatient.close()
-    # In this case they were stored.
+    # This time they were stored.
     assert asyncio.run(impatient.read(count_predictions)) == together
 
 
 @pytest.mark.parametrize("late_one", [0, 1])
-def test_one_that_is_too_late_does_not_take_along_whoever_shares_its_transaction(
-    impatient: Database, late_one: int
-) -> None:
+def test_write_that_times_out_does_not_fail_the_others_of_its_transaction(impatient: Database, late_one: int) -> None:
     hanging = Hanging()
 
     async def scenario() -> int:
-        waiting = impatient._open_lanes().writer._waiting
-        loop = asyncio.get_running_loop()
-        waiting._watch(loop, loop.time() + 2)
-
-        async def write(work: Callable[[Session], int], within_s: float) -> int:
-            waiting._within_s = within_s
+        async def write(work: Callable[[Session], int], timeout_s: float) -> int:
+            impatient.pending_writes.timeout_s = timeout_s
             return await impatient.write(work)
 
-        # In one round of the loop, so in one transaction.
+        # In one round of the event loop, so in one transaction.
         tasks = [
             asyncio.create_task(write(work, 2 if number == late_one else 30))
             for number, work in enumerate((hanging.work, add_prediction))
         ]
         late, in_time = tasks[late_one], tasks[1 - late_one]
-        with pytest.raises(DatabaseUnavailable, match=TOO_LONG):
+        with pytest.raises(DatabaseUnavailable, match=TIMED_OUT):
             await late
         hanging.release()
         return await in_time
@@ -128,14 +122,14 @@ def test_one_that_is_too_late_does_not_take_along_whoever_shares_its_transaction
     assert asyncio.run(impatient.read(count_predictions)) == 1
 
 
-def test_reads_and_scans_are_told_too(impatient: Database) -> None:
+def test_reads_scans_and_streams_time_out_too(impatient: Database) -> None:
     hanging = Hanging()
 
     async def scenario() -> None:
         for ask in (impatient.read, impatient.scan):
-            with pytest.raises(DatabaseUnavailable, match=TOO_LONG):
+            with pytest.raises(DatabaseUnavailable, match=TIMED_OUT):
                 await ask(hanging.wait)
-        with pytest.raises(DatabaseUnavailable, match=TOO_LONG):
+        with pytest.raises(DatabaseUnavailable, match=TIMED_OUT):
             async for _ in impatient.stream(pieces):
                 pass
 
@@ -151,16 +145,16 @@ def test_reads_and_scans_are_told_too(impatient: Database) -> None:
     assert asyncio.run(impatient.scan(count_predictions)) == 0
 
 
-def test_no_more_are_kept_for_a_database_that_hangs_than_may_wait_for_one(impatient: Database) -> None:
+def test_jobs_that_timed_out_count_as_pending_while_the_database_hangs(impatient: Database) -> None:
     hanging = Hanging()
 
     async def scenario() -> None:
         under_way = await occupy(impatient, hanging)
-        crowd = [impatient.write(add_prediction) for _ in range(MAX_WAITING - len(under_way))]
+        crowd = [impatient.write(add_prediction) for _ in range(QUEUE_SIZE - len(under_way))]
         assert {type(outcome) for outcome in await asyncio.gather(*crowd, return_exceptions=True)} == {
             DatabaseUnavailable
         }
-        with pytest.raises(DatabaseBusy, match=f"{MAX_WAITING} requests wait"):
+        with pytest.raises(DatabaseBusy, match=f"{QUEUE_SIZE} requests are waiting"):
             await impatient.write(add_prediction)
         hanging.release()
         await asyncio.gather(*under_way, return_exceptions=True)
@@ -171,11 +165,11 @@ def test_no_more_are_kept_for_a_database_that_hangs_than_may_wait_for_one(impati
     assert asyncio.run(impatient.read(count_predictions)) == 1
 
 
-def test_crowd_behind_a_kept_lock_is_told_of_the_lock(sqlite_database: Database, sqlite_url: str) -> None:
+def test_writes_behind_a_held_lock_fail_with_the_error_of_the_lock(sqlite_database: Database, sqlite_url: str) -> None:
     async def scenario() -> list[object]:
         return list(
             await asyncio.gather(
-                *[sqlite_database.write(add_prediction) for _ in range(MAX_TOGETHER)], return_exceptions=True
+                *[sqlite_database.write(add_prediction) for _ in range(COMMIT_BATCH_SIZE)], return_exceptions=True
             )
         )
 

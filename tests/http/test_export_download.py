@@ -133,11 +133,6 @@ class Caller:
             await self._then()
 
 
-def open_connections() -> int:
-    """How many connections exports hold."""
-    return int(get_database()._open_lanes().scanner.engine.pool.checkedout())  # type: ignore[attr-defined]
-
-
 LINES = b"format=jsonl"
 
 
@@ -149,7 +144,7 @@ def test_export_ends_with_its_last_piece_and_holds_nothing_any_more(client: Test
     store(database_url, MANY, drawings=True)
     caller = Caller(client.app, LINES, nothing)
     asyncio.run(caller.download())
-    assert (caller.status, caller.has_all, open_connections()) == (200, True, 0)
+    assert (caller.status, caller.has_all, get_database().open_scans) == (200, True, 0)
     assert len(caller.pieces) > 2
     assert b"".join(caller.pieces) == client.get("/export?format=jsonl").content
 
@@ -193,7 +188,7 @@ def test_client_that_hangs_up_holds_nothing_any_more(client: TestClient, databas
         return caller
 
     caller = asyncio.run(run())
-    assert (len(caller.pieces), caller.has_all, open_connections()) == (1, False, 0)
+    assert (len(caller.pieces), caller.has_all, get_database().open_scans) == (1, False, 0)
 
 
 def test_client_that_reads_nothing_is_given_up(
@@ -208,7 +203,7 @@ def test_client_that_reads_nothing_is_given_up(
         return caller
 
     caller = asyncio.run(run())
-    assert (len(caller.pieces), caller.has_all, open_connections()) == (1, False, 0)
+    assert (len(caller.pieces), caller.has_all, get_database().open_scans) == (1, False, 0)
 
 
 # A text that is none, in a column that is first read when the file is on its way.
@@ -235,7 +230,7 @@ def test_error_on_the_way_leaves_the_file_without_its_end(
         return caller
 
     caller = asyncio.run(run())
-    assert (caller.status, caller.has_all, open_connections()) == (200, False, 0)
+    assert (caller.status, caller.has_all, get_database().open_scans) == (200, False, 0)
     assert 1 <= len(caller.pieces) < 5
     assert client.get("/export?format=csv&label=1").status_code == 200
 
@@ -246,7 +241,7 @@ def test_error_before_the_first_piece_is_a_problem(sqlite_client: TestClient, sq
     response = sqlite_client.get("/export")
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert response.headers["content-type"] == "application/problem+json"
-    assert open_connections() == 0
+    assert get_database().open_scans == 0
 
 
 @contextmanager
@@ -280,5 +275,5 @@ def test_server_notices_that_a_client_hung_up(sqlite_client: TestClient, sqlite_
     with served(sqlite_client.app) as port:
         with requested(port, "format=jsonl") as response:
             assert response.read(100).startswith(b'{"id":1,')
-            assert open_connections() == 1
-        eventually(lambda: open_connections() == 0)
+            assert get_database().open_scans == 1
+        eventually(lambda: get_database().open_scans == 0)

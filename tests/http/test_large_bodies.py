@@ -81,7 +81,7 @@ def test_batch_holds_no_slot_while_it_waits_for_the_database(sqlite_client: Test
         with connected(sqlite_url) as other:
             other.execute(text("BEGIN IMMEDIATE"))
             waiting = [callers.submit(sqlite_client.post, "/classify/batch", **BATCH) for _ in range(AT_ONCE)]
-            eventually(lambda: len(get_database()._open_lanes().writer._waiting._jobs) == AT_ONCE)
+            eventually(lambda: len(get_database().pending_writes) == AT_ONCE)
             # An image needs a slot, and an invalid one no database.
             refused = sqlite_client.post("/classify/image", files={"file": b"no image"})
             assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY

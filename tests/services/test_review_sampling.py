@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from app.analysis.intervals import wilson_interval
-from app.database import Database, writer
+from app.database import Database
 from app.models import Label, Review
 from app.repository.review import sample_drawings
 from app.schemas.review import ReviewPage, ReviewQuery
@@ -25,10 +25,11 @@ from tests.support.stored_rows import drawing_of
 FAR = 2**31 - 1
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a work take its time: hundreds of pages are one here."""
-    monkeypatch.setattr(writer, "ANSWER_WITHIN_S", 100.0)
+@pytest.fixture
+def database(database: Database) -> Database:
+    """A database whose writes may take long: here one write chooses hundreds of pages."""
+    database.pending_writes.timeout_s = 100.0
+    return database
 
 
 def test_one_in_five_is_random_in_the_long_run_whatever_the_length_of_the_page(

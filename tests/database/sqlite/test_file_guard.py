@@ -15,7 +15,7 @@ from tests.support.predictions import add_prediction
 
 
 def path_of(database: Database) -> Path:
-    return Path(database.engine.url.database or "")
+    return Path(database.url.database or "")
 
 
 def move_away(path: Path) -> None:
