@@ -215,7 +215,7 @@ class _Replay:
 
 def database_name(database: Database) -> str:
     """Return the URL without password and parameters; for SQLite with an absolute path."""
-    url = database.engine.url
+    url = database.url
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{Path(url.database or '').resolve()}"
     return url.set(query={}).render_as_string(hide_password=True)

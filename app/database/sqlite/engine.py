@@ -4,9 +4,11 @@ import sqlite3
 import time
 from contextlib import suppress
 from itertools import count
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database.errors import OUTCOME_UNKNOWN, DatabaseUnavailable, sqlite_code
@@ -40,19 +42,52 @@ _LOCK_INTERVAL: Final = 8
 _LAST_CHECKPOINT_TIMEOUT_MS: Final = 100
 
 
+class _CommitUnknown(sqlite3.OperationalError):
+    """A commit whose sync failed: the row may or may not be found after a crash."""
+
+    sqlstate = OUTCOME_UNKNOWN
+
+
+class SqliteDialect(SQLiteDialect_pysqlite):
+    """SQLAlchemy's dialect, except that transactions begin and commit as `sqlite_engine` needs it."""
+
+    supports_statement_cache = True
+
+    def __init__(self, begin: str = "BEGIN", **options: Any) -> None:
+        super().__init__(**options)
+        self._begin = begin
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        """Begin through the driver; executed as a statement of SQLAlchemy, a BEGIN takes as long as an INSERT."""
+        dbapi_connection.execute(self._begin)
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """Commit; raise an error with the code OUTCOME_UNKNOWN if the sync failed."""
+        try:
+            dbapi_connection.commit()
+        except sqlite3.OperationalError as error:
+            # The WAL was written completely, but the disk did not confirm it.
+            if error.sqlite_errorcode == sqlite3.SQLITE_IOERR_FSYNC:
+                raise _CommitUnknown(str(error)) from error
+            raise
+
+
+registry.register("sqlite.pixelwise", __name__, SqliteDialect.__name__)
+
+
 def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second writer", "reader"]) -> Engine:
     """Make an engine for the writer, for a script that writes beside the service, or for readers."""
     write = role != "reader"
     engine = create_engine(
-        url,
+        url.set(drivername="sqlite+pixelwise"),
+        # A deferred transaction that reads before it writes fails at once if another process wrote in between.
+        begin="BEGIN IMMEDIATE" if write else "BEGIN",
         creator=guard.connect,
         pool_size=1 if write else READERS,
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
     )
     pragmas = (*(WRITER_PRAGMAS if write else READER_PRAGMAS), NO_AUTOCHECKPOINT)
-    # A deferred transaction that reads before it writes fails at once if another process wrote in between.
-    begin = "BEGIN IMMEDIATE" if write else "BEGIN"
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: object) -> None:
@@ -68,12 +103,6 @@ def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second wr
         _checkpoint_under_lock(engine, guard.checkpoint_lock)
     if write:
         _use_wal(engine, guard)
-        setattr(engine.dialect, "do_commit", _commit)  # noqa: B010
-
-    # SQLAlchemy leaves the BEGIN to the driver, which leaves it to us. Said to the driver directly, because the usual
-    # way, an event that executes it as a statement, takes as long as an INSERT.
-    setattr(engine.dialect, "do_begin", lambda connection: connection.execute(begin))  # noqa: B010
-
     return engine
 
 
@@ -106,22 +135,6 @@ def _turn_wal_on(connection: sqlite3.Connection) -> None:
             if sqlite_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
         time.sleep(_POLL_INTERVAL_S)
-
-
-class _CommitUnknown(sqlite3.OperationalError):
-    """A commit whose sync failed: the row may or may not be found after a crash."""
-
-    sqlstate = OUTCOME_UNKNOWN
-
-
-def _commit(connection: sqlite3.Connection) -> None:
-    try:
-        connection.commit()
-    except sqlite3.OperationalError as error:
-        # The WAL was written completely, but the disk did not confirm it.
-        if error.sqlite_errorcode == sqlite3.SQLITE_IOERR_FSYNC:
-            raise _CommitUnknown(str(error)) from error
-        raise
 
 
 def _checkpoint_under_lock(engine: Engine, lock: CheckpointLock) -> None:
