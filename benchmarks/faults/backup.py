@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from benchmarks.faults.databases import DEFAULT_SERVER, ENGINES, database
-from benchmarks.past import fill
+from benchmarks.generated_rows import fill
 from benchmarks.report import table, with_range
 from tests.support.databases import postgres_database
 from tests.support.project_copy import PROJECT, environment

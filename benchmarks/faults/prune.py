@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from benchmarks.faults.backup import command
 from benchmarks.faults.databases import ENGINES, database
-from benchmarks.past import fill, time_of
+from benchmarks.generated_rows import fill, time_of
 from benchmarks.report import table
 from tests.support.callers import Callers
 from tests.support.service import KEY, rows

@@ -1,6 +1,6 @@
 """Compare the response times of a service with ten thousand rows and of one with a million rows.
 
-`python -m benchmarks.history`; see benchmarks/README.md.
+`python -m benchmarks.results`; see benchmarks/README.md.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from urllib.parse import urlencode, urlsplit
 
 from app.repository.results import Position
 from app.services.cursors import cursor_of
+from benchmarks.generated_rows import fill, time_of
 from benchmarks.machine import description, resident_mib
-from benchmarks.past import fill, time_of
 from benchmarks.report import table
 from benchmarks.servers import PIXELWISE, Server, Variant, running
 
@@ -130,7 +130,7 @@ def wholes(small: Caller, large: Caller) -> Iterator[list[str]]:
 
 def main() -> None:
     """Fill two databases, start a service on each and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=__doc__)
     parser.add_argument("--rounds", type=int, default=31, help="requests for each page")
     parser.add_argument("--large", type=int, default=LARGE, help="rows in the large database")
     parser.add_argument("--postgresql", help="URL of a server; both databases are created there and dropped at the end")
