@@ -8,6 +8,7 @@ DRILLS = (
     "backup",
     "crowds",
     "exactly_once",
+    "kills",
     "limits",
     "network",
     "postgres",

@@ -253,6 +253,7 @@ def names_of(signals: list[Signal]) -> set[str]:
     return {signal.comparison.name for signal in signals if signal.drifted}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(300, 300), (1000, 2000)])
 def test_at_most_one_alarm_in_a_hundred_windows_without_drift(usual: Observations, sizes: tuple[int, int]) -> None:
     drifted = [names_of(signals) for signals in comparisons(usual, usual, sizes, share=0, trials=200)]

@@ -12,6 +12,8 @@ from tests.support.command_line import done, refused, run, run_process
 from tests.support.service import rows, stored
 from tests.support.service_process import Load, drawing, missing, serving
 
+pytestmark = pytest.mark.slow
+
 
 def test_service_sees_changes_of_commands_and_loses_nothing_meanwhile(
     configured_database_url: str, tmp_path: Path

@@ -108,6 +108,7 @@ def test_file_without_auto_vacuum_keeps_its_size_and_free_bytes_are_reported(
     assert pruned["free_bytes"] > 1_000_000
 
 
+@pytest.mark.slow
 def test_service_answers_during_prune_and_loses_nothing(configured_database_url: str, tmp_path: Path) -> None:
     stored_rows = [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(3000)]
     store(configured_database_url, stored_rows, drawings=True)

@@ -223,6 +223,7 @@ def restore_killed_at(call: str, number: int, folder: Path, backup: Path) -> boo
     return ended.returncode != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "times"), [("link", 1), ("rename", 2), ("unlink", 4)])
 def test_restore_killed_at_any_step_loses_nothing(
     backup: Path, sqlite_url: str, tmp_path: Path, call: str, times: int

@@ -37,7 +37,7 @@ def test_two_hundred_clients_are_all_answered_while_others_read(service: Service
     with Load(service.port, WRITERS) as load, ThreadPoolExecutor(READERS) as readers:
         load.wait_for(WRITERS)
         pages = [page for pages in readers.map(read_pages, [service.port] * READERS) for page in pages]
-        load.wait_for(5 * WRITERS)
+        load.wait_for(2 * WRITERS)
 
     assert (load.refused, load.broken) == ([], [])
     assert stored_answers(database_url) == load.acknowledged

@@ -124,6 +124,7 @@ def test_downgrade_keeps_what_the_older_table_can_hold(empty_database_url: str) 
     assert [(*row[:4], row[4][:22]) for row in kept] == [("7", 0.94, "v1", "smudged", "2026-03-01 12:30:00.25")]
 
 
+@pytest.mark.slow
 def test_upgrades_at_the_same_time_all_succeed(empty_database_url: str) -> None:
     environment = {"PATH": "/usr/bin:/bin", "DATABASE_URL": empty_database_url}
     upgrades = [
@@ -206,6 +207,7 @@ def test_a_database_that_was_lost_is_not_begun_anew(tmp_path: Path, left: str) -
     assert [path.name for path in tmp_path.iterdir()] == [left]
 
 
+@pytest.mark.slow
 def test_revision_of_ones_own_is_numbered_applied_and_taken_back(sqlite_url: str, tmp_path: Path) -> None:
     project = copy_of_project(tmp_path)
     models = project / "app" / "models.py"

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from app.database.schema_version import schema_revision
 from tests.support.databases import migrate
 from tests.support.http_fixtures import Start
 from tests.support.old_databases import execute, next_release, rows, run, schema_problem
 from tests.support.service import DRAWING
 from tests.support.service_process import Load, missing, serving
+
+pytestmark = pytest.mark.slow
 
 CLIENTS = 4
 

@@ -1,0 +1,79 @@
+"""Tests that are killed leave no processes, databases and folders behind."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import psycopg
+import pytest
+
+from tests.support.databases import drop_abandoned, postgres_database
+from tests.support.project_copy import PROJECT
+from tests.support.service_process import wait_until
+
+# What the faults' tests have running, in a state in which nothing ends by itself.
+TESTS = """
+import sys, time
+from pathlib import Path
+from tests.support.databases import migrate, postgres_database
+from tests.support.postgres_cluster import postgres_cluster
+from tests.support.service_process import serving
+import psutil
+
+with postgres_database(sys.argv[1], "killed") as url, postgres_cluster() as cluster:
+    migrate(url)
+    with serving(url, Path(sys.argv[2]), workers=2) as service, cluster.hanging():
+        server = int((cluster.folder / "data/postmaster.pid").read_text().split()[0])
+        started = [service.process.pid, server]
+        family = [child.pid for pid in started for child in psutil.Process(pid).children(recursive=True)]
+        print(url.rpartition("/")[2], cluster.folder, *started, *family, flush=True)
+        time.sleep(600)
+"""
+
+
+def exists(admin_url: str, database: str) -> bool:
+    with psycopg.connect(admin_url) as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
+    return found is not None
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_killed_tests_leave_no_processes_databases_and_folders(postgres_admin_url: str, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", TESTS, postgres_admin_url, str(tmp_path)], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    ) as tests:
+        assert tests.stdout is not None
+        database, folder, *pids = tests.stdout.readline().split()
+        assert exists(postgres_admin_url, database)
+        # Two workers of the service and several processes of the server, and both themselves.
+        assert len(pids) > 6
+        assert all(is_running(int(pid)) for pid in pids)
+        tests.send_signal(signal.SIGKILL)
+    wait_until(lambda: not any(is_running(int(pid)) for pid in pids), "all processes have ended")
+    wait_until(lambda: not Path(folder).exists(), "the server's folder is deleted")
+    wait_until(lambda: not exists(postgres_admin_url, database), "the database is dropped")
+
+
+@pytest.fixture
+def database(postgres_admin_url: str) -> str:
+    """The name of a database that nobody uses any more."""
+    name = f"pixelwise_pytest_abandoned_{uuid4().hex}"
+    with psycopg.connect(postgres_admin_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    return name
+
+
+def test_next_run_drops_abandoned_databases_only(postgres_admin_url: str, database: str) -> None:
+    with postgres_database(postgres_admin_url, "used") as url:
+        drop_abandoned(postgres_admin_url)
+        assert not exists(postgres_admin_url, database)
+        assert exists(postgres_admin_url, url.rpartition("/")[2])
