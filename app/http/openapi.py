@@ -26,14 +26,19 @@ def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]
 def add_schemas(app: FastAPI) -> None:
     """Add schemas that are in no route's signature."""
     generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = generate()
+        schema["components"]["schemas"].update(_more_schemas())
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it.
+
+
+def _more_schemas() -> dict[str, Any]:
     _, schemas = models_json_schema(
         [(ClassifyRequest, "validation"), (BatchRequest, "validation"), (Problem, "serialization")],
         ref_template="#/components/schemas/{model}",
     )
-
-    def openapi() -> dict[str, Any]:
-        schema = generate()
-        schema["components"]["schemas"].update(schemas["$defs"])
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it.
+    definitions: dict[str, Any] = schemas["$defs"]
+    return definitions
