@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is refused, and that no secret leaves them."""
+"""Settings: sources, validation, secrets."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_defaults_need_no_file_and_no_environment() -> None:
     assert (settings.preview_limit, settings.cors_origins) == ("900/minute", ())
 
 
-def test_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     write_env("RATE_LIMIT=1/minute\nDEBUG=true\n")
     monkeypatch.setenv("RATE_LIMIT", "2/minute")
     assert get_settings().rate_limit == "2/minute"
@@ -50,7 +50,7 @@ def test_file_saved_by_an_editor_on_windows_is_read() -> None:
     assert (get_settings().rate_limit, get_settings().debug) == ("7/minute", True)
 
 
-def test_file_that_is_not_text_is_refused_in_one_line() -> None:
+def test_binary_file_is_refused_in_one_line() -> None:
     Path(".env").write_bytes(b"DEBUG=\xff\xfe\n")
     with pytest.raises(ConfigurationError, match=r"cannot read .*\.env") as refused:
         get_settings()
@@ -75,7 +75,7 @@ def test_reference_in_the_url_is_expanded_from_the_file(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("where", ["environment", "file"])
-def test_reference_to_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def test_reference_prefers_the_environment(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     url = "DATABASE_URL=postgresql://pixelwise:${DB_PASSWORD}@localhost/pixelwise"
     monkeypatch.setenv("DB_PASSWORD", "from-environment")
     if where == "environment":
@@ -112,7 +112,7 @@ def test_reference_to_an_unknown_name_is_refused_by_name(monkeypatch: pytest.Mon
         ("PUBLIC_RESULTS", "kept-quiet", "boolean"),
     ],
 )
-def test_unusable_value_is_refused_by_name_without_being_shown(
+def test_invalid_value_is_refused_without_showing_it(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, hint: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -136,9 +136,7 @@ def test_relative_model_path_starts_at_the_project_folder(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("name", ["models/model.pkl", "/opt/pixelwise/model.joblib"])
-def test_pickle_of_an_older_version_gives_way_to_the_model_that_ships(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_pickle_is_replaced_by_the_shipped_model(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("MODEL_PATH", name)
     assert get_settings().model_path == PROJECT_FOLDER / "models" / "digits.onnx"
 
@@ -149,9 +147,7 @@ def test_absolute_model_path_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "", "   ", EXAMPLE_KEY])
-def test_key_that_is_no_key_is_refused_with_the_command_that_makes_one(
-    monkeypatch: pytest.MonkeyPatch, key: str | None
-) -> None:
+def test_missing_or_example_key_is_refused_with_a_command(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
     if key is not None:
         monkeypatch.setenv("SECRET_API_KEY", key)
     with pytest.raises(ConfigurationError, match="openssl rand -hex 32") as refused:
@@ -159,12 +155,12 @@ def test_key_that_is_no_key_is_refused_with_the_command_that_makes_one(
     assert "\n" not in str(refused.value)
 
 
-def test_key_of_the_operator_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_key_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_API_KEY", "a" * 64)
     assert get_settings().require_secret_api_key().get_secret_value() == "a" * 64
 
 
-def test_printed_settings_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_printed_settings_contain_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_API_KEY", "kept-quiet")
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:kept-quiet@localhost/pixelwise")
     assert "kept-quiet" not in f"{get_settings()!r} {get_settings()}"
@@ -180,7 +176,7 @@ def example_settings() -> list[re.Match[str]]:
     return list(re.finditer(r"(?P<comment>(?:^#.*\n)*)^(?P<name>[A-Z_]+)=(?P<value>.*)$", text, re.MULTILINE))
 
 
-def test_example_file_names_every_setting_and_no_other() -> None:
+def test_example_file_lists_exactly_the_settings() -> None:
     assert [match["name"].lower() for match in example_settings()] == list(Settings.model_fields)
 
 
@@ -188,7 +184,7 @@ def test_example_file_explains_every_setting() -> None:
     assert [match["name"] for match in example_settings() if not match["comment"]] == []
 
 
-def test_example_file_holds_the_defaults_and_the_example_key() -> None:
+def test_example_file_has_the_defaults_and_the_example_key() -> None:
     defaults = get_settings()
     get_settings.cache_clear()
     write_env((PROJECT_FOLDER / ".env.example").read_text())
@@ -213,9 +209,9 @@ def test_origins_are_separated_by_commas_or_spaces(
     assert get_settings().cors_origins == origins
 
 
-# A browser sends no path, no slash at the end and no capitals, so such an origin would never match.
+# Browsers send no path, no trailing slash and no capitals.
 @pytest.mark.parametrize("written", ["digits.example", "https://a.example/", "https://A.example", "ftp://a.example"])
-def test_what_no_browser_sends_as_an_origin_is_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+def test_invalid_origin_is_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
     monkeypatch.setenv("CORS_ORIGINS", written)
     with pytest.raises(ConfigurationError, match="CORS_ORIGINS: must be origins"):
         get_settings()

@@ -1,4 +1,4 @@
-"""Tables: what a row may hold, and `SessionLocal` as the course uses it."""
+"""Tables: constraints, times, and `SessionLocal` as the course uses it."""
 
 import asyncio
 import subprocess
@@ -46,14 +46,14 @@ def test_drawing_of_another_size_is_refused(database: Database, pixels: bytes) -
     assert asyncio.run(database.read(count_predictions)) == 0
 
 
-def test_id_of_a_deleted_prediction_is_not_given_again(database: Database) -> None:
+def test_id_of_a_deleted_prediction_is_not_reused(database: Database) -> None:
     asyncio.run(database.write(add_prediction))
     asyncio.run(database.write(add_prediction))
     asyncio.run(database.write(lambda session: session.delete(session.get_one(Prediction, 2))))
     assert asyncio.run(database.write(add_prediction)) == 3
 
 
-def test_times_are_utc_whatever_zone_they_came_in(database: Database) -> None:
+def test_times_are_converted_to_utc(database: Database) -> None:
     moment = datetime(2026, 3, 1, 14, 30, 0, 250000, timezone(timedelta(hours=2)))
 
     def add(session: Session) -> None:
@@ -77,7 +77,7 @@ def test_time_without_a_zone_is_refused(database: Database) -> None:
     assert "a time needs a time zone" in str(refused.value.__cause__)
 
 
-def test_sqlite_holds_the_time_as_v0_5_wrote_it(sqlite_database: Database) -> None:
+def test_sqlite_stores_times_as_v0_5_did(sqlite_database: Database) -> None:
     def add(session: Session) -> None:
         session.add(a_prediction(created_at=datetime(2026, 3, 1, 12, 30, 0, 250000, UTC)))
 
@@ -86,7 +86,7 @@ def test_sqlite_holds_the_time_as_v0_5_wrote_it(sqlite_database: Database) -> No
     assert asyncio.run(sqlite_database.read(lambda session: session.scalar(query))) == "2026-03-01 12:30:00.250000"
 
 
-def test_row_inserted_by_hand_gets_a_time_and_an_old_one_without_stays_readable(database: Database) -> None:
+def test_row_inserted_by_hand_gets_a_time_and_null_times_are_readable(database: Database) -> None:
     def insert(session: Session) -> None:
         start = "INSERT INTO predictions (prediction, confidence, model_version"
         session.execute(sa.text(f"{start}) VALUES ('7', 0.94, 'v1')"))

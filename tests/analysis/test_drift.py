@@ -1,4 +1,4 @@
-"""Drift: what is measured of ink, no alarm without cause, and none missing where there is one."""
+"""Drift: ink statistics, comparisons, false and missed alarms."""
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ def rectangle(height: int, width: int, top: int, left: int, ink: int = 200) -> D
 
 
 def circle(pen: float) -> Drawing:
-    """An outline whose direction is every direction, with a rim as soft as a canvas makes it."""
+    """An antialiased circle."""
     y, x = np.mgrid[:SIDE, :SIDE] - 13.5
     inside = pen / 2 - abs(np.hypot(x, y) - 9)
     return np.rint(255 * np.clip(inside + 0.5, 0, 1)).astype(np.uint8)
@@ -36,19 +36,19 @@ def measured(drawing: Drawing) -> dict[str, float]:
     return dict(zip(INK, row.tolist(), strict=True))
 
 
-def test_a_rectangle_has_the_ink_the_box_and_the_place_it_was_drawn_with() -> None:
+def test_rectangle_is_measured_exactly() -> None:
     found = measured(rectangle(10, 6, top=2, left=20))
     assert found.pop("stroke_width") > 0
-    # Its middle lies at (23, 7), the canvas's at (14, 14): nine to the right and seven up.
+    # Its middle is (23, 7), the canvas's (14, 14).
     expected = {"ink": 10 * 6 * 200 / 784, "peak": 200, "box": 10, "offset_x": 9, "offset_y": -7}
     assert found == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_blank_drawing_has_nothing_to_measure() -> None:
+def test_blank_drawing_measures_zero() -> None:
     assert measured(np.zeros((SIDE, SIDE), np.uint8)) == dict.fromkeys(INK, 0)
 
 
-def test_a_full_canvas_lies_in_the_middle() -> None:
+def test_full_canvas_has_no_offset() -> None:
     found = measured(np.full((SIDE, SIDE), 255, np.uint8))
     assert (found["ink"], found["peak"], found["box"]) == (255, 255, 28)
     assert (found["offset_x"], found["offset_y"]) == pytest.approx((0, 0), abs=1e-4)
@@ -64,7 +64,7 @@ def test_a_thinner_stroke_is_measured_as_thinner_even_below_two_pixels() -> None
     assert 1 < widths[0] < widths[1] < widths[2]
 
 
-def test_faint_ink_changes_only_how_dark_the_drawing_is() -> None:
+def test_faint_ink_changes_only_ink_and_peak() -> None:
     dark, faint = measured(circle(2)), measured((circle(2) * 0.3).astype(np.uint8))
     assert faint["ink"] == pytest.approx(0.3 * dark["ink"], rel=0.02)
     assert faint["peak"] == 76
@@ -72,7 +72,7 @@ def test_faint_ink_changes_only_how_dark_the_drawing_is() -> None:
         assert faint[name] == pytest.approx(dark[name], abs=0.02)
 
 
-def test_a_shift_changes_only_the_place() -> None:
+def test_shift_changes_only_the_offsets() -> None:
     drawing = rectangle(8, 3, top=10, left=12)
     before, after = measured(drawing), measured(shifted(drawing[np.newaxis], down=4, right=-5)[0])
     assert after.pop("offset_x") == pytest.approx(before.pop("offset_x") - 5, abs=1e-4)
@@ -88,7 +88,7 @@ def test_faint_noise_moves_neither_box_nor_place() -> None:
         assert noisy[name] == pytest.approx(clean[name], abs=1e-4)
 
 
-def test_each_drawing_is_measured_by_itself() -> None:
+def test_drawings_of_a_batch_are_measured_independently() -> None:
     drawings = np.stack([np.zeros((SIDE, SIDE), np.uint8), circle(2), rectangle(28, 1, 0, 27, ink=255)])
     assert [dict(zip(INK, row.tolist(), strict=True)) for row in ink_statistics(drawings)] == [
         measured(drawing) for drawing in drawings
@@ -97,24 +97,24 @@ def test_each_drawing_is_measured_by_itself() -> None:
 
 
 def test_stability_index_is_the_sum_over_the_classes() -> None:
-    # With half a count each: shares 3/4 and 1/4 against 1/4 and 3/4, so twice 1/2 ln 3.
+    # With half a count each: shares 3/4 and 1/4 against 1/4 and 3/4, so 2 * 1/2 ln 3.
     assert population_stability(np.array([7, 2]), np.array([2, 7])).psi == pytest.approx(np.log(3))
 
 
-def test_stability_index_is_0_for_the_same_and_finite_for_the_opposite() -> None:
+def test_stability_index_is_0_for_equal_and_finite_for_disjoint_windows() -> None:
     same = np.array([30, 0, 70])
     assert population_stability(same, same).psi == 0
     assert 5 < population_stability(np.array([300, 0]), np.array([0, 300])).psi < 20
 
 
-def test_classes_that_are_empty_in_both_say_nothing() -> None:
+def test_classes_empty_in_both_windows_are_ignored() -> None:
     window, reference = np.array([50, 60]), np.array([500, 400])
     padded = population_stability(np.append(window, [0, 0]), np.append(reference, [0, 0]))
     assert padded == population_stability(window, reference)
 
 
 @pytest.mark.parametrize("ink", [None, 7.0])
-def test_histograms_hold_every_drawing_of_both_and_where_it_lies(ink: float | None) -> None:
+def test_histograms_count_every_drawing(ink: float | None) -> None:
     window, reference = observations(300), observations(1000, seed=2, ink=ink)
     digits, *others = [signal.comparison.histogram for signal in compare(window, reference, THRESHOLDS)]
     assert digits.edges == list(range(11))
@@ -131,7 +131,7 @@ def test_histograms_hold_every_drawing_of_both_and_where_it_lies(ink: float | No
 
 
 @pytest.mark.parametrize(("window", "reference"), [(300, 300), (300, 10_000), (1000, 3000)])
-def test_stability_index_by_chance_is_what_it_is_on_the_average(window: int, reference: int) -> None:
+def test_stability_index_by_chance_is_its_mean_without_drift(window: int, reference: int) -> None:
     rng = np.random.default_rng(1)
     pairs = zip(rng.multinomial(window, [0.1] * 10, 1000), rng.multinomial(reference, [0.1] * 10, 1000), strict=True)
     found = [population_stability(*pair) for pair in pairs]
@@ -139,7 +139,7 @@ def test_stability_index_by_chance_is_what_it_is_on_the_average(window: int, ref
 
 
 def observations(size: int, seed: int = 1, confidence: float | None = None, ink: float | None = None) -> Observations:
-    """Answers at random; with a confidence or an ink given, all have that one."""
+    """Random answers, or with constant confidence or ink."""
     rng = np.random.default_rng(seed)
     drawn = Observations(rng.integers(0, 10, size), rng.random(size), rng.normal(size=(size, 6)).astype(np.float32))
     if confidence is not None:
@@ -159,7 +159,7 @@ def test_every_property_is_compared_once() -> None:
     assert names == ["digits", "confidence", *INK]
 
 
-def test_values_are_compared_with_kolmogorov_and_smirnov_s_test() -> None:
+def test_values_are_compared_with_a_kolmogorov_smirnov_test() -> None:
     window, reference = observations(300), observations(900, seed=2)
     one = signal_of("confidence", window, reference).comparison
     known = stats.ks_2samp(window.confidence, reference.confidence, method="asymp")
@@ -167,11 +167,11 @@ def test_values_are_compared_with_kolmogorov_and_smirnov_s_test() -> None:
     assert (one.window, one.reference) == (window.confidence.mean(), reference.confidence.mean())
 
 
-def test_digits_are_compared_with_a_chi_square_test_of_the_two_rows() -> None:
+def test_digits_are_compared_with_a_chi_square_test() -> None:
     window = observations(300)._replace(digits=np.repeat([0, 1], [180, 120]))
     reference = observations(300)._replace(digits=np.repeat([0, 1, 2], [100, 150, 50]))
     one = signal_of("digits", window, reference).comparison
-    # Expected are 140, 135 and 25 in each row.
+    # Expected counts are 140, 135 and 25 in each row.
     assert (one.test, one.statistic) == ("chi-square", pytest.approx(2 * (40**2 / 140 + 15**2 / 135 + 25**2 / 25)))
     assert one.p == pytest.approx(stats.chi2.sf(one.statistic, 2))
     assert one.window == [0.6, 0.4, *[0] * 8]
@@ -185,7 +185,7 @@ def test_p_is_corrected_for_the_number_of_signals() -> None:
     assert all(one.adjusted_p >= one.comparison.p for one in found)
 
 
-def test_a_certain_but_small_difference_is_no_drift() -> None:
+def test_significant_but_small_difference_is_not_drift() -> None:
     window, reference = observations(10_000), observations(50_000, seed=2)
     one = signal_of("confidence", window._replace(confidence=window.confidence * 0.95), reference)
     assert one.adjusted_p < 1e-4
@@ -193,7 +193,7 @@ def test_a_certain_but_small_difference_is_no_drift() -> None:
     assert not one.drifted
 
 
-def test_a_large_but_uncertain_difference_is_no_drift() -> None:
+def test_large_but_insignificant_difference_is_not_drift() -> None:
     window, reference = observations(300), observations(300, seed=2)
     shifted_window = window._replace(confidence=window.confidence * 0.7)
     assert signal_of("confidence", shifted_window, reference).drifted
@@ -202,14 +202,14 @@ def test_a_large_but_uncertain_difference_is_no_drift() -> None:
     assert not one.drifted
 
 
-def test_small_windows_must_differ_by_more_than_chance_alone_makes_them() -> None:
+def test_threshold_is_higher_for_small_windows() -> None:
     found = compare(observations(300), observations(300, seed=2), THRESHOLDS)
     # Ten bins: 9 * (1/300 + 1/300).
     assert [one.psi_threshold for one in found] == pytest.approx([0.16] * len(found))
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 255.0])
-def test_windows_of_one_and_the_same_value_do_not_differ(value: float) -> None:
+def test_windows_of_one_value_do_not_differ(value: float) -> None:
     same = observations(300, confidence=value, ink=value)._replace(digits=np.full(300, 7))
     other = observations(1000, confidence=value, ink=value)._replace(digits=np.full(1000, 7))
     for one in compare(same, other, THRESHOLDS):
@@ -218,25 +218,25 @@ def test_windows_of_one_and_the_same_value_do_not_differ(value: float) -> None:
 
 
 @pytest.mark.parametrize(("usual", "found"), [(1.0, 0.999), (0.0, 0.001), (0.5, 0.4999), (0.5, 0.5001)])
-def test_leaving_the_only_value_there_was_is_drift_in_either_direction(usual: float, found: float) -> None:
+def test_leaving_a_constant_value_is_drift_in_either_direction(usual: float, found: float) -> None:
     one = signal_of("confidence", observations(300, confidence=found), observations(300, confidence=usual))
     assert one.drifted
     assert one.comparison.psi > 1
 
 
-def test_a_value_that_most_share_has_a_bin_of_its_own() -> None:
+def test_most_frequent_value_has_its_own_bin() -> None:
     reference = observations(1000)
     reference.confidence[:700] = 0.5
     window = observations(300, confidence=0.5, seed=2)
     one = signal_of("confidence", window, reference)
     assert one.drifted
-    # Bins below and above, and the one of the value: nine quantiles of which seven are the same leave five bins.
+    # Nine quantiles, seven of them equal, give five bins.
     assert one.psi_threshold == pytest.approx(0.1 + 4 * (1 / 300 + 1 / 1000))
 
 
 @pytest.fixture(scope="module", params=["mnist", "virtual hand"])
 def images(request: pytest.FixtureRequest) -> Drawing:
-    """Drawings that all come from one source: MNIST's test set, or a virtual hand on a canvas."""
+    """Drawings of one source: MNIST's test set, or synthetic strokes."""
     if request.param == "virtual hand":
         return draw(4000, np.random.default_rng(1))[0]
     digits: Digits = request.getfixturevalue("mnist_test")
@@ -245,7 +245,7 @@ def images(request: pytest.FixtureRequest) -> Drawing:
 
 @pytest.fixture(scope="module")
 def usual(images: Drawing) -> Observations:
-    """What is known of them."""
+    """Observations of the usual drawings."""
     return observe(images)
 
 
@@ -255,7 +255,7 @@ def names_of(signals: list[Signal]) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(300, 300), (1000, 2000)])
-def test_at_most_one_alarm_in_a_hundred_windows_without_drift(usual: Observations, sizes: tuple[int, int]) -> None:
+def test_at_most_one_false_alarm_in_a_hundred_windows(usual: Observations, sizes: tuple[int, int]) -> None:
     drifted = [names_of(signals) for signals in comparisons(usual, usual, sizes, share=0, trials=200)]
     assert len(drifted) == 200
     assert sum(map(bool, drifted)) <= 2
@@ -281,13 +281,13 @@ def test_the_signals_name_the_fault(images: Drawing, usual: Observations, fault:
 
 @pytest.mark.parametrize("name", ["DRIFT_P_VALUE", "DRIFT_PSI"])
 @pytest.mark.parametrize("value", ["0", "-0.1", "nan", "inf", "much"])
-def test_senseless_threshold_is_refused(settings_environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_invalid_threshold_is_refused(settings_environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     settings_environment.setenv(name, value)
     with pytest.raises(ConfigurationError, match=rf"^{name}: "):
         get_settings()
 
 
-def test_every_chance_is_smaller_than_one(settings_environment: pytest.MonkeyPatch) -> None:
+def test_every_p_value_is_below_one(settings_environment: pytest.MonkeyPatch) -> None:
     settings_environment.setenv("DRIFT_P_VALUE", "1")
     with pytest.raises(ConfigurationError, match=r"^DRIFT_P_VALUE: "):
         get_settings()

@@ -1,4 +1,4 @@
-"""The files of an export, without a database: what is in them, byte by byte."""
+"""The bytes of export files."""
 
 import csv
 import hashlib
@@ -66,7 +66,7 @@ def test_array_without_elements_keeps_its_shape() -> None:
         assert (read["x_train"].shape, read["x_train"].dtype) == ((0, 28, 28), np.uint8)
 
 
-def test_archive_is_whole_for_other_programs() -> None:
+def test_archive_is_valid_for_other_programs() -> None:
     with ZipFile(BytesIO(an_archive(images(DRAWINGS)))) as archive:
         assert archive.testzip() is None
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -79,14 +79,14 @@ def test_equal_arrays_give_equal_bytes_and_others_do_not() -> None:
 
 
 @pytest.mark.parametrize("write", [export_files.jsonl, export_files.table])
-def test_rows_are_asked_for_only_as_they_are_written(write: Callable[[Iterator[ExportRow]], Iterator[bytes]]) -> None:
+def test_rows_are_read_lazily(write: Callable[[Iterator[ExportRow]], Iterator[bytes]]) -> None:
     rows = (a_row(id=i) for i in range(10_000))
     pieces = write(rows)
     next(pieces)
     assert 50 < next(rows).id < 5_000
 
 
-def test_no_piece_is_longer_than_the_slowest_client_can_take_in_time() -> None:
+def test_no_piece_is_longer_than_the_limit() -> None:
     at_once = Array("x_test", np.uint8, (1000, 28, 28), [random_drawings(1000).tobytes()])
     for pieces in (list(export_files.jsonl(a_row() for _ in range(300))), list(export_files.npz(MANIFEST, [at_once]))):
         assert len(pieces) > 2
@@ -94,13 +94,13 @@ def test_no_piece_is_longer_than_the_slowest_client_can_take_in_time() -> None:
         assert 0 < len(pieces[-1]) <= PIECE_SIZE
 
 
-def test_line_can_be_sent_to_be_classified() -> None:
+def test_json_line_is_a_valid_classify_request() -> None:
     line = json.loads(b"".join(export_files.jsonl([a_row()])))
     assert ClassifyRequest.model_validate({"pixels": line["pixels"]}, strict=True)
     np.testing.assert_array_equal(np.array(line["pixels"], np.uint8), DRAWINGS[0])
 
 
-def test_line_tells_everything() -> None:
+def test_json_line_has_every_column() -> None:
     line = json.loads(b"".join(export_files.jsonl([a_row(notes="größer\n„7“")])))
     del line["pixels"]
     assert line == {
@@ -119,13 +119,13 @@ def test_line_tells_everything() -> None:
     }
 
 
-def test_each_row_is_one_line() -> None:
+def test_each_row_is_one_json_line() -> None:
     lines = b"".join(export_files.jsonl(a_row(id=i, notes="a\nb\r\u2028c") for i in range(3))).split(b"\n")
     assert lines.pop() == b""
     assert [json.loads(line)["id"] for line in lines] == [0, 1, 2]
 
 
-def test_table_has_a_header_and_ends_its_lines_as_rfc_4180_says() -> None:
+def test_csv_has_a_header_and_line_ends_of_rfc_4180() -> None:
     text = b"".join(export_files.table([a_row()]))
     sha256 = hashlib.sha256(DRAWINGS[0].tobytes()).hexdigest()
     assert text.decode() == (
@@ -134,15 +134,15 @@ def test_table_has_a_header_and_ends_its_lines_as_rfc_4180_says() -> None:
     )
 
 
-def test_table_without_rows_is_its_header() -> None:
+def test_csv_without_rows_is_a_header() -> None:
     assert b"".join(export_files.table([])).decode() == ",".join(CSV_COLUMNS) + "\r\n"
 
 
-def test_lines_without_rows_are_nothing() -> None:
+def test_json_lines_without_rows_are_empty() -> None:
     assert list(export_files.jsonl([])) == []
 
 
-def test_what_is_unknown_is_an_empty_cell() -> None:
+def test_none_is_an_empty_cell() -> None:
     (read,) = csv_of(a_row(label=None, y=None, split=None, created_at=None, pixels=None))
     assert {name for name, value in read.items() if value == ""} == {
         "sha256",
@@ -158,41 +158,41 @@ def test_what_is_unknown_is_an_empty_cell() -> None:
 @pytest.mark.parametrize(
     "notes", ["a,b", 'say "7"', "two\nlines", "two\r\nlines", "größer 七", " =1", "'=1", "a=1", ""]
 )
-def test_text_comes_back_from_a_table_as_it_was(notes: str) -> None:
+def test_text_round_trips_through_csv(notes: str) -> None:
     first, second = csv_of(a_row(notes=notes), a_row(id=13))
     assert (first["notes"], second["id"]) == (notes, "13")
 
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n"])
 @pytest.mark.parametrize("column", ["notes", "model_version", "prediction"])
-def test_cell_that_a_spreadsheet_would_run_is_made_harmless(begin: str, column: str) -> None:
+def test_formula_in_a_cell_is_quoted(begin: str, column: str) -> None:
     wicked = f'{begin}HYPERLINK("http://example.com","7")'
     (read,) = csv_of(a_row(**{column: wicked}))
     assert read[column] == f"'{wicked}"
 
 
-def test_side_of_a_drawing_is_what_the_rule_says() -> None:
+def test_split_follows_the_documented_rule() -> None:
     for drawing in random_drawings(50):
         pixels = drawing.tobytes()
         share = int(hashlib.sha256(b"7" + pixels).hexdigest()[:16], 16) / 2**64
         assert is_test(pixels, "7", 0.3) == (share < 0.3)
 
 
-def test_share_of_the_drawings_is_for_testing() -> None:
+def test_test_share_is_the_share_of_test_drawings() -> None:
     tested = sum(is_test(drawing.tobytes(), "0", 0.2) for drawing in random_drawings(5000))
-    # Within four standard deviations: the drawings are always the same, so this never changes.
+    # Within four standard deviations, of fixed drawings.
     assert 887 < tested < 1113
     assert not any(is_test(drawing.tobytes(), "0", 0) for drawing in random_drawings(100))
 
 
-def test_another_seed_divides_in_another_way() -> None:
+def test_another_seed_gives_another_split() -> None:
     sides = {
         seed: [is_test(drawing.tobytes(), seed, 0.5) for drawing in random_drawings(64)] for seed in ("0", "1", "ü")
     }
     assert sides["0"] != sides["1"] != sides["ü"] != sides["0"]
 
 
-def test_greater_share_only_moves_drawings_to_the_test_side() -> None:
+def test_larger_share_only_moves_drawings_to_the_test_split() -> None:
     for drawing in random_drawings(200):
         pixels = drawing.tobytes()
         assert is_test(pixels, "0", 0.5) or not is_test(pixels, "0", 0.1)

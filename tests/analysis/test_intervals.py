@@ -1,4 +1,4 @@
-"""The formulas, against values that can be worked out by hand or were published."""
+"""Statistics against values computed by hand or published."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from app.analysis.calibration import expected_calibration_error, reliability_bin
 from app.analysis.intervals import holm, mcnemar_exact, wilson_interval
 
 
-def test_interval_is_wilson_s() -> None:
+def test_interval_is_the_wilson_score_interval() -> None:
     # Eight of ten: (8 + z²/2 ± z √(8·2/10 + z²/4)) / (10 + z²) with z = 1.959964.
     assert wilson_interval(8, 10) == pytest.approx((0.490162, 0.943318), abs=1e-6)
 
 
 @pytest.mark.parametrize("right", [0, 10])
-def test_interval_stays_between_0_and_1_and_is_not_a_point(right: int) -> None:
+def test_interval_is_within_0_and_1_and_has_a_width(right: int) -> None:
     interval = wilson_interval(right, 10)
     assert interval is not None
     assert 0 <= interval.low < interval.high <= 1
@@ -26,7 +26,7 @@ def test_more_trials_make_the_interval_narrower() -> None:
     assert few.low < many.low < 0.9 < many.high < few.high
 
 
-def test_there_is_no_interval_without_trials() -> None:
+def test_no_interval_without_trials() -> None:
     assert wilson_interval(0, 0) is None
 
 
@@ -34,7 +34,7 @@ def test_there_is_no_interval_without_trials() -> None:
     ("only_first", "only_second", "p"),
     [(0, 0, 1), (5, 5, 1), (1, 0, 1), (10, 0, 2 / 2**10), (0, 10, 2 / 2**10), (1, 9, 2 * 11 / 2**10)],
 )
-def test_mcnemar_tosses_a_coin_for_each_difference(only_first: int, only_second: int, p: float) -> None:
+def test_mcnemar_is_a_binomial_test_of_the_differences(only_first: int, only_second: int, p: float) -> None:
     assert mcnemar_exact(only_first, only_second) == pytest.approx(p)
 
 
@@ -45,7 +45,7 @@ def test_holm_multiplies_the_smallest_by_the_number_of_tests_and_keeps_the_order
     assert holm([]) == []
 
 
-def test_holm_holds_its_level_over_all_tests_together() -> None:
+def test_holm_controls_the_family_wise_error_rate() -> None:
     rng = np.random.default_rng(1)
     trials = 2000
     # Eight tests without any effect: uncorrected, 34 % of the trials have one below 0.05.
@@ -55,7 +55,7 @@ def test_holm_holds_its_level_over_all_tests_together() -> None:
     assert alarms / trials == pytest.approx(0.05, abs=0.015)
 
 
-def test_bins_are_of_equal_size_and_go_from_the_least_to_the_most_sure() -> None:
+def test_bins_have_equal_size_and_ascending_confidence() -> None:
     confidence = np.array([0.9, 0.5, 0.7, 0.6, 0.8, 1.0])
     right = np.array([True, False, True, False, False, True])
     low, high = reliability_bins(confidence, right, bins=2)
@@ -71,24 +71,24 @@ def test_every_answer_is_in_one_bin(answers: int, sizes: list[int]) -> None:
     assert [one.size for one in bins] == sizes
 
 
-def test_answers_of_one_confidence_fill_all_bins() -> None:
+def test_equal_confidences_fill_all_bins() -> None:
     bins = reliability_bins(np.full(100, 0.9), np.arange(100) % 10 > 0)
     assert [(one.lowest, one.highest) for one in bins] == [(0.9, 0.9)] * 10
     assert expected_calibration_error(bins) == pytest.approx(0, abs=1e-12)
 
 
-def test_calibration_error_weighs_bins_by_their_size() -> None:
+def test_calibration_error_weights_bins_by_size() -> None:
     # Two bins of two answers and one: off by 0.4 and by 0.9.
     bins = reliability_bins(np.array([0.4, 0.8, 0.9]), np.array([True, True, False]), bins=2)
     assert expected_calibration_error(bins) == pytest.approx((2 * 0.4 + 1 * 0.9) / 3)
 
 
-def test_there_is_no_calibration_error_without_answers() -> None:
+def test_no_calibration_error_without_predictions() -> None:
     assert expected_calibration_error([]) is None
 
 
-def test_calibration_error_of_an_honest_model_is_what_chance_makes_of_it() -> None:
-    # As docs/monitoring.md says: bins of twenty answers are off by some 0.07 although nothing is wrong.
+def test_calibration_error_of_a_calibrated_model_is_due_to_chance() -> None:
+    # See docs/monitoring.md: bins of twenty differ by about 0.07 by chance.
     rng = np.random.default_rng(1)
     errors = []
     for _ in range(50):
@@ -97,7 +97,7 @@ def test_calibration_error_of_an_honest_model_is_what_chance_makes_of_it() -> No
     assert np.mean(np.array(errors, np.float64)) == pytest.approx(0.07, abs=0.01)
 
 
-def test_calibration_error_of_a_boaster_is_how_much_it_boasts() -> None:
+def test_calibration_error_of_an_overconfident_model_is_its_excess_confidence() -> None:
     rng = np.random.default_rng(1)
     confidence = rng.uniform(0.8, 1, 5000)
     bins = reliability_bins(confidence, rng.random(5000) < confidence - 0.3)

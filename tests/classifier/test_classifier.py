@@ -1,4 +1,4 @@
-"""The classifier: the shape of its answers, the files it refuses, and what its model can read."""
+"""The classifier: its answers, refused files, and accuracy."""
 
 import inspect
 import json
@@ -35,7 +35,7 @@ def test_answer_names_the_best_class_its_confidence_and_every_score() -> None:
         assert answer["confidence"] == max(answer["scores"].values()) == answer["scores"][answer["prediction"]]
 
 
-def test_one_drawing_gets_the_answer_it_gets_in_a_batch() -> None:
+def test_single_and_batch_answers_are_equal() -> None:
     drawings = random_drawings(40)
     for drawing, answer in zip(drawings, classify_batch(drawings), strict=True):
         alone = classify(drawing)
@@ -43,7 +43,7 @@ def test_one_drawing_gets_the_answer_it_gets_in_a_batch() -> None:
         assert list(alone["scores"].values()) == pytest.approx(list(answer["scores"].values()), abs=2e-6)
 
 
-def test_same_drawing_gets_the_same_answer_from_every_thread() -> None:
+def test_answers_are_equal_in_every_thread() -> None:
     drawing = random_drawings(1)
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: classify_batch(drawing)[0], range(64)))
@@ -54,7 +54,7 @@ def test_empty_batch_has_no_answers() -> None:
     assert classify_batch(np.zeros((0, 28, 28), np.uint8)) == []
 
 
-def test_drawings_are_not_changed_and_need_not_lie_in_one_piece() -> None:
+def test_drawings_are_not_changed_and_need_not_be_contiguous() -> None:
     drawings = random_drawings(4)
     before = drawings.copy()
     drawings.setflags(write=False)
@@ -76,7 +76,7 @@ def test_drawings_are_not_changed_and_need_not_lie_in_one_piece() -> None:
     ],
     ids=lambda images: f"{images.dtype}{images.shape}",
 )
-def test_another_shape_or_kind_is_refused(images: npt.NDArray[np.uint8]) -> None:
+def test_another_shape_or_dtype_is_refused(images: npt.NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match=r"uint8 of shape \(N, 28, 28\)"):
         classify_batch(images)
 
@@ -88,7 +88,7 @@ def test_one_drawing_of_another_shape_is_refused(shape: tuple[int, ...]) -> None
 
 
 def changed_model(folder: Path, old: bytes, new: bytes) -> Path:
-    """The model with one piece of its metadata changed for another of the same length."""
+    """The model with a piece of metadata replaced by another of the same length."""
     content = MODEL.read_bytes()
     assert content.count(old) == 1
     assert len(old) == len(new)
@@ -110,13 +110,13 @@ def test_missing_file_is_refused_with_the_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1000, -1])
-def test_file_that_is_not_whole_is_refused(tmp_path: Path, size: int) -> None:
+def test_truncated_model_is_refused(tmp_path: Path, size: int) -> None:
     path = tmp_path / "torn.onnx"
     path.write_bytes(MODEL.read_bytes()[:size])
     assert_refused(path, "is not a PixelWise model")
 
 
-def test_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_not_a_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(random_drawings(100).tobytes())
     assert_refused(path, "is not a PixelWise model")
@@ -134,11 +134,11 @@ def test_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_model_of_another_contract_is_refused(tmp_path: Path, old: bytes, new: bytes, words: str) -> None:
+def test_model_with_other_metadata_is_refused(tmp_path: Path, old: bytes, new: bytes, words: str) -> None:
     assert_refused(changed_model(tmp_path, old, new), words)
 
 
-def test_service_on_another_model_of_the_contract_names_its_version(
+def test_service_returns_the_version_of_another_model(
     fresh_classifier: None, start: Start, sqlite_url: str, tmp_path: Path
 ) -> None:
     version = get_classifier().version.encode()
@@ -161,7 +161,7 @@ def test_model_is_no_larger_than_a_megabyte() -> None:
     assert MODEL.stat().st_size <= 1_000_000
 
 
-# What follows is about the model itself.
+# The following tests are about the shipped model.
 
 
 def test_plain_seven_is_read() -> None:
@@ -177,7 +177,7 @@ def test_plain_seven_is_read_in_every_corner(corner: tuple[int, int]) -> None:
 
 @pytest.fixture(scope="module")
 def mnist_answers(mnist_test: Digits) -> list[Classification]:
-    """What the model that ships says to the drawings of MNIST's test set."""
+    """The shipped model's answers to MNIST's test set."""
     return Classifier(MODEL).classify_batch(mnist_test.images)
 
 
@@ -189,7 +189,7 @@ def test_mnist_is_read(mnist_answers: list[Classification], mnist_test: Digits) 
     assert right_ones(mnist_answers, mnist_test).mean() >= 0.996
 
 
-def test_confidence_says_how_often_the_answer_is_right(mnist_answers: list[Classification], mnist_test: Digits) -> None:
+def test_confidence_is_calibrated_on_mnist(mnist_answers: list[Classification], mnist_test: Digits) -> None:
     confidence = np.mean([answer["confidence"] for answer in mnist_answers])
     assert confidence == pytest.approx(right_ones(mnist_answers, mnist_test).mean(), abs=0.005)
 
@@ -208,7 +208,7 @@ NOTHING_TO_READ = {
 
 
 @pytest.mark.parametrize("sheets", NOTHING_TO_READ.values(), ids=NOTHING_TO_READ)
-def test_where_there_is_nothing_to_read_the_confidence_is_low(sheets: npt.NDArray[np.uint8]) -> None:
+def test_confidence_is_low_for_drawings_that_are_not_digits(sheets: npt.NDArray[np.uint8]) -> None:
     assert max(answer["confidence"] for answer in classify_batch(sheets)) < 0.5
 
 

@@ -1,4 +1,4 @@
-"""Normalisation: whatever the pen, size and place, MNIST's form comes out, and what has that form passes untouched."""
+"""Normalisation gives MNIST's form, and leaves drawings in that form unchanged."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from app.drawings.shape import SIDE
 from app.schemas.classify import SEVEN
 from training.mnist import Digits
 
-# MNIST's own numbers: the box that the ink fills, and where its centre of mass lies.
+# MNIST's box and centre of mass.
 BOX = 20
 CENTRE = 14.5
 
@@ -21,7 +21,7 @@ def blank() -> Drawing:
 
 
 def ring(height: int, width: int, top: int, left: int, ink: int = 255, pen: int = 2) -> Drawing:
-    """The outline of a rectangle: a drawing whose size and place are known to the pixel."""
+    """The outline of a rectangle, of known size and position."""
     drawing = blank()
     drawing[top : top + height, left : left + width] = ink
     drawing[top + pen : top + height - pen, left + pen : left + width - pen] = 0
@@ -33,7 +33,7 @@ def normalised(drawing: Drawing) -> Drawing:
 
 
 def extent(drawing: Drawing) -> tuple[int, int]:
-    """Height and width of what is darker than a quarter."""
+    """Height and width of the pixels above a quarter."""
     rows, columns = np.nonzero(drawing > 64)
     return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
 
@@ -49,20 +49,20 @@ def difference(one: Drawing, other: Drawing) -> int:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 300])
-def test_any_number_of_drawings_comes_out_in_the_same_shape(count: int) -> None:
+def test_normalising_keeps_the_shape_of_a_batch(count: int) -> None:
     drawings = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE), np.uint8)
     result = normalise(drawings)
     assert (result.shape, result.dtype) == (drawings.shape, np.uint8)
 
 
-def test_each_drawing_is_normalised_by_itself() -> None:
+def test_drawings_of_a_batch_are_normalised_independently() -> None:
     drawings = np.stack([blank(), ring(8, 8, 1, 1), ring(26, 20, 1, 3), np.array(SEVEN, np.uint8), ring(5, 3, 20, 22)])
     together = normalise(drawings)
     for drawing, result in zip(drawings, together, strict=True):
         np.testing.assert_array_equal(normalised(drawing), result)
 
 
-def test_what_is_given_is_not_changed() -> None:
+def test_input_is_not_changed() -> None:
     drawing = ring(8, 8, 1, 1)
     before = drawing.copy()
     drawing.setflags(write=False)
@@ -71,12 +71,12 @@ def test_what_is_given_is_not_changed() -> None:
 
 
 @pytest.mark.parametrize("level", [0, 1, BLANK_BELOW - 1])
-def test_blank_drawing_is_returned_as_it_is(level: int) -> None:
+def test_blank_drawing_is_unchanged(level: int) -> None:
     drawing = np.full((SIDE, SIDE), level, np.uint8)
     np.testing.assert_array_equal(normalised(drawing), drawing)
 
 
-def test_drawing_in_mnist_s_form_is_returned_byte_for_byte() -> None:
+def test_normalised_drawing_is_unchanged() -> None:
     drawing = ring(20, 16, 4, 6)
     np.testing.assert_array_equal(normalised(drawing), drawing)
 
@@ -90,20 +90,20 @@ def test_ink_fills_the_box_and_keeps_its_aspect(height: int, width: int) -> None
 
 
 @pytest.mark.parametrize(("top", "left"), [(1, 1), (1, 17), (17, 1), (17, 17), (3, 12)])
-def test_place_on_the_canvas_does_not_matter(top: int, left: int) -> None:
+def test_position_on_the_canvas_does_not_matter(top: int, left: int) -> None:
     result = normalised(ring(10, 10, top, left))
     np.testing.assert_allclose(centre_of_mass(result), [CENTRE, CENTRE], atol=0.5)
     assert difference(result, normalised(ring(10, 10, 9, 9))) <= 1
 
 
-def test_centre_of_mass_goes_to_the_middle_and_not_the_box() -> None:
-    # A 7's bar is heavier than its stem, so its box lies off the middle.
+def test_centre_of_mass_is_centred_rather_than_the_box() -> None:
+    # A 7's bar is heavier than its stem, so its box is off-centre.
     result = normalised(np.roll(np.array(SEVEN, np.uint8), (4, -7), axis=(0, 1)))
     np.testing.assert_allclose(centre_of_mass(result), [CENTRE, CENTRE], atol=0.75)
 
 
 @pytest.mark.parametrize("ink", [BLANK_BELOW, 40, 100, 199, 254])
-def test_faint_ink_becomes_black_ink(ink: int) -> None:
+def test_faint_ink_becomes_full_ink(ink: int) -> None:
     result = normalised(ring(10, 10, 3, 3, ink=ink))
     assert result.max() == 255
     assert difference(result, normalised(ring(10, 10, 3, 3))) <= 12
@@ -122,28 +122,28 @@ def test_lone_specks_do_not_shrink_the_digit() -> None:
     assert extent(normalised(with_specks)) == extent(normalised(drawing))
 
 
-def test_a_few_stray_pixels_are_not_blown_up_to_a_digit() -> None:
+def test_few_stray_pixels_are_not_enlarged_to_a_digit() -> None:
     drawing = blank()
     drawing[14, 14:16] = 255
     assert max(extent(normalised(drawing))) < BOX // 2
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_anything_at_all_is_normalised_without_complaint(seed: int) -> None:
+def test_random_pixels_are_normalised_without_warnings(seed: int) -> None:
     random = np.random.default_rng(seed)
     drawings = random.integers(0, 256, (200, SIDE, SIDE), np.uint8)
-    # Some are sparse, some are lines at the edge, some are faint.
+    # Sparse ones, lines at the edge, faint ones.
     drawings[:50][random.random((50, SIDE, SIDE)) < 0.99] = 0
     drawings[50:100, 1:] = 0
     drawings[100:150, :, :-1] = 0
     drawings[150:] //= random.integers(1, 255, (50, 1, 1), np.uint8)
-    # Warnings, such as that of a division by zero, are errors here.
+    # Warnings are errors here.
     result = normalise(drawings)
     changed = (result != drawings).any(axis=(1, 2))
     assert (result[changed].max(axis=(1, 2)) == 255).all()
     assert result[drawings.max(axis=(1, 2)) >= BLANK_BELOW].any(axis=(1, 2)).all()
 
 
-def test_mnist_passes_all_but_untouched(mnist_test: Digits) -> None:
+def test_mnist_digits_are_almost_unchanged(mnist_test: Digits) -> None:
     same = (normalise(mnist_test.images) == mnist_test.images).all(axis=(1, 2))
     assert same.mean() >= 0.999

@@ -1,4 +1,4 @@
-"""The digit is found in a picture whatever it was drawn with, and wherever: the form of an MNIST digit comes out."""
+"""Digits are found in pictures of any size and come out in MNIST's form."""
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ def difference(one: Drawing, other: Drawing) -> float:
 def test_drawing_has_the_form_of_an_mnist_digit(digit: str, size: float, side: int) -> None:
     drawing = drawn(picture(digit, side, size=size, pen=0.1 * size, place=(0.5, 0.48)))
     assert (drawing.shape, drawing.dtype, drawing.max()) == ((28, 28), np.uint8, 255)
-    # The classifier's own normalisation finds little left to do.
+    # The classifier's own normalisation changes little.
     assert difference(normalise(drawing[np.newaxis])[0], drawing) < 6
     assert classify(drawing)["prediction"] == digit
 
@@ -46,7 +46,7 @@ def test_thin_and_thick_lines_are_read_on_every_canvas(digit: str, pen: float, s
 
 
 @pytest.mark.parametrize("digit", STROKES)
-def test_thin_line_is_not_faint_beside_the_spot_where_two_cross(digit: str) -> None:
+def test_thin_line_is_not_faint_where_two_lines_cross(digit: str) -> None:
     drawing = drawn(picture(digit, 1000, pen=0.001))
     assert np.count_nonzero(drawing == 255) > 10
 
@@ -60,7 +60,7 @@ def test_digit_that_touches_the_edges_is_read(digit: str, pen: float, ink: int, 
 
 @pytest.mark.parametrize("place", [(0.2, 0.2), (0.8, 0.25), (0.15, 0.85), (0.85, 0.85), (0.5, 0.5)])
 @pytest.mark.parametrize("size", [0.05, 0.2])
-def test_where_the_digit_lies_does_not_matter(place: tuple[float, float], size: float) -> None:
+def test_position_of_the_digit_does_not_matter(place: tuple[float, float], size: float) -> None:
     image = picture("4", 1000, size=size, pen=0.1 * size, place=place)
     centred = drawn(picture("4", 1000, size=size, pen=0.1 * size))
     assert difference(drawn(image), centred) < 6
@@ -141,6 +141,6 @@ def test_mnist_digits_rendered_as_files_are_read_as_well_as_themselves(mnist_tes
     assert right(np.stack(read_back)) >= right(digits) - 2
 
 
-def test_every_mnist_digit_saved_as_it_is_comes_through_byte_for_byte(mnist_test: Digits) -> None:
+def test_every_mnist_digit_saved_as_an_image_is_unchanged(mnist_test: Digits) -> None:
     for digit in mnist_test.images[:300]:
         assert (read_image(encoded(Image.fromarray(digit))) == digit).all()

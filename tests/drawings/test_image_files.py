@@ -1,4 +1,4 @@
-"""Files become drawings: real files, of every format and kind that people have."""
+"""Image files of every format and kind are read."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -45,7 +45,7 @@ MODES: dict[str, Callable[[Image.Image], bytes]] = {
 
 @pytest.mark.parametrize("kind", MODES)
 @pytest.mark.parametrize(("ink", "paper"), [(0, 255), (255, 0)], ids=["dark on light", "light on dark"])
-def test_every_way_to_store_pixels_is_understood(kind: str, ink: int, paper: int) -> None:
+def test_every_pixel_layout_is_read(kind: str, ink: int, paper: int) -> None:
     assert digit_in(MODES[kind](picture("4", ink=ink, paper=paper))) == "4"
 
 
@@ -58,12 +58,12 @@ def test_first_picture_of_an_animation_counts(name: str) -> None:
     assert digit_in(data) == "4"
 
 
-def test_photograph_with_a_second_picture_inside_is_read() -> None:
+def test_multi_picture_jpeg_is_read() -> None:
     data = encoded(picture("4"), "MPO", save_all=True, append_images=[picture("7")])
     assert digit_in(data) == "4"
 
 
-# The orientation, and what must be done to an upright picture before it is stored with it.
+# The EXIF orientation, and how an upright picture must be stored for it.
 ORIENTATIONS = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -78,7 +78,7 @@ ORIENTATIONS = {
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
-def test_picture_is_turned_upright_as_exif_says(name: str, orientation: int) -> None:
+def test_exif_orientation_is_applied(name: str, orientation: int) -> None:
     upright = picture("4", 300, place=(0.4, 0.45))
     turn = ORIENTATIONS[orientation]
     stored = upright if turn is None else upright.transpose(turn)
@@ -86,12 +86,12 @@ def test_picture_is_turned_upright_as_exif_says(name: str, orientation: int) -> 
     exif[ExifTags.Base.Orientation] = orientation
     read = read_image(encoded(stored, name, exif=exif))
     assert classify(read)["prediction"] == "4"
-    # What a viewer sees is what is read, but for what the edges of squares that are averaged lose.
+    # Equal to what a viewer shows, except for rounding at the edges of squares.
     assert abs(read.astype(int) - read_image(encoded(upright))).mean() < 3
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_orientation_that_means_nothing_is_ignored(orientation: int) -> None:
+def test_invalid_orientation_is_ignored(orientation: int) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     assert digit_in(encoded(picture("4"), "JPEG", exif=exif)) == "4"
@@ -100,11 +100,11 @@ def test_orientation_that_means_nothing_is_ignored(orientation: int) -> None:
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
 @pytest.mark.parametrize("damaged", [b"", b"no TIFF", b"MM\0*\0\0\0\x08\xff\xff", b"II*\0\xff\xff\xff\xff"])
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
-def test_damaged_exif_does_not_matter(name: str, damaged: bytes) -> None:
+def test_damaged_exif_is_ignored(name: str, damaged: bytes) -> None:
     assert digit_in(encoded(picture("4"), name, exif=b"Exif\0\0" + damaged)) == "4"
 
 
-def test_white_on_black_of_28_pixels_comes_through_byte_for_byte() -> None:
+def test_white_on_black_image_of_28_pixels_is_unchanged() -> None:
     noise = random_drawings(1)[0]
     noise[[0, -1]] = noise[:, [0, -1]] = 0
     faint = DRAWN // 50
@@ -123,22 +123,22 @@ def test_white_on_black_of_28_pixels_comes_through_byte_for_byte() -> None:
             assert (read_image(data) == drawing).all()
 
 
-def test_black_on_white_of_28_pixels_is_the_same_drawing() -> None:
+def test_black_on_white_image_of_28_pixels_is_inverted() -> None:
     assert (read_image(encoded(Image.fromarray(255 - DRAWN))) == DRAWN).all()
 
 
 @pytest.mark.parametrize("colour", ["black", "white", "#808080", "#c81e1e"])
 @pytest.mark.parametrize("side", [28, 280, 1000])
-def test_strokes_on_nothing_are_read_whatever_their_colour(colour: str, side: int) -> None:
+def test_strokes_of_any_colour_on_transparency_are_read(colour: str, side: int) -> None:
     drawn = picture("4", side, mode="RGBA", paper=(0, 0, 0, 0), ink=colour)
     assert digit_in(encoded(drawn)) == "4"
     assert digit_in(encoded(drawn, "WEBP")) == "4"
-    # What is hidden behind full transparency does not matter.
+    # Colours behind full transparency do not matter.
     assert digit_in(encoded(picture("4", side, mode="RGBA", paper=(255, 0, 255, 0), ink=colour))) == "4"
 
 
 @pytest.mark.parametrize("colour", ["black", "white"])
-def test_bar_on_nothing_that_fills_its_box_is_a_stroke_and_no_sheet(colour: str) -> None:
+def test_bar_on_transparency_that_fills_its_box_is_a_stroke(colour: str) -> None:
     bar = Image.new("RGBA", (280, 280), (0, 0, 0, 0))
     bar.paste(colour, (125, 40, 155, 240))
     drawing = read_image(encoded(bar))
@@ -146,7 +146,7 @@ def test_bar_on_nothing_that_fills_its_box_is_a_stroke_and_no_sheet(colour: str)
     assert classify(drawing)["prediction"] == "1"
 
 
-def test_strokes_of_several_colours_on_nothing_are_read() -> None:
+def test_strokes_of_several_colours_on_transparency_are_read() -> None:
     drawn = picture("4", mode="RGBA", paper=(0, 0, 0, 0), ink="white")
     drawn.paste(Image.new("RGB", (280, 140), "black"), (0, 0), drawn.crop((0, 0, 280, 140)).getchannel("A"))
     assert digit_in(encoded(drawn)) == "4"
@@ -162,14 +162,14 @@ def test_sheet_with_transparent_corners_is_read(ink: str, paper: str) -> None:
     assert digit_in(encoded(drawn)) == "4"
 
 
-def test_transparent_colour_of_a_palette_is_nothing() -> None:
+def test_transparent_colour_of_a_palette_is_background() -> None:
     drawn = picture("4", mode="P", paper=0, ink=1)
     drawn.putpalette([255, 0, 0, 250, 10, 10])
     for name in ("PNG", "GIF"):
         assert digit_in(encoded(drawn, name, transparency=0)) == "4"
 
 
-def test_picture_without_a_transparent_pixel_is_read_as_if_it_had_no_transparency() -> None:
+def test_opaque_alpha_channel_is_ignored() -> None:
     plain = picture("4", mode="RGB", paper="white")
     assert (read_image(encoded(plain.convert("RGBA"))) == read_image(encoded(plain))).all()
 

@@ -1,4 +1,4 @@
-"""Nearly identical drawings: what is the same one again, and what is another's of the same digit."""
+"""Nearly identical drawings are recognised, other drawings of the same digit are not."""
 
 from itertools import combinations
 
@@ -20,7 +20,7 @@ def nearly_identical(first: Images, second: Images) -> bool:
 
 
 def moved(image: Images, down: int, right: int) -> Images:
-    """The drawing somewhere else; what goes over the edge is lost."""
+    """Shift a drawing; pixels that leave the canvas are lost."""
     wide = np.pad(image, 4)
     return wide[4 - down : 32 - down, 4 - right : 32 - right]
 
@@ -35,7 +35,7 @@ def seven() -> Images:
     return np.array(SEVEN, np.uint8)
 
 
-def test_first_drawing_is_like_no_other_and_the_second_like_itself(seven: Images) -> None:
+def test_same_drawing_is_added_only_once(seven: Images) -> None:
     assert nearly_identical(seven, seven)
 
 
@@ -49,21 +49,21 @@ def test_fainter_or_noisy_drawing_is_nearly_identical(seven: Images) -> None:
     assert nearly_identical(seven, noisy(moved(seven, 1, 1), 16, seed=1))
 
 
-def test_mirrored_and_thinner_drawings_are_others(seven: Images) -> None:
+def test_mirrored_and_thinner_drawings_are_different(seven: Images) -> None:
     thin = seven.copy()
     thin[4] = 0
     for other in (seven[::-1], seven[:, ::-1], seven.T, thin):
         assert not nearly_identical(seven, other)
 
 
-def test_blank_sheets_are_one_and_the_same(seven: Images) -> None:
+def test_blank_drawings_are_identical(seven: Images) -> None:
     blank = np.zeros_like(seven)
     assert nearly_identical(blank, blank)
     assert nearly_identical(blank, blank + 255)
     assert not nearly_identical(blank, seven)
 
 
-def test_drawing_is_compared_with_every_one_before_and_only_with_those_that_were_added(seven: Images) -> None:
+def test_drawing_is_compared_with_all_added_drawings(seven: Images) -> None:
     distinct = DistinctDrawings()
     images = [seven, seven[::-1], seven.T]
     assert [distinct.add(image.tobytes()) for image in images] == [True] * 3
@@ -79,7 +79,7 @@ def test_same_drawing_of_mnist_moved_and_noisy_is_nearly_identical(mnist_test: D
     assert np.mean(same) > 0.995
 
 
-def test_different_hands_of_mnist_are_seldom_nearly_identical(mnist_test: Digits) -> None:
+def test_different_mnist_digits_are_rarely_nearly_identical(mnist_test: Digits) -> None:
     for digit in range(10):
         images = mnist_test.images[mnist_test.labels == digit][:45]
         alike = [nearly_identical(first, second) for first, second in combinations(images, 2)]

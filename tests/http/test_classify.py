@@ -78,7 +78,7 @@ def test_each_request_gets_a_row_of_its_own_with_the_next_id(client: TestClient,
     assert stored(database_url) == (3, 3)
 
 
-def test_id_of_a_deleted_prediction_is_not_given_again(client: TestClient, database_url: str) -> None:
+def test_id_of_a_deleted_prediction_is_not_reused(client: TestClient, database_url: str) -> None:
     deleted = client.post("/classify", json=DRAWING).json()["id"]
     execute(database_url, "DELETE FROM drawings", "DELETE FROM predictions")
     assert client.post("/classify", json=DRAWING).json()["id"] > deleted

@@ -1,4 +1,4 @@
-"""Databases that are there already: adopted with every row, or refused and left as they were."""
+"""Existing databases are adopted with every row, or refused and unchanged."""
 
 import re
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_v0_5_database_is_adopted_with_every_row(empty_database_url: str) -> Non
         assert times[0].timestamp() == 1772368200.25
 
 
-def test_confidence_that_is_no_share_is_kept_in_the_notes(empty_database_url: str) -> None:
+def test_invalid_confidence_is_kept_in_the_notes(empty_database_url: str) -> None:
     make_v0_5(empty_database_url)
     execute(
         empty_database_url,
@@ -60,7 +60,7 @@ def test_confidence_that_is_no_share_is_kept_in_the_notes(empty_database_url: st
         " confidence FLOAT NOT NULL, model_version VARCHAR NOT NULL, created_at TIMESTAMP)",
     ],
 )
-def test_unknown_table_is_refused_and_left_as_it_was(empty_database_url: str, statement: str) -> None:
+def test_unknown_table_is_refused_and_unchanged(empty_database_url: str, statement: str) -> None:
     execute(empty_database_url, statement)
     before = everything(empty_database_url)
     message = refusal(empty_database_url)
@@ -78,7 +78,7 @@ def test_table_with_a_trigger_is_refused_on_sqlite(tmp_path: Path) -> None:
     assert everything(url) == before
 
 
-def test_database_of_the_optional_part_is_adopted_by_the_command_it_is_told(empty_database_url: str) -> None:
+def test_database_with_notes_is_adopted_by_the_suggested_command(empty_database_url: str) -> None:
     make_optional_part(empty_database_url)
     before = everything(empty_database_url)
     message = assert_one_line_error(run(empty_database_url, "alembic upgrade head"))
@@ -100,13 +100,13 @@ def test_notes_without_a_revision_are_refused_with_the_same_command(empty_databa
     assert everything(empty_database_url) == before
 
 
-def test_v0_5_table_with_a_revision_of_its_own_is_told_the_command(empty_database_url: str) -> None:
+def test_v0_5_table_with_another_revision_gets_the_command(empty_database_url: str) -> None:
     make_optional_part(empty_database_url)
     execute(empty_database_url, "ALTER TABLE predictions DROP COLUMN notes")
     assert refusal(empty_database_url).endswith("run: alembic stamp --purge 0001 && alembic upgrade head")
 
 
-def test_newer_database_is_left_alone_and_named(empty_database_url: str) -> None:
+def test_newer_database_is_refused_and_unchanged(empty_database_url: str) -> None:
     migrate(empty_database_url)
     execute(empty_database_url, "UPDATE alembic_version SET version_num = '9999'")
     before = everything(empty_database_url)
@@ -116,20 +116,20 @@ def test_newer_database_is_left_alone_and_named(empty_database_url: str) -> None
     assert everything(empty_database_url) == before
 
 
-def test_folder_that_does_not_exist_is_named_with_the_url_that_was_meant(tmp_path: Path) -> None:
+def test_missing_folder_is_reported_with_a_suggested_url(tmp_path: Path) -> None:
     url = f"sqlite:///{str(tmp_path)[1:]}/pixelwise.db"
     message = assert_one_line_error(run(url, "alembic upgrade head"))
     assert f"{PROJECT_FOLDER}{tmp_path}" in message
     assert f"sqlite:///{tmp_path}/pixelwise.db" in message
 
 
-def test_server_that_does_not_answer_is_one_line_without_the_password() -> None:
+def test_unreachable_server_is_reported_in_one_line_without_the_password() -> None:
     done = run("postgresql://user:kept-quiet@127.0.0.1:1/pixelwise", "alembic upgrade head")
     assert "kept-quiet" not in assert_one_line_error(done)
 
 
 @pytest.mark.parametrize("start", ["nothing", "v0.5", "current"])
-def test_init_db_makes_upgrades_and_can_be_repeated(empty_database_url: str, start: str) -> None:
+def test_init_db_creates_upgrades_and_can_be_repeated(empty_database_url: str, start: str) -> None:
     if start == "v0.5":
         make_v0_5(empty_database_url)
     elif start == "current":
@@ -142,12 +142,12 @@ def test_init_db_makes_upgrades_and_can_be_repeated(empty_database_url: str, sta
     migrate(empty_database_url, "check")
 
 
-def test_init_db_ends_with_one_line_when_it_cannot(tmp_path: Path) -> None:
+def test_init_db_fails_with_one_line(tmp_path: Path) -> None:
     assert_one_line_error(run(f"sqlite:///{tmp_path}/missing/pixelwise.db", "python init_db.py"))
     assert_one_line_error(run("mysql://localhost/pixelwise", "python init_db.py"))
 
 
-def test_service_says_what_is_wrong_with_the_schema(empty_database_url: str) -> None:
+def test_service_reports_a_wrong_schema(empty_database_url: str) -> None:
     url = empty_database_url
     steps: list[tuple[Callable[[], None], str]] = [
         (lambda: None, "is empty" if engine_name(url) == "postgresql" else "there is no database at"),
@@ -169,6 +169,6 @@ def test_service_says_what_is_wrong_with_the_schema(empty_database_url: str) -> 
     assert schema_problem(url) is None
 
 
-def test_service_needs_no_rights_to_make_a_database(tmp_path: Path) -> None:
+def test_service_needs_no_right_to_create_databases(tmp_path: Path) -> None:
     schema_problem(f"sqlite:///{tmp_path / 'pixelwise.db'}")
     assert list(tmp_path.iterdir()) == []

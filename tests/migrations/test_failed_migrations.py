@@ -1,4 +1,4 @@
-"""Migrations that break off: SQLite keeps nothing of them, PostgreSQL whole revisions, and both can run again."""
+"""Failed migrations are rolled back and can run again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ class InjectedFailure(Exception):
 
 @contextmanager
 def failure_at(step: int) -> Iterator[None]:
-    """Fail the given statement, counted from one, of whatever connects meanwhile."""
+    """Fail the given statement, counted from one, of connections opened meanwhile."""
     seen = 0
 
     def count(_statement: Statement) -> None:
@@ -31,7 +31,7 @@ def failure_at(step: int) -> Iterator[None]:
 
 
 def assert_leaves_nothing_wherever_it_fails(url: str, *arguments: str) -> None:
-    """Fail the migration at its first statement, its second, and so on, until it comes to its end."""
+    """Fail the migration at each of its statements in order."""
     before = everything(url)
     step, done = 0, False
     while not done:
@@ -42,21 +42,21 @@ def assert_leaves_nothing_wherever_it_fails(url: str, *arguments: str) -> None:
             done = True
         except InjectedFailure:
             assert everything(url) == before, f"statement {step} left something behind"
-    # Fewer statements than this would mean that the failures hit something else.
+    # Fewer statements would mean that the failures hit something else.
     assert step > 5
     assert everything(url) != before
 
 
-def test_upgrade_of_sqlite_is_all_or_nothing(sqlite_url_of_v0_5: str) -> None:
+def test_sqlite_upgrade_is_atomic(sqlite_url_of_v0_5: str) -> None:
     assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "upgrade", "head")
 
 
-def test_downgrade_of_sqlite_is_all_or_nothing(sqlite_url_of_v0_5: str) -> None:
+def test_sqlite_downgrade_is_atomic(sqlite_url_of_v0_5: str) -> None:
     migrate(sqlite_url_of_v0_5)
     assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "downgrade", "0001")
 
 
-def test_each_revision_on_postgresql_but_the_one_that_commits_midway_is_all_or_nothing(empty_postgres_url: str) -> None:
+def test_postgresql_upgrades_are_atomic_except_the_one_that_commits_midway(empty_postgres_url: str) -> None:
     make_v0_5(empty_postgres_url)
     for revision in ("0001", "0002", "0003"):
         assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "upgrade", revision)
@@ -64,7 +64,7 @@ def test_each_revision_on_postgresql_but_the_one_that_commits_midway_is_all_or_n
     assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "upgrade", "0005")
 
 
-def test_each_step_back_on_postgresql_is_all_or_nothing(empty_postgres_url: str) -> None:
+def test_postgresql_downgrades_are_atomic(empty_postgres_url: str) -> None:
     make_v0_5(empty_postgres_url)
     migrate(empty_postgres_url)
     for revision in ("0004", "0003", "0002", "0001"):
@@ -74,7 +74,7 @@ def test_each_step_back_on_postgresql_is_all_or_nothing(empty_postgres_url: str)
 INVALID_INDEXES = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisvalid"
 
 
-def test_revision_on_postgresql_that_commits_midway_is_taken_up_where_it_failed(empty_postgres_url: str) -> None:
+def test_postgresql_revision_that_commits_midway_resumes_after_a_failure(empty_postgres_url: str) -> None:
     url = empty_postgres_url
     make_v0_5(url)
     migrate(url, "upgrade", "0003")
@@ -97,7 +97,7 @@ def test_revision_on_postgresql_that_commits_midway_is_taken_up_where_it_failed(
     assert left_behind > 10
 
 
-def test_index_that_postgresql_left_unfinished_is_made_anew(empty_postgres_url: str) -> None:
+def test_invalid_postgresql_index_is_rebuilt(empty_postgres_url: str) -> None:
     url = empty_postgres_url
     make_v0_5(url)
     migrate(url, "upgrade", "0003")
@@ -115,7 +115,7 @@ def test_index_that_postgresql_left_unfinished_is_made_anew(empty_postgres_url: 
 
 @pytest.fixture
 def sqlite_url_of_v0_5(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a database of version 0.5 with two rows."""
+    """A database of version 0.5 with two rows."""
     url = f"sqlite:///{tmp_path_factory.mktemp('v0_5') / 'pixelwise.db'}"
     make_v0_5(url)
     return url

@@ -1,4 +1,4 @@
-"""What the migrations of PostgreSQL keep others waiting for: squawk reads their SQL, and the tables tell the rest."""
+"""Locks of the PostgreSQL migrations: squawk checks their SQL."""
 
 import json
 import subprocess
@@ -18,19 +18,19 @@ SQUAWK = str(Path(sys.prefix) / "bin" / "squawk")
 
 
 class Finding(NamedTuple):
-    """A rule of squawk, and the statement that breaks it, without its line breaks."""
+    """A rule of squawk, and the statement that breaks it."""
 
     rule: str
     statement: str
 
 
-# Rules that this history breaks everywhere, and why that is right.
+# Rules that all revisions may break, and why.
 EXCLUDED = {
     "prefer-robust-stmts": "a revision is one transaction; a test breaks off the one that is not at each statement",
     "prefer-bigint-over-int": "the ids are those of version 0.5; two billion are enough for one table",
     "prefer-identity": "the same: PostgreSQL's sequence as version 0.5 has it",
 }
-# Statements that may break one rule.
+# Statements that may break a rule.
 JUSTIFIED = {
     Finding(
         "changing-column-type", "ALTER TABLE predictions ALTER COLUMN created_at TYPE TIMESTAMP WITH TIME ZONE"
@@ -44,7 +44,7 @@ JUSTIFIED = {
 
 @contextmanager
 def recorded() -> Iterator[dict[int, list[str]]]:
-    """The statements of whatever connects meanwhile, by connection, with the borders of their transactions."""
+    """Statements and transaction borders of connections opened meanwhile."""
     statements: dict[int, list[str]] = {}
 
     def add(connection: sa.Connection, statement: str) -> None:
@@ -73,7 +73,7 @@ def recorded() -> Iterator[dict[int, list[str]]]:
 
 
 def squawk(statements: list[str], folder: Path) -> set[Finding]:
-    """Let squawk read the statements, without those about rows and Alembic's own; return what it finds."""
+    """Return squawk's findings, without statements on rows and Alembic's own."""
     lines = [
         statement
         for statement in statements
@@ -88,14 +88,14 @@ def squawk(statements: list[str], folder: Path) -> set[Finding]:
 
 @pytest.fixture
 def upgraded_postgres(empty_postgres_url: str) -> dict[int, list[str]]:
-    """What an upgrade from version 0.5 to the newest revision says to PostgreSQL."""
+    """The statements of an upgrade from version 0.5 to the newest revision."""
     make_v0_5(empty_postgres_url)
     with recorded() as statements:
         migrate(empty_postgres_url)
     return statements
 
 
-def test_squawk_finds_nothing_that_has_no_reason(upgraded_postgres: dict[int, list[str]], tmp_path: Path) -> None:
+def test_squawk_reports_only_accepted_findings(upgraded_postgres: dict[int, list[str]], tmp_path: Path) -> None:
     findings = set().union(*(squawk(statements, tmp_path) for statements in upgraded_postgres.values()))
     assert findings == set(JUSTIFIED)
 
@@ -109,11 +109,11 @@ def test_squawk_finds_nothing_that_has_no_reason(upgraded_postgres: dict[int, li
         ("ALTER TABLE predictions RENAME COLUMN client TO caller", "renaming-column"),
     ],
 )
-def test_squawk_would_find_what_keeps_others_waiting(statement: str, rule: str, tmp_path: Path) -> None:
+def test_squawk_reports_statements_that_block_others(statement: str, rule: str, tmp_path: Path) -> None:
     assert Finding(rule, statement) in squawk(["BEGIN", statement, "COMMIT"], tmp_path)
 
 
-def test_adoption_of_version_0_5_writes_no_table_anew(empty_postgres_url: str) -> None:
+def test_adoption_of_version_0_5_rewrites_no_table(empty_postgres_url: str) -> None:
     make_v0_5(empty_postgres_url)
     file = "SELECT pg_relation_filenode('predictions'), pg_relation_filenode('predictions_pkey')"
     before = rows(empty_postgres_url, file)

@@ -1,4 +1,4 @@
-"""Migrations: every step, both engines, failures midway, and two at once."""
+"""Migrations: every step on both engines, and concurrent upgrades."""
 
 import re
 import stat
@@ -35,13 +35,13 @@ from tests.support.old_databases import (
 REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
 
 
-def test_history_has_one_head_and_no_branch() -> None:
+def test_migrations_have_one_head_and_no_branch() -> None:
     scripts = ScriptDirectory.from_config(Config(PROJECT_FOLDER / "alembic.ini"))
     assert [script.revision for script in scripts.walk_revisions()][::-1] == REVISIONS
     assert scripts.get_heads() == [schema_revision()]
 
 
-def test_migrated_tables_are_those_of_the_models(database_url: str) -> None:
+def test_migrated_tables_equal_the_models(database_url: str) -> None:
     migrate(database_url, "check")
 
 
@@ -53,13 +53,13 @@ def test_check_notices_a_column_without_a_migration(empty_database_url: str) -> 
     assert "undeclared" in done.stderr + done.stdout
 
 
-def test_migrated_sqlite_file_is_the_one_create_all_would_make(sqlite_url: str, tmp_path: Path) -> None:
+def test_migrated_sqlite_schema_equals_create_all(sqlite_url: str, tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'created.db'}")
     Base.metadata.create_all(engine)
     engine.dispose()
     created = statements_by_name(tmp_path / "created.db")
     migrated = statements_by_name(sqlite_path(sqlite_url))
-    # Views are for people; the models do not know them.
+    # Views are not in the models.
     assert {name: sql for name, sql in migrated.items() if not name.startswith("v_")} == created
     assert set(migrated) - set(created) == {"v_results", "v_accuracy_by_version"}
     assert set(created) >= {"predictions", "drawings"}
@@ -100,7 +100,7 @@ def test_margins_of_older_drawings_are_computed_from_their_scores(empty_database
     ]
     for number, text in enumerate(scores, start=1):
         execute(url, "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 1, 'v1')")
-        # A colon would begin the name of a parameter.
+        # A colon would start a parameter.
         escaped = text.replace(":", "\\:")
         execute(url, f"INSERT INTO drawings VALUES ({number}, {pixels}, '{escaped}')")
     migrate(url)
@@ -125,7 +125,7 @@ def test_downgrade_keeps_what_the_older_table_can_hold(empty_database_url: str) 
 
 
 @pytest.mark.slow
-def test_upgrades_at_the_same_time_all_succeed(empty_database_url: str) -> None:
+def test_concurrent_upgrades_all_succeed(empty_database_url: str) -> None:
     environment = {"PATH": "/usr/bin:/bin", "DATABASE_URL": empty_database_url}
     upgrades = [
         subprocess.Popen(
@@ -142,7 +142,7 @@ def test_upgrades_at_the_same_time_all_succeed(empty_database_url: str) -> None:
     assert rows(empty_database_url, "SELECT version_num FROM alembic_version") == [(schema_revision(),)]
 
 
-def test_ids_are_not_given_twice_after_an_upgrade(empty_database_url: str) -> None:
+def test_ids_are_not_reused_after_an_upgrade(empty_database_url: str) -> None:
     make_v0_5(empty_database_url)
     migrate(empty_database_url)
     execute(empty_database_url, "DELETE FROM predictions WHERE id = 2")
@@ -153,7 +153,7 @@ def test_ids_are_not_given_twice_after_an_upgrade(empty_database_url: str) -> No
     assert rows(empty_database_url, "SELECT id FROM predictions ORDER BY id") == [(1,), (3,)]
 
 
-def test_new_sqlite_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+def test_new_sqlite_file_is_private_to_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "pixelwise.db"
     migrate(f"sqlite:///{path}")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -167,7 +167,7 @@ def test_existing_sqlite_file_keeps_its_mode(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_tables_and_views_of_somebody_else_are_left_alone(empty_database_url: str) -> None:
+def test_foreign_tables_and_views_are_unchanged(empty_database_url: str) -> None:
     make_v0_5(empty_database_url)
     execute(empty_database_url, "CREATE TABLE ledger (id INTEGER PRIMARY KEY)", "INSERT INTO ledger VALUES (5)")
     if engine_name(empty_database_url) == "sqlite":
@@ -179,12 +179,12 @@ def test_tables_and_views_of_somebody_else_are_left_alone(empty_database_url: st
         assert rows(empty_database_url, "SELECT id FROM sevens") == [(1,)]
 
 
-def test_a_migration_that_breaks_references_is_taken_back(sqlite_url: str, tmp_path: Path) -> None:
+def test_migration_that_breaks_references_is_rolled_back(sqlite_url: str, tmp_path: Path) -> None:
     execute(
         sqlite_url,
         "INSERT INTO predictions (id, prediction, confidence, model_version) VALUES (1, '7', 0.94, 'v1')",
         "INSERT INTO drawings VALUES (1, zeroblob(784), '[]', NULL)",
-        # As whoever deletes with `sqlite3` leaves one behind.
+        # As a DELETE with `sqlite3` leaves behind.
         "INSERT INTO drawings VALUES (99, zeroblob(784), '[]', NULL)",
     )
     project = next_release(tmp_path)
@@ -192,23 +192,23 @@ def test_a_migration_that_breaks_references_is_taken_back(sqlite_url: str, tmp_p
     harmless = revision.read_text()
     revision.write_text(harmless.replace("def upgrade():", 'def upgrade():\n    op.execute("DELETE FROM predictions")'))
     before = everything(sqlite_url)
-    told = assert_one_line_error(run(sqlite_url, "alembic upgrade head", project))
-    assert "would leave 1 rows in drawings that refer to missing rows in predictions" in told
+    message = assert_one_line_error(run(sqlite_url, "alembic upgrade head", project))
+    assert "would leave 1 rows in drawings that refer to missing rows in predictions" in message
     assert everything(sqlite_url) == before
     revision.write_text(harmless)
     assert run(sqlite_url, "alembic upgrade head", project).returncode == 0
 
 
 @pytest.mark.parametrize("left", ["pixelwise.db-wal", "pixelwise.db.before-20261120T101500.000000Z"])
-def test_a_database_that_was_lost_is_not_begun_anew(tmp_path: Path, left: str) -> None:
+def test_lost_database_is_not_recreated(tmp_path: Path, left: str) -> None:
     (tmp_path / left).write_bytes(b"rows")
-    told = refusal(f"sqlite:///{tmp_path / 'pixelwise.db'}")
-    assert str(tmp_path / left) in told
+    message = refusal(f"sqlite:///{tmp_path / 'pixelwise.db'}")
+    assert str(tmp_path / left) in message
     assert [path.name for path in tmp_path.iterdir()] == [left]
 
 
 @pytest.mark.slow
-def test_revision_of_ones_own_is_numbered_applied_and_taken_back(sqlite_url: str, tmp_path: Path) -> None:
+def test_new_revision_is_numbered_applied_and_reverted(sqlite_url: str, tmp_path: Path) -> None:
     project = copy_of_project(tmp_path)
     models = project / "app" / "models.py"
     last_column = "    client: Mapped[str | None]\n"
@@ -235,7 +235,7 @@ def columns(url: str) -> list[str]:
         return [column["name"] for column in sa.inspect(connection).get_columns("predictions")]
 
 
-def test_table_that_is_changed_by_copying_keeps_its_promises(sqlite_url: str, tmp_path: Path) -> None:
+def test_batch_migration_keeps_constraints_and_autoincrement(sqlite_url: str, tmp_path: Path) -> None:
     before = statements_by_name(sqlite_path(sqlite_url))
     insert = "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.94, 'v1')"
     execute(sqlite_url, insert, insert, insert, "DELETE FROM predictions WHERE id = 3")
@@ -263,7 +263,7 @@ def test_revisions_import_nothing_of_the_application() -> None:
         assert not re.search(r"^\s*(from|import) app\b", path.read_text(), re.MULTILINE), path
 
 
-def test_migration_does_not_wait_for_ever_behind_a_transaction(
+def test_migration_times_out_behind_a_transaction(
     empty_postgres_url: str,
 ) -> None:
     migrate(empty_postgres_url)

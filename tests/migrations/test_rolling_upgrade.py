@@ -1,4 +1,4 @@
-"""Upgrades while the service runs: this release on the tables of the next one, and the next one started beside it."""
+"""Upgrades while the service runs: this release on the next tables, and both releases side by side."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def step_back(project: Path, url: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_release_starts_and_is_ready_on_the_tables_of_the_next_one(
+def test_release_is_ready_on_the_tables_of_the_next_release(
     start: Start, empty_database_url: str, tmp_path: Path
 ) -> None:
     migrate(empty_database_url)
@@ -38,7 +38,7 @@ def test_release_starts_and_is_ready_on_the_tables_of_the_next_one(
     assert (prepared.returncode, prepared.stderr) == (0, "")
 
 
-def test_running_release_stays_ready_while_the_tables_go_forth_and_back(
+def test_running_release_stays_ready_during_upgrade_and_downgrade(
     start: Start, empty_database_url: str, tmp_path: Path
 ) -> None:
     migrate(empty_database_url)
@@ -50,7 +50,7 @@ def test_running_release_stays_ready_while_the_tables_go_forth_and_back(
         assert client.post("/classify", json=DRAWING).status_code == 200
 
 
-def test_tables_that_need_the_next_release_are_refused_and_named(empty_database_url: str, tmp_path: Path) -> None:
+def test_tables_that_need_the_next_release_are_refused(empty_database_url: str, tmp_path: Path) -> None:
     migrate(empty_database_url)
     newer = f"{int(schema_revision()) + 1:04}"
     upgrade(next_release(tmp_path, compatible_since=newer), empty_database_url)
@@ -58,14 +58,14 @@ def test_tables_that_need_the_next_release_are_refused_and_named(empty_database_
     assert schema_problem(empty_database_url) == refused
 
 
-def test_what_was_said_of_another_revision_does_not_count(empty_database_url: str, tmp_path: Path) -> None:
+def test_requirement_of_another_revision_is_ignored(empty_database_url: str, tmp_path: Path) -> None:
     migrate(empty_database_url)
     upgrade(next_release(tmp_path), empty_database_url)
     execute(empty_database_url, "UPDATE alembic_version SET version_num = '9999'")
     assert "revision 9999, newer than this PixelWise" in (schema_problem(empty_database_url) or "")
 
 
-def test_oldest_release_that_works_is_that_of_the_strictest_revision(sqlite_url: str, tmp_path: Path) -> None:
+def test_oldest_working_release_is_the_maximum_over_the_revisions(sqlite_url: str, tmp_path: Path) -> None:
     this, strict, last = (f"{int(schema_revision()) + more:04}" for more in range(3))
     project = next_release(tmp_path, compatible_since=strict)
     (project / "alembic" / "versions" / f"{last}_nothing.py").write_text(

@@ -1,4 +1,4 @@
-"""How the drawings of GET /stats/drift are read: in two statements, each along an index and no further than it must."""
+"""GET /stats/drift takes two statements, each along an index."""
 
 import pytest
 from starlette.testclient import TestClient
@@ -20,20 +20,20 @@ WINDOWS: dict[str, tuple[dict[str, str], str]] = {
 
 
 def statements_of(client: TestClient, parameters: dict[str, str]) -> list[Statement]:
-    """The statements on drawings that a call makes the database execute."""
+    """The statements on drawings during a call."""
     with executed() as seen:
         assert client.get("/stats/drift", params=parameters).status_code == 200
     return [statement for statement in seen if "drawings" in statement.text]
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-def test_window_and_reference_are_a_statement_each(client: TestClient, database_url: str, name: str) -> None:
+def test_window_and_reference_take_one_statement_each(client: TestClient, database_url: str, name: str) -> None:
     store(database_url, ROWS, drawings=True)
     assert len(statements_of(client, WINDOWS[name][0])) == 2
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-def test_sqlite_walks_an_index_that_has_the_order(start: Start, sqlite_url: str, name: str) -> None:
+def test_sqlite_uses_an_index_in_the_order_of_the_page(start: Start, sqlite_url: str, name: str) -> None:
     store(sqlite_url, ROWS, drawings=True)
     parameters, walked = WINDOWS[name]
     window, _ = statements_of(start(DATABASE_URL=sqlite_url), parameters)

@@ -1,4 +1,4 @@
-"""Replay: the stored drawings are scored with another model and compared with what was answered to them."""
+"""Replay: stored drawings are classified with another model and compared."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION
 from app.classifier import ModelError
 from app.database import Database
 from tests.support.model_files import model_of_nothing, model_that_breaks, second_model
-from tests.support.replay_fixtures import Images, flips, label, records, remember, run
+from tests.support.replay_fixtures import Images, flips, label, records, run, store_answers
 from tests.support.service import connected, execute
 
 pytestmark = pytest.mark.usefixtures("settings_environment")
@@ -23,10 +23,10 @@ def swapped(answer: str) -> str:
     return {"4": "9", "9": "4"}.get(answer, answer)
 
 
-def test_every_drawing_is_scored_and_the_flips_are_where_the_answers_differ(
+def test_every_drawing_is_classified_and_different_answers_are_flips(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    answered = remember(database_url, drawn)
+    answered = store_answers(database_url, drawn)
     found = run(database, swapping, tmp_path / "out")
     different = [(id_, answer) for id_, answer in enumerate(answered, 1) if answer in "49"]
     assert 0 < len(different) < len(drawn)
@@ -41,14 +41,14 @@ def test_every_drawing_is_scored_and_the_flips_are_where_the_answers_differ(
     assert json.loads(found.report_file.read_text()) == report.model_dump(mode="json")
 
 
-def test_accuracy_is_counted_on_the_label_that_counts(
+def test_accuracy_uses_the_last_label(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    answered = remember(database_url, drawn)
+    answered = store_answers(database_url, drawn)
     fours = [id_ for id_, answer in enumerate(answered, 1) if answer == "4"]
     others = [id_ for id_, answer in enumerate(answered, 1) if answer not in "49"]
     only_new, only_stored, neither = fours[:3]
-    # Where the stored answer is wrong, where the new one is, where both are, and where both are right.
+    # The new answer is right, the stored one, neither, both.
     label(database_url, (only_new, "9"), (only_stored, "4"), (neither, "7"), (others[0], answered[others[0] - 1]))
     report = run(database, swapping, tmp_path / "out").report
     on = report.labelled
@@ -65,18 +65,18 @@ def test_accuracy_is_counted_on_the_label_that_counts(
 def test_an_overridden_label_does_not_count(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    four = 1 + remember(database_url, drawn).index("4")
+    four = 1 + store_answers(database_url, drawn).index("4")
     label(database_url, (four, "9"), (four, "4"))
     report = run(database, swapping, tmp_path / "out").report
     assert (report.labelled.only_stored_correct, report.labelled.only_new_correct) == (1, 0)
     assert [row.label for row in report.labels] == ["4"]
 
 
-def test_what_is_no_digit_is_wrong_for_both_models(
+def test_label_none_is_wrong_for_both_models(
     database: Database, database_url: str, drawn: Images, tmp_path: Path
 ) -> None:
-    # A stored answer and a model with a class that is called like the label.
-    remember(database_url, drawn[:2], prediction="none")
+    # A class named like the label `none`.
+    store_answers(database_url, drawn[:2], prediction="none")
     label(database_url, (1, "none"), (2, "none"))
     model = second_model(tmp_path, classes=["none", *"123456789"], order=[0] * 10)
     on = run(database, model, tmp_path / "out").report.labelled
@@ -84,10 +84,10 @@ def test_what_is_no_digit_is_wrong_for_both_models(
     assert (on.stored.correct, on.new.correct, on.p_value) == (0, 0, 1.0)
 
 
-def test_drawings_that_were_drawn_at_random_are_counted_apart(
+def test_random_samples_are_counted_separately(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    answered = remember(database_url, drawn)
+    answered = store_answers(database_url, drawn)
     fours = [id_ for id_, answer in enumerate(answered, 1) if answer == "4"][:3]
     label(database_url, *((id_, "9") for id_ in fours))
     drawn_at_random = "INSERT INTO reviews (prediction_id, sampled) VALUES ({}, {})"
@@ -98,10 +98,10 @@ def test_drawings_that_were_drawn_at_random_are_counted_apart(
     assert "1 labelled drawing drawn at random" in report.verdict_at_random
 
 
-def test_drawings_that_exports_keep_for_testing_are_counted_apart(
+def test_test_split_is_counted_separately(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(database_url, drawn)
+    store_answers(database_url, drawn)
     label(database_url, *((id_, "9") for id_ in range(1, len(drawn) + 1)))
     report = run(database, swapping, tmp_path / "out").report
     kept = sum(is_test(image.tobytes(), "0", 0.1) for image in drawn)
@@ -114,7 +114,7 @@ def test_drawings_that_exports_keep_for_testing_are_counted_apart(
 def test_predictions_without_a_drawing_are_left_out_and_counted(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(database_url, drawn)
+    store_answers(database_url, drawn)
     execute(database_url, "DELETE FROM drawings WHERE prediction_id IN (1, 50)")
     for _ in range(2):
         report = run(database, swapping, tmp_path / "out").report
@@ -124,8 +124,8 @@ def test_predictions_without_a_drawing_are_left_out_and_counted(
 def test_answers_of_other_versions_can_be_left_out(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(database_url, drawn[:60], model_version="v1")
-    remember(database_url, drawn[60:], first_id=61, model_version="v0")
+    store_answers(database_url, drawn[:60], model_version="v1")
+    store_answers(database_url, drawn[60:], first_id=61, model_version="v0")
     whole = run(database, swapping, tmp_path / "all").report
     assert {row.model_version: row.drawings for row in whole.versions} == {"v1": 60, "v0": 40}
     part = run(database, swapping, tmp_path / "part", model_version="v0").report
@@ -134,9 +134,7 @@ def test_answers_of_other_versions_can_be_left_out(
     assert part.versions == [row for row in whole.versions if row.model_version == "v0"]
 
 
-def test_database_without_drawings_has_a_report_that_says_so(
-    database: Database, swapping: Path, tmp_path: Path
-) -> None:
+def test_report_of_an_empty_database_has_nothing_to_compare(database: Database, swapping: Path, tmp_path: Path) -> None:
     found = run(database, swapping, tmp_path / "out")
     assert (found.report.drawings, found.report.latency) == (0, None)
     assert "nothing to compare" in found.report.verdict
@@ -147,16 +145,16 @@ def test_database_without_drawings_has_a_report_that_says_so(
 def test_latency_of_both_models_is_measured_on_stored_drawings(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(database_url, drawn[:3])
+    store_answers(database_url, drawn[:3])
     latency = run(database, swapping, tmp_path / "out").report.latency
     assert latency is not None
     assert min(latency.new.single, latency.new.batch, latency.loaded.single, latency.loaded.batch) > 0
 
 
-def test_progress_goes_from_nothing_to_all(
+def test_progress_goes_from_zero_to_the_total(
     database: Database, database_url: str, noise: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(database_url, noise)
+    store_answers(database_url, noise)
     seen: list[tuple[int, int | None]] = []
     run(database, swapping, tmp_path / "out", progress=lambda _, done, total: seen.append((done, total)))
     (total,) = {total for _, total in seen}
@@ -172,7 +170,7 @@ def test_progress_goes_from_nothing_to_all(
 def test_model_that_cannot_answer_is_refused(
     sqlite_database: Database, sqlite_url: str, drawn: Images, tmp_path: Path, broken: Any, words: str
 ) -> None:
-    remember(sqlite_url, drawn)
+    store_answers(sqlite_url, drawn)
     with pytest.raises(ModelError, match=words):
         run(sqlite_database, broken(tmp_path), tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {ANSWERS, DESCRIPTION}
@@ -181,7 +179,7 @@ def test_model_that_cannot_answer_is_refused(
 def test_replay_stores_nothing_in_the_database(
     sqlite_database: Database, sqlite_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(sqlite_url, drawn)
+    store_answers(sqlite_url, drawn)
     with connected(sqlite_url) as connection:
         before = connection.scalar(sa.text("SELECT group_concat(id || prediction || model_version) FROM predictions"))
     run(sqlite_database, swapping, tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Replay's folder: whoever was interrupted goes on where it broke off, and nobody writes into another's folder."""
+"""The folder of a replay: it resumes there, and refuses other content."""
 
 import json
 import os
@@ -17,40 +17,40 @@ from app.services.errors import InvalidInput
 from app.services.replay import SCORE_BATCH_SIZE, database_name, replay
 from tests.support.model_files import swapping_model
 from tests.support.project_copy import PROJECT
-from tests.support.replay_fixtures import Images, flips, label, lasting, records, remember, run
+from tests.support.replay_fixtures import Images, flips, label, records, run, store_answers, without_times
 from tests.support.service import execute
 
 pytestmark = pytest.mark.usefixtures("settings_environment")
 
 
-def test_replay_again_scores_what_has_arrived_and_nothing_else(
+def test_second_replay_classifies_only_new_drawings(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    # The last of these comes to light late, as on PostgreSQL it may when its transaction ends late.
-    remember(database_url, drawn[:40])
-    remember(database_url, drawn[41:60], first_id=42)
+    # The last one is committed late, as may happen on PostgreSQL.
+    store_answers(database_url, drawn[:40])
+    store_answers(database_url, drawn[41:60], first_id=42)
     run(database, swapping, out)
     before = (out / ANSWERS).read_bytes()
-    remember(database_url, drawn[40:41], first_id=41)
-    remember(database_url, drawn[60:], first_id=61)
+    store_answers(database_url, drawn[40:41], first_id=41)
+    store_answers(database_url, drawn[60:], first_id=61)
     again = run(database, swapping, out).report
     after = (out / ANSWERS).read_bytes()
     assert after.startswith(before)
     assert sorted(records(out)["id"].tolist()) == list(range(1, 101))
-    assert lasting(again) == lasting(run(database, swapping, tmp_path / "fresh").report)
+    assert without_times(again) == without_times(run(database, swapping, tmp_path / "fresh").report)
 
 
 def test_deleted_predictions_drop_out_of_the_report(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(database_url, drawn)
+    store_answers(database_url, drawn)
     run(database, swapping, tmp_path / "out")
     execute(database_url, "DELETE FROM predictions WHERE id % 3 = 0")
     again = run(database, swapping, tmp_path / "out")
     assert again.report.drawings == 67
     assert not [flip for flip in flips(again) if int(flip["id"]) % 3 == 0]
-    assert lasting(again.report) == lasting(run(database, swapping, tmp_path / "fresh").report)
+    assert without_times(again.report) == without_times(run(database, swapping, tmp_path / "fresh").report)
 
 
 KILLED = """
@@ -68,16 +68,16 @@ replay(Database(url), Classifier(Path(model)), get_classifier(), folder=Path(fol
 
 
 @pytest.mark.parametrize("torn", [0, 13 * 400 + 7], ids=["between records", "in a record"])
-def test_replay_that_was_killed_goes_on_and_ends_as_one_that_was_not(
+def test_killed_replay_resumes_with_the_same_result(
     database: Database, database_url: str, noise: Images, swapping: Path, tmp_path: Path, torn: int
 ) -> None:
-    remember(database_url, noise)
+    store_answers(database_url, noise)
     label(database_url, (1, "4"), (SCORE_BATCH_SIZE + 5, "9"))
     out, url = tmp_path / "out", database_url.replace("postgresql://", "postgresql+psycopg://")
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, url, str(swapping), str(out), str(2 * SCORE_BATCH_SIZE)],
         cwd=tmp_path,
-        # Which of its kernels OpenBLAS takes, by a variable or by the processor, may change a confidence's last digit.
+        # Another OpenBLAS kernel may change the last digit of a confidence.
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
         timeout=60,
     )
@@ -87,15 +87,15 @@ def test_replay_that_was_killed_goes_on_and_ends_as_one_that_was_not(
     with (out / ANSWERS).open("r+b") as file:
         file.truncate(2 * SCORE_BATCH_SIZE * RECORD.itemsize - torn)
     resumed, whole = run(database, swapping, out), run(database, swapping, tmp_path / "whole")
-    assert lasting(resumed.report) == lasting(whole.report)
+    assert without_times(resumed.report) == without_times(whole.report)
     assert (out / ANSWERS).read_bytes() == (tmp_path / "whole" / ANSWERS).read_bytes()
     assert resumed.table_file.read_bytes() == whole.table_file.read_bytes()
 
 
-def test_folder_of_another_replay_is_refused_and_left_alone(
+def test_folder_of_another_replay_is_refused_and_unchanged(
     sqlite_database: Database, sqlite_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(sqlite_url, drawn)
+    store_answers(sqlite_url, drawn)
     out = tmp_path / "out"
     run(sqlite_database, swapping, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -116,7 +116,7 @@ def test_folder_of_another_replay_is_refused_and_left_alone(
 
 
 @pytest.mark.parametrize("name", ["letter.txt", ANSWERS])
-def test_folder_with_other_files_is_refused_and_left_alone(
+def test_folder_with_other_files_is_refused_and_unchanged(
     sqlite_database: Database, swapping: Path, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -126,7 +126,7 @@ def test_folder_with_other_files_is_refused_and_left_alone(
     assert [(path.name, path.read_text()) for path in (tmp_path / "out").iterdir()] == [(name, "Dear aunt")]
 
 
-def test_folder_whose_description_is_damaged_is_refused(
+def test_folder_with_a_damaged_description_is_refused(
     sqlite_database: Database, swapping: Path, tmp_path: Path
 ) -> None:
     run(sqlite_database, swapping, tmp_path / "out")
@@ -135,13 +135,15 @@ def test_folder_whose_description_is_damaged_is_refused(
         run(sqlite_database, swapping, tmp_path / "out")
 
 
-def test_folder_that_cannot_be_made_is_refused(sqlite_database: Database, swapping: Path, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_refused(sqlite_database: Database, swapping: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InvalidInput, match=r"cannot write .*file"):
         run(sqlite_database, swapping, tmp_path / "file" / "out")
 
 
-def test_two_replays_never_write_into_one_folder(tmp_path: Path, sqlite_database: Database, swapping: Path) -> None:
+def test_concurrent_replay_into_the_same_folder_is_refused(
+    tmp_path: Path, sqlite_database: Database, swapping: Path
+) -> None:
     out = tmp_path / "out"
     run(sqlite_database, swapping, out)
     description = Description.model_validate_json((out / DESCRIPTION).read_text())
@@ -150,7 +152,7 @@ def test_two_replays_never_write_into_one_folder(tmp_path: Path, sqlite_database
     run(sqlite_database, swapping, out)
 
 
-def test_folder_shows_drawings_to_its_owner_alone(sqlite_database: Database, swapping: Path, tmp_path: Path) -> None:
+def test_folder_is_private_to_its_owner(sqlite_database: Database, swapping: Path, tmp_path: Path) -> None:
     run(sqlite_database, swapping, tmp_path / "out")
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
 
@@ -165,7 +167,7 @@ def test_folder_is_named_after_the_model_unless_told_otherwise(
 
 
 @pytest.mark.parametrize("version", ["../../etc", "/etc/passwd", "v 2\n\0", "ü" * 500, ""])
-def test_folder_s_name_is_harmless_whatever_the_version_is(version: str) -> None:
+def test_folder_name_is_safe_for_any_version(version: str) -> None:
     name = folder_name(version, "0123456789abcdef")
     assert name.startswith("replay-")
     assert name.endswith("-01234567")
@@ -173,7 +175,7 @@ def test_folder_s_name_is_harmless_whatever_the_version_is(version: str) -> None
     assert len(name.encode()) < 255
 
 
-def test_password_is_nowhere_in_the_name_of_the_database() -> None:
+def test_database_name_has_no_password() -> None:
     database = Database("postgresql+psycopg://anna:kept-quiet@127.0.0.1:1/pixelwise?password=kept-quiet")
     assert database_name(database) == "postgresql+psycopg://anna:***@127.0.0.1:1/pixelwise"
     database.close()

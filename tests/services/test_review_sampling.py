@@ -1,4 +1,4 @@
-"""The random share of the review queue: how large it is, and that it measures the model without bias."""
+"""The random share of the review queue: its size, and that it is unbiased."""
 
 import asyncio
 from collections import Counter
@@ -32,9 +32,7 @@ def database(database: Database) -> Database:
     return database
 
 
-def test_one_in_five_is_random_in_the_long_run_whatever_the_length_of_the_page(
-    database: Database, database_url: str
-) -> None:
+def test_one_in_five_is_random_for_every_page_length(database: Database, database_url: str) -> None:
     add_drawings(database_url, {id_: id_ / 1000 for id_ in range(1, 1001)})
     random = Random(7)
 
@@ -58,32 +56,30 @@ WRONG = 0.1
 
 
 def population(count: int, seed: int) -> tuple[dict[int, float | None], dict[int, str], dict[int, str]]:
-    """Margins, what each drawing of a model that says 7 shows, and what its users said before anybody reviewed."""
+    """Margins, true digits of a model that always says 7, and labels given before any review."""
     rng = np.random.default_rng(seed)
     wrong = rng.random(count) < WRONG
-    # Wrong answers are the less sure ones, and most of them are corrected by whoever drew.
+    # Wrong answers have smaller margins, and most are corrected by their user.
     margin = np.where(wrong, rng.beta(1, 3, count), rng.beta(5, 1, count))
     corrected = wrong & (rng.random(count) < 0.7)
     everybody = range(1, count + 1)
     truth = {id_: "1" if wrong[id_ - 1] else "7" for id_ in everybody}
-    said = {id_: "1" for id_ in everybody if corrected[id_ - 1]}
-    return dict(zip(everybody, margin.tolist(), strict=True)), truth, said
+    labels = {id_: "1" for id_ in everybody if corrected[id_ - 1]}
+    return dict(zip(everybody, margin.tolist(), strict=True)), truth, labels
 
 
 def review_and_label(session: Session, truth: dict[int, str], calls: int) -> list[bool]:
-    """Label whatever is offered by this many pages; return whether the model, which says 7, is right on each drawn."""
+    """Label the drawings of so many pages; return for each sample whether 7 is right."""
     random = Random(11)
     for _ in range(calls):
         offered = offer(session, ReviewQuery(limit=10), random).results
-        said = [{"prediction_id": item.id, "label": truth[item.id], "source": "anna"} for item in offered]
-        session.execute(sa.insert(Label), said)
+        labels = [{"prediction_id": item.id, "label": truth[item.id], "source": "anna"} for item in offered]
+        session.execute(sa.insert(Label), labels)
     drawn = sa.select(Label.label).join(Review, Review.prediction_id == Label.prediction_id).where(Review.sampled)
     return [label == "7" for label in session.scalars(drawn)]
 
 
-def test_accuracy_over_what_was_drawn_is_that_of_the_model_and_that_over_all_labels_is_not(
-    database: Database, database_url: str
-) -> None:
+def test_accuracy_is_unbiased_on_random_samples_only(database: Database, database_url: str) -> None:
     margins, truth, corrected = population(1500, seed=3)
     add_drawings(database_url, margins)
     add_labels(database_url, corrected)
@@ -95,14 +91,12 @@ def test_accuracy_over_what_was_drawn_is_that_of_the_model_and_that_over_all_lab
     assert low < right < high
     low, high = wilson_interval(sum(everything), len(everything)) or (0, 0)
     assert not low < right < high
-    # Drawn among the unlabelled, the same number would have been found better than the model is.
+    # Samples of the unlabelled drawings alone would be biased upwards.
     unlabelled = [shown == "7" for id_, shown in truth.items() if id_ not in corrected]
     assert sum(unlabelled) / len(unlabelled) > (wilson_interval(sum(drawn), len(drawn)) or (0, 0))[1]
 
 
-def test_drawing_that_was_sent_a_thousand_times_weighs_as_much_as_it_should(
-    database: Database, database_url: str
-) -> None:
+def test_drawing_sent_a_thousand_times_has_its_share_of_the_samples(database: Database, database_url: str) -> None:
     flood = dict.fromkeys(range(1, 451), "1")
     truth = {**flood, **dict.fromkeys(range(451, 501), "7")}
     add_drawings(database_url, dict.fromkeys(truth, 0.5), dict.fromkeys(flood, drawing_of(1)["pixels"]))
@@ -121,7 +115,7 @@ def test_drawing_that_was_sent_a_thousand_times_weighs_as_much_as_it_should(
         pytest.param([*range(1, 21), *range(FAR - 20, FAR)], id="hardly anything but gaps"),
     ],
 )
-def test_every_drawing_is_equally_likely_whatever_gaps_its_ids_have(
+def test_every_drawing_is_equally_likely_with_gaps_in_the_ids(
     database: Database, database_url: str, there: list[int]
 ) -> None:
     add_drawings(database_url, dict.fromkeys(there, 0.5))
@@ -139,7 +133,7 @@ def test_every_drawing_is_equally_likely_whatever_gaps_its_ids_have(
     assert stats.chisquare(list(counts.values())).pvalue > 0.001
 
 
-def test_draw_ends_when_all_were_drawn(database: Database, database_url: str) -> None:
+def test_sampling_ends_when_all_drawings_were_sampled(database: Database, database_url: str) -> None:
     there = [*range(1, 41), 5000, FAR]
     add_drawings(database_url, dict.fromkeys(there[:-2], 0.5))
 
@@ -154,14 +148,14 @@ def test_draw_ends_when_all_were_drawn(database: Database, database_url: str) ->
     assert sorted(asyncio.run(database.write(drawn))) == there[-2:]
 
 
-def test_labelled_drawings_are_drawn_too_and_need_nobody(client: TestClient, database_url: str) -> None:
+def test_labelled_drawings_are_sampled_but_not_offered(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, dict.fromkeys(range(1, 7), 0.5))
     add_labels(database_url, dict.fromkeys(range(1, 7), "7"))
     assert page(client) == []
     assert reviews(database_url) == dict.fromkeys(range(1, 7), (True, None, False))
 
 
-def test_drawing_of_another_s_page_can_be_drawn_and_stays_there(client: TestClient, database_url: str) -> None:
+def test_reserved_drawing_can_be_sampled_and_stays_reserved(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, {1: 0.5})
     execute(database_url, "INSERT INTO reviews VALUES (1, false, 'anna', CURRENT_TIMESTAMP)")
     assert page(client, limit=5, reviewer="bob") == []
@@ -169,9 +163,7 @@ def test_drawing_of_another_s_page_can_be_drawn_and_stays_there(client: TestClie
     assert [(item["id"], item["reason"]) for item in page(client, reviewer="anna")] == [(1, "random")]
 
 
-def test_drawn_ones_that_nobody_labelled_are_offered_again_before_others_are_drawn(
-    client: TestClient, database_url: str
-) -> None:
+def test_unlabelled_samples_are_offered_again_before_new_ones(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, {id_: id_ / 100 for id_ in range(1, 101)})
     execute(
         database_url,
@@ -188,12 +180,10 @@ def test_drawn_ones_that_nobody_labelled_are_offered_again_before_others_are_dra
     assert sum(state[0] for state in reviews(database_url).values()) > 4
 
 
-def test_drawn_one_that_would_be_a_double_on_the_page_is_kept_for_another(
-    client: TestClient, database_url: str
-) -> None:
+def test_sample_that_duplicates_a_drawing_of_the_page_waits(client: TestClient, database_url: str) -> None:
     same = drawing_of(1)["pixels"]
     add_drawings(database_url, {1: 0.5, 2: 0.5}, {1: same, 2: same})
-    # Two random ones are wanted, so both are drawn.
+    # Two random ones are wanted, so both are sampled.
     (first,) = page(client)
     other = 3 - first["id"]
     assert reviews(database_url) == {first["id"]: (True, None, True), other: (True, None, False)}
@@ -202,7 +192,7 @@ def test_drawn_one_that_would_be_a_double_on_the_page_is_kept_for_another(
 
 
 def offered(url: str, calls: int, limit: int) -> list[int]:
-    """What a process of its own is offered."""
+    """The page that another process gets."""
     database = Database(url)
 
     def choose(session: Session) -> ReviewPage:
@@ -214,7 +204,7 @@ def offered(url: str, calls: int, limit: int) -> list[int]:
         database.close()
 
 
-def test_callers_at_once_get_different_drawings(database: Database, database_url: str) -> None:
+def test_concurrent_callers_get_different_drawings(database: Database, database_url: str) -> None:
     add_drawings(database_url, {id_: id_ / 500 for id_ in range(1, 301)})
     url = database_url.replace("postgresql://", "postgresql+psycopg://")
 
@@ -228,9 +218,7 @@ def test_callers_at_once_get_different_drawings(database: Database, database_url
     assert set(stored) >= set().union(*pages)
 
 
-def test_nothing_is_drawn_while_what_was_drawn_has_to_wait_for_another_page(
-    client: TestClient, database_url: str
-) -> None:
+def test_waiting_sample_is_not_replaced(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, {id_: id_ / 40 for id_ in range(1, 41)}, dict.fromkeys((1, 2, 3), bytes(784)))
     execute(database_url, "INSERT INTO reviews (prediction_id, sampled) VALUES (1, true), (2, true), (3, true)")
     assert ids(page(client)) == [1, *range(4, 13)]
@@ -249,7 +237,7 @@ def test_drawing_that_is_being_deleted_is_not_offered(postgres_url: str) -> None
         with engine.connect() as connection, connection.begin():
             connection.execute(sa.text("DELETE FROM predictions WHERE id = 1"))
             call = asyncio.create_task(asyncio.to_thread(offered, url, 1, 10))
-            # Asked on another connection, since within a transaction the answer stays as it was first.
+            # On another connection: within a transaction the result does not change.
             while not rows(postgres_url, WAITING):
                 assert not call.done()
                 await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Pictures of digits as people have them: drawn with any pen on any sheet, photographed, saved in any format."""
+"""Pictures of digits: drawn with any pen, photographed, in any format."""
 
 from io import BytesIO
 from typing import Any
@@ -12,7 +12,7 @@ from app.drawings.image_files import read_image
 
 FORMATS = tuple(IMAGE_FORMATS)
 
-# Strokes in a box 0.6 wide and 1 high, y downwards. None looks the same when it is turned or mirrored.
+# Strokes in a box 0.6 wide and 1 high, y downwards. None is symmetric.
 STROKES = {
     "2": [[(0.05, 0.22), (0.15, 0.05), (0.32, 0.0), (0.5, 0.07), (0.55, 0.25), (0.45, 0.45), (0.0, 1.0), (0.6, 1.0)]],
     "4": [[(0.4, 0.0), (0.0, 0.65), (0.6, 0.65)], [(0.45, 0.35), (0.45, 1.0)]],
@@ -31,7 +31,7 @@ def picture(
     paper: Any = 255,
     mode: str = "L",
 ) -> Image.Image:
-    """Draw a digit: its height and the pen's width are parts of the side, its place is that of its middle."""
+    """Draw a digit; height and pen width are shares of the side, `place` is its middle."""
     image = Image.new(mode, (side, side), paper)
     draw = ImageDraw.Draw(image)
     width = max(1, round(pen * side))
@@ -47,7 +47,7 @@ def picture(
 def photographed(
     image: Image.Image, *, slope: float = 0.4, shadow: float = 0, noise: float = 8, seed: int = 0
 ) -> Image.Image:
-    """Return a grey picture as a camera sees it as a sheet: lit from one side, with a shadow's edge across, noisy."""
+    """Return a grey picture as a photograph: uneven light, a shadow's edge, noise."""
     random = np.random.default_rng(seed)
     down, across = np.mgrid[: image.height, : image.width] / max(image.size) - 0.5
     light = 0.85 * (1 + slope * (0.8 * across + 0.6 * down))
@@ -63,5 +63,5 @@ def encoded(image: Image.Image, name: str = "PNG", **options: Any) -> bytes:
 
 
 def digit_in(data: bytes) -> str:
-    """Return what the service reads in a file."""
+    """Classify the digit of a file."""
     return classify(read_image(data))["prediction"]

@@ -1,4 +1,4 @@
-"""The numbers as a person would work them out, row by row; for comparison with those of the service."""
+"""Statistics computed row by row, to compare with those of the service."""
 
 import math
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.stored_rows import Row
 
-# The normal distribution leaves 2.5 % above it.
+# The 97.5 % quantile of the normal distribution.
 Z = 1.959963984540054
 
 
@@ -24,7 +24,7 @@ def share(successes: int, trials: int) -> dict[str, Any]:
 
 
 def accuracy(answers: Iterable[tuple[str, str | None]]) -> dict[str, Any]:
-    """How often the answer is the label, of (answer, label that counts)."""
+    """The accuracy of (prediction, label) pairs."""
     labelled = [(answer, label) for answer, label in answers if label is not None]
     correct = sum(answer == label for answer, label in labelled)
     not_a_digit = sum(label == "none" for _, label in labelled)
@@ -44,7 +44,7 @@ def confidence_of(rows: list[Row]) -> dict[str, Any]:
 
 
 def numbers_of(rows: list[Row]) -> dict[str, Any]:
-    """What `/stats` and each bucket of `/stats/timeline` have in common."""
+    """The fields that `/stats` and each bucket of `/stats/timeline` share."""
     digits = {*"0123456789", *(row.prediction for row in rows)}
     versions = {row.model_version for row in rows}
     of_version = {version: [row for row in rows if row.model_version == version] for version in versions}

@@ -1,4 +1,4 @@
-"""Many rows to export, and the files of an export as their readers see them."""
+"""Rows to export, and readers of export files."""
 
 import csv
 import json

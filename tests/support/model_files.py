@@ -1,4 +1,4 @@
-"""Second models for the tests, made from the one that ships: its graph with one step more, another version."""
+"""Model files for the tests: the shipped graph with one more node and another version."""
 
 import json
 from collections.abc import Sequence
@@ -20,24 +20,24 @@ def second_model(
 
 
 def swapping_model(folder: Path, one: int = 4, other: int = 9, *, version: str = "v2") -> Path:
-    """Write a model that answers one digit where the shipped model answers the other, and the reverse."""
+    """Write a model that swaps two digits of the shipped model."""
     order = list(range(10))
     order[one], order[other] = other, one
     return second_model(folder, version=version, order=order)
 
 
 def model_of_nothing(folder: Path) -> Path:
-    """Write a model that loads and gives NaN for every probability."""
+    """Write a model whose probabilities are all NaN."""
     steps = [helper.make_node("Mul", ["shipped", "nan"], ["probabilities"])]
     return _written(folder, "nothing", "0123456789", steps, {"nan": np.array(np.nan, np.float32)})
 
 
 def model_that_breaks(folder: Path) -> Path:
-    """Write a model that loads and reads blank drawings, and fails on every other one."""
+    """Write a model that loads, answers to blank drawings and fails on all others."""
     steps = [
         helper.make_node("Cast", ["images"], ["numbers"], to=onnx.TensorProto.INT64),
         helper.make_node("ReduceMax", ["numbers"], ["brightest"], keepdims=0),
-        # There are ten outputs, and no drawing with ink is as faint as that once it is normalised.
+        # The model has ten outputs, and no normalised drawing with ink is that faint.
         helper.make_node("Gather", ["shipped", "brightest"], ["no_probabilities"], axis=1),
         helper.make_node("Identity", ["shipped"], ["probabilities"]),
     ]

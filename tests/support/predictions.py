@@ -1,4 +1,4 @@
-"""Predictions for the tests of the database."""
+"""Predictions for the database tests."""
 
 from typing import Any
 

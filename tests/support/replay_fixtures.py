@@ -1,4 +1,4 @@
-"""Drawings to replay, and what a replay wrote: fixtures and functions for its tests."""
+"""Fixtures and functions for the tests of replays."""
 
 import csv
 from pathlib import Path
@@ -24,7 +24,7 @@ Images = npt.NDArray[np.uint8]
 
 @pytest.fixture(scope="session")
 def swapping(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that answers 9 where the shipped one answers 4, and the reverse."""
+    """A model that swaps 4 and 9."""
     return swapping_model(tmp_path_factory.mktemp("models"), 4, 9)
 
 
@@ -36,12 +36,12 @@ def drawn() -> Images:
 
 @pytest.fixture(scope="session")
 def noise() -> Images:
-    """More drawings than are scored at a time."""
+    """More drawings than a batch."""
     return random_drawings(2 * SCORE_BATCH_SIZE + 300)
 
 
-def remember(database_url: str, images: Images, *, first_id: int = 1, **columns: str) -> list[str]:
-    """Store drawings with the shipped model's answers, unless told others; return what was answered."""
+def store_answers(database_url: str, images: Images, *, first_id: int = 1, **columns: str) -> list[str]:
+    """Store drawings with the shipped model's answers or the given columns; return the answers."""
     answers = [{**answer, **columns} for answer in get_classifier().classify_batch(images)]
     rows = [
         {
@@ -62,9 +62,9 @@ def remember(database_url: str, images: Images, *, first_id: int = 1, **columns:
     return [answer["prediction"] for answer in answers]
 
 
-def label(database_url: str, *said: tuple[int, str]) -> None:
+def label(database_url: str, *labels: tuple[int, str]) -> None:
     execute(
-        database_url, *(f"INSERT INTO labels (prediction_id, label) VALUES ({id_}, '{word}')" for id_, word in said)
+        database_url, *(f"INSERT INTO labels (prediction_id, label) VALUES ({id_}, '{word}')" for id_, word in labels)
     )
 
 
@@ -72,8 +72,8 @@ def run(database: Database, model: Path, folder: Path, **options: Any) -> Replay
     return replay(database, Classifier(model), get_classifier(), folder=folder, **options)
 
 
-def lasting(report: ReplayReport) -> dict[str, Any]:
-    """The report without what is another one each time: when it was made, and how long the models took."""
+def without_times(report: ReplayReport) -> dict[str, Any]:
+    """The report without its time and the latencies."""
     return report.model_dump(exclude={"created_at", "latency"})
 
 

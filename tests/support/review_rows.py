@@ -17,7 +17,7 @@ LONG_AGO = "2026-01-01 00:00:00.000000"
 def add_drawings(
     database_url: str, margins: Mapping[int, float | None], pixels: Mapping[int, bytes] | None = None
 ) -> None:
-    """Store predictions with these ids and margins; drawings that are given no pixels are noise, each its own."""
+    """Store predictions with these ids and margins; without pixels each gets its own noise."""
     given = pixels or {}
     drawings = [{**drawing_of(id_), "margin": margin} for id_, margin in margins.items()]
     for drawing in drawings:
@@ -31,8 +31,8 @@ def add_drawings(
 
 def add_labels(database_url: str, labels: Mapping[int, str]) -> None:
     with connected(database_url) as connection:
-        said = [{"prediction_id": id_, "label": label, "source": "anna"} for id_, label in labels.items()]
-        connection.execute(sa.insert(Label), said)
+        given = [{"prediction_id": id_, "label": label, "source": "anna"} for id_, label in labels.items()]
+        connection.execute(sa.insert(Label), given)
 
 
 def page(client: TestClient, **parameters: Any) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def ids(items: Iterable[Mapping[str, Any]]) -> list[int]:
 
 
 def reviews(database_url: str) -> dict[int, tuple[bool, str | None, bool]]:
-    """Of each review: whether it was drawn at random, who has it, and whether it was ever offered."""
+    """For each review: sampled, reviewer, and whether it was offered."""
     found = rows(database_url, "SELECT prediction_id, sampled, reviewer, offered_at FROM reviews")
     return {
         row["prediction_id"]: (bool(row["sampled"]), row["reviewer"], row["offered_at"] is not None) for row in found

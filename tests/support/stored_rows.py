@@ -1,4 +1,4 @@
-"""Rows for the tests of what is found among many: written with SQL, as a table that has grown has them."""
+"""Rows of a large table for the tests, written with SQL."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 class Row(NamedTuple):
-    """A prediction as it is stored, with everything that was said about it, the last of which counts."""
+    """A prediction with its labels; the last one counts."""
 
     id: int
     prediction: str
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 
 def random_rows(count: int, seed: int = 1) -> list[Row]:
-    """Rows with every kind of oddity: without time, out of order in time, labelled twice, without a digit."""
+    """Rows with every peculiarity: no time, times out of order, two labels, no digit."""
     rng = np.random.default_rng(seed)
     rows = []
     for id_ in range(1, count + 1):
@@ -52,12 +52,12 @@ def random_rows(count: int, seed: int = 1) -> list[Row]:
 
 
 def store(database_url: str, rows: list[Row], *, drawings: bool = False) -> None:
-    """Write the rows, their labels in the order they were said, and on request a drawing for each."""
-    said = [(turn, row.id, label) for row in rows for turn, label in enumerate(row.labels)]
+    """Write the rows and their labels, with drawings on request."""
+    given = [(turn, row.id, label) for row in rows for turn, label in enumerate(row.labels)]
     with connected(database_url) as connection:
         values = [{name: getattr(row, name) for name in Row._fields[:6]} for row in rows]
         connection.execute(sa.insert(Prediction), values)
-        labels = [{"prediction_id": id_, "label": label, "source": "anna"} for _, id_, label in sorted(said)]
+        labels = [{"prediction_id": id_, "label": label, "source": "anna"} for _, id_, label in sorted(given)]
         if labels:
             connection.execute(sa.insert(Label), labels)
         sampled = [{"prediction_id": row.id, "sampled": True} for row in rows if row.sampled]
@@ -68,7 +68,7 @@ def store(database_url: str, rows: list[Row], *, drawings: bool = False) -> None
 
 
 def drawing_of(prediction_id: int) -> dict[str, Any]:
-    """A drawing of noise that is another one for each id."""
+    """A drawing of noise, different for each id."""
     rng = np.random.default_rng(prediction_id)
     scores = rng.dirichlet(np.ones(10)).tolist()
     second, first = sorted(scores)[-2:]

@@ -1,4 +1,4 @@
-"""The parts of training that need nothing but NumPy: the drawn digits and the reading of MNIST."""
+"""Training without PyTorch: synthetic digits and MNIST files."""
 
 import gzip
 from pathlib import Path
@@ -29,14 +29,14 @@ def test_same_seed_draws_the_same_digits_and_another_seed_others() -> None:
     assert not np.array_equal(first, other)
 
 
-def test_every_digit_keeps_one_style_out_of_the_training_and_has_others_left() -> None:
+def test_every_digit_has_one_held_out_style() -> None:
     for digit, styles in STYLES.items():
         kept_out = [name for name in styles if (digit, name) in HELD_OUT]
         assert len(kept_out) == 1
         assert len(styles) >= 4
 
 
-def test_kept_out_styles_are_drawn_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_out_styles_are_drawn_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: set[tuple[int, str]] = set()
 
     def watched(digit: int, name: str) -> None:
@@ -59,7 +59,7 @@ def test_kept_out_styles_are_drawn_only_when_asked_for(monkeypatch: pytest.Monke
     assert asked == HELD_OUT
 
 
-def test_flag_of_a_one_falls_and_bar_of_a_seven_is_level() -> None:
+def test_flag_of_a_one_slopes_and_bar_of_a_seven_is_level() -> None:
     rng = np.random.default_rng(4)
     for _ in range(300):
         (start, tip, *_), *_ = STYLES[1]["flag"](rng)
@@ -68,7 +68,7 @@ def test_flag_of_a_one_falls_and_bar_of_a_seven_is_level() -> None:
         assert abs(np.degrees(np.arctan2(start[1] - tip[1], tip[0] - start[0]))) <= 14
 
 
-def test_mnist_file_that_was_changed_is_refused(tmp_path: Path) -> None:
+def test_changed_mnist_file_is_refused(tmp_path: Path) -> None:
     for name in mnist.MD5:
         (tmp_path / name).write_bytes(gzip.compress(bytes(16 + 784)))
     with pytest.raises(ValueError, match="checksum differs"):

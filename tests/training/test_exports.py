@@ -1,4 +1,4 @@
-"""Exports as training data: what is trained on, what is only measured on, and that no drawing is both."""
+"""Exports as training data: training, test, and no overlap."""
 
 import shutil
 from pathlib import Path
@@ -33,7 +33,7 @@ ARRAYS = {
 
 
 def write(path: Path, manifest: bytes = b'{"sha256":"3b6e"}', **overrides: Any) -> Path:
-    """Write an export of three drawings to train on, two to test on and two that are no digit."""
+    """Write an export of three training drawings, two test drawings and two labelled `none`."""
     arrays = {name: array for name, array in {**ARRAYS, **overrides}.items() if array is not None}
     written = export_files.npz(manifest, (Array(n, a.dtype, a.shape, [a.tobytes()]) for n, a in arrays.items()))
     path.write_bytes(b"".join(written))
@@ -51,7 +51,7 @@ def test_export_of_the_service_is_read(sqlite_client: TestClient, sqlite_url: st
     path.write_bytes(sqlite_client.get("/export?test_share=0.3&include_unlabelled=true").content)
     read = load(path)
     assert (read.name, len(read.sha256)) == ("corrected.npz", 64)
-    # Nobody trains on what the model said itself, nor measures on it.
+    # Predictions are neither trained nor measured on.
     for part, rows in (
         (read.train, on_side(DIGITS, test=False, share=0.3)),
         (read.test, on_side(DIGITS, test=True, share=0.3)),
@@ -71,12 +71,10 @@ def test_export_without_rows_is_read(sqlite_client: TestClient, tmp_path: Path) 
     assert (extra.digits.images.shape, extra.digits.labels.shape, extra.left_out) == ((0, 28, 28), (0,), 0)
 
 
-def test_training_parts_are_put_together_and_what_is_no_digit_has_a_label_of_its_own(
-    export: Exported, tmp_path: Path
-) -> None:
+def test_training_splits_are_combined_and_not_a_digit_has_its_own_label(export: Exported, tmp_path: Path) -> None:
     more = load(write(tmp_path / "more.npz"))
     extra = together([export, more], NOTHING, NOTHING)
-    # One digit of ten is kept for the choice of the epoch.
+    # One digit of ten is kept to choose the epoch.
     assert extra.check.labels.tolist() == [1]
     np.testing.assert_array_equal(extra.check.images, DRAWINGS[[0]])
     assert extra.digits.labels.tolist() == [7, 3, NOT_A_DIGIT, 1, 7, 3, NOT_A_DIGIT]
@@ -96,18 +94,18 @@ def test_test_drawing_that_another_export_trains_on_is_refused(export: Exported,
         together([export, other], NOTHING, NOTHING)
 
 
-def test_test_drawing_that_is_no_digit_elsewhere_is_refused(export: Exported, tmp_path: Path) -> None:
+def test_test_drawing_labelled_none_elsewhere_is_refused(export: Exported, tmp_path: Path) -> None:
     other = load(write(tmp_path / "none.npz", x_none=DRAWINGS[[3, 6]]))
     with pytest.raises(ValueError, match=r"corrected\.npz.*\(ids 14\)"):
         together([export, other], NOTHING, NOTHING)
 
 
-def test_test_drawing_of_mnist_s_training_data_is_refused(export: Exported) -> None:
+def test_test_drawing_from_mnist_training_data_is_refused(export: Exported) -> None:
     with pytest.raises(ValueError, match=r"\(ids 14, 15\)"):
         together([export], DRAWINGS[3:5], NOTHING)
 
 
-def test_drawing_of_mnist_s_test_set_is_never_trained_on(export: Exported) -> None:
+def test_drawing_from_mnist_test_set_is_never_trained_on(export: Exported) -> None:
     extra = together([export], NOTHING, DRAWINGS[[1, 4, 5]])
     assert [*extra.check.labels, *extra.digits.labels] == [1, 3]
     np.testing.assert_array_equal(np.concatenate([extra.check.images, extra.digits.images]), DRAWINGS[[0, 2]])
@@ -115,7 +113,7 @@ def test_drawing_of_mnist_s_test_set_is_never_trained_on(export: Exported) -> No
 
 
 @pytest.mark.parametrize(("count", "times"), [(0, 20), (10, 20), (1_000, 10), (4_000, 2), (90_000, 1)])
-def test_few_drawings_are_shown_often_but_not_by_heart(count: int, times: int) -> None:
+def test_few_drawings_are_repeated_up_to_a_limit(count: int, times: int) -> None:
     labels = np.zeros(count, np.int64)
     assert Extra(Digits(NOTHING, labels), Digits(NOTHING, labels[:0]), 0).times_an_epoch(100_000) == times
 
@@ -137,7 +135,7 @@ def test_few_drawings_are_shown_often_but_not_by_heart(count: int, times: int) -
     ],
     ids=lambda wrong: str(list(wrong)),
 )
-def test_file_that_is_no_export_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_file_that_is_not_an_export_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     path = write(tmp_path / "wrong.npz", **wrong)
     with pytest.raises(ValueError, match=r"wrong\.npz is not an NPZ export of PixelWise"):
         load(path)
@@ -165,9 +163,9 @@ def test_pickle_in_an_export_is_never_opened(tmp_path: Path) -> None:
         load(path)
 
 
-# PyTorch would rather have its other exporter used.
+# PyTorch prefers its other exporter.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_model_that_was_written_is_read_back_and_says_the_same(tmp_path: Path) -> None:
+def test_written_model_gives_the_same_answers(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the training has an environment of its own")
     from training.export import export as write_model
     from training.export import restore
@@ -180,7 +178,7 @@ def test_model_that_was_written_is_read_back_and_says_the_same(tmp_path: Path) -
         assert one["scores"] == pytest.approx(other["scores"], abs=0.002)
 
 
-def test_other_model_is_not_gone_on_from(tmp_path: Path) -> None:
+def test_training_does_not_continue_from_another_model(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the training has an environment of its own")
     from onnx import load as load_model
     from onnx import save
@@ -197,7 +195,7 @@ def test_other_model_is_not_gone_on_from(tmp_path: Path) -> None:
         restore(PROJECT / "README.md")
 
 
-def test_epoch_shows_everything_as_often_as_it_is_to() -> None:
+def test_epoch_repeats_each_drawing_as_configured() -> None:
     torch = pytest.importorskip("torch", reason="the training has an environment of its own")
     from training.train import Material
 

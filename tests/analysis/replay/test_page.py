@@ -1,4 +1,4 @@
-"""What a replay shows people: a page that is safe to open, and a table that is safe to open in a spreadsheet."""
+"""The page of a replay is safe to open, and so is its table in a spreadsheet."""
 
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("settings_environment")
 
 
 class Page(HTMLParser):
-    """What a browser would make of a page: its elements, what they load, and its text."""
+    """A parsed page: elements, what they load, text."""
 
     def __init__(self, page: Path) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Page(HTMLParser):
 HOSTILE = "=<script>alert(1)</script>\"&'"
 
 
-def test_page_loads_nothing_and_runs_nothing_whatever_the_texts_are(
+def test_page_escapes_texts_and_loads_and_runs_nothing(
     sqlite_database: Database, sqlite_url: str, drawn: Images, tmp_path: Path
 ) -> None:
     remember(sqlite_url, drawn[:5], prediction=HOSTILE, model_version=HOSTILE)
@@ -50,7 +50,7 @@ def test_page_loads_nothing_and_runs_nothing_whatever_the_texts_are(
     assert "@import" not in found.page_file.read_text()
 
 
-def test_no_cell_of_the_table_is_a_formula(
+def test_no_cell_of_the_csv_file_is_a_formula(
     sqlite_database: Database, sqlite_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
     remember(sqlite_url, drawn[:1], prediction=HOSTILE, model_version="@now")
@@ -58,7 +58,7 @@ def test_no_cell_of_the_table_is_a_formula(
     assert (flip["stored_prediction"], flip["stored_version"]) == (f"'{HOSTILE}", "'@now")
 
 
-def test_page_shows_labelled_flips_first_and_then_the_surest(
+def test_page_shows_labelled_flips_first_then_by_confidence(
     sqlite_database: Database, sqlite_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
     remember(sqlite_url, drawn, prediction="x")
@@ -73,7 +73,7 @@ def test_page_shows_labelled_flips_first_and_then_the_surest(
     assert "The first" not in text
 
 
-def test_page_shows_a_thousand_flips_and_says_how_many_there_are(
+def test_page_shows_a_thousand_flips_and_their_total(
     sqlite_database: Database, sqlite_url: str, noise: Images, swapping: Path, tmp_path: Path
 ) -> None:
     remember(sqlite_url, noise[:1200], prediction="x")

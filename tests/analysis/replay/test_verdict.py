@@ -1,4 +1,4 @@
-"""Verdicts: what counts say in plain words."""
+"""Verdicts of a comparison."""
 
 from typing import Any
 
@@ -46,21 +46,21 @@ def on(drawings: int, only_new: int = 0, only_stored: int = 0) -> OnLabelled:
         (on(0), "No labels, so the models cannot be ranked: label some of the flips first."),
     ],
 )
-def test_verdict_is_one_plain_sentence(labelled: OnLabelled, words: str) -> None:
+def test_verdict_is_one_sentence(labelled: OnLabelled, words: str) -> None:
     assert verdict(1000, agreed(900), labelled) == words
 
 
-def test_five_against_none_is_not_enough_to_say_better_and_six_is() -> None:
+def test_six_against_none_is_better_and_five_is_not() -> None:
     assert verdict(9, agreed(1), on(6, 5, 0)).endswith("no difference can be shown.")
     assert verdict(9, agreed(1), on(6, 6, 0)).endswith("better.")
 
 
-def test_models_that_never_differ_and_databases_without_drawings_have_a_word_of_their_own() -> None:
+def test_equal_models_and_empty_databases_have_their_own_verdicts() -> None:
     assert verdict(1000, agreed(1000), on(50)) == "All 1,000 answers are the same: neither model is better."
     assert verdict(0, agreed(0), on(0)) == "There is nothing to compare: no drawing was classified."
 
 
-def test_part_of_the_labelled_has_a_sentence_where_it_adds_something() -> None:
+def test_verdict_on_a_part_exists_only_if_it_adds_something() -> None:
     sentence = verdict_on_part(on(60, 9, 1), on(20, 1, 1), "drawn at random")
     assert sentence is not None
     assert sentence.startswith("On 20 labelled drawings drawn at random the new model is right once")
@@ -73,5 +73,5 @@ def test_part_of_the_labelled_has_a_sentence_where_it_adds_something() -> None:
     ("p_value", "words"),
     [(1.0, "p = 1.00"), (0.1, "p = 0.10"), (0.0127, "p = 0.013"), (0.0009, "p < 0.001"), (0, "p < 0.001")],
 )
-def test_p_values_are_written_as_people_read_them(p_value: float, words: str) -> None:
+def test_p_values_are_rounded(p_value: float, words: str) -> None:
     assert p_words(p_value) == words
