@@ -1,4 +1,4 @@
-"""PixelWise: reads hand-drawn digits and remembers what it read."""
+"""PixelWise reads hand-drawn digits and stores the answers."""
 
 import os
 

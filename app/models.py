@@ -1,4 +1,4 @@
-"""The tables: what a prediction was, the drawing it was made from, and what people said about it."""
+"""The tables."""
 
 from datetime import UTC, datetime
 
@@ -16,12 +16,12 @@ def _now() -> datetime:
 
 
 class Prediction(Base):
-    """One drawing that was classified. Small, because it is what people read with `sqlite3`."""
+    """A classified drawing. Small, so that it is readable in `sqlite3`."""
 
     __tablename__ = "predictions"
     __table_args__ = (
         CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence"),
-        # Each serves a filter of the list, newest first: without it a page of what is rare reads every row.
+        # Each serves a filter of the list, newest first.
         Index(None, "prediction", "id"),
         Index(None, "model_version", "id"),
         Index(None, "created_at", "id"),
@@ -32,7 +32,7 @@ class Prediction(Base):
             sqlite_where=text("notes IS NOT NULL"),
             postgresql_where=text("notes IS NOT NULL"),
         ),
-        # Without AUTOINCREMENT SQLite gives the id of a deleted newest row to the next one.
+        # Without AUTOINCREMENT SQLite reuses the id of a deleted newest row.
         {"sqlite_autoincrement": True},
     )
 
@@ -40,7 +40,7 @@ class Prediction(Base):
     prediction: Mapped[str]
     confidence: Mapped[float]
     model_version: Mapped[str]
-    # The server's default serves rows inserted by hand. Nullable, because v0.5 left NULL in such rows.
+    # The server default is for rows inserted by hand. Version 0.5 left NULL in such rows.
     created_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, default=_now, server_default=func.current_timestamp()
     )
@@ -48,31 +48,30 @@ class Prediction(Base):
     request_id: Mapped[str | None]
     client: Mapped[str | None]
 
-    # Never loaded by itself: a page of predictions must not fetch a drawing for each.
+    # Loaded explicitly only: a page of predictions must not fetch drawings.
     drawing: Mapped["Drawing | None"] = relationship(lazy="raise", cascade="all, delete-orphan", passive_deletes=True)
 
 
 class Drawing(Base):
-    """The 28 x 28 pixels as they were received, and the ten scores, by digit, they were given."""
+    """The 28 x 28 pixels as received, and the ten scores by digit."""
 
     __tablename__ = "drawings"
     __table_args__ = (
         CheckConstraint("length(pixels) = 784", name="pixels"),
-        # For `GET /review`: with the id in it, the labelled ones are passed by without reading their drawings.
+        # For `GET /review`, which skips labelled drawings without reading them.
         Index(None, "margin", "prediction_id"),
     )
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
     pixels: Mapped[bytes] = mapped_column(LargeBinary)
-    # JSON text, so that it reads the same in `sqlite3`, in `psql` and in Python.
+    # JSON text, readable in `sqlite3` and `psql`.
     scores: Mapped[list[float]] = mapped_column(JSON)
-    # The highest score less the second highest: the smaller, the more a person's look is worth. Nullable, because the
-    # version before wrote none.
+    # The highest score minus the second highest; null in rows of older releases.
     margin: Mapped[float | None]
 
 
 class Label(Base):
-    """One word of a person on a drawing. Rows are only ever added; the one with the highest id counts."""
+    """A label by a person. Rows are only added; the one with the highest id counts."""
 
     __tablename__ = "labels"
     __table_args__ = (
@@ -85,31 +84,31 @@ class Label(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"))
     label: Mapped[str]
-    # The defaults of the server let a label be added by hand, with `sqlite3` or `psql`.
+    # Server defaults, so that a label can be added with `sqlite3` or `psql`.
     source: Mapped[str] = mapped_column(server_default=text("'by hand'"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, server_default=func.current_timestamp())
 
 
 class Review(Base):
-    """A drawing that was offered to a person, or drawn at random whether it needed one or not."""
+    """A drawing that was offered to a reviewer or sampled at random."""
 
     __tablename__ = "reviews"
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
-    # Drawn at random from all drawings, whatever is known of them: only these say how often the model is right.
+    # Sampled from all drawings: only these give an unbiased accuracy.
     sampled: Mapped[bool]
-    # Who has it before them, if they gave a name, and since when; both null when it was drawn and is with nobody.
+    # Null for a sample that was not offered yet; the reviewer also if unnamed.
     reviewer: Mapped[str | None]
     offered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ShadowPrediction(Base):
-    """What a second model would have answered; kept apart from what was answered."""
+    """The answer of a shadow model."""
 
     __tablename__ = "shadow_predictions"
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
-    # The file's checksum, since two files may carry the same version.
+    # The checksum of the file: two files may have the same version.
     model_sha256: Mapped[str] = mapped_column(primary_key=True)
     model_version: Mapped[str]
     prediction: Mapped[str]
@@ -117,15 +116,15 @@ class ShadowPrediction(Base):
 
 
 class IdempotencyKey(Base):
-    """What a request with an `Idempotency-Key` was answered: kept for a day, so that a repetition stores nothing."""
+    """The response to a request with an `Idempotency-Key`, kept for a day."""
 
     __tablename__ = "idempotency_keys"
-    # For forgetting what is older than a day.
+    # For deleting old keys.
     __table_args__ = (Index(None, "created_at"),)
 
     client: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     request_sha256: Mapped[str]
-    # As it was sent, byte for byte.
+    # Byte for byte.
     response: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

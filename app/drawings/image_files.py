@@ -23,7 +23,7 @@ _START_OF_SCAN = b"\xff\xda"
 
 OPAQUE = 128
 
-# Within so many levels of the median, with this share of exceptions.
+# Levels around the median, and the share of exceptions.
 ONE_BRIGHTNESS = 32
 EXCEPTIONS = 1e-4
 

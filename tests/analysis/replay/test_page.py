@@ -8,7 +8,7 @@ import pytest
 
 from app.database import Database
 from tests.support.model_files import second_model
-from tests.support.replay_fixtures import Images, flips, label, remember, run
+from tests.support.replay_fixtures import Images, flips, label, run, store_answers
 
 pytestmark = pytest.mark.usefixtures("settings_environment")
 
@@ -38,7 +38,7 @@ HOSTILE = "=<script>alert(1)</script>\"&'"
 def test_page_escapes_texts_and_loads_and_runs_nothing(
     sqlite_database: Database, sqlite_url: str, drawn: Images, tmp_path: Path
 ) -> None:
-    remember(sqlite_url, drawn[:5], prediction=HOSTILE, model_version=HOSTILE)
+    store_answers(sqlite_url, drawn[:5], prediction=HOSTILE, model_version=HOSTILE)
     label(sqlite_url, (1, "3"), (2, "none"))
     found = run(sqlite_database, second_model(tmp_path, version=HOSTILE), tmp_path / "out", model_version=HOSTILE)
     page = Page(found.page_file)
@@ -53,7 +53,7 @@ def test_page_escapes_texts_and_loads_and_runs_nothing(
 def test_no_cell_of_the_csv_file_is_a_formula(
     sqlite_database: Database, sqlite_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(sqlite_url, drawn[:1], prediction=HOSTILE, model_version="@now")
+    store_answers(sqlite_url, drawn[:1], prediction=HOSTILE, model_version="@now")
     (flip,) = flips(run(sqlite_database, swapping, tmp_path / "out"))
     assert (flip["stored_prediction"], flip["stored_version"]) == (f"'{HOSTILE}", "'@now")
 
@@ -61,7 +61,7 @@ def test_no_cell_of_the_csv_file_is_a_formula(
 def test_page_shows_labelled_flips_first_then_by_confidence(
     sqlite_database: Database, sqlite_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(sqlite_url, drawn, prediction="x")
+    store_answers(sqlite_url, drawn, prediction="x")
     label(sqlite_url, (30, "1"), (60, "none"))
     found = run(sqlite_database, swapping, tmp_path / "out")
     surest = {int(flip["id"]): float(flip["new_confidence"]) for flip in flips(found)}
@@ -76,7 +76,7 @@ def test_page_shows_labelled_flips_first_then_by_confidence(
 def test_page_shows_a_thousand_flips_and_their_total(
     sqlite_database: Database, sqlite_url: str, noise: Images, swapping: Path, tmp_path: Path
 ) -> None:
-    remember(sqlite_url, noise[:1200], prediction="x")
+    store_answers(sqlite_url, noise[:1200], prediction="x")
     found = run(sqlite_database, swapping, tmp_path / "out")
     page = Page(found.page_file)
     assert len(page.addresses) == 1000
