@@ -1,4 +1,4 @@
-"""Starting: whatever a request would need is checked first, and a refusal is one line that says what to do."""
+"""The start of the service: its checks, each with an error of one line that says what to do."""
 
 import sqlite3
 import subprocess
@@ -71,7 +71,7 @@ def test_service_starts_and_stops_with_working_settings(working_settings: pytest
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal.name}={refusal.value}"[:40])
-def test_setting_that_cannot_work_is_refused_in_one_line(
+def test_invalid_setting_is_refused_in_one_line(
     working_settings: pytest.MonkeyPatch, fresh_classifier: None, refusal: Refusal
 ) -> None:
     working_settings.setenv(refusal.name, refusal.value.format(closed_port=free_port()))
@@ -86,7 +86,7 @@ print(start_problem(create_app()), sorted({"limits", "psycopg", "redis", "scipy"
 """
 
 
-def test_service_on_sqlite_alone_loads_no_client_of_anything_else(tmp_path: Path, sqlite_url: str) -> None:
+def test_service_on_sqlite_loads_no_other_clients(tmp_path: Path, sqlite_url: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", STARTED],
         cwd=tmp_path,
@@ -136,7 +136,7 @@ def torn(path: Path) -> None:
         pytest.param(torn, "malformed", id="torn"),
     ],
 )
-def test_database_that_is_not_this_version_s_is_refused_and_left_as_it_is(
+def test_database_of_another_version_is_refused_and_not_changed(
     working_settings: pytest.MonkeyPatch, tmp_path: Path, change: Callable[[Path], None], words: str
 ) -> None:
     path = tmp_path / "pixelwise.db"
@@ -161,7 +161,7 @@ def test_database_folder_without_a_database_stays_empty(working_settings: pytest
         pytest.param(b"SECRET_API_KEY=\xff\xfe\n", "cannot read", id="no text"),
     ],
 )
-def test_uvicorn_prints_one_line_without_a_traceback_and_fails(tmp_path: Path, env_file: bytes, words: str) -> None:
+def test_uvicorn_exits_with_one_line_and_no_traceback(tmp_path: Path, env_file: bytes, words: str) -> None:
     (tmp_path / ".env").write_bytes(env_file)
     done = subprocess.run(
         [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(free_port())],
@@ -178,7 +178,7 @@ def test_uvicorn_prints_one_line_without_a_traceback_and_fails(tmp_path: Path, e
     assert "Traceback" not in printed
 
 
-def test_key_is_read_anew_at_every_start(start: Start, sqlite_url: str) -> None:
+def test_key_is_read_at_every_start(start: Start, sqlite_url: str) -> None:
     first = start(DATABASE_URL=sqlite_url, SECRET_API_KEY="the-key-of-yesterday")
     assert first.post("/classify", json=DRAWING).status_code == 401
     second = start(DATABASE_URL=sqlite_url)

@@ -1,4 +1,4 @@
-"""Who may call what, and that the key leaves by no way."""
+"""Authentication: which routes need the key, and that the key is never revealed."""
 
 import ast
 import inspect
@@ -33,9 +33,7 @@ WRONG_KEYS = [
 
 
 @pytest.mark.parametrize("headers", WRONG_KEYS)
-def test_drawing_with_a_wrong_key_is_refused_and_not_stored(
-    sqlite_client: TestClient, sqlite_url: str, headers: Any
-) -> None:
+def test_wrong_key_is_refused_and_nothing_is_stored(sqlite_client: TestClient, sqlite_url: str, headers: Any) -> None:
     del sqlite_client.headers["X-API-Key"]
     response = sqlite_client.post("/classify", json=DRAWING, headers=headers)
     problem = assert_problem(response, HTTPStatus.UNAUTHORIZED)
@@ -51,19 +49,19 @@ def test_key_in_the_url_is_not_accepted(sqlite_client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("name", ["X-API-Key", "x-api-key"])
-def test_header_s_name_may_be_written_in_any_case(sqlite_client: TestClient, name: str) -> None:
+def test_header_name_is_case_insensitive(sqlite_client: TestClient, name: str) -> None:
     del sqlite_client.headers["X-API-Key"]
     assert sqlite_client.post("/classify", json=DRAWING, headers={name: KEY}).status_code == 200
 
 
-def test_key_with_other_letters_than_english_works(start: Start, sqlite_url: str) -> None:
+def test_key_may_have_non_ascii_characters(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, SECRET_API_KEY=NON_ASCII_KEY)
     assert_problem(client.post("/classify", json=DRAWING), HTTPStatus.UNAUTHORIZED)
     right: Any = {"X-API-Key": NON_ASCII_KEY.encode()}
     assert client.post("/classify", json=DRAWING, headers=right).status_code == 200
 
 
-def test_key_is_checked_before_the_drawing_is_looked_at(sqlite_client: TestClient) -> None:
+def test_key_is_checked_before_the_body(sqlite_client: TestClient) -> None:
     response = sqlite_client.post("/classify", content=b"no drawing", headers={"X-API-Key": "wrong"})
     assert_problem(response, HTTPStatus.UNAUTHORIZED)
 
@@ -84,7 +82,7 @@ def test_results_are_public_by_default_but_drawings_are_not(sqlite_client: TestC
     assert sqlite_client.get(drawing).status_code == 200
 
 
-def test_results_ask_for_the_key_when_they_are_not_public(start: Start, sqlite_url: str) -> None:
+def test_results_need_the_key_unless_they_are_public(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, PUBLIC_RESULTS="false")
     prediction_id = client.post("/classify", json=DRAWING).json()["id"]
     for page in ("/results", f"/results/{prediction_id}", f"/results/{prediction_id}/drawing.png"):
@@ -94,7 +92,7 @@ def test_results_ask_for_the_key_when_they_are_not_public(start: Start, sqlite_u
     assert client.get("/health/ready", headers={"X-API-Key": "wrong"}).status_code == 200
 
 
-def test_key_is_in_no_response_and_in_no_log(
+def test_key_appears_in_no_response_and_no_log(
     start: Start, database_url: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level("DEBUG")

@@ -1,4 +1,4 @@
-"""GET /stats/calibration: how sure the answers were beside what people said."""
+"""GET /stats/calibration: confidence compared with labels."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -31,7 +31,7 @@ def calibration(client: TestClient, **parameters: str) -> dict[str, Any]:
     return answer
 
 
-def test_without_labels_nothing_is_said_about_confidence(client: TestClient, database_url: str) -> None:
+def test_no_labels_are_not_enough_data_for_calibration(client: TestClient, database_url: str) -> None:
     store(database_url, judged(300))
     assert calibration(client) == {
         "status": "not enough data",
@@ -44,7 +44,7 @@ def test_without_labels_nothing_is_said_about_confidence(client: TestClient, dat
     }
 
 
-def test_two_hundred_labels_are_enough_and_one_less_is_not(client: TestClient, database_url: str) -> None:
+def test_calibration_needs_200_labels(client: TestClient, database_url: str) -> None:
     store(database_url, judged(199, "7"))
     before = calibration(client)
     assert (before["status"], before["labelled"], before["mean_confidence"], before["accuracy"]) == (
@@ -60,7 +60,7 @@ def test_two_hundred_labels_are_enough_and_one_less_is_not(client: TestClient, d
     assert after["expected_calibration_error"] == pytest.approx(0.1)
 
 
-def test_confidence_is_compared_with_what_was_right_bin_by_bin(client: TestClient, database_url: str) -> None:
+def test_confidence_is_compared_with_accuracy_in_each_bin(client: TestClient, database_url: str) -> None:
     # The less sure half is right as often as it says, the other always wrong.
     rows = judged(50, "7", confidence=0.5) + judged(50, "1", first_id=51, confidence=0.5)
     rows += judged(100, "1", first_id=101, confidence=0.75)
@@ -80,24 +80,24 @@ def test_confidence_is_compared_with_what_was_right_bin_by_bin(client: TestClien
         assert one["interval"] == pytest.approx([0, 0.1611], abs=1e-4)
 
 
-def test_an_overridden_label_does_not_count(client: TestClient, database_url: str) -> None:
+def test_earlier_label_is_ignored(client: TestClient, database_url: str) -> None:
     store(database_url, judged(100, "1", "7") + judged(100, "7", "1", "7", "2", first_id=101))
     answer = calibration(client)
     assert (answer["labelled"], answer["accuracy"]) == (200, 0.5)
 
 
-def test_what_is_no_digit_was_answered_wrongly(client: TestClient, database_url: str) -> None:
+def test_label_none_counts_as_a_wrong_prediction(client: TestClient, database_url: str) -> None:
     store(database_url, judged(150, "7") + judged(50, "none", first_id=151))
     assert calibration(client)["accuracy"] == 0.75
 
 
-def test_predictions_without_a_label_take_no_part(client: TestClient, database_url: str) -> None:
+def test_unlabelled_predictions_are_ignored(client: TestClient, database_url: str) -> None:
     store(database_url, judged(200, "7", confidence=0.9) + judged(500, first_id=201, confidence=0.1))
     answer = calibration(client)
     assert (answer["labelled"], answer["mean_confidence"]) == (200, pytest.approx(0.9))
 
 
-def test_random_sample_is_what_review_drew_at_random(client: TestClient, database_url: str) -> None:
+def test_random_sample_is_the_one_that_review_drew(client: TestClient, database_url: str) -> None:
     store(database_url, judged(210, "7", sampled=True) + judged(300, "1", first_id=211))
     # Those that were chosen because they were doubtful have a row as well.
     execute(
@@ -109,7 +109,7 @@ def test_random_sample_is_what_review_drew_at_random(client: TestClient, databas
     assert calibration(client) == everything
 
 
-def test_version_and_time_choose_whose_answers_are_judged(client: TestClient, database_url: str) -> None:
+def test_calibration_can_be_limited_to_a_version_and_a_time(client: TestClient, database_url: str) -> None:
     store(database_url, judged(100, "7") + judged(60, "1", first_id=101, model_version="v2"))
     assert calibration(client, model_version="v1")["labelled"] == 100
     assert calibration(client, model_version="v2")["accuracy"] == 0
@@ -120,7 +120,7 @@ def test_version_and_time_choose_whose_answers_are_judged(client: TestClient, da
     assert calibration(client, since=hundredth, model_version="v1")["labelled"] == 1
 
 
-def test_hand_made_answers_are_judged_like_all_others(client: TestClient, database_url: str) -> None:
+def test_rows_inserted_by_hand_are_included(client: TestClient, database_url: str) -> None:
     odd = [
         judged(1, "7", first_id=id_, prediction=said)[0] for id_, said in enumerate(["seven", "", "none", "\u0667"], 1)
     ]
@@ -131,18 +131,18 @@ def test_hand_made_answers_are_judged_like_all_others(client: TestClient, databa
 @pytest.mark.parametrize(
     "query", ["sample=some", "last=300", "since=yesterday", "model_version=%00", f"model_version={'x' * 256}", "until="]
 )
-def test_what_makes_no_sense_is_refused(client: TestClient, query: str) -> None:
+def test_invalid_query_is_refused(client: TestClient, query: str) -> None:
     assert_problem(client.get(f"/stats/calibration?{query}"), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
 
 
-def test_example_has_the_members_of_a_real_answer(client: TestClient, database_url: str) -> None:
+def test_documented_example_has_the_fields_of_a_real_response(client: TestClient, database_url: str) -> None:
     store(database_url, judged(200, "7"))
     answer, (example,) = calibration(client), app.openapi()["components"]["schemas"]["Calibration"]["examples"]
     assert (example.keys(), example["bins"][0].keys()) == (answer.keys(), answer["bins"][0].keys())
 
 
 @pytest.mark.parametrize("path", ["/stats/calibration", "/stats/drift"])
-def test_numbers_are_read_without_a_key_only_where_results_are(start: Start, sqlite_url: str, path: str) -> None:
+def test_key_is_needed_unless_results_are_public(start: Start, sqlite_url: str, path: str) -> None:
     nobody = {"X-API-Key": ""}
     assert start(DATABASE_URL=sqlite_url).get(path, headers=nobody).status_code == HTTPStatus.OK
     closed = start(DATABASE_URL=sqlite_url, PUBLIC_RESULTS="false")

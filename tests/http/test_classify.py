@@ -1,4 +1,4 @@
-"""POST /classify: the answer, and the row that it promises."""
+"""POST /classify: the response and the stored row."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ FIELDS = {"id", "prediction", "confidence", "scores", "model_version", "created_
 DIGITS = [str(digit) for digit in range(10)]
 
 
-def test_answer_has_exactly_the_documented_fields(client: TestClient) -> None:
+def test_response_has_exactly_the_documented_fields(client: TestClient) -> None:
     response = client.post("/classify", json=DRAWING)
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
     answer = response.json()
@@ -29,7 +29,7 @@ def test_answer_has_exactly_the_documented_fields(client: TestClient) -> None:
     assert answer["model_version"] == get_classifier().version
 
 
-def test_answer_is_what_the_classifier_says(sqlite_client: TestClient) -> None:
+def test_response_is_the_prediction_of_the_classifier(sqlite_client: TestClient) -> None:
     for drawing in random_drawings(3):
         answer = sqlite_client.post("/classify", json={"pixels": drawing.tolist()}).json()
         assert {name: answer[name] for name in ("prediction", "confidence", "scores")} == classify(drawing)
@@ -43,7 +43,7 @@ def test_created_at_is_the_time_of_the_request_in_utc(client: TestClient) -> Non
     assert before <= created_at <= datetime.now(UTC)
 
 
-def test_answered_row_is_stored_with_its_drawing_and_scores(client: TestClient, database_url: str) -> None:
+def test_prediction_is_stored_with_its_drawing_and_scores(client: TestClient, database_url: str) -> None:
     drawing = random_drawings(1)[0]
     response = client.post("/classify", json={"pixels": drawing.tolist()})
     answer = response.json()
@@ -72,7 +72,7 @@ def test_blank_drawing_is_classified_and_stored(client: TestClient, database_url
     assert stored(database_url) == (1, 1)
 
 
-def test_each_request_gets_a_row_of_its_own_with_the_next_id(client: TestClient, database_url: str) -> None:
+def test_each_request_stores_a_row_with_the_next_id(client: TestClient, database_url: str) -> None:
     ids = [client.post("/classify", json=DRAWING).json()["id"] for _ in range(3)]
     assert ids == [1, 2, 3]
     assert stored(database_url) == (3, 3)
@@ -84,7 +84,7 @@ def test_id_of_a_deleted_prediction_is_not_reused(client: TestClient, database_u
     assert client.post("/classify", json=DRAWING).json()["id"] > deleted
 
 
-def test_many_at_once_are_all_stored_under_ids_of_their_own(client: TestClient, database_url: str) -> None:
+def test_concurrent_requests_are_all_stored_with_different_ids(client: TestClient, database_url: str) -> None:
     drawings = random_drawings(60)
     with ThreadPoolExecutor(20) as callers:
         responses = list(
@@ -111,26 +111,24 @@ def test_many_at_once_are_all_stored_under_ids_of_their_own(client: TestClient, 
     ],
     ids=["indented", "compact", "white space around", "escaped key", "minus zero"],
 )
-def test_every_spelling_of_the_same_json_is_accepted(sqlite_client: TestClient, sqlite_url: str, body: str) -> None:
+def test_any_formatting_of_the_json_is_accepted(sqlite_client: TestClient, sqlite_url: str, body: str) -> None:
     assert sqlite_client.post("/classify", content=body).status_code == 200
     (row,) = rows(sqlite_url, "SELECT pixels FROM drawings")
     assert row["pixels"] == np.array(DRAWING["pixels"], np.uint8).tobytes()
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded", "text/plain", None])
-def test_content_type_does_not_matter_so_that_a_bare_curl_works(
-    sqlite_client: TestClient, content_type: str | None
-) -> None:
+def test_content_type_is_ignored_so_that_plain_curl_works(sqlite_client: TestClient, content_type: str | None) -> None:
     headers = {} if content_type is None else {"content-type": content_type}
     assert sqlite_client.post("/classify", content=json.dumps(DRAWING), headers=headers).status_code == 200
 
 
-def test_drawing_of_the_documentation_is_accepted(sqlite_client: TestClient) -> None:
+def test_documented_example_is_accepted(sqlite_client: TestClient) -> None:
     body = (PROJECT_FOLDER / "docs/examples/seven.json").read_bytes()
     assert sqlite_client.post("/classify", content=body).status_code == 200
 
 
-def test_client_that_hangs_up_leaves_nothing_behind(
+def test_disconnected_client_leaves_nothing_behind(
     sqlite_client: TestClient, sqlite_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     sent = exchange(

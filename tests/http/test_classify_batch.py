@@ -1,4 +1,4 @@
-"""POST /classify/batch: up to a thousand drawings, all of them or none, answered in order and counted one by one."""
+"""POST /classify/batch: up to 1,000 drawings, all stored or none."""
 
 from http import HTTPStatus
 from typing import Any
@@ -33,7 +33,7 @@ def raw(drawings: np.ndarray[Any, Any]) -> bytes:
     return drawings.tobytes()
 
 
-def test_batch_is_answered_in_order_as_each_drawing_alone_would_be(client: TestClient, database_url: str) -> None:
+def test_batch_gives_the_same_predictions_as_single_drawings_in_order(client: TestClient, database_url: str) -> None:
     drawings = random_drawings(30)
     alone = [client.post("/classify", json={"pixels": drawing.tolist()}).json() for drawing in drawings]
     for request in ({"json": {"images": drawings.tolist()}}, {"content": raw(drawings), "headers": RAW}):
@@ -50,7 +50,7 @@ def test_batch_is_answered_in_order_as_each_drawing_alone_would_be(client: TestC
     assert [bytes(row["pixels"]) for row in pixels] == [drawing.tobytes() for drawing in drawings] * 3
 
 
-def test_batch_is_remembered_like_any_answer(client: TestClient) -> None:
+def test_predictions_of_a_batch_are_listed_like_others(client: TestClient) -> None:
     headers = {"X-Request-ID": "a-batch"}
     results = client.post("/classify/batch", json={"images": SEVENS}, headers=headers).json()["results"]
     for result in results:
@@ -59,7 +59,7 @@ def test_batch_is_remembered_like_any_answer(client: TestClient) -> None:
     assert [row["id"] for row in client.get("/results").json()["results"]] == [2, 1]
 
 
-def test_batch_of_one_and_of_a_thousand_are_stored_and_of_more_are_not(client: TestClient, database_url: str) -> None:
+def test_batch_may_have_1_to_1000_drawings(client: TestClient, database_url: str) -> None:
     drawing = random_drawings(1)
     expected = 0
     for count in (1, 1000):
@@ -86,23 +86,21 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_body_of_another_shape_is_refused_and_nothing_of_it_stored(
-    sqlite_client: TestClient, sqlite_url: str, name: str
-) -> None:
+def test_invalid_batch_is_refused_and_nothing_is_stored(sqlite_client: TestClient, sqlite_url: str, name: str) -> None:
     response = sqlite_client.post("/classify/batch", content=WRONG[name])
     assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert stored(sqlite_url) == (0, 0)
 
 
 @pytest.mark.parametrize("length", [0, 1, 783, 785, 784 * 2 - 1])
-def test_bytes_that_are_no_whole_drawings_are_refused(sqlite_client: TestClient, sqlite_url: str, length: int) -> None:
+def test_binary_body_of_the_wrong_length_is_refused(sqlite_client: TestClient, sqlite_url: str, length: int) -> None:
     response = sqlite_client.post("/classify/batch", content=bytes(length), headers=RAW)
     problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert f"{length} bytes" in problem["detail"]
     assert stored(sqlite_url) == (0, 0)
 
 
-def test_wrong_pixel_is_named_by_its_place(sqlite_client: TestClient) -> None:
+def test_error_names_the_position_of_an_invalid_pixel(sqlite_client: TestClient) -> None:
     images = np.array(SEVENS)
     images[1, 5, 7] = 256
     response = sqlite_client.post("/classify/batch", json={"images": images.tolist()})
@@ -110,7 +108,7 @@ def test_wrong_pixel_is_named_by_its_place(sqlite_client: TestClient) -> None:
     assert [error["loc"] for error in problem["errors"]] == [["body", "images", 1, 5, 7]]
 
 
-def test_fast_decoder_reads_what_the_documented_shape_accepts() -> None:
+def test_fast_decoder_accepts_the_same_bodies_as_the_schema() -> None:
     images = random_drawings(3)
     request = BatchRequest(images=images.tolist())
     assert parse_batch(request.model_dump_json().encode()) == [image.tobytes() for image in images]
@@ -118,7 +116,7 @@ def test_fast_decoder_reads_what_the_documented_shape_accepts() -> None:
 
 
 @pytest.mark.parametrize("failing", ["INSERT INTO predictions", "INSERT INTO drawings"])
-def test_batch_that_fails_at_any_statement_stores_nothing(client: TestClient, database_url: str, failing: str) -> None:
+def test_batch_stores_nothing_if_any_statement_fails(client: TestClient, database_url: str, failing: str) -> None:
     def fail(statement: Statement) -> None:
         if statement.text.startswith(failing):
             raise sa.exc.OperationalError(statement.text, None, Exception("made up"))
@@ -130,7 +128,7 @@ def test_batch_that_fails_at_any_statement_stores_nothing(client: TestClient, da
     assert stored(database_url) == (2, 2)
 
 
-def test_every_drawing_of_a_batch_counts(start: Start, sqlite_url: str) -> None:
+def test_every_drawing_of_a_batch_counts_towards_the_limit(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/day")
     codes = [client.post("/classify/batch", json={"images": [SEVEN] * count}).status_code for count in (4, 4, 3)]
     assert codes == [200, 200, 429]
@@ -140,7 +138,7 @@ def test_every_drawing_of_a_batch_counts(start: Start, sqlite_url: str) -> None:
     assert stored(sqlite_url) == (9, 9)
 
 
-def test_batch_that_can_never_pass_is_told_so(start: Start, sqlite_url: str) -> None:
+def test_error_says_that_a_batch_exceeds_the_whole_limit(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/day")
     assert client.post("/classify/batch", json={"images": [SEVEN] * 10}).status_code == 200
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/day")
@@ -150,7 +148,7 @@ def test_batch_that_can_never_pass_is_told_so(start: Start, sqlite_url: str) -> 
     assert int(response.headers["retry-after"]) > 0
 
 
-def test_long_body_is_taken_here_and_only_here(sqlite_client: TestClient) -> None:
+def test_only_batches_may_have_a_large_body(sqlite_client: TestClient) -> None:
     limit = MAX_BODIES["/classify/batch"]
     padded = b" " * 100_000 + f'{{"images": [{SEVEN}]}}'.encode()
     assert sqlite_client.post("/classify/batch", content=padded).status_code == 200

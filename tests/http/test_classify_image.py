@@ -1,4 +1,4 @@
-"""POST /classify/image: a file goes in; the answer and the row are those of the drawing that is found in it."""
+"""POST /classify/image: the drawing found in an image file is classified and stored."""
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +47,7 @@ def assert_refused(client: TestClient, word: str, **request: Any) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_image_is_answered_and_remembered_like_a_drawing(client: TestClient, database_url: str, name: str) -> None:
+def test_image_is_classified_and_stored_like_a_drawing(client: TestClient, database_url: str, name: str) -> None:
     data = encoded(picture("4"), name)
     response = send(client, data)
     assert response.status_code == 200, response.text
@@ -64,7 +64,7 @@ def test_image_is_answered_and_remembered_like_a_drawing(client: TestClient, dat
     assert pixels == [found.tobytes()] * 2
 
 
-def test_drawing_that_was_saved_gets_the_same_answer_again(sqlite_client: TestClient) -> None:
+def test_saved_drawing_gets_the_same_prediction(sqlite_client: TestClient) -> None:
     first = sqlite_client.post("/classify", json=DRAWING).json()
     saved = sqlite_client.get(f"/results/{first['id']}/drawing.png").content
     second = send(sqlite_client, saved).json()
@@ -81,20 +81,18 @@ def test_blank_image_is_classified_and_stored_like_a_blank_drawing(sqlite_client
 
 @pytest.mark.parametrize("name", ["four.exe", "../../four", "a\"b;c='d", "vier-\u00e4\U0001f600.gif", "x" * 2000])
 @pytest.mark.parametrize("kind", ["image/png", "text/plain", "application/x-msdownload", "nonsense"])
-def test_content_counts_and_not_what_the_file_is_called(sqlite_client: TestClient, name: str, kind: str) -> None:
+def test_filename_and_content_type_are_ignored(sqlite_client: TestClient, name: str, kind: str) -> None:
     answer = sqlite_client.post(URL, files={"file": (name, FOUR, kind)})
     assert answer.json()["prediction"] == "4"
 
 
-def test_large_file_is_taken_and_nothing_of_it_touches_the_disk(
-    sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_file_is_read_without_temporary_files(sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/no-such-folder")
     # What follows the end of a PNG is no part of it.
     assert send(sqlite_client, FOUR.ljust(8_000_000, b"\0")).json()["prediction"] == "4"
 
 
-def test_longer_body_is_refused(sqlite_client: TestClient, sqlite_url: str) -> None:
+def test_body_over_8_mib_is_refused(sqlite_client: TestClient, sqlite_url: str) -> None:
     limit = MAX_BODIES[URL]
     for content in (bytes(limit + 1), iter([b"--x\r\n", *[bytes(1_000_000)] * 9])):
         response = sqlite_client.post(URL, content=content, headers={"Content-Type": "multipart/form-data; boundary=x"})
@@ -114,7 +112,7 @@ def test_longer_body_is_refused(sqlite_client: TestClient, sqlite_url: str) -> N
     ],
     ids=["empty", "text", "TIFF", "cut off", "too large"],
 )
-def test_what_cannot_be_read_is_refused_and_not_stored(
+def test_unreadable_image_is_refused_and_not_stored(
     sqlite_client: TestClient, sqlite_url: str, data: bytes, word: str
 ) -> None:
     assert_refused(sqlite_client, word, files={"file": ("marker.png", data)})
@@ -138,9 +136,7 @@ FILE = ("marker.png", FOUR)
     ],
     ids=["other name", "two files", "another file", "text too", "text of that name", "text", "100 texts", "100 files"],
 )
-def test_form_with_anything_but_one_file_is_refused(
-    sqlite_client: TestClient, sqlite_url: str, request_: dict[str, Any]
-) -> None:
+def test_form_must_have_exactly_one_file(sqlite_client: TestClient, sqlite_url: str, request_: dict[str, Any]) -> None:
     assert_refused(sqlite_client, "file", **request_)
     assert stored(sqlite_url) == (0, 0)
 
@@ -195,7 +191,7 @@ def test_body_without_a_content_type_is_refused(sqlite_client: TestClient) -> No
 
 
 @pytest.mark.parametrize("declared", [1, 10, 100_000])
-def test_declared_length_that_is_wrong_does_not_matter(sqlite_client: TestClient, declared: int) -> None:
+def test_wrong_length_of_a_part_is_ignored(sqlite_client: TestClient, declared: int) -> None:
     length, kind = (b"content-length", str(declared).encode()), (b"content-type", FORM.encode())
     message = {"type": "http.request", "body": part(), "more_body": False}
     sent = exchange(sqlite_client.app, scope_of("POST", URL, AUTHORISED, length, kind), message)
@@ -209,7 +205,7 @@ def test_form_in_small_pieces_is_read(sqlite_client: TestClient) -> None:
     assert response.json()["prediction"] == "4"
 
 
-def test_client_that_hangs_up_leaves_nothing_behind(sqlite_client: TestClient, sqlite_url: str) -> None:
+def test_disconnected_client_leaves_nothing_behind(sqlite_client: TestClient, sqlite_url: str) -> None:
     half = {"type": "http.request", "body": part()[:300], "more_body": True}
     scope = scope_of("POST", URL, AUTHORISED, (b"content-type", FORM.encode()))
     assert exchange(sqlite_client.app, scope, half, {"type": "http.disconnect"}) == []
@@ -217,13 +213,13 @@ def test_client_that_hangs_up_leaves_nothing_behind(sqlite_client: TestClient, s
     assert send(sqlite_client).status_code == 200
 
 
-def test_body_of_a_stranger_is_not_read(sqlite_client: TestClient) -> None:
+def test_body_is_not_read_without_a_valid_key(sqlite_client: TestClient) -> None:
     # No body is there to be read, so reading it would fail.
     sent = exchange(sqlite_client.app, scope_of("POST", URL, (b"x-api-key", b"wrong")))
     assert sent[0]["status"] == HTTPStatus.UNAUTHORIZED
 
 
-def test_every_image_counts_whatever_becomes_of_it(start: Start, sqlite_url: str) -> None:
+def test_every_image_counts_towards_the_limit_even_if_refused(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
     codes = [send(client).status_code, send(client, b"no image").status_code, client.post(URL).status_code]
     assert codes == [200, 422, 422]
@@ -233,14 +229,14 @@ def test_every_image_counts_whatever_becomes_of_it(start: Start, sqlite_url: str
     assert sent[0]["status"] == HTTPStatus.TOO_MANY_REQUESTS
 
 
-def test_image_that_cannot_be_stored_gets_no_answer(client: TestClient, database_url: str) -> None:
+def test_image_that_cannot_be_stored_is_an_error(client: TestClient, database_url: str) -> None:
     with hidden(database_url, "drawings"):
         assert_storage_problem(send(client))
     assert stored(database_url) == (0, 0)
     assert send(client).status_code == 200
 
 
-def test_many_images_at_once_are_all_answered(start: Start, sqlite_url: str) -> None:
+def test_concurrent_images_are_all_answered(start: Start, sqlite_url: str) -> None:
     # Twice, because what many wait for belongs to one run of the service.
     for expected in (24, 48):
         client = start(DATABASE_URL=sqlite_url)
@@ -250,7 +246,7 @@ def test_many_images_at_once_are_all_answered(start: Start, sqlite_url: str) -> 
         assert stored(sqlite_url) == (expected, expected)
 
 
-def test_documentation_offers_a_file_for_the_image_and_both_bodies_of_a_batch() -> None:
+def test_openapi_has_a_file_for_images_and_both_bodies_of_a_batch() -> None:
     paths = app.openapi()["paths"]
     image = paths[URL]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     file = {"type": "string", "format": "binary", "description": f"{FORMAT_NAMES}."}

@@ -1,4 +1,4 @@
-"""`POST /classify/preview`: the answer of `POST /classify`, and nothing is stored."""
+"""POST /classify/preview: the same prediction, without storing it."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -15,7 +15,7 @@ SMALL = np.zeros((28, 28), np.uint8)
 SMALL[2:10, 20:23] = 200
 
 
-def test_preview_says_what_the_answer_would_be_and_stores_nothing(client: TestClient, database_url: str) -> None:
+def test_preview_gives_the_same_prediction_and_stores_nothing(client: TestClient, database_url: str) -> None:
     preview = client.post("/classify/preview", json=DRAWING)
 
     assert preview.status_code == 200
@@ -26,18 +26,18 @@ def test_preview_says_what_the_answer_would_be_and_stores_nothing(client: TestCl
 
 
 @pytest.mark.parametrize("drawing", [SMALL, *random_drawings(2)], ids=["in a corner", "noise", "more noise"])
-def test_preview_shows_what_the_network_sees(sqlite_client: TestClient, drawing: np.ndarray) -> None:
+def test_preview_returns_the_normalised_drawing(sqlite_client: TestClient, drawing: np.ndarray) -> None:
     preview = sqlite_client.post("/classify/preview", json={"pixels": drawing.tolist()}).json()
 
     assert preview["normalised"] == normalise(drawing[np.newaxis])[0].tolist()
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"pixels": []}', b"\xff"])
-def test_preview_refuses_what_is_no_drawing(sqlite_client: TestClient, body: bytes) -> None:
+def test_preview_refuses_an_invalid_drawing(sqlite_client: TestClient, body: bytes) -> None:
     assert_problem(sqlite_client.post("/classify/preview", content=body), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
 
 
-def test_stored_drawing_can_be_had_as_the_network_saw_it(sqlite_client: TestClient, tmp_path: Path) -> None:
+def test_stored_drawing_can_be_downloaded_normalised(sqlite_client: TestClient, tmp_path: Path) -> None:
     sqlite_client.post("/classify", json={"pixels": SMALL.tolist()})
 
     def picture(query: str) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""`CORS_ORIGINS`: pages from elsewhere are kept out of the API by the browser, unless an operator lets them in."""
+"""CORS_ORIGINS: which other origins may call the API."""
 
 from http import HTTPStatus
 
@@ -24,7 +24,7 @@ def cors_headers(headers: object) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["/classify", "/api/classify"])
-def test_no_other_page_is_let_in_unless_somebody_says_so(sqlite_client: TestClient, path: str) -> None:
+def test_no_origin_is_allowed_by_default(sqlite_client: TestClient, path: str) -> None:
     asked = sqlite_client.options(path, headers={"Origin": FRIEND, **ASKING})
     answered = sqlite_client.post(path, json=DRAWING, headers={"Origin": FRIEND})
 
@@ -33,7 +33,7 @@ def test_no_other_page_is_let_in_unless_somebody_says_so(sqlite_client: TestClie
 
 
 @pytest.mark.parametrize("path", ["/classify", "/api/classify"])
-def test_a_page_that_is_let_in_may_ask_and_call(friendly: TestClient, path: str) -> None:
+def test_allowed_origin_may_send_preflights_and_requests(friendly: TestClient, path: str) -> None:
     asked = friendly.options(path, headers={"Origin": FRIEND, **ASKING})
     answered = friendly.post(path, json=DRAWING, headers={"Origin": FRIEND})
 
@@ -49,7 +49,7 @@ def test_a_page_that_is_let_in_may_ask_and_call(friendly: TestClient, path: str)
     assert "access-control-allow-credentials" not in answered.headers
 
 
-def test_another_page_is_still_kept_out(friendly: TestClient) -> None:
+def test_other_origins_stay_forbidden(friendly: TestClient) -> None:
     asked = friendly.options("/classify", headers={"Origin": STRANGER, **ASKING})
     answered = friendly.get("/results", headers={"Origin": STRANGER})
 
@@ -58,7 +58,7 @@ def test_another_page_is_still_kept_out(friendly: TestClient) -> None:
     assert "access-control-allow-origin" not in answered.headers
 
 
-def test_a_page_that_is_let_in_can_read_errors_too(friendly: TestClient) -> None:
+def test_allowed_origin_can_read_errors(friendly: TestClient) -> None:
     refused = friendly.post("/classify", json=DRAWING, headers={"Origin": FRIEND, "X-API-Key": "wrong"})
     too_large = friendly.post("/classify", content=b" " * 70_000, headers={"Origin": FRIEND})
 
@@ -68,7 +68,7 @@ def test_a_page_that_is_let_in_can_read_errors_too(friendly: TestClient) -> None
         assert response.headers["access-control-allow-origin"] == FRIEND
 
 
-def test_a_star_lets_every_page_in(start: Start, sqlite_url: str) -> None:
+def test_star_allows_every_origin(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, CORS_ORIGINS="*")
 
     assert client.get("/results", headers={"Origin": STRANGER}).headers["access-control-allow-origin"] == "*"

@@ -1,4 +1,4 @@
-"""GET /stats/drift: which drawings are compared with which, and what is said of them."""
+"""GET /stats/drift: which drawings are compared, and the result."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -90,7 +90,7 @@ def at(**ids: int) -> dict[str, str]:
     return {name: time_of(id_).strftime("%Y-%m-%dT%H:%M:%SZ") for name, id_ in ids.items()}
 
 
-def test_without_drawings_nothing_is_said_about_drift(client: TestClient, database_url: str) -> None:
+def test_no_drawings_are_not_enough_data_for_drift(client: TestClient, database_url: str) -> None:
     store_rows(database_url, 900)
     assert drift(client) == {
         "status": "not enough data",
@@ -102,7 +102,7 @@ def test_without_drawings_nothing_is_said_about_drift(client: TestClient, databa
     }
 
 
-def test_three_hundred_in_both_are_enough_and_one_less_is_not(
+def test_drift_needs_300_drawings_in_window_and_reference(
     client: TestClient, database_url: str, images: Images
 ) -> None:
     store_drawings(database_url, images[:599])
@@ -114,7 +114,9 @@ def test_three_hundred_in_both_are_enough_and_one_less_is_not(
     assert [signal["name"] for signal in answer["signals"]] == SIGNALS
 
 
-def test_the_newest_are_compared_with_those_right_before(client: TestClient, database_url: str, images: Images) -> None:
+def test_newest_drawings_are_compared_with_the_ones_before(
+    client: TestClient, database_url: str, images: Images
+) -> None:
     store_drawings(database_url, images)
     answer = drift(client, last=400, reference_last=500)
     assert sizes(answer) == (400, 500)
@@ -122,7 +124,7 @@ def test_the_newest_are_compared_with_those_right_before(client: TestClient, dat
     assert sizes(drift(client)) == (1000, 800)
 
 
-def test_pieces_of_a_large_window_are_put_together(client: TestClient, database_url: str, images: Images) -> None:
+def test_large_window_is_read_in_batches(client: TestClient, database_url: str, images: Images) -> None:
     store_drawings(database_url, images)
     answer = drift(client, last=READ_BATCH_SIZE + 1, reference_last=300)
     (ink,) = [signal for signal in answer["signals"] if signal["name"] == "ink"]
@@ -130,7 +132,7 @@ def test_pieces_of_a_large_window_are_put_together(client: TestClient, database_
     assert ink["reference"] == pytest.approx(images[-READ_BATCH_SIZE - 301 : -READ_BATCH_SIZE - 1].mean(), rel=1e-5)
 
 
-def test_drawings_of_the_same_kind_are_no_drift(client: TestClient, database_url: str, images: Images) -> None:
+def test_similar_drawings_are_not_drift(client: TestClient, database_url: str, images: Images) -> None:
     store_drawings(database_url, images)
     answer = drift(client, last=300)
     assert (answer["status"], drifted(answer)) == ("no drift", set())
@@ -141,7 +143,7 @@ def test_drawings_of_the_same_kind_are_no_drift(client: TestClient, database_url
         assert 0.1 <= signal["psi_threshold"] <= 0.1361
 
 
-def test_inverted_drawings_are_drift_and_the_answers_are_not(
+def test_inverted_drawings_drift_while_predictions_do_not(
     client: TestClient, database_url: str, images: Images
 ) -> None:
     store_drawings(database_url, images[:600])
@@ -154,7 +156,9 @@ def test_inverted_drawings_are_drift_and_the_answers_are_not(
     assert (ink["window"], ink["reference"]) == pytest.approx((255 - images[600:900].mean(), images[:600].mean()))
 
 
-def test_other_answers_to_the_same_drawings_are_drift(client: TestClient, database_url: str, images: Images) -> None:
+def test_different_predictions_for_the_same_drawings_are_drift(
+    client: TestClient, database_url: str, images: Images
+) -> None:
     store_drawings(database_url, images[:600])
     store_drawings(database_url, images[600:900], first_id=601, prediction="3", confidence=0.4)
     answer = drift(client, last=300)
@@ -164,14 +168,14 @@ def test_other_answers_to_the_same_drawings_are_drift(client: TestClient, databa
     assert sum(digits["reference"].values()) == pytest.approx(1)
 
 
-def test_windows_may_be_chosen_by_time(client: TestClient, database_url: str, images: Images) -> None:
+def test_windows_can_be_selected_by_time(client: TestClient, database_url: str, images: Images) -> None:
     store_drawings(database_url, images)
     answer = drift(client, **at(reference_since=101, reference_until=501, since=601, until=1001))
     assert sizes(answer) == (400, 400)
     assert times_of(answer) == [time_of(101), time_of(500), time_of(601), time_of(1000)]
 
 
-def test_reference_ends_where_the_window_begins_unless_told_otherwise(
+def test_reference_ends_where_the_window_begins_by_default(
     client: TestClient, database_url: str, images: Images
 ) -> None:
     store_drawings(database_url, images)
@@ -181,7 +185,7 @@ def test_reference_ends_where_the_window_begins_unless_told_otherwise(
     assert sizes(drift(client, **at(since=101, until=701, reference_since=701))) == (600, 1100)
 
 
-def test_the_newest_ten_thousand_of_a_time_are_enough(start: Start, sqlite_url: str) -> None:
+def test_window_by_time_uses_the_newest_10000(start: Start, sqlite_url: str) -> None:
     store_drawings(sqlite_url, np.zeros((10_401, 28, 28), np.uint8))
     answer = drift(start(DATABASE_URL=sqlite_url), **at(since=301))
     assert sizes(answer) == (10_000, 300)
@@ -198,20 +202,20 @@ def test_the_newest_ten_thousand_of_a_time_are_enough(start: Start, sqlite_url: 
         {"reference_since": 100},
     ],
 )
-def test_windows_that_overlap_are_refused(client: TestClient, times: dict[str, int]) -> None:
+def test_overlapping_windows_are_refused(client: TestClient, times: dict[str, int]) -> None:
     response = client.get("/stats/drift", params=at(**times))
     problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert [error["loc"] for error in problem["errors"]] == [["query", "reference_until"]]
 
 
 @pytest.mark.parametrize("name", ["last", "reference_last"])
-def test_numbers_and_times_together_are_refused(client: TestClient, name: str) -> None:
+def test_counts_and_times_cannot_be_combined(client: TestClient, name: str) -> None:
     response = client.get("/stats/drift", params={name: "300", **at(since=1)})
     problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert [error["loc"] for error in problem["errors"]] == [["query", name]]
 
 
-def test_one_version_is_compared_with_itself(client: TestClient, database_url: str, images: Images) -> None:
+def test_drift_can_be_limited_to_one_version(client: TestClient, database_url: str, images: Images) -> None:
     store_drawings(database_url, images[:700])
     store_drawings(database_url, images[700:1300], first_id=701, model_version="v2", confidence=0.3)
     assert drifted(drift(client, last=600)) == {"confidence"}
@@ -222,9 +226,7 @@ def test_one_version_is_compared_with_itself(client: TestClient, database_url: s
     assert sizes(drift(client, model_version="v3")) == (0, 0)
 
 
-def test_rows_by_hand_without_a_drawing_or_a_digit_take_no_part(
-    client: TestClient, database_url: str, images: Images
-) -> None:
+def test_rows_without_a_drawing_or_a_digit_are_ignored(client: TestClient, database_url: str, images: Images) -> None:
     store_drawings(database_url, images[:600])
     store_drawings(database_url, 255 - images[600:900], first_id=601, prediction="seven")
     store_rows(database_url, 50, first_id=2001)
@@ -233,14 +235,16 @@ def test_rows_by_hand_without_a_drawing_or_a_digit_take_no_part(
     assert datetime.fromisoformat(answer["window"]["until"]) == time_of(600)
 
 
-def test_rows_without_a_time_are_counted_by_number(client: TestClient, database_url: str, images: Images) -> None:
+def test_rows_without_a_time_are_included_when_selected_by_count(
+    client: TestClient, database_url: str, images: Images
+) -> None:
     store_drawings(database_url, images[:600], created_at=None)
     answer = drift(client, last=300)
     assert (answer["status"], sizes(answer)) == ("no drift", (300, 300))
     assert answer["window"] == {"count": 300, **LEFT_AWAY}
 
 
-def test_drawings_that_somebody_wrote_as_text_do_no_harm(start: Start, sqlite_url: str, images: Images) -> None:
+def test_drawings_stored_as_text_do_no_harm(start: Start, sqlite_url: str, images: Images) -> None:
     # SQLite keeps any type in any column, and its CHECK counts letters.
     store_drawings(sqlite_url, images[:602])
     execute(
@@ -253,7 +257,7 @@ def test_drawings_that_somebody_wrote_as_text_do_no_harm(start: Start, sqlite_ur
     assert sizes(drift(start(DATABASE_URL=sqlite_url), last=301)) == (300, 300)
 
 
-def test_drawings_that_are_all_the_same_are_no_drift(client: TestClient, database_url: str) -> None:
+def test_identical_drawings_are_not_drift(client: TestClient, database_url: str) -> None:
     blank = np.zeros((700, 28, 28), np.uint8)
     store_drawings(database_url, blank, prediction="8", confidence=0.25)
     answer = drift(client, last=300)
@@ -268,14 +272,16 @@ def test_thresholds_are_settings(start: Start, sqlite_url: str, images: Images) 
     assert (strict["status"], strict["thresholds"]) == ("no drift", {"p": 0.02, "psi": 50})
 
 
-def test_what_is_classified_is_in_the_window(client: TestClient) -> None:
+def test_new_predictions_are_in_the_window(client: TestClient) -> None:
     client.post("/classify", json=DRAWING)
     answer = drift(client)
     assert sizes(answer) == (1, 0)
     assert datetime.now(UTC) - datetime.fromisoformat(answer["window"]["until"]) < timedelta(minutes=1)
 
 
-def test_example_has_the_members_of_a_real_answer(client: TestClient, database_url: str, images: Images) -> None:
+def test_documented_example_has_the_fields_of_a_real_response(
+    client: TestClient, database_url: str, images: Images
+) -> None:
     store_drawings(database_url, images[:600])
     answer, (example,) = drift(client, last=300), app.openapi()["components"]["schemas"]["Drift"]["examples"]
     assert example.keys() == answer.keys()
@@ -291,5 +297,5 @@ HOSTILE += [f"{name}=9999-12-31T23:59:59-23:59" for name in ("since", "until", "
 
 
 @pytest.mark.parametrize("query", HOSTILE, ids=lambda query: query[:40])
-def test_what_makes_no_sense_is_refused(client: TestClient, query: str) -> None:
+def test_invalid_query_is_refused(client: TestClient, query: str) -> None:
     assert_problem(client.get(f"/stats/drift?{query}"), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")

@@ -1,4 +1,4 @@
-"""GET /export: what was remembered, as a file to train on or to read, with the labels that count and no others."""
+"""GET /export: the files and their contents."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ def full(client: TestClient, database_url: str) -> TestClient:
     return client
 
 
-def test_arrays_are_laid_out_as_mnist_and_hold_what_people_said_last(full: TestClient) -> None:
+def test_arrays_have_the_layout_of_mnist_and_the_latest_labels(full: TestClient) -> None:
     arrays = arrays_of(full)
     assert {name for name in arrays if name != "manifest.json"} == {
         *("x_train", "y_train", "ids_train", "x_test", "y_test", "ids_test"),
@@ -54,7 +54,7 @@ def test_arrays_are_laid_out_as_mnist_and_hold_what_people_said_last(full: TestC
         assert (arrays[f"y_{name}"].dtype, arrays[f"ids_{name}"].dtype) == (np.uint8, np.int64)
 
 
-def test_what_people_say_is_no_digit_is_kept_apart(full: TestClient) -> None:
+def test_drawings_labelled_none_are_in_arrays_of_their_own(full: TestClient) -> None:
     arrays = arrays_of(full, test_share=0.4)
     assert NOT_DIGITS
     assert arrays["ids_none"].tolist() == [row.id for row in NOT_DIGITS]
@@ -63,7 +63,7 @@ def test_what_people_say_is_no_digit_is_kept_apart(full: TestClient) -> None:
     assert set(arrays["ids_none"].tolist()).isdisjoint([*arrays["ids_train"].tolist(), *arrays["ids_test"].tolist()])
 
 
-def test_an_overridden_label_does_not_count(full: TestClient) -> None:
+def test_earlier_label_is_ignored(full: TestClient) -> None:
     (first, *_) = on_side(DIGITS, test=False)
     full.put(f"/results/{first.id}/label", json={"label": "none"})
     arrays = arrays_of(full)
@@ -78,7 +78,7 @@ def test_an_overridden_label_does_not_count(full: TestClient) -> None:
     assert [row["label"] for row in cells_of(full) if row["id"] == str(first.id)] == ["5"]
 
 
-def test_model_s_own_answers_stand_in_only_when_asked_for_and_say_so(full: TestClient) -> None:
+def test_predictions_replace_missing_labels_only_on_request(full: TestClient) -> None:
     arrays = arrays_of(full, include_unlabelled=True)
     rows = with_drawing([row for row in ROWS if row.label != "none"])
     for name in ("train", "test"):
@@ -92,7 +92,7 @@ def test_model_s_own_answers_stand_in_only_when_asked_for_and_say_so(full: TestC
     assert not [line for line in lines_of(full) if not line["labelled"]]
 
 
-def test_line_of_each_drawing_can_be_sent_to_be_classified_again(client: TestClient) -> None:
+def test_jsonl_line_can_be_sent_to_classify(client: TestClient) -> None:
     for seed in (1, 2, 3):
         pixels = np.frombuffer(drawing_of(seed)["pixels"], np.uint8).reshape(28, 28).tolist()
         sent = client.post("/classify", json={"pixels": pixels}).json()
@@ -104,7 +104,7 @@ def test_line_of_each_drawing_can_be_sent_to_be_classified_again(client: TestCli
         assert datetime.now(UTC) - datetime.fromisoformat(line["created_at"]) < timedelta(minutes=1)
 
 
-def test_row_without_drawing_stands_in_the_table_alone(full: TestClient) -> None:
+def test_row_without_a_drawing_is_only_in_the_csv(full: TestClient) -> None:
     assert [int(row["id"]) for row in cells_of(full)] == [row.id for row in LABELLED]
     without = [row for row in LABELLED if row.id <= LAST_WITHOUT_DRAWING]
     assert without
@@ -114,7 +114,7 @@ def test_row_without_drawing_stands_in_the_table_alone(full: TestClient) -> None
     assert manifest_of(full)["counts"]["without_drawing"] == len(without)
 
 
-def test_table_tells_what_is_remembered(full: TestClient) -> None:
+def test_csv_has_the_stored_values(full: TestClient) -> None:
     for cells, row in zip(cells_of(full), LABELLED, strict=True):
         assert (cells["label"], cells["prediction"], cells["model_version"]) == (
             row.label,
@@ -129,14 +129,14 @@ def test_table_tells_what_is_remembered(full: TestClient) -> None:
 
 
 @pytest.mark.parametrize("kind", ["npz", "jsonl", "csv"])
-def test_file_has_a_name_and_is_kept_by_no_cache(sqlite_client: TestClient, kind: str) -> None:
+def test_file_has_a_filename_and_is_not_cached(sqlite_client: TestClient, kind: str) -> None:
     headers = sqlite_client.get("/export", params={"format": kind}).headers
     created = json.loads(headers["x-export-manifest"])["created_at"][:19].replace("-", "").replace(":", "")
     assert headers["content-disposition"] == f'attachment; filename="pixelwise-{created}Z.{kind}"'
     assert headers["cache-control"] == "no-store"
 
 
-def test_same_drawing_is_on_one_side_whatever_else_is_exported(client: TestClient, database_url: str) -> None:
+def test_drawing_is_always_in_the_same_split(client: TestClient, database_url: str) -> None:
     store(database_url, ROWS)
     with connected(database_url) as connection:
         drawings = [{**drawing_of(row.id % 40), "prediction_id": row.id} for row in ROWS]
@@ -165,7 +165,7 @@ CONDITIONS: list[dict[str, Any]] = [
 ]
 
 
-def test_conditions_are_those_of_the_list(full: TestClient) -> None:
+def test_export_has_the_filters_of_results(full: TestClient) -> None:
     for query in CONDITIONS:
         conditions = {name: value for name, value in query.items() if name != "include_unlabelled"}
         listed = full.get("/results", params={"limit": 1000, **conditions}).json()["results"]
@@ -174,7 +174,7 @@ def test_conditions_are_those_of_the_list(full: TestClient) -> None:
         assert [int(row["id"]) for row in cells_of(full, **query)] == expected, query
 
 
-def test_nothing_to_export_gives_empty_arrays_a_header_and_no_lines(client: TestClient) -> None:
+def test_empty_export_has_empty_arrays_a_csv_header_and_no_lines(client: TestClient) -> None:
     arrays = arrays_of(client, include_unlabelled=True)
     for name in ("x_train", "x_test", "x_none"):
         assert (arrays[name].shape, arrays[name].dtype) == ((0, 28, 28), np.uint8)
@@ -186,7 +186,7 @@ def test_nothing_to_export_gives_empty_arrays_a_header_and_no_lines(client: Test
     assert {counts.pop("per_digit")["7"], *counts.values()} == {0}
 
 
-def test_answer_that_is_no_digit_cannot_stand_in_for_a_label(client: TestClient, database_url: str) -> None:
+def test_prediction_that_is_no_digit_cannot_replace_a_label(client: TestClient, database_url: str) -> None:
     odd = [ROWS[0]._replace(id=id_, prediction=said, labels=()) for id_, said in ((1, "A"), (2, "none"), (3, "³"))]
     store(database_url, [*odd, ROWS[0]._replace(id=4, prediction="A", labels=("3",))], drawings=True)
     assert arrays_of(client, include_unlabelled=True, test_share=0)["ids_train"].tolist() == [4]
@@ -196,7 +196,7 @@ def test_answer_that_is_no_digit_cannot_stand_in_for_a_label(client: TestClient,
 
 
 @pytest.mark.parametrize("written", ["nonsense", "{}", '["a"]', "7", "null", ""])
-def test_scores_that_a_person_wrote_wrongly_do_not_break_the_export(
+def test_invalid_scores_in_the_database_do_not_break_the_export(
     sqlite_client: TestClient, sqlite_url: str, written: str
 ) -> None:
     store(sqlite_url, DIGITS[:3], drawings=True)
@@ -205,7 +205,7 @@ def test_scores_that_a_person_wrote_wrongly_do_not_break_the_export(
     assert [line["scores"] is None for line in lines] == [False, True, False]
 
 
-def test_key_is_needed_even_where_results_are_public(start: Start, sqlite_url: str) -> None:
+def test_key_is_needed_even_if_results_are_public(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, PUBLIC_RESULTS="true")
     for key in ("", "wrong"):
         response = client.get("/export", headers={"X-API-Key": key})
@@ -222,6 +222,6 @@ def test_key_is_needed_even_where_results_are_public(start: Start, sqlite_url: s
         *("labelled=false", "label=10", "since=yesterday", "prediction=%00", "limit=5", "cursor=MQ", "foo=1"),
     ],
 )
-def test_query_that_makes_no_sense_is_refused(sqlite_client: TestClient, query: str) -> None:
+def test_invalid_query_is_refused(sqlite_client: TestClient, query: str) -> None:
     problem = assert_problem(sqlite_client.get(f"/export?{query}"), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert problem["errors"][0]["loc"][0] == "query"

@@ -1,4 +1,4 @@
-"""How an export is sent: from one state of the database, as fast as it is read, and never a part for the whole."""
+"""The download of an export: one state of the database, and no incomplete file that looks complete."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ def without_manifest(kind: ExportFormat, content: bytes) -> Any:
 
 
 @pytest.mark.parametrize("kind", ExportFormat)
-def test_rows_changed_meanwhile_do_not_change_the_export(
+def test_changes_during_an_export_do_not_affect_it(
     database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch, kind: ExportFormat
 ) -> None:
     monkeypatch.setattr(service, "READ_BATCH_SIZE", 7)
@@ -140,7 +140,7 @@ async def nothing() -> None:
     pass
 
 
-def test_export_ends_with_its_last_piece_and_holds_nothing_any_more(client: TestClient, database_url: str) -> None:
+def test_finished_export_releases_its_connection(client: TestClient, database_url: str) -> None:
     store(database_url, MANY, drawings=True)
     caller = Caller(client.app, LINES, nothing)
     asyncio.run(caller.download())
@@ -149,7 +149,7 @@ def test_export_ends_with_its_last_piece_and_holds_nothing_any_more(client: Test
     assert b"".join(caller.pieces) == client.get("/export?format=jsonl").content
 
 
-def test_third_export_at_once_is_told_to_come_back(client: TestClient, database_url: str) -> None:
+def test_third_concurrent_export_is_refused_with_retry_after(client: TestClient, database_url: str) -> None:
     store(database_url, MANY, drawings=True)
 
     async def crowd() -> Caller:
@@ -175,7 +175,7 @@ def test_third_export_at_once_is_told_to_come_back(client: TestClient, database_
     assert client.get("/export").status_code == 200
 
 
-def test_client_that_hangs_up_holds_nothing_any_more(client: TestClient, database_url: str) -> None:
+def test_disconnected_client_releases_the_connection(client: TestClient, database_url: str) -> None:
     store(database_url, MANY, drawings=True)
 
     async def run() -> Caller:
@@ -191,9 +191,7 @@ def test_client_that_hangs_up_holds_nothing_any_more(client: TestClient, databas
     assert (len(caller.pieces), caller.has_all, get_database().open_scans) == (1, False, 0)
 
 
-def test_client_that_reads_nothing_is_given_up(
-    client: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stalled_client_is_disconnected(client: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(route, "STALLED_S", 0.01)
     store(database_url, MANY, drawings=True)
 
@@ -210,7 +208,7 @@ def test_client_that_reads_nothing_is_given_up(
 UNREADABLE = "UPDATE drawings SET scores = x'ff' WHERE prediction_id = 400"
 
 
-def test_error_on_the_way_leaves_the_file_without_its_end(
+def test_error_during_the_export_leaves_the_body_incomplete(
     client: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "READ_BATCH_SIZE", 50)
@@ -253,7 +251,7 @@ def requested(port: int, query: str) -> Iterator[HTTPResponse]:
             yield response
 
 
-def test_nobody_takes_a_part_for_the_whole(
+def test_incomplete_export_is_noticed_by_the_client(
     sqlite_client: TestClient, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "READ_BATCH_SIZE", 50)
@@ -269,7 +267,7 @@ def test_nobody_takes_a_part_for_the_whole(
             assert len(whole.read()) > 100_000
 
 
-def test_server_notices_that_a_client_hung_up(sqlite_client: TestClient, sqlite_url: str) -> None:
+def test_server_notices_a_disconnected_client(sqlite_client: TestClient, sqlite_url: str) -> None:
     # More than the buffers between the two hold.
     store(sqlite_url, [ROWS[0]._replace(id=id_, labels=("7",)) for id_ in range(1, 5001)], drawings=True)
     with served(sqlite_client.app) as port:

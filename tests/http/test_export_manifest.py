@@ -1,4 +1,4 @@
-"""The manifest of an export: what is in the file, where it came from, and whether another one is the same."""
+"""The manifest of an export: contents, origin and checksum of the file."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ def test_manifest_counts_every_row_once(full: TestClient) -> None:
     assert manifest["rows_of_other_versions"] == 0
 
 
-def test_manifest_says_where_the_file_came_from(full: TestClient) -> None:
+def test_manifest_names_the_origin_of_the_file(full: TestClient) -> None:
     manifest = manifest_of(full, format="csv", seed="März", test_share=0.25, model_version="v1", labelled=True)
     assert (manifest["format"], manifest["app_version"]) == ("csv", __version__)
     assert manifest["schema_revision"] == schema_revision()
@@ -55,7 +55,7 @@ def test_manifest_says_where_the_file_came_from(full: TestClient) -> None:
     assert abs(datetime.fromisoformat(manifest["created_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_manifest_lies_in_the_arrays_and_the_checksum_can_be_worked_out_from_the_table(full: TestClient) -> None:
+def test_manifest_is_in_the_npz_and_its_checksum_follows_from_the_csv(full: TestClient) -> None:
     response = full.get("/export")
     with np.load(BytesIO(response.content), allow_pickle=False) as read:
         assert read["manifest.json"].decode() == response.headers["x-export-manifest"]
@@ -63,7 +63,7 @@ def test_manifest_lies_in_the_arrays_and_the_checksum_can_be_worked_out_from_the
     assert json.loads(response.headers["x-export-manifest"])["sha256"] == hashlib.sha256(lines.encode()).hexdigest()
 
 
-def test_checksum_is_the_same_for_the_same_rows_and_another_for_others(full: TestClient) -> None:
+def test_checksum_depends_only_on_the_rows(full: TestClient) -> None:
     same = {manifest_of(full, format=kind, seed=seed)["sha256"] for kind in ("npz", "jsonl", "csv") for seed in "01"}
     assert len(same) == 1
     row = DIGITS[0]
@@ -73,7 +73,7 @@ def test_checksum_is_the_same_for_the_same_rows_and_another_for_others(full: Tes
     assert len({*same, relabelled, manifest_of(full)["sha256"]}) == 3
 
 
-def test_manifest_stays_short_however_many_model_versions_there_are(client: TestClient, database_url: str) -> None:
+def test_manifest_stays_short_with_many_model_versions(client: TestClient, database_url: str) -> None:
     versions = [ROWS[0]._replace(id=1 + i, model_version=f"v{i % 50}", labels=("1",)) for i in range(60)]
     store(database_url, versions)
     manifest = manifest_of(client)

@@ -1,4 +1,4 @@
-"""GET /health…: whether the process answers, and whether it could remember a drawing now."""
+"""GET /health…: whether the service responds and can store predictions."""
 
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -25,13 +25,13 @@ def assert_not_ready(client: TestClient, failed: str) -> str:
     return str(problem["checks"][failed])
 
 
-def test_health_says_ok_and_which_model_without_a_key(client: TestClient) -> None:
+def test_health_returns_ok_and_the_model_version_without_a_key(client: TestClient) -> None:
     del client.headers["X-API-Key"]
     response = client.get("/health")
     assert (response.status_code, response.json()) == (200, {"status": "ok", "model_version": get_classifier().version})
 
 
-def test_live_says_ok_without_a_key(client: TestClient) -> None:
+def test_live_returns_ok_without_a_key(client: TestClient) -> None:
     del client.headers["X-API-Key"]
     response = client.get("/health/live")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
@@ -44,12 +44,12 @@ def test_ready_names_every_check_without_a_key(client: TestClient) -> None:
     assert response.json() == {"status": "ready", "checks": dict.fromkeys(CHECKS, "ok")}
 
 
-def test_ready_leaves_no_row_behind(client: TestClient, database_url: str) -> None:
+def test_ready_stores_no_row(client: TestClient, database_url: str) -> None:
     assert client.get("/health/ready").status_code == 200
     assert stored(database_url) == (0, 0)
 
 
-def test_ready_names_a_schema_that_is_not_this_version_s(client: TestClient, database_url: str) -> None:
+def test_ready_names_an_outdated_schema(client: TestClient, database_url: str) -> None:
     execute(database_url, "UPDATE alembic_version SET version_num = '0002'")
     try:
         assert "alembic upgrade head" in assert_not_ready(client, "schema")
@@ -58,7 +58,7 @@ def test_ready_names_a_schema_that_is_not_this_version_s(client: TestClient, dat
     eventually(lambda: client.get("/health/ready").status_code == 200)
 
 
-def test_ready_notices_that_the_file_was_moved_and_that_it_is_back(sqlite_client: TestClient, tmp_path: Path) -> None:
+def test_ready_fails_while_the_database_file_is_moved_away(sqlite_client: TestClient, tmp_path: Path) -> None:
     assert sqlite_client.get("/health/ready").status_code == 200
     (tmp_path / "pixelwise.db").rename(tmp_path / "moved.db")
     eventually(lambda: sqlite_client.get("/health/ready").status_code == 503)
@@ -67,7 +67,7 @@ def test_ready_notices_that_the_file_was_moved_and_that_it_is_back(sqlite_client
     eventually(lambda: sqlite_client.get("/health/ready").status_code == 200)
 
 
-def test_ready_answers_in_time_when_a_write_does_not_end(sqlite_client: TestClient, sqlite_url: str) -> None:
+def test_ready_responds_in_time_while_a_write_hangs(sqlite_client: TestClient, sqlite_url: str) -> None:
     with connected(sqlite_url) as other:
         other.execute(text("BEGIN IMMEDIATE"))
         with ThreadPoolExecutor(10) as callers:

@@ -1,4 +1,4 @@
-"""Bodies that are no drawing: each is refused with a clear word, nothing of it is repeated, nothing is stored."""
+"""Invalid and hostile bodies: refused with a clear error, never repeated, never stored."""
 
 import json
 from http import HTTPStatus
@@ -129,7 +129,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("hostile", CASES)
-def test_hostile_body_is_refused_with_a_clear_word_and_not_repeated(
+def test_invalid_body_is_refused_with_a_clear_error_that_does_not_repeat_it(
     sqlite_client: TestClient, hostile: Hostile, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", "pixelwise")
@@ -146,14 +146,14 @@ def test_hostile_body_is_refused_with_a_clear_word_and_not_repeated(
         assert "7" * 20 not in told
 
 
-def test_no_hostile_body_leaves_anything_in_the_database(client: TestClient, database_url: str) -> None:
+def test_invalid_bodies_store_nothing(client: TestClient, database_url: str) -> None:
     statuses = [client.post("/classify", content=param.values[0].body).status_code for param in CASES]
     assert statuses == [param.values[0].status for param in CASES]
     assert stored(database_url) == (0, 0)
     assert client.post("/classify", json=DRAWING).status_code == 200
 
 
-def test_answer_to_784_wrong_pixels_stays_short(sqlite_client: TestClient) -> None:
+def test_error_for_784_invalid_pixels_stays_short(sqlite_client: TestClient) -> None:
     response = sqlite_client.post("/classify", json={"pixels": [[-1] * 28] * 28})
     assert len(response.content) < 1000
 
@@ -199,7 +199,7 @@ def accepted_by_the_documented_shape(body: bytes) -> bool:
     return body.count(b'"') == 2
 
 
-def test_exactly_what_the_documentation_allows_is_accepted() -> None:
+def test_parser_accepts_exactly_what_the_schema_allows() -> None:
     random = Random(7)
     accepted = 0
     for body in (*(param.values[0].body for param in CASES), *(mutated(random) for _ in range(3000))):

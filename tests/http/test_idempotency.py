@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that is sent again is answered again, and nothing is stored twice."""
+"""Idempotency-Key: a repeated request gets the same answer and is stored once."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,9 @@ def send(client: TestClient, route: str, key: str = "once") -> Any:
 
 
 @pytest.mark.parametrize("route", REQUESTS)
-def test_a_repetition_gets_the_same_bytes_and_stores_nothing(client: TestClient, database_url: str, route: str) -> None:
+def test_repeated_request_gets_the_same_bytes_and_stores_nothing(
+    client: TestClient, database_url: str, route: str
+) -> None:
     first = send(client, route)
     kept = stored(database_url)
 
@@ -45,14 +47,14 @@ def test_a_repetition_gets_the_same_bytes_and_stores_nothing(client: TestClient,
     assert stored(database_url) == kept != (0, 0)
 
 
-def test_other_keys_and_none_are_other_requests(client: TestClient, database_url: str) -> None:
+def test_requests_without_or_with_another_key_are_stored_separately(client: TestClient, database_url: str) -> None:
     ids = [send(client, "/classify", key).json()["id"] for key in ("a", "b", "A")]
     ids += [client.post("/classify", json=DRAWING).json()["id"] for _ in range(2)]
     assert ids == [1, 2, 3, 4, 5]
     assert stored(database_url) == (5, 5)
 
 
-def test_the_same_key_with_another_drawing_is_refused(client: TestClient, database_url: str) -> None:
+def test_key_of_a_different_drawing_is_refused(client: TestClient, database_url: str) -> None:
     client.post("/classify", json=DRAWING, headers=KEY)
 
     problem = assert_problem(
@@ -64,13 +66,13 @@ def test_the_same_key_with_another_drawing_is_refused(client: TestClient, databa
     assert stored(database_url) == (1, 1)
 
 
-def test_the_same_drawing_written_in_another_way_is_the_same_request(client: TestClient) -> None:
+def test_formatting_of_the_json_does_not_change_the_request(client: TestClient) -> None:
     first = client.post("/classify", json=DRAWING, headers=KEY)
     spaced = str(DRAWING).replace("'", '"').encode() + b"\n\n"
     assert client.post("/api/classify", content=spaced, headers=KEY).content == first.content
 
 
-def test_what_failed_is_done_when_it_is_sent_again(client: TestClient, database_url: str) -> None:
+def test_failed_request_can_be_sent_again(client: TestClient, database_url: str) -> None:
     assert client.post("/classify", json={"pixels": []}, headers=KEY).status_code == 422
     execute(database_url, "ALTER TABLE drawings RENAME TO hidden")
     try:
@@ -82,7 +84,7 @@ def test_what_failed_is_done_when_it_is_sent_again(client: TestClient, database_
     assert stored(database_url) == (1, 1)
 
 
-def test_many_at_once_with_one_key_store_one_row(client: TestClient, database_url: str) -> None:
+def test_concurrent_requests_with_one_key_store_one_row(client: TestClient, database_url: str) -> None:
     with ThreadPoolExecutor(16) as callers:
         answers = list(callers.map(lambda _: client.post("/classify", json=DRAWING, headers=KEY), range(64)))
 
@@ -111,7 +113,7 @@ def in_progress(client: TestClient) -> Iterator[None]:
         yield
 
 
-def test_while_the_first_is_under_way_the_second_is_told_to_come_back(sqlite_client: TestClient) -> None:
+def test_second_request_is_a_conflict_while_the_first_is_in_progress(sqlite_client: TestClient) -> None:
     with in_progress(sqlite_client):
         response = sqlite_client.post("/classify", json=DRAWING, headers=KEY)
     assert_problem(response, HTTPStatus.CONFLICT)
@@ -120,7 +122,7 @@ def test_while_the_first_is_under_way_the_second_is_told_to_come_back(sqlite_cli
 
 
 @pytest.mark.parametrize("route", REQUESTS)
-def test_the_header_and_its_conflict_are_documented_as_they_are(sqlite_client: TestClient, route: str) -> None:
+def test_header_and_conflict_are_documented(sqlite_client: TestClient, route: str) -> None:
     documented = app.openapi()["paths"][route]["post"]
     (header,) = (parameter for parameter in documented["parameters"] if parameter["in"] == "header")
     assert (header["name"], header["required"], header["schema"]["maxLength"]) == ("Idempotency-Key", False, 255)
@@ -131,13 +133,13 @@ def test_the_header_and_its_conflict_are_documented_as_they_are(sqlite_client: T
 
 
 @pytest.mark.parametrize("key", ["", "é", "a\tb", "x" * 256])
-def test_a_key_that_is_none_is_refused(sqlite_client: TestClient, key: str) -> None:
+def test_invalid_key_is_refused(sqlite_client: TestClient, key: str) -> None:
     response = sqlite_client.post("/classify", json=DRAWING, headers={"Idempotency-Key": key.encode()})
     problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert problem["errors"][0]["loc"] == ["header", "Idempotency-Key"]
 
 
-def test_the_longest_key_is_taken(client: TestClient) -> None:
+def test_key_may_have_255_characters(client: TestClient) -> None:
     key = {"Idempotency-Key": "~" * 255}
     assert client.post("/classify", json=DRAWING, headers=key).status_code == 200
 
@@ -156,7 +158,7 @@ def keys(database_url: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("hours", "ids"), [(23, (1, 1)), (25, (1, 2))])
-def test_a_key_is_kept_for_a_day(client: TestClient, database_url: str, hours: int, ids: tuple[int, int]) -> None:
+def test_key_is_kept_for_24_hours(client: TestClient, database_url: str, hours: int, ids: tuple[int, int]) -> None:
     first = send(client, "/classify").json()["id"]
     age_all(database_url, hours)
     assert (first, send(client, "/classify").json()["id"]) == ids
@@ -164,7 +166,7 @@ def test_a_key_is_kept_for_a_day(client: TestClient, database_url: str, hours: i
     assert send(client, "/classify").json()["id"] == ids[1]
 
 
-def test_expired_keys_are_forgotten_by_and_by(client: TestClient, database_url: str) -> None:
+def test_expired_keys_are_deleted_in_batches(client: TestClient, database_url: str) -> None:
     for number in range(45):
         send(client, "/classify", f"old {number:02}")
     age_all(database_url, 25)
@@ -178,7 +180,7 @@ def test_expired_keys_are_forgotten_by_and_by(client: TestClient, database_url: 
     assert keys(database_url) == ["new 0", "new 1", "new 2"]
 
 
-def test_the_answer_is_kept_in_the_transaction_of_its_row(client: TestClient, database_url: str) -> None:
+def test_answer_is_stored_in_the_transaction_of_its_row(client: TestClient, database_url: str) -> None:
     execute(database_url, "ALTER TABLE idempotency_keys RENAME TO hidden")
     try:
         assert client.post("/classify", json=DRAWING, headers=KEY).status_code == 503
@@ -189,13 +191,13 @@ def test_the_answer_is_kept_in_the_transaction_of_its_row(client: TestClient, da
         execute(database_url, "ALTER TABLE hidden RENAME TO idempotency_keys")
 
 
-def test_a_repetition_is_answered_although_its_row_was_deleted_since(client: TestClient, database_url: str) -> None:
+def test_repeated_request_is_answered_after_its_row_was_deleted(client: TestClient, database_url: str) -> None:
     first = send(client, "/classify")
     client.delete(f"/results/{first.json()['id']}")
     assert send(client, "/classify").content == first.content
     assert stored(database_url) == (0, 0)
 
 
-def test_repetitions_count_towards_the_limit(start: Start, sqlite_url: str) -> None:
+def test_repeated_requests_count_towards_the_limit(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day")
     assert [send(client, "/classify").status_code for _ in range(3)] == [200, 200, 429]

@@ -1,4 +1,4 @@
-"""PUT /results/{id}/label: people's words are kept, all of them, and the last one counts."""
+"""Labels: all are kept, and the latest one is used."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ def said(client: TestClient, prediction_id: int = 1) -> list[tuple[str, str]]:
     return [(label["label"], label["source"]) for label in labels]
 
 
-def test_label_is_kept_with_who_and_when_and_the_last_one_counts(client: TestClient) -> None:
+def test_labels_are_stored_with_source_and_time_and_the_latest_is_used(client: TestClient) -> None:
     client.post("/classify", json=DRAWING)
     assert said(client) == []
     for body in ({"label": "1"}, {"label": "none", "source": "anna"}, {"label": "7", "source": "Øyvind 🎉"}):
@@ -29,13 +29,13 @@ def test_label_is_kept_with_who_and_when_and_the_last_one_counts(client: TestCli
         assert timedelta(0) <= age < timedelta(minutes=1)
 
 
-def test_confirming_the_answer_is_a_label_too(client: TestClient) -> None:
+def test_confirming_the_prediction_stores_a_label(client: TestClient) -> None:
     answer = client.post("/classify", json=DRAWING).json()
     client.put("/results/1/label", json={"label": answer["prediction"]})
     assert client.get("/results?labelled=true").json()["results"][0]["label"] == answer["prediction"]
 
 
-def test_two_people_at_once_lose_neither_word(client: TestClient) -> None:
+def test_concurrent_labels_are_both_stored(client: TestClient) -> None:
     client.post("/classify", json=DRAWING)
     words = [(str(number % 10), f"person {number}") for number in range(24)]
     with ThreadPoolExecutor(8) as people:
@@ -47,7 +47,7 @@ def test_two_people_at_once_lose_neither_word(client: TestClient) -> None:
     assert client.get("/results/1").json()["label"] == said(client)[0][0]
 
 
-def test_of_two_who_saw_the_same_only_the_first_may_change_it(client: TestClient) -> None:
+def test_second_of_two_changes_with_the_same_etag_is_refused(client: TestClient) -> None:
     client.post("/classify", json=DRAWING)
     seen = {"If-Match": client.get("/results/1").headers["etag"]}
     with ThreadPoolExecutor(8) as people:
@@ -61,7 +61,7 @@ def test_of_two_who_saw_the_same_only_the_first_may_change_it(client: TestClient
     assert len(said(client)) == 1
 
 
-def test_label_for_what_is_not_there_is_a_404_at_once_and_stores_nothing(client: TestClient) -> None:
+def test_label_of_an_unknown_prediction_is_a_404_and_stores_nothing(client: TestClient) -> None:
     assert_problem(client.put("/results/5/label", json={"label": "7"}), HTTPStatus.NOT_FOUND)
     assert_problem(client.get("/results/5/labels"), HTTPStatus.NOT_FOUND)
     for _ in range(5):
@@ -69,7 +69,7 @@ def test_label_for_what_is_not_there_is_a_404_at_once_and_stores_nothing(client:
     assert said(client, 5) == []
 
 
-def test_label_added_with_sql_counts(client: TestClient, database_url: str) -> None:
+def test_label_inserted_with_sql_is_used(client: TestClient, database_url: str) -> None:
     client.post("/classify", json=DRAWING)
     client.put("/results/1/label", json={"label": "7"})
     execute(database_url, "INSERT INTO labels (prediction_id, label) VALUES (1, '4')")
@@ -95,7 +95,7 @@ def test_label_added_with_sql_counts(client: TestClient, database_url: str) -> N
         "7",
     ],
 )
-def test_label_of_another_shape_is_refused_and_stores_nothing(sqlite_client: TestClient, body: object) -> None:
+def test_invalid_label_is_refused_and_stores_nothing(sqlite_client: TestClient, body: object) -> None:
     sqlite_client.post("/classify", json=DRAWING)
     problem = assert_problem(
         sqlite_client.put("/results/1/label", json=body), HTTPStatus.UNPROCESSABLE_ENTITY, "errors"
@@ -104,7 +104,7 @@ def test_label_of_another_shape_is_refused_and_stores_nothing(sqlite_client: Tes
     assert said(sqlite_client) == []
 
 
-def test_labels_are_public_only_where_results_are(start: Start, sqlite_url: str) -> None:
+def test_labels_need_the_key_unless_results_are_public(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, PUBLIC_RESULTS="false")
     client.post("/classify", json=DRAWING)
     assert_problem(client.get("/results/1/labels", headers={"X-API-Key": ""}), HTTPStatus.UNAUTHORIZED)

@@ -1,4 +1,4 @@
-"""What every request meets before its route: an id of its own, and a limit on its body."""
+"""Middleware: request ids and body limits."""
 
 import json
 import socket
@@ -28,7 +28,7 @@ def in_chunks(body: bytes, size: int = 1000) -> Iterator[bytes]:
         yield body[start : start + size]
 
 
-def test_every_response_has_an_id_of_its_own(start: Start, sqlite_url: str) -> None:
+def test_every_response_has_a_unique_request_id(start: Start, sqlite_url: str) -> None:
     app = create_app()
 
     @app.get("/fails")
@@ -60,7 +60,7 @@ def test_every_response_has_an_id_of_its_own(start: Start, sqlite_url: str) -> N
 
 
 @pytest.mark.parametrize("sane", ["7", "order-66", "0af7651916cd43dd:8448eb211c80319c", "a.b_c", "x" * 128])
-def test_sane_id_of_the_caller_is_kept_in_answers_errors_and_rows(sqlite_client: TestClient, sane: str) -> None:
+def test_valid_request_id_is_used_in_responses_errors_and_rows(sqlite_client: TestClient, sane: str) -> None:
     sqlite_client.headers["X-Request-ID"] = sane
     answered = sqlite_client.post("/classify", json=DRAWING)
     assert answered.headers["x-request-id"] == sane
@@ -71,7 +71,7 @@ def test_sane_id_of_the_caller_is_kept_in_answers_errors_and_rows(sqlite_client:
 @pytest.mark.parametrize(
     "insane", ["", "x" * 129, "two words", "<script>", "a\tb", "a;b", 'a"b', "ä".encode(), b"\xff", "a\\nb", "${jndi}"]
 )
-def test_insane_id_of_the_caller_is_replaced(sqlite_client: TestClient, insane: Any) -> None:
+def test_invalid_request_id_is_replaced(sqlite_client: TestClient, insane: Any) -> None:
     response = sqlite_client.post("/classify", json=DRAWING, headers={"X-Request-ID": insane})
     (given,) = response.headers.get_list("x-request-id")
     assert len(given) == 32
@@ -79,7 +79,7 @@ def test_insane_id_of_the_caller_is_replaced(sqlite_client: TestClient, insane: 
     assert sqlite_client.get(f"/results/{response.json()['id']}").json()["request_id"] == given
 
 
-def test_id_of_a_failed_request_is_in_the_log(
+def test_request_id_of_a_failed_request_is_logged(
     sqlite_client: TestClient, sqlite_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with hidden(sqlite_url, "predictions"):
@@ -87,7 +87,7 @@ def test_id_of_a_failed_request_is_in_the_log(
     assert "order-66" in caplog.text
 
 
-def test_body_of_64_kib_is_the_largest_that_is_read(sqlite_client: TestClient, sqlite_url: str) -> None:
+def test_body_may_have_64_kib(sqlite_client: TestClient, sqlite_url: str) -> None:
     for body in (padded(MAX_BODY), in_chunks(padded(MAX_BODY))):
         assert sqlite_client.post("/classify", content=body).status_code == 200
     for body in (padded(MAX_BODY + 1), in_chunks(padded(MAX_BODY + 1))):
@@ -128,7 +128,7 @@ def test_all_other_paths_are_limited_to_64_kib(sqlite_client: TestClient) -> Non
 
 
 @pytest.mark.parametrize("declared", [None, b"10"], ids=["no length", "a lie"])
-def test_body_that_grows_too_long_is_read_no_further(sqlite_client: TestClient, declared: bytes | None) -> None:
+def test_reading_stops_at_the_limit(sqlite_client: TestClient, declared: bytes | None) -> None:
     headers = () if declared is None else ((b"content-length", declared),)
     piece = {"type": "http.request", "body": b" " * (MAX_BODY // 4), "more_body": True}
     # The fifth piece is the first one too many; asking for a sixth would fail.
@@ -136,7 +136,7 @@ def test_body_that_grows_too_long_is_read_no_further(sqlite_client: TestClient, 
     assert sent[0]["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
-def test_body_of_a_stranger_is_not_read(sqlite_client: TestClient) -> None:
+def test_body_is_not_read_without_a_valid_key(sqlite_client: TestClient) -> None:
     sent = exchange(sqlite_client.app, scope_of("POST", "/classify", (b"x-api-key", b"wrong")))
     assert sent[0]["status"] == HTTPStatus.UNAUTHORIZED
 

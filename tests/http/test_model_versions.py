@@ -1,4 +1,4 @@
-"""GET /models: every model of which there is a trace, and how good each one is."""
+"""GET /models: all model versions and their accuracy."""
 
 import json
 from dataclasses import dataclass, field
@@ -107,7 +107,7 @@ def of(version: str) -> list[Row]:
     return [row for row in ROWS if row.model_version == version]
 
 
-def test_loaded_model_is_listed_before_it_answered_anything(client: TestClient) -> None:
+def test_loaded_model_is_listed_without_predictions(client: TestClient) -> None:
     classifier = get_classifier()
     assert client.get("/models").json() == {
         "models": [
@@ -122,7 +122,7 @@ def test_loaded_model_is_listed_before_it_answered_anything(client: TestClient) 
     }
 
 
-def test_models_are_told_apart_and_counted_as_by_hand(database: Database, database_url: str) -> None:
+def test_models_are_counted_separately(database: Database, database_url: str) -> None:
     store(database_url, ROWS)
     live = File("v2", "b" * 64)
     assert get_models(database, live=live) == [
@@ -131,7 +131,7 @@ def test_models_are_told_apart_and_counted_as_by_hand(database: Database, databa
     ]
 
 
-def test_shadow_is_compared_with_what_was_answered_to_the_same_drawings(database: Database, database_url: str) -> None:
+def test_shadow_is_compared_with_the_predictions_for_the_same_drawings(database: Database, database_url: str) -> None:
     store(database_url, ROWS)
     listening, gone = random_shadow(ROWS, "c" * 64, "v2", seed=3), random_shadow(ROWS, "d" * 64, "v2", seed=4)
     store_shadow(database_url, [*listening, *gone])
@@ -150,7 +150,7 @@ def test_shadow_is_compared_with_what_was_answered_to_the_same_drawings(database
     assert by_file[None] == {"version": "v2", "loaded": None, "sha256": None, "classes": None, **as_answered(of("v2"))}
 
 
-def test_times_of_a_shadow_are_those_of_the_drawings_it_saw(database: Database, database_url: str) -> None:
+def test_times_of_a_shadow_are_those_of_its_drawings(database: Database, database_url: str) -> None:
     rows = [ROWS[place]._replace(created_at=BEGIN + timedelta(days=place)) for place in range(5)]
     store(database_url, rows)
     store_shadow(database_url, [Shadow(row.id, "c" * 64, "v9", "7", 1) for row in rows[1:4]])
@@ -158,7 +158,7 @@ def test_times_of_a_shadow_are_those_of_the_drawings_it_saw(database: Database, 
     assert (shadow["first_seen"], shadow["last_seen"]) == (rows[1].created_at, rows[3].created_at)
 
 
-def test_model_that_was_a_shadow_first_is_one_entry(database: Database, database_url: str) -> None:
+def test_former_shadow_model_is_one_entry(database: Database, database_url: str) -> None:
     store(database_url, ROWS)
     answers = random_shadow(ROWS, "b" * 64, "v2", seed=5)
     store_shadow(database_url, answers)
@@ -168,12 +168,12 @@ def test_model_that_was_a_shadow_first_is_one_entry(database: Database, database
     assert models[0]["shadow"] == as_shadow(answers)
 
 
-def test_file_that_is_loaded_for_both_counts_as_live(database: Database) -> None:
+def test_file_loaded_as_both_is_listed_as_live(database: Database) -> None:
     file = File("v1", "a" * 64)
     assert [model["loaded"] for model in get_models(database, live=file, shadow=file)] == ["live"]
 
 
-def test_loaded_ones_come_first_then_the_last_seen(database: Database, database_url: str) -> None:
+def test_loaded_models_come_first_then_the_last_used(database: Database, database_url: str) -> None:
     days = {"old": 1, "never": None, "newest": 9, "between": 5, "live": 0}
     times = {name: None if day is None else BEGIN + timedelta(days=day) for name, day in days.items()}
     rows = [
@@ -184,7 +184,7 @@ def test_loaded_ones_come_first_then_the_last_seen(database: Database, database_
     assert [model["version"] for model in models] == ["live", "listening", "newest", "between", "old", "never"]
 
 
-def test_an_overridden_label_does_not_count(client: TestClient, database_url: str) -> None:
+def test_earlier_label_is_ignored(client: TestClient, database_url: str) -> None:
     answer = client.post("/classify", json=DRAWING).json()["prediction"]
     store_shadow(database_url, [Shadow(1, "c" * 64, "v9", "1", 0.5)])
     for label, answered, shadowed in ((answer, 1, 0), ("1", 0, 1), (answer, 1, 0), ("none", 0, 0)):
@@ -201,21 +201,21 @@ def test_an_overridden_label_does_not_count(client: TestClient, database_url: st
         assert (said["only_answered_correct"], said["only_shadow_correct"]) == (answered, shadowed)
 
 
-def test_what_a_shadow_says_changes_no_other_number(client: TestClient, database_url: str) -> None:
+def test_shadow_predictions_change_no_other_figure(client: TestClient, database_url: str) -> None:
     store(database_url, ROWS)
     before = client.get("/stats").json()
     store_shadow(database_url, random_shadow(ROWS, "c" * 64, "v9", seed=6))
     assert client.get("/stats").json() == before
 
 
-def test_rows_of_any_text_and_without_a_time_are_counted(client: TestClient, database_url: str) -> None:
+def test_rows_with_any_text_and_without_a_time_are_counted(client: TestClient, database_url: str) -> None:
     execute(database_url, BY_HAND + "('?', 1, 'Ünlike \"mine\" 🎉', NULL), ('', 0, '', NULL)")
     models = client.get("/models").json()["models"]
     assert {model["version"]: model["predictions"] for model in models[1:]} == {'Ünlike "mine" 🎉': 1, "": 1}
     assert {(model["first_seen"], model["last_seen"]) for model in models[1:]} == {(None, None)}
 
 
-def test_times_are_those_of_the_first_and_the_last_answer(client: TestClient) -> None:
+def test_times_are_those_of_the_first_and_last_prediction(client: TestClient) -> None:
     answers = [client.post("/classify", json=DRAWING).json() for _ in range(3)]
     (model,) = client.get("/models").json()["models"]
     first, last = (datetime.fromisoformat(answer["created_at"]) for answer in (answers[0], answers[-1]))

@@ -1,4 +1,4 @@
-"""The API's own description: complete, true, and readable without the Internet."""
+"""OpenAPI: complete, correct, and readable without the Internet."""
 
 import re
 from collections.abc import Iterator
@@ -61,25 +61,25 @@ def fits(example: Any, real: Any) -> bool:
     return isinstance(example, str) == isinstance(real, str)
 
 
-def test_every_route_of_the_contract_is_described_and_no_other() -> None:
+def test_openapi_has_exactly_the_routes_of_the_contract() -> None:
     assert set(OPERATIONS) == CONTRACT
     assert (SCHEMA["info"]["title"], SCHEMA["info"]["version"]) == ("PixelWise", __version__)
 
 
-def test_every_route_has_a_summary_a_text_and_an_id_of_its_own() -> None:
+def test_every_route_has_a_summary_a_description_and_a_unique_id() -> None:
     operations = [SCHEMA["paths"][path][method] for method, path in OPERATIONS]
     assert all(operation["summary"] and operation["description"].endswith(".") for operation in operations)
     assert len({operation["operationId"] for operation in operations}) == len(operations)
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_resolves() -> None:
     references = [value for name, value in everything_in(SCHEMA) if name == "$ref"]
     assert len(references) > 10
     for reference in references:
         assert resolved(reference)
 
 
-def test_every_shape_is_used() -> None:
+def test_every_schema_is_used() -> None:
     used = {value.rpartition("/")[2] for name, value in everything_in(SCHEMA) if name == "$ref"}
     assert used == set(SHAPES)
 
@@ -178,7 +178,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: f"{error.status} {error.method} {error.path}")
-def test_every_error_a_route_gives_is_documented_as_it_is(start: Start, sqlite_url: str, error: Errors) -> None:
+def test_every_error_has_the_fields_of_its_documented_example(start: Start, sqlite_url: str, error: Errors) -> None:
     client = start(DATABASE_URL=sqlite_url, PUBLIC_RESULTS="false")
     method = error.method
     url = error.path.replace("{id}", "0" if error.status == 422 else "1")
@@ -193,20 +193,20 @@ def test_every_error_a_route_gives_is_documented_as_it_is(start: Start, sqlite_u
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_key_that_is_asked_for_limits_those_who_guess_it(method: str, path: str) -> None:
+def test_routes_with_a_key_document_401_and_429(method: str, path: str) -> None:
     # Whoever can get a 401 can get a 429: both are documented, or neither.
     assert ("401" in responses_of(method, path)) == ("429" in responses_of(method, path))
 
 
 @pytest.mark.parametrize("path", ["/classify", "/classify/preview", "/classify/batch"])
-def test_example_of_the_request_is_accepted(sqlite_client: TestClient, path: str) -> None:
+def test_documented_request_is_accepted(sqlite_client: TestClient, path: str) -> None:
     body = SCHEMA["paths"][path]["post"]["requestBody"]
     assert body["required"] is True
     example = example_of(body["content"]["application/json"]["schema"])
     assert sqlite_client.post(path, json=example).status_code == 200
 
 
-def test_examples_of_the_answers_have_the_form_of_the_real_ones(sqlite_client: TestClient) -> None:
+def test_documented_responses_have_the_fields_of_real_ones(sqlite_client: TestClient) -> None:
     real = {("post", "/classify"): sqlite_client.post("/classify", json=DRAWING)}
     real["post", "/classify/preview"] = sqlite_client.post("/classify/preview", json=DRAWING)
     real["post", "/classify/batch"] = sqlite_client.post("/classify/batch", json={"images": [SEVEN]})
@@ -224,7 +224,7 @@ def test_examples_of_the_answers_have_the_form_of_the_real_ones(sqlite_client: T
         assert fits(example_of(content["application/json"]["schema"]), response.json()), path
 
 
-def test_shape_of_the_request_tells_every_bound() -> None:
+def test_schema_of_the_request_has_every_bound() -> None:
     rows = SHAPES["ClassifyRequest"]["properties"]["pixels"]
     assert (rows["minItems"], rows["maxItems"]) == (28, 28)
     assert (rows["items"]["minItems"], rows["items"]["maxItems"]) == (28, 28)
@@ -253,7 +253,7 @@ class Addresses(HTMLParser):
 
 
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
-def test_page_loads_nothing_from_elsewhere(sqlite_client: TestClient, page: str) -> None:
+def test_docs_load_nothing_from_other_hosts(sqlite_client: TestClient, page: str) -> None:
     text = sqlite_client.get(page).text
     addresses = Addresses()
     addresses.feed(text)

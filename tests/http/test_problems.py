@@ -1,4 +1,4 @@
-"""Errors have one form, `application/problem+json`, whoever refuses the request and why."""
+"""Every error is `application/problem+json`."""
 
 from http import HTTPStatus
 
@@ -13,7 +13,7 @@ from tests.support.service import DRAWING, KEY, assert_problem
 
 
 @pytest.mark.parametrize("folder", ["", "/api", "/results/1", "/static", "/static-offline-docs"])
-def test_unknown_path_is_a_problem_that_does_not_repeat_it(sqlite_client: TestClient, folder: str) -> None:
+def test_unknown_path_is_a_404_problem_without_the_path(sqlite_client: TestClient, folder: str) -> None:
     problem = assert_problem(sqlite_client.get(f"{folder}/nothing-here"), HTTPStatus.NOT_FOUND)
     assert "nothing-here" not in str(problem)
 
@@ -30,7 +30,7 @@ def test_unknown_path_is_a_problem_that_does_not_repeat_it(sqlite_client: TestCl
         ("NONSENSE", "/health/ready", "GET"),
     ],
 )
-def test_method_that_a_path_does_not_have_is_a_problem_that_names_the_right_one(
+def test_wrong_method_is_a_405_problem_that_names_the_allowed_ones(
     sqlite_client: TestClient, method: str, path: str, allowed: str
 ) -> None:
     response = sqlite_client.request(method, path)
@@ -38,7 +38,7 @@ def test_method_that_a_path_does_not_have_is_a_problem_that_names_the_right_one(
     assert response.headers["allow"] == allowed
 
 
-def test_unexpected_exception_is_a_problem_without_its_text_and_is_in_the_log(
+def test_unexpected_exception_is_a_500_problem_and_only_the_log_has_its_text(
     start: Start, sqlite_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = create_app()
@@ -55,9 +55,7 @@ def test_unexpected_exception_is_a_problem_without_its_text_and_is_in_the_log(
     assert client.post("/classify", json=DRAWING).status_code == 200
 
 
-def test_answer_that_breaks_off_is_not_taken_for_a_whole_one(
-    start: Start, sqlite_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_interrupted_response_is_not_complete(start: Start, sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
     app = create_app()
 
     @app.get("/breaks")
@@ -75,7 +73,7 @@ def test_answer_that_breaks_off_is_not_taken_for_a_whole_one(
     assert "RuntimeError" in caplog.text
 
 
-def test_refusal_of_the_framework_keeps_its_status_word_and_headers(start: Start, sqlite_url: str) -> None:
+def test_framework_error_keeps_its_status_text_and_headers(start: Start, sqlite_url: str) -> None:
     app = create_app()
 
     @app.get("/teapot")
@@ -87,7 +85,7 @@ def test_refusal_of_the_framework_keeps_its_status_word_and_headers(start: Start
     assert response.headers["x-spout"] == "here"
 
 
-def test_first_wrong_place_is_named_in_words_and_all_in_errors(sqlite_client: TestClient) -> None:
+def test_detail_names_the_first_error_and_errors_lists_all(sqlite_client: TestClient) -> None:
     response = sqlite_client.post("/classify", json={"pixels": [[0] * 28] * 27, "colour": 1})
     problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert problem["detail"].startswith("body.pixels: ")
@@ -97,7 +95,7 @@ def test_first_wrong_place_is_named_in_words_and_all_in_errors(sqlite_client: Te
     ]
 
 
-def test_errors_outside_of_a_route_do_not_need_the_key(sqlite_client: TestClient) -> None:
+def test_errors_outside_a_route_need_no_key(sqlite_client: TestClient) -> None:
     del sqlite_client.headers["X-API-Key"]
     assert_problem(sqlite_client.get("/nothing-here"), HTTPStatus.NOT_FOUND)
     assert KEY not in sqlite_client.get("/nothing-here").text

@@ -1,4 +1,4 @@
-"""RATE_LIMIT: so many calls from one address, whatever becomes of them."""
+"""RATE_LIMIT and PREVIEW_LIMIT, counted in memory."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -48,26 +48,26 @@ def exhaust(client: TestClient) -> Any:
     raise AssertionError("the limit was never reached")
 
 
-def test_exactly_as_many_pass_as_allowed_and_the_rest_is_not_stored(start: Start, database_url: str) -> None:
+def test_calls_over_the_limit_are_refused_and_not_stored(start: Start, database_url: str) -> None:
     client = start(DATABASE_URL=database_url, RATE_LIMIT="5/day")
     assert statuses(client, 7) == [200] * 5 + [429] * 2
     assert stored(database_url) == (5, 5)
     assert 1 <= assert_limited(client) <= DAY_S + 1
 
 
-def test_default_is_thirty_a_minute(start: Start, sqlite_url: str) -> None:
+def test_default_limit_is_30_a_minute(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="")
     assert "30 per 1 minute" in exhaust(client).json()["detail"]
 
 
-def test_exactly_as_many_pass_when_all_come_at_once(start: Start, sqlite_url: str) -> None:
+def test_limit_is_exact_for_concurrent_calls(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/day")
     with ThreadPoolExecutor(16) as callers:
         codes = list(callers.map(lambda _: client.post("/classify", json=DRAWING).status_code, range(32)))
     assert sorted(codes) == [200] * 10 + [429] * 22
 
 
-def test_waiting_as_long_as_told_is_enough(start: Start, sqlite_url: str) -> None:
+def test_call_fits_after_retry_after(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="4/second")
     # Three times, because what came before the window counts too.
     for _ in range(3):
@@ -77,7 +77,7 @@ def test_waiting_as_long_as_told_is_enough(start: Start, sqlite_url: str) -> Non
         assert client.post("/classify", json=DRAWING).status_code == 200
 
 
-def test_time_to_wait_is_never_too_short_by_a_fraction(start: Start, sqlite_url: str) -> None:
+def test_retry_after_is_rounded_up(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
     wait = int(exhaust(client).headers["retry-after"])
     strategy = runtime_of(client).rate_limiter.memory.strategy
@@ -85,7 +85,7 @@ def test_time_to_wait_is_never_too_short_by_a_fraction(start: Start, sqlite_url:
     assert stats.reset_time - time.time() <= wait <= DAY_S + 1
 
 
-def test_turn_of_a_window_does_not_let_twice_as_many_through(start: Start, sqlite_url: str) -> None:
+def test_window_edge_does_not_allow_twice_the_limit(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/second")
     # One call opens a window of a second; its other nine come at the window's end, and the next ten right after it.
     statuses(client, 1, content=b"")
@@ -105,13 +105,13 @@ def test_turn_of_a_window_does_not_let_twice_as_many_through(start: Start, sqlit
         pytest.param(422, {"content": b"no drawing"}, id="bad body"),
     ],
 )
-def test_refused_calls_count_as_well(start: Start, sqlite_url: str, status: int, request_: Any) -> None:
+def test_refused_calls_count(start: Start, sqlite_url: str, status: int, request_: Any) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
     assert statuses(client, 4, **request_) == [status] * 3 + [429]
     assert_limited(client)
 
 
-def test_guessing_keys_is_limited_whatever_path_is_called(start: Start, sqlite_url: str) -> None:
+def test_guessing_keys_is_limited_on_every_path(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="6/day", PUBLIC_RESULTS="false")
     client.headers["X-API-Key"] = "wrong"
     calls = (
@@ -131,7 +131,7 @@ def test_guessing_keys_is_limited_whatever_path_is_called(start: Start, sqlite_u
     assert_limited(client)
 
 
-def test_one_address_has_one_share_whatever_its_urls_look_like(start: Start, sqlite_url: str) -> None:
+def test_limit_of_an_address_does_not_depend_on_the_url(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="4/day")
     urls = ("/classify", "/classify?a=1", "/api/classify", "/classify/", "/classify#5", "/classify?b")
     codes = [client.post(url, json=DRAWING).status_code for url in urls]
@@ -145,7 +145,7 @@ def test_other_addresses_are_not_affected(start: Start, sqlite_url: str) -> None
         assert statuses(client_of(client.app, address), 3) == [200, 200, 429]
 
 
-def test_claimed_address_counts_only_from_a_trusted_proxy(start: Start, sqlite_url: str) -> None:
+def test_forwarded_address_is_used_only_from_a_trusted_proxy(start: Start, sqlite_url: str) -> None:
     app = ProxyHeadersMiddleware(start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day").app, trusted_hosts="127.0.0.1")
     behind_nginx, stranger = client_of(app, "127.0.0.1"), client_of(app, "203.0.113.9")
 
@@ -170,7 +170,7 @@ def batch_of(client: TestClient, count: int) -> Any:
     return client.post("/classify/batch", content=bytes(784 * count), headers=headers)
 
 
-def test_batch_that_one_part_of_a_limit_refuses_uses_up_nothing_of_another(start: Start, sqlite_url: str) -> None:
+def test_batch_refused_by_one_part_of_a_limit_does_not_count_in_another(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="6/day;4/month")
     assert_problem(batch_of(client, 5), HTTPStatus.TOO_MANY_REQUESTS)
     # The call itself counted.
@@ -178,7 +178,7 @@ def test_batch_that_one_part_of_a_limit_refuses_uses_up_nothing_of_another(start
     assert stored(sqlite_url) == (3, 3)
 
 
-def test_batch_may_be_as_large_as_the_limit_and_is_told_when_it_can_never_pass(start: Start, sqlite_url: str) -> None:
+def test_batch_may_be_as_large_as_the_limit_and_no_larger(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/day")
     problem = assert_problem(refused := batch_of(client, 6), HTTPStatus.TOO_MANY_REQUESTS)
     assert "6 drawings at once never fit" in problem["detail"]
@@ -190,13 +190,13 @@ def test_batch_may_be_as_large_as_the_limit_and_is_told_when_it_can_never_pass(s
     assert "never" not in batch_of(other, 5).json()["detail"]
 
 
-def test_single_drawing_is_never_told_that_it_cannot_pass(start: Start, sqlite_url: str) -> None:
+def test_single_drawing_is_always_told_to_try_again(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
     assert "try again in" in exhaust(client).json()["detail"]
 
 
 @pytest.mark.parametrize("used", [3, 6])
-def test_waiting_as_long_as_told_is_enough_for_a_batch(start: Start, sqlite_url: str, used: int) -> None:
+def test_batch_fits_after_retry_after(start: Start, sqlite_url: str, used: int) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="8/second")
     assert batch_of(client, used).status_code == 200
     wait = int(exhaust_by_batches(client, 6).headers["retry-after"])
@@ -245,7 +245,7 @@ def test_every_route_that_classifies_is_limited(start: Start, sqlite_url: str) -
         assert_problem(client.request(method, path), HTTPStatus.TOO_MANY_REQUESTS)
 
 
-def test_previews_have_a_limit_of_their_own(start: Start, sqlite_url: str) -> None:
+def test_previews_have_their_own_limit(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day", PREVIEW_LIMIT="3/day")
 
     previews = [client.post("/classify/preview", json=DRAWING).status_code for _ in range(4)]
@@ -254,7 +254,7 @@ def test_previews_have_a_limit_of_their_own(start: Start, sqlite_url: str) -> No
     assert statuses(client, 2) == [200, 429]
 
 
-def test_guessing_the_key_of_previews_counts_like_any_other_guess(start: Start, sqlite_url: str) -> None:
+def test_guessing_keys_with_previews_counts_towards_rate_limit(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day", PREVIEW_LIMIT="off")
 
     guesses = [client.post("/classify/preview", headers={"X-API-Key": "guess"}).status_code for _ in range(3)]
@@ -278,7 +278,7 @@ def test_body_of_a_limited_call_is_not_read(start: Start, sqlite_url: str) -> No
     assert sent[0]["status"] == HTTPStatus.TOO_MANY_REQUESTS
 
 
-def test_addresses_that_stay_away_are_forgotten(start: Start, sqlite_url: str) -> None:
+def test_counts_of_absent_addresses_are_deleted(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/second")
     remembered = runtime_of(client).rate_limiter.memory.storage.storage
     most = 0

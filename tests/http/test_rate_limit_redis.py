@@ -1,4 +1,4 @@
-"""RATE_LIMIT_STORAGE_URI: several processes count together in a real Redis, which may fail in every way."""
+"""RATE_LIMIT_STORAGE_URI: several processes share counts in Redis, which may fail."""
 
 import signal
 from contextlib import ExitStack, closing
@@ -41,7 +41,7 @@ def statuses(client: TestClient, count: int) -> list[int]:
 
 # More callers than Redis gets connections.
 @pytest.mark.parametrize("callers", [8, 100])
-def test_two_processes_let_exactly_so_many_through(
+def test_limit_is_exact_for_two_processes(
     postgres_url: str, tmp_path: Path, port: int, patient: dict[str, str], callers: int
 ) -> None:
     settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port), **patient}
@@ -54,7 +54,7 @@ def test_two_processes_let_exactly_so_many_through(
     assert "RATE_LIMIT_STORAGE_URI" not in "".join(logs)
 
 
-def test_the_workers_of_one_service_let_exactly_so_many_through(
+def test_limit_is_exact_for_several_workers(
     sqlite_url: str, tmp_path: Path, port: int, patient: dict[str, str]
 ) -> None:
     settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port), **patient}
@@ -63,7 +63,7 @@ def test_the_workers_of_one_service_let_exactly_so_many_through(
     assert codes == [200] * 20 + [429] * 180
 
 
-def test_what_was_counted_outlives_the_process(sqlite_url: str, tmp_path: Path, port: int) -> None:
+def test_counts_outlive_the_process(sqlite_url: str, tmp_path: Path, port: int) -> None:
     settings = {"RATE_LIMIT": "3/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port)}
     with redis_server(port):
         codes = []
@@ -73,7 +73,7 @@ def test_what_was_counted_outlives_the_process(sqlite_url: str, tmp_path: Path, 
     assert codes == [[200, 200], [200, 429]]
 
 
-def test_a_batch_counts_as_many_drawings_as_it_has(start: Start, sqlite_url: str, port: int) -> None:
+def test_every_drawing_of_a_batch_counts(start: Start, sqlite_url: str, port: int) -> None:
     with redis_server(port):
         client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/day;100/month", RATE_LIMIT_STORAGE_URI=redis_uri(port))
         batch = {"content": random_drawings(4).tobytes(), "headers": {"Content-Type": "application/octet-stream"}}
@@ -85,7 +85,7 @@ def test_a_batch_counts_as_many_drawings_as_it_has(start: Start, sqlite_url: str
 
 
 @pytest.mark.parametrize("fault", ["down", "hanging"])
-def test_without_redis_each_process_counts_by_itself_until_it_is_back(
+def test_process_counts_in_memory_while_redis_is_down(
     start: Start,
     sqlite_url: str,
     port: int,
@@ -121,9 +121,7 @@ def test_without_redis_each_process_counts_by_itself_until_it_is_back(
         assert caplog.text.count("answers again") == 1
 
 
-def test_a_redis_that_is_not_there_at_the_start_is_told_without_its_password(
-    sqlite_url: str, tmp_path: Path, port: int
-) -> None:
+def test_missing_redis_is_logged_without_its_password(sqlite_url: str, tmp_path: Path, port: int) -> None:
     settings = {"RATE_LIMIT": "4/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port, f":{PASSWORD}@"), "DEBUG": "true"}
     with serving(sqlite_url, tmp_path, **settings) as service:
         codes = sent_to([service], 6, 1)
@@ -133,7 +131,7 @@ def test_a_redis_that_is_not_there_at_the_start_is_told_without_its_password(
     assert PASSWORD not in log
 
 
-def test_a_wrong_password_is_told_and_not_shown(
+def test_wrong_password_is_reported_and_not_logged(
     start: Start, sqlite_url: str, port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     wrong = redis_uri(port, f":{PASSWORD}@")
@@ -144,7 +142,7 @@ def test_a_wrong_password_is_told_and_not_shown(
     assert PASSWORD not in caplog.text + repr(get_settings())
 
 
-def test_no_connection_is_left_when_the_service_ends(
+def test_connections_to_redis_are_closed_at_the_end(
     settings_environment: pytest.MonkeyPatch, sqlite_url: str, port: int
 ) -> None:
     settings = {"SECRET_API_KEY": KEY, "DATABASE_URL": sqlite_url, "RATE_LIMIT_STORAGE_URI": redis_uri(port)}

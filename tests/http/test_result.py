@@ -1,4 +1,4 @@
-"""One record: its tag, conditional requests, notes and deletion."""
+"""One result: ETag, conditional requests, notes and deletion."""
 
 import sqlite3
 from http import HTTPStatus
@@ -21,7 +21,7 @@ def record(client: TestClient) -> dict[str, Any]:
     return {**response.json(), "etag": response.headers["etag"]}
 
 
-def test_known_record_is_not_sent_again(client: TestClient, record: dict[str, Any]) -> None:
+def test_unchanged_record_is_a_304(client: TestClient, record: dict[str, Any]) -> None:
     for known in (record["etag"], f'"other", W/{record["etag"]}', "*"):
         response = client.get("/results/1", headers={"If-None-Match": known})
         assert (response.status_code, response.content) == (304, b"")
@@ -29,7 +29,7 @@ def test_known_record_is_not_sent_again(client: TestClient, record: dict[str, An
     assert client.get("/results/1", headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_tag_changes_with_notes_and_labels_and_with_nothing_else(client: TestClient, record: dict[str, Any]) -> None:
+def test_etag_changes_only_with_notes_and_labels(client: TestClient, record: dict[str, Any]) -> None:
     tags = [record["etag"]]
     for method, path, body in (
         ("PATCH", "/results/1", {"notes": "smudged"}),
@@ -52,7 +52,7 @@ CHANGES: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_change_of_a_record_that_somebody_changed_is_refused(
+def test_change_with_an_outdated_etag_is_refused(
     client: TestClient, record: dict[str, Any], method: str, path: str, body: Any
 ) -> None:
     client.put("/results/1/label", json={"label": "4"})
@@ -65,7 +65,7 @@ def test_change_of_a_record_that_somebody_changed_is_refused(
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
 @pytest.mark.parametrize("condition", ["its tag", "*", None])
-def test_change_of_the_record_that_was_read_is_made(
+def test_change_with_the_current_etag_is_made(
     client: TestClient, record: dict[str, Any], method: str, path: str, body: Any, condition: str | None
 ) -> None:
     headers = {} if condition is None else {"If-Match": record["etag"] if condition == "its tag" else condition}
@@ -73,7 +73,7 @@ def test_change_of_the_record_that_was_read_is_made(
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_change_of_what_is_not_there_is_a_404_even_with_a_condition(
+def test_change_of_an_unknown_record_is_a_404_even_with_if_match(
     client: TestClient, method: str, path: str, body: Any
 ) -> None:
     for headers in ({}, {"If-Match": '"x"'}):
@@ -81,7 +81,7 @@ def test_change_of_what_is_not_there_is_a_404_even_with_a_condition(
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_change_needs_a_key_also_where_reading_does_not(
+def test_changes_need_the_key_even_if_results_are_public(
     start: Start, sqlite_url: str, method: str, path: str, body: Any
 ) -> None:
     client = start(DATABASE_URL=sqlite_url)
@@ -91,7 +91,7 @@ def test_change_needs_a_key_also_where_reading_does_not(
     assert client.get("/results/1").json()["notes"] is None
 
 
-def test_notes_are_written_replaced_and_taken_away(client: TestClient, record: dict[str, Any]) -> None:
+def test_notes_can_be_set_replaced_and_removed(client: TestClient, record: dict[str, Any]) -> None:
     record.pop("etag")
     for notes in ("mit Häkchen 🎉\n<b>", "x" * MAX_NOTES, "", None):
         response = client.patch("/results/1", json={"notes": notes})
@@ -115,15 +115,13 @@ def test_notes_are_written_replaced_and_taken_away(client: TestClient, record: d
         b"[" * 1000,
     ],
 )
-def test_notes_of_another_shape_are_refused_and_change_nothing(
-    client: TestClient, record: dict[str, Any], body: bytes
-) -> None:
+def test_invalid_notes_are_refused_and_change_nothing(client: TestClient, record: dict[str, Any], body: bytes) -> None:
     response = client.patch("/results/1", content=body, headers={"Content-Type": "application/json"})
     assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert client.get("/results/1").headers["etag"] == record["etag"]
 
 
-def test_deleted_prediction_is_gone_with_all_that_belongs_to_it(client: TestClient, database_url: str) -> None:
+def test_prediction_is_deleted_with_its_drawing_and_labels(client: TestClient, database_url: str) -> None:
     for _ in range(2):
         client.post("/classify", json=DRAWING)
     for prediction_id in (1, 2):
@@ -141,7 +139,7 @@ def test_deleted_prediction_is_gone_with_all_that_belongs_to_it(client: TestClie
     assert client.post("/classify", json=DRAWING).json()["id"] == 3
 
 
-def test_what_was_deleted_cannot_be_read_from_the_file(start: Start, sqlite_url: str) -> None:
+def test_deleted_data_is_not_left_in_the_file(start: Start, sqlite_url: str) -> None:
     drawing = [[(7 * row + 3 * column) % 256 for column in range(28)] for row in range(28)]
     client = start(DATABASE_URL=sqlite_url)
     client.post("/classify", json={"pixels": drawing})
@@ -159,7 +157,7 @@ def test_what_was_deleted_cannot_be_read_from_the_file(start: Start, sqlite_url:
 
 @pytest.mark.parametrize("prediction_id", ["0", "-1", "2147483648", "1.5", "x", "%00", "9" * 400])
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_id_that_no_row_can_have_is_refused(
+def test_invalid_id_is_refused(
     sqlite_client: TestClient, method: str, path: str, body: Any, prediction_id: str
 ) -> None:
     response = sqlite_client.request(method, path.replace("1", prediction_id), json=body)

@@ -1,4 +1,4 @@
-"""GET /results…: what was remembered, newest first, whoever wrote it."""
+"""GET /results…: stored predictions, newest first, including rows written by hand."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -24,7 +24,7 @@ def classify(client: TestClient, count: int = 1) -> list[dict[str, object]]:
     return [client.post("/classify", json=DRAWING).json() for _ in range(count)]
 
 
-def test_list_is_empty_at_first(client: TestClient) -> None:
+def test_list_is_empty_without_predictions(client: TestClient) -> None:
     assert client.get("/results").json() == {"results": [], "next": None}
 
 
@@ -38,7 +38,7 @@ def test_list_is_newest_first_with_exactly_the_documented_fields(client: TestCli
     }
 
 
-def test_list_holds_the_twenty_newest_unless_told_otherwise(client: TestClient) -> None:
+def test_list_has_20_results_by_default(client: TestClient) -> None:
     ids = [answer["id"] for answer in classify(client, 21)]
     assert [row["id"] for row in client.get("/results").json()["results"]] == ids[:0:-1]
     assert [row["id"] for row in client.get("/results?limit=1").json()["results"]] == ids[-1:]
@@ -60,19 +60,19 @@ def test_unknown_parameter_is_refused_and_not_repeated(sqlite_client: TestClient
     assert "limmit" not in str(problem)
 
 
-def test_one_result_has_the_scores_and_the_request_s_id(client: TestClient) -> None:
+def test_result_has_scores_and_request_id(client: TestClient) -> None:
     response = client.post("/classify", json=DRAWING, headers={"X-Request-ID": "order-66"})
     answer = response.json()
     assert client.get(f"/results/{answer['id']}").json() == {**answer, **UNTOUCHED, "request_id": "order-66"}
 
 
-def test_notes_written_with_sql_are_shown(client: TestClient, database_url: str) -> None:
+def test_notes_set_with_sql_are_shown(client: TestClient, database_url: str) -> None:
     (answer,) = classify(client)
     execute(database_url, "UPDATE predictions SET notes = 'a seven with a bar: ünlike mine'")
     assert client.get(f"/results/{answer['id']}").json()["notes"] == "a seven with a bar: ünlike mine"
 
 
-def test_row_inserted_by_hand_is_on_every_page_with_a_time(client: TestClient, database_url: str) -> None:
+def test_row_inserted_by_hand_is_shown_with_a_time(client: TestClient, database_url: str) -> None:
     execute(database_url, BY_HAND)
     (row,) = client.get("/results").json()["results"]
     assert {name: row[name] for name in SUMMARY - {"id", "created_at"}} == {
@@ -86,7 +86,7 @@ def test_row_inserted_by_hand_is_on_every_page_with_a_time(client: TestClient, d
     assert_problem(client.get(f"/results/{row['id']}/drawing.png"), HTTPStatus.NOT_FOUND)
 
 
-def test_row_of_version_05_without_time_and_drawing_is_on_every_page(client: TestClient, database_url: str) -> None:
+def test_row_of_version_05_without_time_and_drawing_is_shown(client: TestClient, database_url: str) -> None:
     execute(database_url, WITHOUT_TIME)
     row = {"id": 1, "prediction": "3", "confidence": 1.0, "model_version": "v0", "created_at": None, **UNTOUCHED}
     assert client.get("/results").json() == {"results": [row], "next": None}
@@ -96,7 +96,7 @@ def test_row_of_version_05_without_time_and_drawing_is_on_every_page(client: Tes
     assert [result["id"] for result in client.get("/results").json()["results"]] == [answer["id"], 1]
 
 
-def test_drawing_is_the_pixels_that_were_sent(client: TestClient) -> None:
+def test_drawing_has_the_pixels_that_were_sent(client: TestClient) -> None:
     drawing = random_drawings(1)[0]
     drawing.flat[:256] = range(256)
     prediction_id = client.post("/classify", json={"pixels": drawing.tolist()}).json()["id"]
@@ -107,7 +107,7 @@ def test_drawing_is_the_pixels_that_were_sent(client: TestClient) -> None:
         np.testing.assert_array_equal(np.asarray(picture), drawing)
 
 
-def test_drawing_may_be_kept_by_its_owner_s_browser_alone(sqlite_client: TestClient) -> None:
+def test_drawing_may_be_cached_only_privately(sqlite_client: TestClient) -> None:
     (answer,) = classify(sqlite_client)
     response = sqlite_client.get(f"/results/{answer['id']}/drawing.png")
     assert "private" in response.headers["cache-control"]
@@ -121,14 +121,14 @@ def test_unknown_prediction_is_not_found(client: TestClient, page: str) -> None:
 
 @pytest.mark.parametrize("page", ["/results/{}", "/results/{}/drawing.png"])
 @pytest.mark.parametrize("wrong", ["0", "-1", str(LAST_ID + 1), str(2**63), "9" * 5000, "seven", "1.5", "1%00", "%ff"])
-def test_id_that_no_row_can_have_is_refused(sqlite_client: TestClient, page: str, wrong: str) -> None:
+def test_invalid_id_is_refused(sqlite_client: TestClient, page: str, wrong: str) -> None:
     problem = assert_problem(sqlite_client.get(page.format(wrong)), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert [error["loc"] for error in problem["errors"]] == [["path", "id"]]
     assert "seven" not in str(problem)
 
 
 @pytest.mark.parametrize("written", ["''", "'20.11.2026 10:00'", "'yesterday'", "42", "1.5", "x'00'"])
-def test_time_that_a_person_wrote_wrongly_does_not_hide_the_page(
+def test_invalid_time_in_the_database_does_not_break_the_page(
     sqlite_client: TestClient, sqlite_url: str, written: str
 ) -> None:
     by_hand = BY_HAND.replace("model_version)", "model_version, created_at)").replace("'v1')", f"'v1', {written})")

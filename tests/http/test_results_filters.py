@@ -1,4 +1,4 @@
-"""GET /results with filters and cursors: the same as a person would pick from all rows, page after page."""
+"""GET /results with filters and cursors."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -78,7 +78,7 @@ def pages(client: TestClient, limit: int, **parameters: Any) -> Iterator[list[di
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_pages_hold_exactly_what_matches_newest_first(client: TestClient, database_url: str, name: str) -> None:
+def test_pages_have_exactly_the_matching_rows_newest_first(client: TestClient, database_url: str, name: str) -> None:
     parameters, condition = FILTERS[name]
     store(database_url, ROWS)
     ids = expected(condition, by_time="since" in parameters or "until" in parameters)
@@ -97,7 +97,7 @@ def test_rare_confidences_are_found_in_the_same_order_as_common_ones(
         assert found == expected(condition, by_time=False)
 
 
-def test_listed_row_has_the_label_that_counts_and_its_notes(client: TestClient, database_url: str) -> None:
+def test_listed_row_has_the_latest_label_and_notes(client: TestClient, database_url: str) -> None:
     store(database_url, ROWS)
     (listed,) = pages(client, 1000)
     said = {row["id"]: (row["label"], row["notes"]) for row in listed}
@@ -105,7 +105,7 @@ def test_listed_row_has_the_label_that_counts_and_its_notes(client: TestClient, 
     assert any(len(set(row.labels)) > 1 for row in ROWS)
 
 
-def test_overridden_label_is_found_no_more(client: TestClient) -> None:
+def test_earlier_label_is_not_found(client: TestClient) -> None:
     client.post("/classify", json=DRAWING)
     for label in ("1", "4"):
         assert client.put("/results/1/label", json={"label": label}).status_code == 200
@@ -115,7 +115,7 @@ def test_overridden_label_is_found_no_more(client: TestClient) -> None:
     assert client.get("/results?labelled=false").json()["results"] == []
 
 
-def test_rows_that_arrive_or_go_meanwhile_neither_repeat_nor_hide_one(client: TestClient, database_url: str) -> None:
+def test_rows_added_or_deleted_between_pages_repeat_and_hide_none(client: TestClient, database_url: str) -> None:
     store(database_url, ROWS)
     seen = []
     for number, page in enumerate(pages(client, 40)):
@@ -128,7 +128,7 @@ def test_rows_that_arrive_or_go_meanwhile_neither_repeat_nor_hide_one(client: Te
 
 
 @pytest.mark.parametrize("by_time", [False, True])
-def test_page_ends_where_the_last_full_one_does(client: TestClient, database_url: str, by_time: bool) -> None:
+def test_last_full_page_has_no_next(client: TestClient, database_url: str, by_time: bool) -> None:
     store(database_url, [row._replace(created_at=BEGIN) for row in ROWS[:10]])
     parameters = {"since": BEGIN.isoformat()} if by_time else {}
     assert [[row["id"] for row in page] for page in pages(client, 5, **parameters)] == [
@@ -138,9 +138,7 @@ def test_page_ends_where_the_last_full_one_does(client: TestClient, database_url
 
 
 @pytest.mark.parametrize("zone", ["Z", "+00:00", " 00:00", "+0545", ""])
-def test_time_may_have_any_zone_and_a_plus_that_became_a_space(
-    client: TestClient, database_url: str, zone: str
-) -> None:
+def test_time_may_have_any_zone_and_an_unescaped_plus(client: TestClient, database_url: str, zone: str) -> None:
     store(database_url, [ROWS[0]._replace(created_at=datetime(2026, 3, 1, 12, tzinfo=UTC))])
     shift = timedelta(hours=5, minutes=45) if zone == "+0545" else timedelta()
     for seconds, found in ((0, 1), (1, 0)):
@@ -176,9 +174,7 @@ PLANS = {
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_sqlite_walks_the_index_made_for_the_filter_and_sorts_only_the_few(
-    start: Start, sqlite_url: str, name: str
-) -> None:
+def test_sqlite_uses_the_index_of_the_filter(start: Start, sqlite_url: str, name: str) -> None:
     store(sqlite_url, ROWS)
     client = start(DATABASE_URL=sqlite_url)
     parameters, _ = FILTERS[name]
@@ -191,7 +187,7 @@ def test_sqlite_walks_the_index_made_for_the_filter_and_sorts_only_the_few(
 
 
 @pytest.mark.parametrize("name", sorted(set(PLANS) - {"nothing", "labelled"}))
-def test_postgresql_can_use_the_index_made_for_the_filter(start: Start, postgres_url: str, name: str) -> None:
+def test_postgresql_can_use_the_index_of_the_filter(start: Start, postgres_url: str, name: str) -> None:
     store(postgres_url, ROWS)
     client = start(DATABASE_URL=postgres_url)
     parameters, _ = FILTERS[name]
@@ -232,14 +228,14 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "value"), REFUSED)
-def test_filter_that_makes_no_sense_is_refused_at_its_place(client: TestClient, name: str, value: str) -> None:
+def test_error_names_the_invalid_filter(client: TestClient, name: str, value: str) -> None:
     response = client.get(f"/results?{name}={value}")
     problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert [error["loc"] for error in problem["errors"]] == [["query", name]]
 
 
 @pytest.mark.parametrize("value", ["%25", "_", "\\", "/", "'", "%F0%9F%98%80", "Ü"])
-def test_text_of_a_filter_is_taken_as_it_is(client: TestClient, database_url: str, value: str) -> None:
+def test_text_of_a_filter_is_matched_literally(client: TestClient, database_url: str, value: str) -> None:
     store(database_url, [ROWS[0]._replace(notes="plain")])
     for name in ("notes_contains", "prediction", "model_version"):
         assert client.get(f"/results?{name}={value}").json()["results"] == []

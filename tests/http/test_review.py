@@ -1,4 +1,4 @@
-"""GET /review: what is offered to whom, in which order, and to whom not."""
+"""GET /review: which drawings are offered to whom, and in which order."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ def test_nothing_to_review_is_an_empty_page(client: TestClient, database_url: st
     assert reviews(database_url) == {}
 
 
-def test_item_is_the_answer_with_its_margin_its_picture_and_the_reason(client: TestClient) -> None:
+def test_item_has_the_prediction_margin_picture_and_reason(client: TestClient) -> None:
     answer = client.post("/classify", json=DRAWING).json()
     response = client.get("/review")
     (item,) = response.json()["results"]
@@ -60,7 +60,7 @@ def test_two_of_ten_are_random_and_the_rest_have_the_smallest_margins_in_order(
     assert [item["margin"] for item in items] == [margins[id_] for id_ in ids(items)]
 
 
-def test_page_is_as_long_as_asked_for_or_as_there_are_drawings(client: TestClient, database_url: str) -> None:
+def test_page_has_limit_items_or_all_there_are(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, spread(30))
     assert len(page(client, limit=1)) == 1
     assert len(page(client)) == 10
@@ -68,7 +68,7 @@ def test_page_is_as_long_as_asked_for_or_as_there_are_drawings(client: TestClien
     assert page(client) == []
 
 
-def test_labelled_drawing_is_never_offered_even_when_it_was_reserved(client: TestClient, database_url: str) -> None:
+def test_labelled_drawing_is_never_offered_even_if_reserved(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, spread(12))
     add_labels(database_url, {1: "7", 2: "none"})
     assert set(ids(page(client, limit=100, reviewer="anna"))) == set(range(3, 13))
@@ -80,14 +80,14 @@ def test_labelled_drawing_is_never_offered_even_when_it_was_reserved(client: Tes
     assert ids(page(client, limit=100)) == [12]
 
 
-def test_callers_without_a_name_get_other_drawings_each_time(client: TestClient, database_url: str) -> None:
+def test_calls_without_a_reviewer_get_other_drawings_each_time(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, spread(25))
     pages = [set(ids(page(client))) for _ in range(4)]
     assert [len(found) for found in pages] == [10, 10, 5, 0]
     assert set.union(*pages) == set(range(1, 26))
 
 
-def test_reviewer_gets_the_own_drawings_again_and_nobody_elses(client: TestClient, database_url: str) -> None:
+def test_reviewer_gets_only_the_drawings_reserved_for_that_name(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, spread(60))
     annas, bobs, unnamed = page(client, reviewer="anna"), page(client, reviewer="bob"), page(client)
     assert not set(ids(annas)) & set(ids(bobs))
@@ -97,7 +97,7 @@ def test_reviewer_gets_the_own_drawings_again_and_nobody_elses(client: TestClien
     assert {state[1] for state in reviews(database_url).values() if state[2]} == {"anna", "bob", None}
 
 
-def test_own_drawings_come_first_and_new_ones_fill_the_page(client: TestClient, database_url: str) -> None:
+def test_reserved_drawings_come_first_and_new_ones_fill_the_page(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, spread(60))
     before = page(client, reviewer="anna")
     for id_ in ids(before)[:5]:
@@ -110,7 +110,7 @@ def test_own_drawings_come_first_and_new_ones_fill_the_page(client: TestClient, 
     assert [item["reason"] for item in after[5:]] == ["random"] + ["smallest margin"] * 4
 
 
-def test_asking_again_reserves_again(client: TestClient, database_url: str) -> None:
+def test_second_call_renews_the_reservation(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, {1: 0.5})
     page(client, reviewer="anna")
     moment = datetime.now(UTC) - timedelta(minutes=9)
@@ -120,7 +120,7 @@ def test_asking_again_reserves_again(client: TestClient, database_url: str) -> N
     assert len(later) == 1
 
 
-def test_drawing_whose_reservation_ended_is_offered_to_others(client: TestClient, database_url: str) -> None:
+def test_drawing_is_offered_to_others_after_its_reservation(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, spread(8))
     offered = ids(page(client, reviewer="anna"))
     assert page(client, reviewer="bob") == []
@@ -129,7 +129,7 @@ def test_drawing_whose_reservation_ended_is_offered_to_others(client: TestClient
     assert page(client, reviewer="anna") == []
 
 
-def test_own_drawing_whose_reservation_ended_is_one_among_all(client: TestClient, database_url: str) -> None:
+def test_expired_reservation_gives_no_priority(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, spread(20))
     execute(
         database_url,
@@ -139,7 +139,7 @@ def test_own_drawing_whose_reservation_ended_is_one_among_all(client: TestClient
     assert ids(page(client, reviewer="anna", limit=1)) == [2]
 
 
-def test_flood_of_one_drawing_is_not_looked_through_to_its_end(database: Database, database_url: str) -> None:
+def test_many_identical_drawings_are_not_all_compared(database: Database, database_url: str) -> None:
     flood = dict.fromkeys(range(1, MAX_CANDIDATES + 1), 0.1)
     add_drawings(database_url, {**flood, FAR: 0.2}, dict.fromkeys(flood, drawing_of(1)["pixels"]))
 
@@ -151,7 +151,7 @@ def test_flood_of_one_drawing_is_not_looked_through_to_its_end(database: Databas
     assert (len(second), FAR in second) == (2, True)
 
 
-def test_no_two_of_a_page_are_nearly_identical(client: TestClient, database_url: str) -> None:
+def test_page_has_no_near_duplicates(client: TestClient, database_url: str) -> None:
     same = drawing_of(1)["pixels"]
     add_drawings(database_url, {id_: 0.01 * id_ for id_ in range(1, 15)}, dict.fromkeys(range(1, 13), same))
     offered = [set(ids(page(client, limit=5, reviewer="anna"))) for _ in range(2)]
@@ -163,7 +163,7 @@ def test_no_two_of_a_page_are_nearly_identical(client: TestClient, database_url:
     assert len(set.union(*offered, *others)) == 14
 
 
-def test_drawing_without_a_margin_is_only_drawn_at_random(client: TestClient, database_url: str) -> None:
+def test_drawing_without_a_margin_is_only_in_the_sample(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, dict.fromkeys(range(1, 31)))
     items = page(client)
     assert [(item["reason"], item["margin"]) for item in items] == [("random", None)] * 2
@@ -180,7 +180,7 @@ def test_row_without_a_drawing_is_never_offered(client: TestClient, database_url
     assert ids(page(client)) == [5]
 
 
-def test_deleted_prediction_is_not_offered_again_nor_remembered(client: TestClient, database_url: str) -> None:
+def test_deleted_prediction_is_not_offered_again(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, spread(6))
     assert len(page(client, reviewer="anna")) == 6
     assert client.delete("/results/3").status_code == 204
@@ -188,7 +188,7 @@ def test_deleted_prediction_is_not_offered_again_nor_remembered(client: TestClie
     assert 3 not in reviews(database_url)
 
 
-def test_key_is_needed_although_results_are_public(client: TestClient, database_url: str) -> None:
+def test_key_is_needed_even_if_results_are_public(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, spread(6))
     for headers in ({"X-API-Key": ""}, {"X-API-Key": "wrong"}):
         assert_problem(client.get("/review", headers=headers), HTTPStatus.UNAUTHORIZED)
@@ -204,7 +204,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "value"), REFUSED)
-def test_hostile_parameter_is_refused(sqlite_client: TestClient, name: str, value: str) -> None:
+def test_invalid_parameter_is_refused(sqlite_client: TestClient, name: str, value: str) -> None:
     problem = assert_problem(sqlite_client.get(f"/review?{name}={value}"), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert [error["loc"] for error in problem["errors"]] == [["query", name]]
 
@@ -223,11 +223,11 @@ def test_any_text_can_be_a_reviewer(client: TestClient, database_url: str, name:
     assert len(page(client, reviewer="another", limit=100)) == 15
 
 
-def test_half_a_surrogate_pair_as_a_reviewer_does_no_harm(client: TestClient) -> None:
+def test_lone_surrogate_as_a_reviewer_does_no_harm(client: TestClient) -> None:
     assert client.get("/review?reviewer=%ed%a0%80").status_code == 200
 
 
-def test_page_of_review_walks_the_index_on_margins(start: Start, sqlite_url: str) -> None:
+def test_review_uses_the_index_on_margins(start: Start, sqlite_url: str) -> None:
     add_drawings(sqlite_url, spread(100))
     client = start(DATABASE_URL=sqlite_url)
     with executed() as seen:

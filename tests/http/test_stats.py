@@ -1,4 +1,4 @@
-"""GET /stats: the same as one would work out by hand, at any size and for any question."""
+"""GET /stats: correct for any number of rows and any filter."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -89,13 +89,13 @@ def get_stats(client: TestClient, **parameters: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", SELECTIONS)
-def test_numbers_are_those_that_one_works_out_by_hand(client: TestClient, database_url: str, name: str) -> None:
+def test_stats_equal_a_count_by_hand(client: TestClient, database_url: str, name: str) -> None:
     parameters, choose = SELECTIONS[name]
     store(database_url, ROWS)
     assert get_stats(client, **parameters) == expected(choose(ROWS))
 
 
-def test_question_of_the_last_hundred_is_answered_by_model_version(client: TestClient, database_url: str) -> None:
+def test_last_100_can_be_counted_by_model_version(client: TestClient, database_url: str) -> None:
     rows = ", ".join(f"('7', {0.5 if n % 4 else 0.9}, '{'old' if n % 4 else 'new'}', NULL)" for n in range(200))
     execute(database_url, BY_HAND + rows)
     versions = get_stats(client, last=100)["model_versions"]
@@ -112,12 +112,12 @@ def test_since_is_inclusive_and_until_exclusive(client: TestClient, database_url
         assert get_stats(client, **{name: moment.isoformat()})["count"] == count
 
 
-def test_database_without_rows_has_numbers_too(client: TestClient) -> None:
+def test_empty_database_has_stats(client: TestClient) -> None:
     for parameters in ({}, {"last": 100}):
         assert get_stats(client, **parameters) == expected([])
 
 
-def test_an_overridden_label_does_not_count(client: TestClient) -> None:
+def test_earlier_label_is_ignored(client: TestClient) -> None:
     answer = client.post("/classify", json=DRAWING).json()["prediction"]
     for label, correct in ((answer, 1), ("1", 0), (answer, 1), ("none", 0)):
         client.put("/results/1/label", json={"label": label})
@@ -125,7 +125,7 @@ def test_an_overridden_label_does_not_count(client: TestClient) -> None:
             assert (accuracy["labelled"], accuracy["correct"]) == (1, correct)
 
 
-def test_drawing_that_is_no_digit_was_answered_wrongly_and_is_counted_as_such(client: TestClient) -> None:
+def test_label_none_counts_as_a_wrong_prediction(client: TestClient) -> None:
     for prediction_id, label in ((1, "none"), (2, "7")):
         client.post("/classify", json=DRAWING)
         client.put(f"/results/{prediction_id}/label", json={"label": label})
@@ -138,7 +138,7 @@ def test_drawing_that_is_no_digit_was_answered_wrongly_and_is_counted_as_such(cl
     }
 
 
-def test_only_what_was_drawn_at_random_is_in_the_random_share(client: TestClient, database_url: str) -> None:
+def test_accuracy_random_uses_only_the_random_sample(client: TestClient, database_url: str) -> None:
     for prediction_id, label in ((1, "7"), (2, "1"), (3, "1")):
         client.post("/classify", json=DRAWING)
         client.put(f"/results/{prediction_id}/label", json={"label": label})
@@ -148,7 +148,7 @@ def test_only_what_was_drawn_at_random_is_in_the_random_share(client: TestClient
     assert shares == {"accuracy": (3, 1), "accuracy_random": (1, 1), "accuracy_rest": (2, 0)}
 
 
-def test_rows_of_any_text_and_without_a_time_are_counted(client: TestClient, database_url: str) -> None:
+def test_rows_with_any_text_and_without_a_time_are_counted(client: TestClient, database_url: str) -> None:
     execute(database_url, BY_HAND + "('?', 1, 'Ünlike \"mine\" 🎉', NULL), ('', 0, '', NULL)")
     numbers = get_stats(client)
     assert numbers["count"] == 2
@@ -160,13 +160,13 @@ def test_rows_of_any_text_and_without_a_time_are_counted(client: TestClient, dat
 
 
 @pytest.mark.parametrize("written", ["''", "'20.11.2026 10:00'", "'yesterday'", "42", "1.5", "x'00'"])
-def test_time_that_a_person_wrote_wrongly_is_no_time(sqlite_client: TestClient, sqlite_url: str, written: str) -> None:
+def test_invalid_time_in_the_database_counts_as_none(sqlite_client: TestClient, sqlite_url: str, written: str) -> None:
     execute(sqlite_url, BY_HAND + f"('7', 0.9, 'v1', {written})")
     numbers = get_stats(sqlite_client)
     assert (numbers["count"], numbers["since"], numbers["until"]) == (1, None, None)
 
 
-def test_each_bin_begins_with_its_lower_end_and_the_last_holds_1(client: TestClient, database_url: str) -> None:
+def test_bins_include_their_lower_end_and_the_last_includes_1(client: TestClient, database_url: str) -> None:
     edges = [place / 10 for place in range(11)]
     execute(database_url, BY_HAND + ", ".join(f"('7', {edge}, 'v1', NULL)" for edge in edges))
     histogram = get_stats(client)["confidence_histogram"]
@@ -174,7 +174,7 @@ def test_each_bin_begins_with_its_lower_end_and_the_last_holds_1(client: TestCli
     assert [part["from"] for part in histogram] == edges[:-1]
 
 
-def test_last_and_a_time_together_are_refused_with_a_reason(sqlite_client: TestClient) -> None:
+def test_last_cannot_be_combined_with_a_time(sqlite_client: TestClient) -> None:
     for name in ("since", "until"):
         response = sqlite_client.get(f"/stats?last=5&{name}=2026-01-01")
         problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
@@ -203,9 +203,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "value"), REFUSED)
-def test_parameter_that_makes_no_sense_is_refused_at_its_place(
-    sqlite_client: TestClient, name: str, value: str
-) -> None:
+def test_error_names_the_invalid_parameter(sqlite_client: TestClient, name: str, value: str) -> None:
     problem = assert_problem(sqlite_client.get(f"/stats?{name}={value}"), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert [error["loc"] for error in problem["errors"]] == [["query", name]]
 
@@ -215,7 +213,7 @@ def test_unknown_parameter_is_refused(sqlite_client: TestClient) -> None:
     assert "lats" not in str(problem)
 
 
-def test_text_of_a_version_is_taken_as_it_is(client: TestClient, database_url: str) -> None:
+def test_text_of_a_version_is_matched_literally(client: TestClient, database_url: str) -> None:
     store(database_url, ROWS[:5])
     for version in ("'", "%25", "_", "%FF", "%F0%9F%98%80", "%ED%A0%80", "v1'; DROP TABLE labels; --"):
         assert client.get(f"/stats?model_version={version}").json()["count"] == 0
@@ -251,7 +249,7 @@ def steps(database: Database, query: StatsQuery) -> int:
 
 
 @pytest.mark.parametrize("version", [None, "v1"])
-def test_last_costs_the_same_in_a_table_ten_times_as_long(
+def test_last_takes_the_same_time_in_a_table_ten_times_as_long(
     sqlite_database: Database, sqlite_url: str, version: str | None
 ) -> None:
     query = StatsQuery(last=100, model_version=version)
@@ -267,7 +265,7 @@ def test_last_costs_the_same_in_a_table_ten_times_as_long(
 @pytest.mark.parametrize(
     ("lane", "threads", "url"), [("scan", SCANNERS, "/stats?last=100"), ("read", READERS, "/stats")]
 )
-def test_few_rows_do_not_wait_for_scans_nor_pages_for_many_rows(
+def test_small_counts_and_pages_do_not_wait_for_scans(
     sqlite_client: TestClient, lane: str, threads: int, url: str
 ) -> None:
     finish = Event()
@@ -283,7 +281,7 @@ def test_few_rows_do_not_wait_for_scans_nor_pages_for_many_rows(
 
 
 @pytest.mark.parametrize("path", ["/stats", "/stats/timeline", "/models"])
-def test_numbers_are_public_unless_results_are_not(start: Start, sqlite_url: str, path: str) -> None:
+def test_stats_need_the_key_unless_results_are_public(start: Start, sqlite_url: str, path: str) -> None:
     wrong = {"X-API-Key": "wrong"}
     assert start(DATABASE_URL=sqlite_url).get(path, headers=wrong).status_code == 200
     closed = start(DATABASE_URL=sqlite_url, PUBLIC_RESULTS="false")

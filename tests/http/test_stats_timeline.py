@@ -1,4 +1,4 @@
-"""GET /stats/timeline: every bucket of a time, in its order, with what happened in it and nothing else."""
+"""GET /stats/timeline: all buckets in order, each with its own predictions."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -49,7 +49,7 @@ def expected(rows: list[Row], bucket: str, first: datetime, since: datetime, unt
         ("week", datetime(2026, 2, 23, tzinfo=UTC), BEGIN, BEGIN + timedelta(days=15)),
     ],
 )
-def test_buckets_hold_what_one_counts_by_hand(
+def test_buckets_equal_a_count_by_hand(
     client: TestClient,
     database_url: str,
     bucket: str,
@@ -90,7 +90,7 @@ def test_bucket_begins_at_its_first_moment(
 
 
 @pytest.mark.parametrize(("bucket", "count"), [("hour", 49), ("day", 31), ("week", 27), (None, 31)])
-def test_timeline_ends_with_the_bucket_of_this_moment(client: TestClient, bucket: str | None, count: int) -> None:
+def test_timeline_ends_with_the_current_bucket(client: TestClient, bucket: str | None, count: int) -> None:
     client.post("/classify", json=DRAWING)
     buckets = get_buckets(client, **({} if bucket is None else {"bucket": bucket}))
     length = LENGTHS[bucket or "day"]
@@ -100,7 +100,7 @@ def test_timeline_ends_with_the_bucket_of_this_moment(client: TestClient, bucket
     assert sum(part["count"] for part in buckets) == sum(part["count"] for part in buckets[-2:]) == 1
 
 
-def test_beginning_that_nobody_gave_is_that_of_a_whole_bucket(client: TestClient, database_url: str) -> None:
+def test_default_start_is_the_start_of_a_bucket(client: TestClient, database_url: str) -> None:
     store(database_url, [ROWS[0]._replace(created_at=BEGIN)])
     buckets = get_buckets(client, until="2026-03-31T12:00:00Z")
     assert (buckets[0]["start"], buckets[0]["count"], len(buckets)) == (BEGIN, 1, 31)
@@ -122,9 +122,7 @@ def test_row_without_a_time_is_in_no_bucket(client: TestClient, database_url: st
 @pytest.mark.parametrize(
     "written", ["'20.11.2026 10:00'", "'2026-03-99'", "'2026-02-31 00:00:00'", "42", "x'00'", "''"]
 )
-def test_time_that_a_person_wrote_wrongly_is_in_no_bucket_and_hides_none(
-    sqlite_client: TestClient, sqlite_url: str, written: str
-) -> None:
+def test_invalid_time_in_the_database_is_in_no_bucket(sqlite_client: TestClient, sqlite_url: str, written: str) -> None:
     execute(sqlite_url, BY_HAND + f"('7', 1, 'v1', {written}), ('7', 1, 'v1', '2026-02-28 00:00:00')")
     execute(sqlite_url, "INSERT INTO labels (prediction_id, label) VALUES (1, '7')")
     for until in ("2026-03-01", "2026-04-01"):
@@ -135,7 +133,7 @@ def test_time_that_a_person_wrote_wrongly_is_in_no_bucket_and_hides_none(
         assert by_day in ({}, {"2026-03-03": 1})
 
 
-def test_an_overridden_label_does_not_count(client: TestClient) -> None:
+def test_earlier_label_is_ignored(client: TestClient) -> None:
     answer = client.post("/classify", json=DRAWING).json()
     for label, correct in ((answer["prediction"], 1), ("1", 0), ("none", 0)):
         client.put("/results/1/label", json={"label": label})
@@ -145,19 +143,19 @@ def test_an_overridden_label_does_not_count(client: TestClient) -> None:
             assert accuracy["not_a_digit"] == (label == "none")
 
 
-def test_database_without_rows_has_empty_buckets(client: TestClient) -> None:
+def test_empty_database_has_empty_buckets(client: TestClient) -> None:
     for bucket in LENGTHS:
         for part in get_buckets(client, bucket=bucket):
             assert {name: part[name] for name in part if name != "start"} == numbers_of([])
 
 
-def test_time_that_ends_before_it_begins_has_no_buckets(sqlite_client: TestClient) -> None:
+def test_until_before_since_gives_no_buckets(sqlite_client: TestClient) -> None:
     assert get_buckets(sqlite_client, since="2026-03-02", until="2026-03-01") == []
     assert get_buckets(sqlite_client, since="2026-03-01", until="2026-03-01") == []
 
 
 @pytest.mark.parametrize("bucket", LENGTHS)
-def test_more_than_a_thousand_buckets_are_refused_with_advice(sqlite_client: TestClient, bucket: str) -> None:
+def test_more_than_1000_buckets_are_refused_with_advice(sqlite_client: TestClient, bucket: str) -> None:
     since = datetime(2001, 1, 1, tzinfo=UTC)
     until = since + MAX_BUCKETS * LENGTHS[bucket]
     times = {"bucket": bucket, "since": since.isoformat()}
@@ -187,9 +185,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "value"), REFUSED)
-def test_parameter_that_makes_no_sense_is_refused_at_its_place(
-    sqlite_client: TestClient, name: str, value: str
-) -> None:
+def test_error_names_the_invalid_parameter(sqlite_client: TestClient, name: str, value: str) -> None:
     response = sqlite_client.get(f"/stats/timeline?{name}={value}")
     problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert [error["loc"] for error in problem["errors"]] == [["query", name]]
@@ -201,7 +197,7 @@ def test_unknown_parameter_is_refused(sqlite_client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("times", [{"since": "1900-01-01"}, {"until": "8999-12-31"}, {"until": "1900-01-01"}])
-def test_times_at_the_ends_of_the_calendar_do_no_harm(client: TestClient, times: dict[str, str]) -> None:
+def test_first_and_last_years_of_the_calendar_do_no_harm(client: TestClient, times: dict[str, str]) -> None:
     for bucket in LENGTHS:
         response = client.get("/stats/timeline", params={"bucket": bucket, **times})
         assert response.status_code == (422 if "since" in times else 200)

@@ -1,4 +1,4 @@
-"""The shadow model: it scores what was answered, keeps its answers apart, and never reaches a client."""
+"""The shadow model in the service: its predictions are stored separately and never affect a client."""
 
 from io import BytesIO
 from pathlib import Path
@@ -35,9 +35,7 @@ def classify(client: TestClient) -> dict[str, Any]:
     return answer
 
 
-def test_second_model_s_answer_is_kept_apart_from_what_was_answered(
-    start: Start, database_url: str, second: Path
-) -> None:
+def test_shadow_predictions_are_stored_separately(start: Start, database_url: str, second: Path) -> None:
     client = started(start, database_url, second)
     answer = classify(client)
     assert answer["prediction"] == "7"
@@ -54,7 +52,7 @@ def test_second_model_s_answer_is_kept_apart_from_what_was_answered(
     assert (result["prediction"], result["model_version"]) == ("7", answer["model_version"])
 
 
-def test_batches_and_images_are_scored_as_well(start: Start, sqlite_url: str, second: Path) -> None:
+def test_batches_and_images_are_scored_too(start: Start, sqlite_url: str, second: Path) -> None:
     client = started(start, sqlite_url, second)
     image = BytesIO()
     Image.fromarray(np.array(SEVEN, np.uint8)).save(image, "PNG")
@@ -65,7 +63,7 @@ def test_batches_and_images_are_scored_as_well(start: Start, sqlite_url: str, se
     assert {row["prediction"] for row in shadow_rows(sqlite_url)} == {"1"}
 
 
-def test_models_lists_what_the_shadow_would_have_answered(start: Start, sqlite_url: str, second: Path) -> None:
+def test_models_lists_the_shadow_predictions(start: Start, sqlite_url: str, second: Path) -> None:
     client = started(start, sqlite_url, second)
     classify(client)
     eventually(lambda: bool(shadow_rows(sqlite_url)))
@@ -75,7 +73,7 @@ def test_models_lists_what_the_shadow_would_have_answered(start: Start, sqlite_u
     assert (listening["shadow"]["predictions"], listening["shadow"]["agreed"]) == (1, 0)
 
 
-def test_without_the_setting_nothing_listens(start: Start, sqlite_url: str) -> None:
+def test_no_shadow_model_runs_by_default(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url)
     assert runtime_of(client).shadow is None
     assert get_shadow_classifier() is None
@@ -83,7 +81,7 @@ def test_without_the_setting_nothing_listens(start: Start, sqlite_url: str) -> N
     assert shadow_rows(sqlite_url) == []
 
 
-def test_what_waits_when_the_service_ends_is_scored_first(start: Start, database_url: str, second: Path) -> None:
+def test_queue_is_finished_when_the_service_ends(start: Start, database_url: str, second: Path) -> None:
     client = started(start, database_url, second)
     ids = [classify(client)["id"] for _ in range(5)]
     client.__exit__()
@@ -92,7 +90,7 @@ def test_what_waits_when_the_service_ends_is_scored_first(start: Start, database
 
 
 @pytest.mark.parametrize("broken", [model_that_breaks, model_of_nothing])
-def test_model_that_fails_never_reaches_the_client(
+def test_failing_shadow_model_never_affects_the_client(
     start: Start, database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: Any
 ) -> None:
     client = started(start, database_url, broken(tmp_path))
@@ -106,7 +104,7 @@ def test_model_that_fails_never_reaches_the_client(
     assert record.getMessage().isprintable()
 
 
-def test_database_that_fails_for_the_shadow_alone_never_reaches_the_client(
+def test_failing_shadow_table_never_affects_the_client(
     start: Start, database_url: str, second: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = started(start, database_url, second)
@@ -122,7 +120,7 @@ def test_database_that_fails_for_the_shadow_alone_never_reaches_the_client(
     assert "left out 3 drawings: DatabaseUnavailable" in record.getMessage()
 
 
-def test_deleting_a_prediction_deletes_the_shadow_s_answer(start: Start, database_url: str, second: Path) -> None:
+def test_deleting_a_prediction_deletes_its_shadow_prediction(start: Start, database_url: str, second: Path) -> None:
     client = started(start, database_url, second)
     prediction_id = classify(client)["id"]
     eventually(lambda: bool(shadow_rows(database_url)))
@@ -130,7 +128,7 @@ def test_deleting_a_prediction_deletes_the_shadow_s_answer(start: Start, databas
     assert shadow_rows(database_url) == []
 
 
-def test_requests_are_answered_while_the_second_model_is_held_up(start: Start, sqlite_url: str, tmp_path: Path) -> None:
+def test_requests_are_answered_while_the_shadow_model_hangs(start: Start, sqlite_url: str, tmp_path: Path) -> None:
     client = start(DATABASE_URL=sqlite_url, SHADOW_MODEL_PATH=str(second_model(tmp_path)))
     shadow = runtime_of(client).shadow
     assert shadow is not None
@@ -164,9 +162,7 @@ def working_settings(settings_environment: pytest.MonkeyPatch, sqlite_url: str) 
         ("/srv/model.joblib", "SHADOW_MODEL_PATH: is a pickle"),
     ],
 )
-def test_second_model_that_cannot_be_used_is_refused_at_the_start(
-    working_settings: pytest.MonkeyPatch, value: str, words: str
-) -> None:
+def test_invalid_shadow_model_prevents_the_start(working_settings: pytest.MonkeyPatch, value: str, words: str) -> None:
     working_settings.setenv("SHADOW_MODEL_PATH", value)
     problem = start_problem(create_app())
     assert problem is not None
@@ -174,7 +170,7 @@ def test_second_model_that_cannot_be_used_is_refused_at_the_start(
     assert problem.isprintable()
 
 
-def test_each_start_reads_the_setting_anew(
+def test_setting_is_read_at_every_start(
     working_settings: pytest.MonkeyPatch, start: Start, sqlite_url: str, tmp_path: Path
 ) -> None:
     working_settings.setenv("SHADOW_MODEL_PATH", str(second_model(tmp_path, version="of a start that was refused")))

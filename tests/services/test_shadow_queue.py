@@ -1,4 +1,4 @@
-"""The shadow without the service: what waits is scored and stored, once, and what cannot be is left out."""
+"""The queue of the shadow model: drawings are scored and stored once, and failures are skipped."""
 
 import asyncio
 from pathlib import Path
@@ -42,7 +42,7 @@ async def score(database: Database, model: Path, ids: list[int], images: npt.NDA
     await listening.end()
 
 
-def test_broken_model_does_not_keep_the_next_drawings_from_being_scored(
+def test_drawings_after_a_failure_are_scored(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def run() -> list[int]:
@@ -58,7 +58,7 @@ def test_broken_model_does_not_keep_the_next_drawings_from_being_scored(
     assert [row["prediction_id"] for row in shadow_rows(sqlite_url)] == ids[1:2]
 
 
-def test_prediction_that_was_deleted_meanwhile_is_skipped(database: Database, database_url: str, second: Path) -> None:
+def test_deleted_prediction_is_skipped(database: Database, database_url: str, second: Path) -> None:
     async def run() -> list[int]:
         ids = await database.write(remember)
         execute(database_url, f"DELETE FROM predictions WHERE id = {ids[1]}")
@@ -69,7 +69,7 @@ def test_prediction_that_was_deleted_meanwhile_is_skipped(database: Database, da
     assert [row["prediction_id"] for row in shadow_rows(database_url)] == [first, last]
 
 
-def test_drawing_that_comes_twice_is_kept_once(database: Database, database_url: str, second: Path) -> None:
+def test_drawing_offered_twice_is_stored_once(database: Database, database_url: str, second: Path) -> None:
     async def run() -> list[int]:
         ids = await database.write(remember)
         await score(database, second, ids[:2], random_drawings(3)[:2])
@@ -83,7 +83,7 @@ def test_drawing_that_comes_twice_is_kept_once(database: Database, database_url:
     assert [row["prediction"] for row in found] == expected
 
 
-def test_two_models_keep_an_answer_each(database: Database, database_url: str) -> None:
+def test_predictions_of_two_models_are_both_stored(database: Database, database_url: str) -> None:
     async def run() -> list[int]:
         ids = await database.write(remember)
         answers = [ShadowAnswer(id_, "3", 0.5) for id_ in ids]
@@ -97,7 +97,7 @@ def test_two_models_keep_an_answer_each(database: Database, database_url: str) -
     ]
 
 
-def test_drawings_without_room_are_left_out_and_the_log_says_so_once(
+def test_full_queue_skips_drawings_and_logs_it_once(
     sqlite_database: Database,
     sqlite_url: str,
     tmp_path: Path,
@@ -128,7 +128,7 @@ def test_drawings_without_room_are_left_out_and_the_log_says_so_once(
     assert "left out 2000 drawings" in last
 
 
-def test_end_gives_up_a_model_that_does_not_answer(
+def test_end_does_not_wait_for_a_hanging_model(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
