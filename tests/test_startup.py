@@ -24,7 +24,7 @@ V05_TABLE = (
 
 
 class Refusal(NamedTuple):
-    """A setting that cannot work, and what the refusal says of it."""
+    """An invalid setting, and part of the error for it."""
 
     name: str
     value: str
@@ -120,7 +120,7 @@ def not_a_database(path: Path) -> None:
 
 
 def torn(path: Path) -> None:
-    """As after a copy that broke off."""
+    """Like an interrupted copy."""
     path.write_bytes(path.read_bytes()[:5000])
 
 

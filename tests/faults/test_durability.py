@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tests.support.kill_rounds import assert_sound, kill_under_load
 from tests.support.project_copy import need, run
-from tests.support.service import KEY, assert_told, connected
+from tests.support.service import KEY, assert_not_stored_or_unknown, connected
 from tests.support.service_process import (
     Client,
     Load,
@@ -54,7 +54,7 @@ def test_what_was_acknowledged_outlives_lost_connections_to_postgresql(postgres_
         load.wait_for(60)
     assert load.broken == []
     for reply in load.refused:
-        assert_told(reply)
+        assert_not_stored_or_unknown(reply)
     assert missing(load.acknowledged, postgres_url) == []
     assert_sound(postgres_url)
 

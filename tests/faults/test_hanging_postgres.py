@@ -15,9 +15,9 @@ from tests.support.retrying_clients import RetryingLoad, outcome
 from tests.support.service import (
     DRAWING,
     KEY,
+    assert_not_stored_or_unknown,
     assert_outcome_unknown,
     assert_storage_problem,
-    assert_told,
     eventually,
     execute,
     rows,
@@ -68,7 +68,7 @@ def test_server_that_hangs_keeps_nobody_waiting_and_what_was_told_is_true(
             assert client.get("/health/ready").status_code == 200
     assert load.broken == []
     for reply in load.refused:
-        assert_told(reply)
+        assert_not_stored_or_unknown(reply)
     assert missing(load.acknowledged, private_url) == []
     assert load.not_stored
     assert load.not_stored.isdisjoint(answer.pixels for answer in stored_answers(private_url).values())

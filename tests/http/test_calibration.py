@@ -16,7 +16,7 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def judged(count: int, *labels: str, first_id: int = 1, sampled: bool = False, **values: Any) -> list[Row]:
-    """Predictions, a minute after one another, of which people said these labels one after the other."""
+    """Store predictions, one a minute, with these labels."""
     usual = {"prediction": "7", "confidence": 0.9, "model_version": "v1", "notes": None, **values}
     return [
         Row(id=id_, created_at=BEGIN + timedelta(minutes=id_), labels=labels, sampled=sampled, **usual)
@@ -61,7 +61,7 @@ def test_calibration_needs_200_labels(client: TestClient, database_url: str) -> 
 
 
 def test_confidence_is_compared_with_accuracy_in_each_bin(client: TestClient, database_url: str) -> None:
-    # The less sure half is right as often as it says, the other always wrong.
+    # The less confident half is calibrated, and the other half always wrong.
     rows = judged(50, "7", confidence=0.5) + judged(50, "1", first_id=51, confidence=0.5)
     rows += judged(100, "1", first_id=101, confidence=0.75)
     store(database_url, rows)
@@ -76,7 +76,7 @@ def test_confidence_is_compared_with_accuracy_in_each_bin(client: TestClient, da
             "mean_confidence": 0.75,
             "accuracy": 0,
         }
-        # Wilson's interval of none in twenty: z² / (20 + z²).
+        # Wilson's interval for 0 of 20: z² / (20 + z²).
         assert one["interval"] == pytest.approx([0, 0.1611], abs=1e-4)
 
 
@@ -99,7 +99,7 @@ def test_unlabelled_predictions_are_ignored(client: TestClient, database_url: st
 
 def test_random_sample_is_the_one_that_review_drew(client: TestClient, database_url: str) -> None:
     store(database_url, judged(210, "7", sampled=True) + judged(300, "1", first_id=211))
-    # Those that were chosen because they were doubtful have a row as well.
+    # Drawings chosen for their small margin have a row too.
     execute(
         database_url, "INSERT INTO reviews (prediction_id, sampled) SELECT id, FALSE FROM predictions WHERE id > 210"
     )

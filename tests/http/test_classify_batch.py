@@ -132,7 +132,7 @@ def test_every_drawing_of_a_batch_counts_towards_the_limit(start: Start, sqlite_
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/day")
     codes = [client.post("/classify/batch", json={"images": [SEVEN] * count}).status_code for count in (4, 4, 3)]
     assert codes == [200, 200, 429]
-    # The batch that was refused cost its call, not its drawings.
+    # The refused batch counted as one call.
     assert client.post("/classify", json=DRAWING).status_code == 200
     assert_problem(client.post("/classify", json=DRAWING), HTTPStatus.TOO_MANY_REQUESTS)
     assert stored(sqlite_url) == (9, 9)
@@ -158,7 +158,7 @@ def test_only_batches_may_have_a_large_body(sqlite_client: TestClient) -> None:
 
 
 def test_body_is_not_read_without_a_key(sqlite_client: TestClient) -> None:
-    # No body is there to be read, so reading it would fail.
+    # There is no body, so reading it would fail.
     sent = exchange(sqlite_client.app, scope_of("POST", "/classify/batch", (b"x-api-key", b"wrong")))
     assert sent[0]["status"] == HTTPStatus.UNAUTHORIZED
     assert KEY not in str(sent)

@@ -39,7 +39,7 @@ def send(client: TestClient, data: bytes = FOUR, name: str = "four.png", kind: s
 
 
 def assert_refused(client: TestClient, word: str, **request: Any) -> None:
-    """Check that the request is answered 422 with this word, and nothing of it repeated."""
+    """Check for a 422 with this text that repeats nothing of the request."""
     problem = assert_problem(client.post(URL, **request), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert word in problem["detail"], problem["detail"]
     assert [error["loc"] for error in problem["errors"]] == [["body", "file"]]
@@ -88,7 +88,7 @@ def test_filename_and_content_type_are_ignored(sqlite_client: TestClient, name: 
 
 def test_large_file_is_read_without_temporary_files(sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/no-such-folder")
-    # What follows the end of a PNG is no part of it.
+    # Bytes after the end of a PNG are ignored.
     assert send(sqlite_client, FOUR.ljust(8_000_000, b"\0")).json()["prediction"] == "4"
 
 
@@ -145,7 +145,7 @@ AS_FILE = 'form-data; name="file"; filename="marker.png"'
 
 
 def part(head: str = AS_FILE, end: bytes = b"\r\n--x--\r\n") -> bytes:
-    """A form's body with one part."""
+    """A form with one part."""
     return b"--x\r\nContent-Disposition: " + head.encode("latin-1") + b"\r\n\r\n" + FOUR + end
 
 
@@ -177,7 +177,7 @@ BROKEN = {
 }
 
 
-# Starlette leaves the file of a part without an end to the garbage collector; it is none on the disk.
+# Starlette leaves the in-memory file of an incomplete part to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_form_is_refused(sqlite_client: TestClient, sqlite_url: str, name: str) -> None:
@@ -214,7 +214,7 @@ def test_disconnected_client_leaves_nothing_behind(sqlite_client: TestClient, sq
 
 
 def test_body_is_not_read_without_a_valid_key(sqlite_client: TestClient) -> None:
-    # No body is there to be read, so reading it would fail.
+    # There is no body, so reading it would fail.
     sent = exchange(sqlite_client.app, scope_of("POST", URL, (b"x-api-key", b"wrong")))
     assert sent[0]["status"] == HTTPStatus.UNAUTHORIZED
 
@@ -224,7 +224,7 @@ def test_every_image_counts_towards_the_limit_even_if_refused(start: Start, sqli
     codes = [send(client).status_code, send(client, b"no image").status_code, client.post(URL).status_code]
     assert codes == [200, 422, 422]
     assert_problem(client.post("/classify", json=DRAWING), HTTPStatus.TOO_MANY_REQUESTS)
-    # No body is there to be read, so reading it would fail.
+    # There is no body, so reading it would fail.
     sent = exchange(client.app, scope_of("POST", URL, AUTHORISED))
     assert sent[0]["status"] == HTTPStatus.TOO_MANY_REQUESTS
 
@@ -237,7 +237,7 @@ def test_image_that_cannot_be_stored_is_an_error(client: TestClient, database_ur
 
 
 def test_concurrent_images_are_all_answered(start: Start, sqlite_url: str) -> None:
-    # Twice, because what many wait for belongs to one run of the service.
+    # Twice, because locks and semaphores belong to one run of the service.
     for expected in (24, 48):
         client = start(DATABASE_URL=sqlite_url)
         with ThreadPoolExecutor(24) as callers:

@@ -15,7 +15,7 @@ ASKING = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Heade
 
 @pytest.fixture
 def friendly(start: Start, sqlite_url: str) -> TestClient:
-    """The service with one page allowed."""
+    """The service with one allowed origin."""
     return start(DATABASE_URL=sqlite_url, CORS_ORIGINS=FRIEND)
 
 
@@ -45,7 +45,7 @@ def test_allowed_origin_may_send_preflights_and_requests(friendly: TestClient, p
     assert answered.status_code == HTTPStatus.OK
     assert answered.headers["access-control-allow-origin"] == FRIEND
     assert "X-Request-ID" in answered.headers["access-control-expose-headers"]
-    # No cookie and no password of the browser's ever goes along.
+    # Browsers never send cookies or passwords.
     assert "access-control-allow-credentials" not in answered.headers
 
 
@@ -72,5 +72,5 @@ def test_star_allows_every_origin(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, CORS_ORIGINS="*")
 
     assert client.get("/results", headers={"Origin": STRANGER}).headers["access-control-allow-origin"] == "*"
-    # The page itself and programs send no Origin and get nothing of it.
+    # The page and programs send no Origin, and get no CORS headers.
     assert "access-control-allow-origin" not in client.get("/results").headers

@@ -31,7 +31,7 @@ def images() -> Images:
 
 
 def store_rows(database_url: str, count: int, first_id: int = 1, **values: Any) -> list[int]:
-    """Write predictions a minute after one another, with answers at random; return their ids."""
+    """Store random predictions, one a minute; return their ids."""
     rng = np.random.default_rng(first_id)
     ids = list(range(first_id, first_id + count))
     rows = [
@@ -51,7 +51,7 @@ def store_rows(database_url: str, count: int, first_id: int = 1, **values: Any) 
 
 
 def store_drawings(database_url: str, images: Images, first_id: int = 1, **values: Any) -> None:
-    """Write drawings as if they had been classified with these answers."""
+    """Store drawings with these predictions."""
     ids = store_rows(database_url, len(images), first_id, **values)
     pixels = [
         {"prediction_id": id_, "pixels": image.tobytes(), "scores": [0.1] * 10}
@@ -86,7 +86,7 @@ def time_of(id_: int) -> datetime:
 
 
 def at(**ids: int) -> dict[str, str]:
-    """Parameters with the times of the drawings of these ids."""
+    """Query parameters with the times of these ids."""
     return {name: time_of(id_).strftime("%Y-%m-%dT%H:%M:%SZ") for name, id_ in ids.items()}
 
 
@@ -139,7 +139,7 @@ def test_similar_drawings_are_not_drift(client: TestClient, database_url: str, i
     for signal in answer["signals"]:
         assert signal["test"] == ("chi-square" if signal["name"] == "digits" else "kolmogorov-smirnov")
         assert 0 <= signal["p"] <= signal["adjusted_p"] <= 1
-        # Chance adds 9 * (1/300 + 1/1500), or less where a value that many share makes fewer bins.
+        # Chance adds 9 * (1/300 + 1/1500), or less if ties make fewer bins.
         assert 0.1 <= signal["psi_threshold"] <= 0.1361
 
 
@@ -180,7 +180,7 @@ def test_reference_ends_where_the_window_begins_by_default(
 ) -> None:
     store_drawings(database_url, images)
     assert sizes(drift(client, **at(since=1001))) == (800, 1000)
-    # A window may also lie before what it is compared with.
+    # The window may also be before the reference.
     assert sizes(drift(client, **at(until=701, reference_since=701))) == (700, 1100)
     assert sizes(drift(client, **at(since=101, until=701, reference_since=701))) == (600, 1100)
 
@@ -245,7 +245,7 @@ def test_rows_without_a_time_are_included_when_selected_by_count(
 
 
 def test_drawings_stored_as_text_do_no_harm(start: Start, sqlite_url: str, images: Images) -> None:
-    # SQLite keeps any type in any column, and its CHECK counts letters.
+    # SQLite stores any type in any column, and its CHECK counts characters.
     store_drawings(sqlite_url, images[:602])
     execute(
         sqlite_url,
@@ -253,7 +253,7 @@ def test_drawings_stored_as_text_do_no_harm(start: Start, sqlite_url: str, image
         f"UPDATE drawings SET pixels = '{'ü' * 784}' WHERE prediction_id = 602",
         "UPDATE predictions SET prediction = CAST(x'ff' AS TEXT), created_at = 'once' WHERE id = 1",
     )
-    # 784 letters of one byte each are a drawing like any other, those of two bytes are none.
+    # 784 characters of one byte are a valid drawing, and of two bytes are not.
     assert sizes(drift(start(DATABASE_URL=sqlite_url), last=301)) == (300, 300)
 
 

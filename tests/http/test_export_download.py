@@ -54,7 +54,7 @@ def delete_all(session: Session) -> None:
 
 
 async def exported(pieces: AsyncIterator[Any], *between: Awaitable[None]) -> tuple[ExportManifest, bytes]:
-    """Read an export to its end; do something after each of the first pieces, the manifest being one."""
+    """Read an export to its end; run an action after each of the first pieces, the first being the manifest."""
     found = []
     to_do = [*between]
     async for piece in pieces:
@@ -66,7 +66,7 @@ async def exported(pieces: AsyncIterator[Any], *between: Awaitable[None]) -> tup
 
 
 def without_manifest(kind: ExportFormat, content: bytes) -> Any:
-    """What two exports of the same rows have in common: all but the time in the manifest."""
+    """An export without the time in its manifest."""
     if kind is not ExportFormat.NPZ:
         return content
     with np.load(BytesIO(content), allow_pickle=False) as read:
@@ -97,7 +97,7 @@ def test_changes_during_an_export_do_not_affect_it(
 
 
 class Caller:
-    """Somebody who downloads an export from the application, and does something after the first piece."""
+    """Download an export from the application; run an action after the first piece."""
 
     def __init__(self, app: ASGIApp, query: bytes, then: Callable[[], Awaitable[object]]) -> None:
         self.sent: list[Message] = []
@@ -204,7 +204,7 @@ def test_stalled_client_is_disconnected(client: TestClient, database_url: str, m
     assert (len(caller.pieces), caller.has_all, get_database().open_scans) == (1, False, 0)
 
 
-# A text that is none, in a column that is first read when the file is on its way.
+# Invalid text in a column that is read only after the response has started.
 UNREADABLE = "UPDATE drawings SET scores = x'ff' WHERE prediction_id = 400"
 
 
@@ -244,7 +244,7 @@ def test_error_before_the_first_piece_is_a_problem(sqlite_client: TestClient, sq
 
 @contextmanager
 def requested(port: int, query: str) -> Iterator[HTTPResponse]:
-    """Ask a server for an export; hang up at the end."""
+    """Request an export from a server; disconnect at the end."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection:
         connection.request("GET", f"/export?{query}", headers={"X-API-Key": KEY})
         with connection.getresponse() as response:
@@ -262,13 +262,13 @@ def test_incomplete_export_is_noticed_by_the_client(
             assert json.loads(part.headers["x-export-manifest"])["counts"]["rows"] == len(MANY)
             with pytest.raises(IncompleteRead):
                 part.read()
-        # The same rows without the column that cannot be read.
+        # The same rows without the invalid column.
         with requested(port, "format=npz") as whole:
             assert len(whole.read()) > 100_000
 
 
 def test_server_notices_a_disconnected_client(sqlite_client: TestClient, sqlite_url: str) -> None:
-    # More than the buffers between the two hold.
+    # More than fits into the buffers.
     store(sqlite_url, [ROWS[0]._replace(id=id_, labels=("7",)) for id_ in range(1, 5001)], drawings=True)
     with served(sqlite_client.app) as port:
         with requested(port, "format=jsonl") as response:

@@ -18,7 +18,7 @@ from tests.support.stored_rows import store
 
 @pytest.fixture
 def full(client: TestClient, database_url: str) -> TestClient:
-    """The service on a database of many rows, of which some have no drawing."""
+    """The service with many rows, some without a drawing."""
     fill(database_url)
     return client
 

@@ -15,7 +15,7 @@ CHECKS = ("model", "schema", "write")
 
 
 def assert_not_ready(client: TestClient, failed: str) -> str:
-    """Check that exactly this check failed and is named; return what it says."""
+    """Check that exactly this check failed; return its text."""
     response = client.get("/health/ready")
     problem = assert_problem(response, HTTPStatus.SERVICE_UNAVAILABLE, "checks")
     assert int(response.headers["retry-after"]) > 0

@@ -15,19 +15,19 @@ from app.http.problems import InvalidRequest
 from app.schemas.classify import ClassifyRequest
 from tests.support.service import DRAWING, assert_problem, stored
 
-# Stands in every body that has room for it, and in no answer.
+# Part of most bodies, and of no response.
 MARKER = "hostile-marker"
 VALID = json.dumps(DRAWING)
 ROWS = DRAWING["pixels"]
 
 
 def with_pixel(text: str) -> str:
-    """A drawing whose first pixel is spelled like this."""
+    """A drawing with this text as its first pixel."""
     return VALID.replace("[[0", f"[[{text}", 1)
 
 
 def with_member(text: str) -> str:
-    """A drawing with another member beside the pixels."""
+    """A drawing with another member."""
     return f"{VALID[:-1]}, {text}}}"
 
 
@@ -36,7 +36,7 @@ def of_rows(rows: Any) -> str:
 
 
 class Hostile(NamedTuple):
-    """A body, and a word of what the answer says about it."""
+    """A body, and part of the error for it."""
 
     body: bytes
     word: str
@@ -159,7 +159,7 @@ def test_error_for_784_invalid_pixels_stays_short(sqlite_client: TestClient) -> 
 
 
 def expected(body: bytes) -> bytes | None:
-    """What the documentation says of a body, read by Python's own JSON parser: the 784 bytes, or None."""
+    """Parse a body with Python's JSON parser as documented; return the 784 bytes, or None."""
 
     def members(pairs: list[tuple[str, Any]]) -> Any:
         assert [name for name, _ in pairs] == ["pixels"]
@@ -179,7 +179,7 @@ def expected(body: bytes) -> bytes | None:
 
 
 def mutated(random: Random) -> bytes:
-    """A small drawing with a few bytes changed, removed, repeated or put in."""
+    """A drawing with a few bytes changed, removed, repeated or inserted."""
     body = bytearray(json.dumps({"pixels": [[0] * 28] * 28}, separators=(",", ":")).encode())
     for _ in range(random.randint(1, 3)):
         at = random.choice((random.randrange(16), random.randrange(len(body)), len(body) - 1 - random.randrange(8)))
@@ -191,7 +191,7 @@ def mutated(random: Random) -> bytes:
 
 
 def accepted_by_the_documented_shape(body: bytes) -> bool:
-    """What the shape in OpenAPI says of a body; it takes the last of several members with one name."""
+    """Whether the schema accepts a body; it uses the last of repeated keys."""
     try:
         ClassifyRequest.model_validate_json(body)
     except ValidationError:

@@ -162,7 +162,7 @@ def test_key_is_kept_for_24_hours(client: TestClient, database_url: str, hours: 
     first = send(client, "/classify").json()["id"]
     age_all(database_url, hours)
     assert (first, send(client, "/classify").json()["id"]) == ids
-    # What was answered anew is kept for another day.
+    # The new answer is kept for 24 hours.
     assert send(client, "/classify").json()["id"] == ids[1]
 
 
@@ -185,7 +185,7 @@ def test_answer_is_stored_in_the_transaction_of_its_row(client: TestClient, data
     try:
         assert client.post("/classify", json=DRAWING, headers=KEY).status_code == 503
         assert stored(database_url) == (0, 0)
-        # Whoever sends no key does not depend on it.
+        # Requests without a key do not use the table.
         assert client.post("/classify", json=DRAWING).status_code == 200
     finally:
         execute(database_url, "ALTER TABLE hidden RENAME TO idempotency_keys")

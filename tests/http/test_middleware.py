@@ -93,7 +93,7 @@ def test_body_may_have_64_kib(sqlite_client: TestClient, sqlite_url: str) -> Non
     for body in (padded(MAX_BODY + 1), in_chunks(padded(MAX_BODY + 1))):
         response = sqlite_client.post("/classify", content=body)
         assert_problem(response, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        # What was not read would be taken for the next request.
+        # The unread body would be parsed as the next request.
         assert response.headers["connection"] == "close"
     assert stored(sqlite_url) == (2, 2)
 
@@ -142,7 +142,7 @@ def test_body_is_not_read_without_a_valid_key(sqlite_client: TestClient) -> None
 
 
 def response_to(port: int, request: bytes) -> bytes:
-    """Send these bytes and nothing more; return all that comes until the server closes the connection."""
+    """Send these bytes; return everything until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))

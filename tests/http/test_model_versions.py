@@ -26,7 +26,7 @@ BY_HAND = "INSERT INTO predictions (prediction, confidence, model_version, creat
 
 @dataclass
 class File:
-    """What is known of a model's file, without the file."""
+    """A loaded model without a file."""
 
     version: str
     sha256: str
@@ -34,7 +34,7 @@ class File:
 
 
 class Shadow(NamedTuple):
-    """An answer that was not given."""
+    """A shadow prediction."""
 
     prediction_id: int
     model_sha256: str
@@ -44,7 +44,7 @@ class Shadow(NamedTuple):
 
 
 def random_shadow(rows: list[Row], sha256: str, version: str, seed: int) -> list[Shadow]:
-    """Answers to every other drawing or so."""
+    """Shadow predictions for about half of the drawings."""
     rng = np.random.default_rng(seed)
     chosen = [row for row in rows if rng.random() < 0.5]
     return [
@@ -58,7 +58,7 @@ def store_shadow(database_url: str, answers: list[Shadow]) -> None:
 
 
 def get_models(database: Database, live: File | None = None, shadow: File | None = None) -> list[dict[str, Any]]:
-    """The models, when these files are loaded, as JSON has them; with times for texts."""
+    """Return GET /models for these loaded files, with parsed times."""
     given: dict[Role, File | None] = {"live": live, "shadow": shadow}
     loaded: dict[Role, LoadedModel] = {role: file for role, file in given.items() if file is not None}
     with database.snapshot() as session:
@@ -70,7 +70,7 @@ def get_models(database: Database, live: File | None = None, shadow: File | None
 
 
 def as_answered(rows: list[Row]) -> dict[str, Any]:
-    """What is told of the answers of a model."""
+    """The expected figures of a model."""
     times = [row.created_at for row in rows if row.created_at is not None]
     confidence = confidence_of(rows)
     return {
@@ -138,7 +138,7 @@ def test_shadow_is_compared_with_the_predictions_for_the_same_drawings(database:
     answering, shadow, *rest = get_models(database, live=File("v1", "a" * 64), shadow=File("v2", "c" * 64))
     assert (answering["loaded"], answering["predictions"], answering["shadow"]) == ("live", len(of("v1")), None)
     assert (shadow["loaded"], shadow["version"], shadow["sha256"]) == ("shadow", "v2", "c" * 64)
-    # It answered nothing, whatever another file of its version answered.
+    # It has no predictions, even if another file of its version has.
     assert {name: shadow[name] for name in ("predictions", "mean_confidence")} == {
         "predictions": 0,
         "mean_confidence": None,

@@ -35,7 +35,7 @@ def resolved(reference: str) -> Any:
 
 
 def example_of(schema: dict[str, Any]) -> Any:
-    """The example of a shape: its own, or the one that its members' examples make."""
+    """The example of a schema: its own, or made of its members' examples."""
     if "$ref" in schema:
         return example_of(resolved(schema["$ref"]))
     if "examples" in schema:
@@ -51,7 +51,7 @@ def everything_in(node: Any) -> Iterator[tuple[str, Any]]:
 
 
 def fits(example: Any, real: Any) -> bool:
-    """Whether an example has the names and kinds of a real answer, as far as that has any: it may be null or empty."""
+    """Whether an example has the names and types of a real response, whose values may be null or empty."""
     if real is None or real in ({}, []):
         return True
     if isinstance(real, dict):
@@ -98,7 +98,7 @@ def test_every_error_is_documented_as_a_problem_with_an_example(method: str, pat
 
 
 class Errors(NamedTuple):
-    """Calls that go wrong, and the status and route they go wrong with."""
+    """A failing request, its route and its status."""
 
     status: int
     path: str
@@ -194,7 +194,7 @@ def test_every_error_has_the_fields_of_its_documented_example(start: Start, sqli
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_routes_with_a_key_document_401_and_429(method: str, path: str) -> None:
-    # Whoever can get a 401 can get a 429: both are documented, or neither.
+    # Wrong keys are limited, so 401 and 429 occur together.
     assert ("401" in responses_of(method, path)) == ("429" in responses_of(method, path))
 
 
@@ -242,7 +242,7 @@ def test_key_can_be_entered_once_for_all_routes_that_take_one() -> None:
 
 
 class Addresses(HTMLParser):
-    """Collects what a page loads."""
+    """Collects the URLs that a page loads."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -67,7 +67,7 @@ def test_interrupted_response_is_not_complete(start: Start, sqlite_url: str, cap
         return StreamingResponse(pieces())
 
     client = start(app, DATABASE_URL=sqlite_url)
-    # The server closes the connection on this exception, so that the caller notices.
+    # On this exception the server closes the connection.
     with pytest.raises(RuntimeError, match="inner workings"):
         client.get("/breaks")
     assert "RuntimeError" in caplog.text

@@ -33,14 +33,14 @@ def statuses(client: TestClient, count: int, **request: Any) -> list[int]:
 
 
 def assert_limited(client: TestClient) -> int:
-    """Check that the client has no call left; return the seconds after which it is told to come back."""
+    """Check that the client has reached the limit; return Retry-After."""
     response = client.post("/classify", json=DRAWING)
     assert_problem(response, HTTPStatus.TOO_MANY_REQUESTS)
     return int(response.headers["retry-after"])
 
 
 def exhaust(client: TestClient) -> Any:
-    """Call until the limit is reached, by calls that are refused for their body; return the answer then."""
+    """Send invalid bodies until the limit is reached; return the 429."""
     for _ in range(200):
         response = client.post("/classify", content=b"")
         if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
@@ -69,7 +69,7 @@ def test_limit_is_exact_for_concurrent_calls(start: Start, sqlite_url: str) -> N
 
 def test_call_fits_after_retry_after(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="4/second")
-    # Three times, because what came before the window counts too.
+    # Three times, because the previous window counts too.
     for _ in range(3):
         wait = int(exhaust(client).headers["retry-after"])
         assert 1 <= wait <= 2
@@ -87,14 +87,14 @@ def test_retry_after_is_rounded_up(start: Start, sqlite_url: str) -> None:
 
 def test_window_edge_does_not_allow_twice_the_limit(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/second")
-    # One call opens a window of a second; its other nine come at the window's end, and the next ten right after it.
+    # One call opens a window of one second; nine more come at its end, and ten right after it.
     statuses(client, 1, content=b"")
     time.sleep(0.85)
     begun = time.monotonic()
     passed = statuses(client, 9, content=b"").count(422)
     time.sleep(0.2)
     passed += statuses(client, 10, content=b"").count(422)
-    # What may pass besides the ten is what the time that went by gave back.
+    # Besides ten, only what the elapsed time allows again.
     assert passed <= 10 * (1 + time.monotonic() - begun) + 1
 
 
@@ -154,7 +154,7 @@ def test_forwarded_address_is_used_only_from_a_trusted_proxy(start: Start, sqlit
 
     assert [claim(stranger, f"198.51.100.{n}") for n in range(3)] == [200, 200, 429]
     assert [claim(behind_nginx, f"198.51.100.{n}") for n in range(3)] == [200, 200, 200]
-    # nginx appends the address it sees; whatever stands before it is the caller's own invention.
+    # nginx appends the real address; the ones before it may be forged.
     assert [claim(behind_nginx, f"6.6.6.{n}, 192.0.2.7") for n in range(3)] == [200, 200, 429]
 
 
@@ -206,7 +206,7 @@ def test_batch_fits_after_retry_after(start: Start, sqlite_url: str, used: int) 
 
 
 def exhaust_by_batches(client: TestClient, count: int) -> Any:
-    """Send batches of so many drawings until one is refused; return its answer."""
+    """Send batches of this size until one is refused; return the 429."""
     for _ in range(200):
         response = batch_of(client, count)
         if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
@@ -273,7 +273,7 @@ def test_labels_and_notes_are_not_limited(start: Start, sqlite_url: str) -> None
 def test_body_of_a_limited_call_is_not_read(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/day")
     exhaust(client)
-    # No body is there to be read, so reading it would fail.
+    # There is no body, so reading it would fail.
     sent = exchange(client.app, scope_of("POST", "/classify", (b"x-api-key", KEY.encode())))
     assert sent[0]["status"] == HTTPStatus.TOO_MANY_REQUESTS
 
@@ -289,7 +289,7 @@ def test_counts_of_absent_addresses_are_deleted(start: Start, sqlite_url: str) -
     assert most >= 50
 
     def forgotten() -> bool:
-        # Counting somebody else's call is what clears the old ones away.
+        # Counting a call of another address deletes expired counts.
         client.post("/classify", content=b"")
         return len(remembered) <= 3
 

@@ -28,7 +28,7 @@ def port() -> int:
 
 @pytest.fixture
 def patient(tmp_path: Path) -> dict[str, str]:
-    """Settings with which a service and its workers give Redis ten seconds: how they count is tested, not how fast."""
+    """Settings that give Redis ten seconds, because these tests are about counts, not times."""
     folder = tmp_path / "patience"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text("from app.http import redis_counts\n\nredis_counts.TIMEOUT_S = 10\n")
@@ -39,7 +39,7 @@ def statuses(client: TestClient, count: int) -> list[int]:
     return [client.post("/classify", json=DRAWING).status_code for _ in range(count)]
 
 
-# More callers than Redis gets connections.
+# 100 is more than the connections to Redis.
 @pytest.mark.parametrize("callers", [8, 100])
 def test_limit_is_exact_for_two_processes(
     postgres_url: str, tmp_path: Path, port: int, patient: dict[str, str], callers: int
@@ -101,7 +101,7 @@ def test_process_counts_in_memory_while_redis_is_down(
         client = start(**settings)
         assert statuses(client, 2) == [200, 200]
         server.send_signal(signal.SIGSTOP if fault == "hanging" else signal.SIGKILL)
-        # This process has counted none itself so far.
+        # This process has no counts of its own yet.
         assert statuses(client, 10) == [200] * 8 + [429] * 2
         assert caplog.text.count("each process counts by itself") == 1
 
@@ -113,10 +113,10 @@ def test_process_counts_in_memory_while_redis_is_down(
         eventually(lambda: statuses(client, 1) == [200])
         codes = statuses(client, 8)
         if fault == "hanging":
-            # It had counted two, and reads by and by what it was sent meanwhile.
+            # Redis had counted two, and then reads the commands that it was sent while it hung.
             assert codes.count(200) <= 5
         else:
-            # It was restarted, and has forgotten what it had counted.
+            # The new Redis has no counts.
             assert codes == [200] * 7 + [429]
         assert caplog.text.count("answers again") == 1
 

@@ -15,7 +15,7 @@ from tests.support.service import DRAWING, assert_problem, execute, rows
 
 @pytest.fixture
 def record(client: TestClient) -> dict[str, Any]:
-    """A remembered prediction, with the tag it has."""
+    """A stored prediction and its ETag."""
     assert client.post("/classify", json=DRAWING).status_code == 200
     response = client.get("/results/1")
     return {**response.json(), "etag": response.headers["etag"]}
@@ -135,7 +135,7 @@ def test_prediction_is_deleted_with_its_drawing_and_labels(client: TestClient, d
     assert_problem(client.delete("/results/2"), HTTPStatus.NOT_FOUND)
     for table in ("drawings", "labels", "reviews", "shadow_predictions"):
         assert [row["prediction_id"] for row in rows(database_url, f"SELECT prediction_id FROM {table}")] == [1]
-    # The id is never given again.
+    # The id is never reused.
     assert client.post("/classify", json=DRAWING).json()["id"] == 3
 
 

@@ -15,7 +15,7 @@ SUMMARY = {"id", "prediction", "confidence", "model_version", "created_at"}
 UNTOUCHED = {"label": None, "notes": None}
 LAST_ID = 2**31 - 1
 
-# The course's own statement, and what version 0.5 left behind when it was used there.
+# The course's statement, and the row it left in version 0.5.
 BY_HAND = "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.94, 'v1')"
 WITHOUT_TIME = "INSERT INTO predictions (prediction, confidence, model_version, created_at) VALUES ('3', 1, 'v0', NULL)"
 

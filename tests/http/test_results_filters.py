@@ -121,7 +121,7 @@ def test_rows_added_or_deleted_between_pages_repeat_and_hide_none(client: TestCl
     for number, page in enumerate(pages(client, 40)):
         seen += [row["id"] for row in page]
         client.post("/classify", json=DRAWING)
-        # The very row that the next page begins after is taken away.
+        # Delete the row that the cursor points to.
         execute(database_url, f"DELETE FROM predictions WHERE id = {seen[-1]}")
         assert number < 20
     assert seen == list(range(len(ROWS), 0, -1))
@@ -194,7 +194,7 @@ def test_postgresql_can_use_the_index_of_the_filter(start: Start, postgres_url: 
     with executed() as seen:
         assert client.get("/results", params=parameters).status_code == 200
     with get_database().engine.connect() as connection:
-        # A table of three hundred rows is read whole unless that is made to look expensive.
+        # With 300 rows the planner prefers a sequential scan.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         connection.exec_driver_sql("SET LOCAL enable_sort = off" if name != "unsure" else "SET LOCAL work_mem = '1MB'")
         statement, values = seen[-1]

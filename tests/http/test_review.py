@@ -24,7 +24,7 @@ NAMES = {"id", "prediction", "confidence", "margin", "scores", "model_version", 
 
 
 def spread(count: int) -> dict[int, float | None]:
-    """Margins that neither rise nor fall with the ids 1, 2, …"""
+    """Margins in no order of the ids."""
     return {id_: (id_ * 37 % 101) / 101 for id_ in range(1, count + 1)}
 
 
@@ -106,7 +106,7 @@ def test_reserved_drawings_come_first_and_new_ones_fill_the_page(client: TestCli
     assert set(ids(after[:5])) == set(ids(before[5:]))
     assert len(after) == 10
     assert not set(ids(after[5:])) & set(ids(before))
-    # Five new ones, of which one in five is random.
+    # Five new drawings, one of them random.
     assert [item["reason"] for item in after[5:]] == ["random"] + ["smallest margin"] * 4
 
 

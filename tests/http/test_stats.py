@@ -233,7 +233,7 @@ def test_number_of_statements_does_not_depend_on_the_rows(client: TestClient, da
 
 
 def steps(database: Database, query: StatsQuery) -> int:
-    """How many hundreds of steps SQLite's machine makes for the numbers."""
+    """The steps of SQLite's virtual machine for the stats, in hundreds."""
     made = 0
 
     def count() -> None:

@@ -14,7 +14,7 @@ from tests.support.service import DRAWING, assert_problem, execute
 from tests.support.sql_statements import executed
 from tests.support.stored_rows import BEGIN, Row, random_rows, store
 
-# Over six days, of which the second begins a week: 1 March 2026 is a Sunday.
+# Over six days; the second is a Monday, because 1 March 2026 is a Sunday.
 ROWS = random_rows(300)
 LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 BY_HAND = "INSERT INTO predictions (prediction, confidence, model_version, created_at) VALUES "
@@ -43,7 +43,7 @@ def expected(rows: list[Row], bucket: str, first: datetime, since: datetime, unt
     ("bucket", "first", "since", "until"),
     [
         ("day", BEGIN, BEGIN, BEGIN + timedelta(days=8)),
-        # The first and the last are cut off.
+        # The first and the last bucket are incomplete.
         ("day", BEGIN, BEGIN + timedelta(hours=7), BEGIN + timedelta(days=5, minutes=1)),
         ("hour", BEGIN - timedelta(hours=2), BEGIN - timedelta(minutes=90), BEGIN + timedelta(days=7)),
         ("week", datetime(2026, 2, 23, tzinfo=UTC), BEGIN, BEGIN + timedelta(days=15)),
@@ -81,7 +81,7 @@ def test_buckets_equal_a_count_by_hand(
 def test_bucket_begins_at_its_first_moment(
     client: TestClient, database_url: str, bucket: str, before: str, first: str
 ) -> None:
-    # One before it and two in it; PostgreSQL's session has another time zone.
+    # One before the bucket and two in it; PostgreSQL's session has another time zone.
     times = [datetime.fromisoformat(time) for time in (before, first, first)]
     store(database_url, [ROWS[place]._replace(created_at=time) for place, time in enumerate(times)])
     begin, length = times[-1], LENGTHS[bucket]
@@ -118,7 +118,7 @@ def test_row_without_a_time_is_in_no_bucket(client: TestClient, database_url: st
     assert {(part["count"], part["accuracy"]["labelled"]) for part in buckets} == {(0, 0)}
 
 
-# The second and the third lie where the texts of the times lie that are asked for.
+# As text, the second and the third are between the requested times.
 @pytest.mark.parametrize(
     "written", ["'20.11.2026 10:00'", "'2026-03-99'", "'2026-02-31 00:00:00'", "42", "x'00'", "''"]
 )

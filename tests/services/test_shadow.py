@@ -15,7 +15,7 @@ from app.schemas.classify import SEVEN
 from tests.support.http_fixtures import Start
 from tests.support.model_files import model_of_nothing, model_that_breaks, second_model, swapping_model
 from tests.support.service import DRAWING, KEY, eventually, hidden, runtime_of, start_problem, stored
-from tests.support.shadow_model import HeldUp, shadow_rows
+from tests.support.shadow_model import HangingClassifier, shadow_rows
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def test_models_lists_the_shadow_predictions(start: Start, sqlite_url: str, seco
     client = started(start, sqlite_url, second)
     classify(client)
     eventually(lambda: bool(shadow_rows(sqlite_url)))
-    live, listening = client.get("/models").json()["models"]
+    live, second = client.get("/models").json()["models"]
     assert (live["loaded"], live["predictions"], live["shadow"]) == ("live", 1, None)
-    assert (listening["loaded"], listening["version"], listening["predictions"]) == ("shadow", "v2", 0)
-    assert (listening["shadow"]["predictions"], listening["shadow"]["agreed"]) == (1, 0)
+    assert (second["loaded"], second["version"], second["predictions"]) == ("shadow", "v2", 0)
+    assert (second["shadow"]["predictions"], second["shadow"]["agreed"]) == (1, 0)
 
 
 def test_no_shadow_model_runs_by_default(start: Start, sqlite_url: str) -> None:
@@ -94,7 +94,7 @@ def test_failing_shadow_model_never_affects_the_client(
     start: Start, database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: Any
 ) -> None:
     client = started(start, database_url, broken(tmp_path))
-    # At once, for the log tells of the first loss at once.
+    # In one request, because the first skipped drawings are logged at once.
     assert client.post("/classify/batch", json={"images": [SEVEN] * 5}).status_code == 200
     client.__exit__()
     assert stored(database_url) == (5, 5)
@@ -109,7 +109,7 @@ def test_failing_shadow_table_never_affects_the_client(
 ) -> None:
     client = started(start, database_url, second)
     with hidden(database_url, "shadow_predictions"):
-        # At once, for the log tells of the first loss at once.
+        # In one request, because the first skipped drawings are logged at once.
         lost = client.post("/classify/batch", json={"images": [SEVEN] * 3}).json()["results"]
         eventually(lambda: bool(caplog.records))
     later = classify(client)["id"]
@@ -132,14 +132,14 @@ def test_requests_are_answered_while_the_shadow_model_hangs(start: Start, sqlite
     client = start(DATABASE_URL=sqlite_url, SHADOW_MODEL_PATH=str(second_model(tmp_path)))
     shadow = runtime_of(client).shadow
     assert shadow is not None
-    shadow.classifier = held_up = HeldUp(second_model(tmp_path))
+    shadow.classifier = hanging = HangingClassifier(second_model(tmp_path))
     try:
         classify(client)
-        eventually(held_up.begun.is_set)
+        eventually(hanging.started.is_set)
         ids = [classify(client)["id"] for _ in range(5)]
         assert shadow_rows(sqlite_url) == []
     finally:
-        held_up.let_go.set()
+        hanging.released.set()
     client.__exit__()
     assert [row["prediction_id"] for row in shadow_rows(sqlite_url)] == [1, *ids]
 

@@ -15,7 +15,7 @@ from app.repository.shadow import ShadowAnswer, add_shadow_predictions
 from app.services import shadow
 from tests.support.model_files import model_that_breaks, second_model, swapping_model
 from tests.support.service import eventually, execute, random_drawings
-from tests.support.shadow_model import HeldUp, shadow_rows
+from tests.support.shadow_model import HangingClassifier, shadow_rows
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def remember(session: Session, count: int = 3) -> list[int]:
 
 
 async def score(database: Database, model: Path, ids: list[int], images: npt.NDArray[np.uint8]) -> None:
-    """Let a shadow score these drawings, and end it."""
-    listening = shadow.Shadow(Classifier(model), database)
-    listening.offer(ids, [image.tobytes() for image in images])
-    await listening.end()
+    """Score these drawings and end the shadow model."""
+    queue = shadow.Shadow(Classifier(model), database)
+    queue.offer(ids, [image.tobytes() for image in images])
+    await queue.end()
 
 
 def test_drawings_after_a_failure_are_scored(
@@ -47,11 +47,11 @@ def test_drawings_after_a_failure_are_scored(
 ) -> None:
     async def run() -> list[int]:
         ids = await sqlite_database.write(remember)
-        listening = shadow.Shadow(Classifier(model_that_breaks(tmp_path)), sqlite_database)
-        listening.offer(ids[:1], [random_drawings(1).tobytes()])
+        queue = shadow.Shadow(Classifier(model_that_breaks(tmp_path)), sqlite_database)
+        queue.offer(ids[:1], [random_drawings(1).tobytes()])
         await asyncio.to_thread(eventually, lambda: bool(caplog.records))
-        listening.offer(ids[1:2], [bytes(784)])
-        await listening.end()
+        queue.offer(ids[1:2], [bytes(784)])
+        await queue.end()
         return ids
 
     ids = asyncio.run(run())
@@ -104,22 +104,22 @@ def test_full_queue_skips_drawings_and_logs_it_once(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Thirty-two transactions in the end.
+    # The queue takes 32 transactions.
     monkeypatch.setattr(shadow, "GRACE_S", 30.0)
-    held_up = HeldUp(second_model(tmp_path))
+    hanging = HangingClassifier(second_model(tmp_path))
 
     async def run() -> None:
         ids = await sqlite_database.write(lambda session: remember(session, 1))
-        listening = shadow.Shadow(held_up, sqlite_database)
+        queue = shadow.Shadow(hanging, sqlite_database)
         many = [*ids, *range(1000, 999 + shadow.QUEUE_SIZE)]
-        listening.offer(many, [bytes(784)] * shadow.QUEUE_SIZE)
+        queue.offer(many, [bytes(784)] * shadow.QUEUE_SIZE)
         assert caplog.records == []
         for _ in range(3):
-            listening.offer(range(1000), [bytes(784)] * 1000)
+            queue.offer(range(1000), [bytes(784)] * 1000)
         (record,) = caplog.records
         assert "left out 1000 drawings: more arrive than it can score" in record.getMessage()
-        held_up.let_go.set()
-        await listening.end()
+        hanging.released.set()
+        await queue.end()
 
     asyncio.run(run())
     assert len(shadow_rows(sqlite_url)) == 1
@@ -133,16 +133,16 @@ def test_end_does_not_wait_for_a_hanging_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(shadow, "GRACE_S", 0.01)
-    held_up = HeldUp(second_model(tmp_path))
+    hanging = HangingClassifier(second_model(tmp_path))
 
     async def run() -> None:
         ids = await sqlite_database.write(lambda session: remember(session, 100))
-        listening = shadow.Shadow(held_up, sqlite_database)
-        listening.offer(ids, [bytes(784)] * len(ids))
-        while not held_up.begun.is_set():
+        queue = shadow.Shadow(hanging, sqlite_database)
+        queue.offer(ids, [bytes(784)] * len(ids))
+        while not hanging.started.is_set():
             await asyncio.sleep(0)
-        await listening.end()
-        held_up.let_go.set()
+        await queue.end()
+        hanging.released.set()
 
     asyncio.run(run())
     assert shadow_rows(sqlite_url) == []

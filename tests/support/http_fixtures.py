@@ -17,9 +17,9 @@ Start = Callable[..., TestClient]
 
 @pytest.fixture
 def start(settings_environment: pytest.MonkeyPatch) -> Iterator[Start]:
-    """A function that starts the service, with these settings, and returns a client; all are stopped at the end.
+    """A function that starts the service with these settings and returns a client; the end of the test stops it.
 
-    Without a word about it the service has a key, which the client sends, and no rate limit.
+    By default the service has a key, which the client sends, and no rate limit.
     """
     with ExitStack() as running:
 
@@ -40,13 +40,13 @@ def client(start: Start, database_url: str) -> TestClient:
 
 @pytest.fixture
 def sqlite_client(start: Start, sqlite_url: str) -> TestClient:
-    """The service on SQLite, for what has nothing to do with the database."""
+    """The service on SQLite, for tests that do not depend on the database."""
     return start(DATABASE_URL=sqlite_url)
 
 
 @pytest.fixture
 def fresh_classifier() -> Iterator[None]:
-    """A classifier that is read anew from MODEL_PATH, and not kept for the next test."""
+    """Load the classifier from MODEL_PATH, and not for the next test."""
     get_classifier.cache_clear()
     yield
     get_classifier.cache_clear()

@@ -29,13 +29,13 @@ from tests.support.service_process import (
 )
 
 FORM = "a-line-that-is-in-no-image"
-# Whoever is told to come back does so, and so does whoever finds nobody there.
+# Statuses after which clients try again.
 COME_BACK = {409, 503}
 PAUSE_S = 0.02
 
 
 class Request(NamedTuple):
-    """A request, and the drawings that are to be stored for it."""
+    """A request and its drawings."""
 
     path: str
     kind: str
@@ -54,7 +54,7 @@ def batch(random: Random) -> Request:
 
 
 def image(random: Random) -> Request:
-    """A picture of 28 x 28 pixels, white on black, which is stored as it is."""
+    """An image of 28 x 28 pixels, white on black, which is stored unchanged."""
     ink = np.array(SEVEN, np.uint8)
     pixels = np.where(ink > 0, np.frombuffer(drawing(random), np.uint8).reshape(28, 28) | 128, 0).astype(np.uint8)
     head = f'--{FORM}\r\nContent-Disposition: form-data; name="file"; filename="7.png"\r\n\r\n'.encode()
@@ -64,7 +64,7 @@ def image(random: Random) -> Request:
 
 @dataclass
 class RetryingLoad(Callers):
-    """Clients that send one request after another, and each of them until it is answered.
+    """Clients that repeat each request until it is answered.
 
     Every fourth time a client hangs up before it has read the answer, and every fourth answer is asked for again.
     """
@@ -73,18 +73,18 @@ class RetryingLoad(Callers):
     clients: int
     seed: int = 0
     answered: dict[str, list[tuple[int, Answer]]] = field(default_factory=dict)
-    """What was acknowledged under each key."""
+    """The acknowledged predictions of each key."""
     events: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
-    """What no client should ever see."""
+    """Errors that no client should see."""
 
     @property
     def acknowledged(self) -> list[tuple[int, Answer]]:
-        """What was answered with 200, drawing by drawing."""
+        """All acknowledged predictions."""
         return [answer for answers in list(self.answered.values()) for answer in answers]
 
     def wait_for(self, count: int) -> None:
-        """Wait until this many more requests are answered."""
+        """Wait for this many more answers."""
         target = len(self.answered) + count
         wait_until(lambda: len(self.answered) >= target, f"{target} requests are answered")
 
@@ -103,7 +103,7 @@ class RetryingLoad(Callers):
                     self.wrong.append(f"{key}: another answer than before")
 
     def _ask(self, request: Request, key: str, random: Random) -> str | None:
-        """Send it until it is answered with 200; return the answer, or None when it never is."""
+        """Send the request until it succeeds; return the body, or None."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             try:
@@ -135,7 +135,7 @@ class RetryingLoad(Callers):
 
 
 def _said(text: str, drawings: list[bytes]) -> tuple[list[int], list[Answer]]:
-    """The ids of a response, and what it says of each of these drawings."""
+    """The ids and predictions of a response."""
     said: Any = Reply(200, {}, text).json()
     answers = said.get("results", [said])
     return [answer["id"] for answer in answers], [
@@ -145,7 +145,7 @@ def _said(text: str, drawings: list[bytes]) -> tuple[list[int], list[Answer]]:
 
 
 def survive_kills(database_url: str, folder: Path, *, rounds: int, clients: int, workers: int = 1) -> RetryingLoad:
-    """Kill the service under such clients so many times, start it again each time, and let all have their answers."""
+    """Kill and restart the service several times under load; then let all clients get their answers."""
     random = Random(rounds)
     port = free_port()
     with ExitStack() as running:
@@ -160,19 +160,19 @@ def survive_kills(database_url: str, folder: Path, *, rounds: int, clients: int,
 
 
 class Outcome(NamedTuple):
-    """What came of it: all but the first two are to be empty."""
+    """The result; all but the first two must be empty."""
 
     answers: int
     rows: int
     lost: list[int]
-    """What was acknowledged and is not there, or not as it was acknowledged."""
+    """Acknowledged predictions that are missing or different."""
     twice: list[int]
-    """What is there, and no client was told of: each client was answered, so something else was stored in its stead."""
+    """Stored predictions that no client knows; every client has its answer, so they are duplicates."""
     wrong: list[str]
 
 
 def outcome(load: RetryingLoad, database_url: str) -> Outcome:
-    """Compare what the clients were told with what the database holds."""
+    """Compare the acknowledged predictions with the stored ones."""
     stored = stored_answers(database_url)
     acknowledged = load.acknowledged
     told = dict(acknowledged)

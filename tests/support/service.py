@@ -23,7 +23,7 @@ ADDRESS = "203.0.113.1"
 DRAWING = {"pixels": SEVEN}
 SECONDS = 10
 
-# What the members of a problem are for `errors`, `checks` and the plain one.
+# The members of every problem.
 PLAIN = {"type", "title", "status", "detail", "request_id"}
 
 
@@ -40,7 +40,7 @@ def runtime_of(client: TestClient) -> Runtime:
 
 
 def assert_problem(response: Any, status: HTTPStatus, *more: str) -> dict[str, Any]:
-    """Check that the response is a problem of RFC 9457 with these members besides the plain ones; return it."""
+    """Check that the response is a problem with these additional members; return it."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
@@ -54,7 +54,7 @@ def assert_problem(response: Any, status: HTTPStatus, *more: str) -> dict[str, A
 
 
 def assert_storage_problem(response: Any, status: HTTPStatus = HTTPStatus.SERVICE_UNAVAILABLE) -> dict[str, Any]:
-    """Check that the response says that nothing was stored, and when to come back."""
+    """Check that the response says that nothing was stored, and has Retry-After."""
     assert int(response.headers["retry-after"]) > 0
     problem = assert_problem(response, status)
     assert "nothing was stored" in problem["detail"]
@@ -62,15 +62,15 @@ def assert_storage_problem(response: Any, status: HTTPStatus = HTTPStatus.SERVIC
 
 
 def assert_outcome_unknown(response: Any) -> None:
-    """Check that the response says that nobody knows whether it was stored, and what to do."""
+    """Check that the response says that the outcome is unknown, and what to do."""
     assert int(response.headers["retry-after"]) > 0
     problem = assert_problem(response, HTTPStatus.SERVICE_UNAVAILABLE, "stored")
     assert problem["stored"] == "unknown"
     assert "Idempotency-Key" in problem["detail"]
 
 
-def assert_told(response: Any) -> None:
-    """Check that the response of a service whose database goes away does not promise more than can be known."""
+def assert_not_stored_or_unknown(response: Any) -> None:
+    """Check that the response says that nothing was stored, or that the outcome is unknown."""
     if "stored" in response.json():
         assert_outcome_unknown(response)
     else:
@@ -84,7 +84,7 @@ def random_drawings(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.ui
 
 @contextmanager
 def connected(database_url: str) -> Iterator[sa.Connection]:
-    """A connection of the test's own; what is executed on it is committed at the end."""
+    """A separate connection, committed at the end."""
     engine = sa.create_engine(
         database_url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool, hide_parameters=True
     )
@@ -117,7 +117,7 @@ def delete_rows(database_url: str) -> None:
 
 
 def stored(database_url: str) -> tuple[int, int]:
-    """How many predictions and how many drawings are stored."""
+    """The numbers of stored predictions and drawings."""
     (counts,) = rows(
         database_url,
         "SELECT (SELECT count(*) FROM predictions) AS predictions, (SELECT count(*) FROM drawings) AS drawings",
@@ -127,7 +127,7 @@ def stored(database_url: str) -> tuple[int, int]:
 
 @contextmanager
 def hidden(database_url: str, table: str) -> Iterator[None]:
-    """Take a table away, as a mistake would, and give it back."""
+    """Rename a table for a while, so that statements fail."""
     execute(database_url, f"ALTER TABLE {table} RENAME TO hidden")
     try:
         yield
@@ -144,7 +144,7 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def start_problem(app: ASGIApp) -> str | None:
-    """Start the application as a server does and stop it again; return why it refused to start, or None."""
+    """Start and stop the application as a server does; return why it did not start, or None."""
     sent: list[Message] = []
 
     async def start_and_stop() -> None:
@@ -166,7 +166,7 @@ def start_problem(app: ASGIApp) -> str | None:
 
 
 def scope_of(method: str, path: str, *headers: tuple[bytes, bytes]) -> Scope:
-    """What a server hands to the application for this request."""
+    """The ASGI scope of this request."""
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -184,7 +184,7 @@ def scope_of(method: str, path: str, *headers: tuple[bytes, bytes]) -> Scope:
 
 
 def exchange(app: ASGIApp, scope: Scope, *received: Message) -> list[Message]:
-    """Hand the request to the application as a server does, in exactly these pieces; return what it sends.
+    """Pass a request to the application in exactly these messages; return the messages it sends.
 
     The application fails when it asks for more than there is.
     """
@@ -207,7 +207,7 @@ def exchange(app: ASGIApp, scope: Scope, *received: Message) -> list[Message]:
 
 @contextmanager
 def served(app: ASGIApp) -> Iterator[int]:
-    """Let uvicorn serve a started application on a port of its own, for what only a real server does."""
+    """Serve a started application with uvicorn on a free port."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", ws="none", log_level="critical"))
     thread = Thread(target=server.run)
     thread.start()

@@ -12,18 +12,18 @@ from tests.support.service import rows
 
 
 def shadow_rows(database_url: str) -> list[dict[str, Any]]:
-    """What second models said, by prediction and model."""
+    """The stored shadow predictions, by prediction and model."""
     return rows(database_url, "SELECT * FROM shadow_predictions ORDER BY prediction_id, model_sha256")
 
 
-class HeldUp(Classifier):
-    """A classifier that answers when it is let go, and not before."""
+class HangingClassifier(Classifier):
+    """A classifier that hangs until it is released."""
 
     def __init__(self, path: Path) -> None:
-        self.begun, self.let_go = threading.Event(), threading.Event()
+        self.started, self.released = threading.Event(), threading.Event()
         super().__init__(path)
 
     def classify_batch(self, images: npt.NDArray[np.uint8]) -> list[Classification]:
-        self.begun.set()
-        self.let_go.wait()
+        self.started.set()
+        self.released.wait()
         return super().classify_batch(images)

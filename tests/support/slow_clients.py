@@ -14,14 +14,14 @@ from tests.support.service_process import PATIENCE_S, classify_body, drawing
 
 BODY = classify_body(drawing(Random(0)))
 HEAD = f"POST /classify HTTP/1.1\r\nHost: pixelwise\r\nX-API-Key: {KEY}\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
-# What a socket that does not block raises where another would wait.
+# Raised by a non-blocking socket that would wait.
 WOULD_WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-# Between two bytes of a slow client.
+# Seconds between two bytes.
 PAUSE_S = 0.5
 
 
 def hang_up(port: int, request: bytes, count: int) -> None:
-    """Send this much of a request on each of many connections, then close them all without waiting for an answer."""
+    """Send part of a request on many connections, then close them."""
     with ExitStack() as connections:
         for _ in range(count):
             connection = connections.enter_context(socket.create_connection(("127.0.0.1", port)))
@@ -30,14 +30,14 @@ def hang_up(port: int, request: bytes, count: int) -> None:
 
 @dataclass
 class Slow:
-    """Connections of which half never finish their headers and half their body; each sends a byte now and then."""
+    """Connections that send a byte now and then; half never finish their headers, and half their body."""
 
     port: int
     count: int
     path: str = "/classify"
     tls: Callable[[], ssl.SSLContext] | None = None
     cut_off: int = field(default=0, init=False)
-    """How many of them the other side has ended."""
+    """Connections closed by the server."""
 
     def __enter__(self) -> Self:
         self._ended = threading.Event()
@@ -70,7 +70,7 @@ class Slow:
                     connection.close()
 
     def _is_open(self, connection: socket.socket) -> bool:
-        """Send one byte more, unless the other side has answered or hung up."""
+        """Send one more byte, unless the server has responded or disconnected."""
         try:
             connection.recv(65536)
         except WOULD_WAIT:

@@ -20,9 +20,9 @@ from tests.support.http_fixtures import Start
 from tests.support.postgres_cluster import Cluster, folder_of_postgres, postgres_cluster
 from tests.support.service import (
     DRAWING,
+    assert_not_stored_or_unknown,
     assert_outcome_unknown,
     assert_storage_problem,
-    assert_told,
     connected,
     eventually,
     execute,
@@ -152,7 +152,7 @@ def test_server_that_is_stopped_at_once_three_times_loses_nothing_it_acknowledge
             assert client.get("/health/ready").status_code == 200
     assert load.broken == []
     for reply in load.refused:
-        assert_told(reply)
+        assert_not_stored_or_unknown(reply)
     assert missing(load.acknowledged, private_url) == []
     assert "Traceback" not in service.log.read_text()
 
