@@ -114,9 +114,7 @@ def test_drift_needs_300_drawings_in_window_and_reference(
     assert [signal["name"] for signal in answer["signals"]] == SIGNALS
 
 
-def test_newest_drawings_are_compared_with_the_ones_before(
-    client: TestClient, database_url: str, images: Images
-) -> None:
+def test_newest_drawings_are_compared_with_older_ones(client: TestClient, database_url: str, images: Images) -> None:
     store_drawings(database_url, images)
     answer = drift(client, last=400, reference_last=500)
     assert sizes(answer) == (400, 500)
@@ -143,9 +141,7 @@ def test_similar_drawings_are_not_drift(client: TestClient, database_url: str, i
         assert 0.1 <= signal["psi_threshold"] <= 0.1361
 
 
-def test_inverted_drawings_drift_while_predictions_do_not(
-    client: TestClient, database_url: str, images: Images
-) -> None:
+def test_inverted_drawings_drift_and_predictions_do_not(client: TestClient, database_url: str, images: Images) -> None:
     store_drawings(database_url, images[:600])
     store_drawings(database_url, 255 - images[600:900], first_id=601)
     answer = drift(client, last=300)
@@ -156,9 +152,7 @@ def test_inverted_drawings_drift_while_predictions_do_not(
     assert (ink["window"], ink["reference"]) == pytest.approx((255 - images[600:900].mean(), images[:600].mean()))
 
 
-def test_different_predictions_for_the_same_drawings_are_drift(
-    client: TestClient, database_url: str, images: Images
-) -> None:
+def test_other_predictions_for_the_same_drawings_drift(client: TestClient, database_url: str, images: Images) -> None:
     store_drawings(database_url, images[:600])
     store_drawings(database_url, images[600:900], first_id=601, prediction="3", confidence=0.4)
     answer = drift(client, last=300)
