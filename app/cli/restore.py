@@ -17,7 +17,7 @@ def restore(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Replace the database by a backup.
+    """Replace the database with a backup.
 
     Stop the service first. The backup is checked, and the old file is kept under another name. PostgreSQL needs an
     empty database and pg_restore.
@@ -31,7 +31,7 @@ def restore(
     database_url = get_settings().database_url
     manifest = read_manifest(file)
     if not yes:
-        confirm(f"Replace the database by the {_describe(manifest)}?")
+        confirm(f"Replace the database with the {_describe(manifest)}?")
     with progress_bar("Opening") as progress:
         restored = restore_backup(database_url, file, progress)
     if as_json:
