@@ -17,7 +17,7 @@ class Bin(NamedTuple):
 
 
 def reliability_bins(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
-    """Bin confidences (N,) by size and compare with correctness (N,)."""
+    """Divide confidences (N,) into bins of equal size and compare them with correctness (N,)."""
     parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
     return [_bin(confidence[part], right[part]) for part in parts if part.size]
 

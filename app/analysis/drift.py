@@ -53,8 +53,6 @@ class Comparison(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """A comparison with Holm's p and its PSI threshold."""
-
     comparison: Comparison
     adjusted_p: float
     psi_threshold: float

@@ -70,7 +70,7 @@ class Array(NamedTuple):
 
 
 def is_test(pixels: bytes, seed: str, test_share: float) -> bool:
-    """The same in every export."""
+    """The split of a drawing is the same in every export."""
     digest = hashlib.sha256(seed.encode() + pixels).digest()
     return int.from_bytes(digest[:8], "big") < test_share * 2**64
 

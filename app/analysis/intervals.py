@@ -1,5 +1,3 @@
-"""Confidence intervals and tests on shares."""
-
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,8 +8,6 @@ import numpy as np
 
 
 class Interval(NamedTuple):
-    """A 95 % confidence interval."""
-
     low: float
     high: float
 

@@ -1,5 +1,3 @@
-"""Labelled predictions, for calibration."""
-
 from collections.abc import Iterator
 
 from sqlalchemy import select

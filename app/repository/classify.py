@@ -1,5 +1,3 @@
-"""Store predictions and their drawings."""
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast

@@ -1,5 +1,3 @@
-"""Drawings of a drift window."""
-
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 

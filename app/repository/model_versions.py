@@ -1,5 +1,3 @@
-"""Counts by model version."""
-
 from typing import Any
 
 from sqlalchemy import Row, func, select

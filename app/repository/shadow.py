@@ -1,5 +1,3 @@
-"""Store a shadow model's predictions."""
-
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 

@@ -13,7 +13,7 @@ class BackupManifest(BaseModel):
 
     file: str = Field(description="The file's original name.")
     database: Literal["sqlite", "postgresql"]
-    created_at: datetime = Field(description="All that was stored before this time is in the backup.")
+    created_at: datetime = Field(description="Everything acknowledged before this time is in the backup.")
     pixelwise: str = Field(description="The version of PixelWise that made it.")
     revision: str | None = Field(description="The revision of the tables; null for version 0.5.")
     rows: dict[str, int] = Field(description="The number of rows of each table.")

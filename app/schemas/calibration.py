@@ -1,5 +1,3 @@
-"""Calibration: confidence compared with accuracy."""
-
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field

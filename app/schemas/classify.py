@@ -1,5 +1,3 @@
-"""A drawing and its answer."""
-
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -54,7 +52,7 @@ class BatchRequest(BaseModel):
 
 
 class ClassifyResponse(BaseModel):
-    """The answer to a drawing, which is stored under this id."""
+    """The answer to a drawing. The row with this id is on disk."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**SUMMARY, "scores": SCORES}]})
 
@@ -89,7 +87,7 @@ class PreviewResponse(BaseModel):
 
 
 class BatchResponse(BaseModel):
-    """The answers to a batch, in the order of its drawings. All are stored."""
+    """The answers to a batch, in the order of its drawings. All rows are on disk."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"results": [{**SUMMARY, "scores": SCORES}]}]})
 

@@ -1,5 +1,3 @@
-"""Drift: recent drawings and answers compared with earlier ones."""
-
 from datetime import datetime
 from typing import Any, Literal
 

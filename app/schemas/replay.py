@@ -1,5 +1,3 @@
-"""The report of a replay: a new model compared with the stored predictions."""
-
 from datetime import datetime
 
 from pydantic import BaseModel, Field

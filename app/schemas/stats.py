@@ -1,5 +1,3 @@
-"""Statistics of predictions: count, confidence and accuracy."""
-
 from datetime import datetime
 from typing import Any, Literal
 

@@ -84,7 +84,7 @@ class AnswersFile:
         return os.fstat(self._file.fileno()).st_size
 
     def append(self, records: npt.NDArray[np.void]) -> None:
-        """Write to disk."""
+        """Append records; they are on disk when this returns."""
         self._file.write(records.tobytes())
         self._file.flush()
         os.fsync(self._file.fileno())

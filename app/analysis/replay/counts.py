@@ -1,5 +1,3 @@
-"""Count answers of two models to the same drawings."""
-
 from collections import Counter
 from typing import Final, NamedTuple
 
@@ -53,7 +51,7 @@ class Counts:
         return Agreement(agreed=agreed, agreement=share, interval=interval)
 
     def flips(self) -> list[PairOfAnswers]:
-        """Return pairs of different answers, most frequent first."""
+        """Most frequent first."""
         ranked = sorted(self._pairs.items(), key=lambda item: (-item[1], item[0]))
         return [PairOfAnswers(stored=stored, new=new, drawings=count) for (stored, new), count in ranked]
 
@@ -73,7 +71,7 @@ class Counts:
         ]
 
     def versions(self) -> list[OnVersion]:
-        """Return the counts by version, most frequent first."""
+        """Most frequent first."""
         ranked = sorted(self._versions.items(), key=lambda item: (-item[1].drawings, item[0]))
         return [
             OnVersion(
@@ -145,7 +143,7 @@ class _Version:
 
 
 def _share(count: int, of: int) -> tuple[float | None, tuple[float, float] | None]:
-    """Return a share and its 95 % Wilson interval."""
+    """Return a share and its Wilson interval."""
     interval = wilson_interval(count, of)
     if interval is None:
         return None, None

@@ -1,5 +1,3 @@
-"""Verdicts on a comparison, in words."""
-
 from app.analysis.replay.counts import SIGNIFICANT
 from app.schemas.replay import Agreement, OnLabelled
 
