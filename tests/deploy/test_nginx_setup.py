@@ -1,4 +1,4 @@
-"""scripts/nginx and scripts/certificate: how nginx is put in front, and what an operator has done is left as it is."""
+"""scripts/nginx and scripts/certificate install nginx and keep an operator's changes."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ import pytest
 
 from tests.support.project_copy import PROJECT, cannot_run, need, run
 
-DEBIAN_S = Path("/etc/nginx")
+DEBIAN_NGINX = Path("/etc/nginx")
 
 
 @dataclass
 class Machine:
-    """Debian's configuration of nginx in a folder, with PixelWise's parts beside it."""
+    """A copy of Debian's nginx configuration, and a folder for certificates."""
 
     nginx: Path
     certificates: Path
@@ -35,7 +35,7 @@ class Machine:
         return run(PROJECT, str(PROJECT / "scripts/nginx"), **paths, PIXELWISE_ROOT=str(PROJECT))
 
     def state(self) -> dict[str, bytes]:
-        """Every file, by its path."""
+        """Return the content of every file by its path."""
         folders = (self.nginx, self.certificates)
         return {str(path): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
 
@@ -46,10 +46,10 @@ def machine(tmp_path: Path) -> Machine:
         cannot_run("nginx checks its configuration as root only; to run this test: sudo scripts/test")
     need("nginx", "nginx")
     need("openssl", "openssl")
-    if not (DEBIAN_S / "sites-available/default").exists():
+    if not (DEBIAN_NGINX / "sites-available/default").exists():
         cannot_run("this nginx is not Debian's; to run this test: apt install nginx")
     copy = tmp_path / "etc/nginx"
-    shutil.copytree(DEBIAN_S, copy, symlinks=True, ignore=shutil.ignore_patterns("pixelwise*", "modules-enabled"))
+    shutil.copytree(DEBIAN_NGINX, copy, symlinks=True, ignore=shutil.ignore_patterns("pixelwise*", "modules-enabled"))
     configuration = (copy / "nginx.conf").read_text()
     for place in ("/etc/nginx", "/var/log/nginx", "/run"):
         configuration = configuration.replace(f"{place}/", f"{copy}/")
@@ -60,7 +60,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(copy, tmp_path / "etc/ssl/pixelwise")
 
 
-def test_setting_up_nginx_takes_the_place_of_the_welcome_page_and_changes_nothing_again(machine: Machine) -> None:
+def test_setup_replaces_the_welcome_page_and_can_be_repeated(machine: Machine) -> None:
     first = machine.set_up()
     assert first.returncode == 0, first.stderr
     assert machine.enabled == {"pixelwise"}
@@ -73,7 +73,7 @@ def test_setting_up_nginx_takes_the_place_of_the_welcome_page_and_changes_nothin
     assert machine.state() == state
 
 
-def test_site_changed_by_hand_stays_and_the_new_one_lies_beside_it(machine: Machine) -> None:
+def test_site_changed_by_hand_is_kept_and_the_new_one_is_written_beside_it(machine: Machine) -> None:
     machine.set_up()
     mine = machine.site.read_text().replace("rate=50r/s", "rate=500r/s")
     machine.site.write_text(mine)
@@ -85,7 +85,7 @@ def test_site_changed_by_hand_stays_and_the_new_one_lies_beside_it(machine: Mach
     assert "was changed by hand" not in machine.set_up().stdout
 
 
-def test_site_that_is_as_it_was_installed_gives_way_to_the_next_version(machine: Machine) -> None:
+def test_unchanged_site_is_replaced_by_the_next_version(machine: Machine) -> None:
     machine.set_up()
     wanted = machine.site.read_text()
     for path in (machine.site, Path(f"{machine.site}.shipped")):
@@ -94,14 +94,14 @@ def test_site_that_is_as_it_was_installed_gives_way_to_the_next_version(machine:
     assert machine.site.read_text() == wanted
 
 
-def test_welcome_page_that_an_operator_has_changed_is_not_disabled(machine: Machine) -> None:
+def test_welcome_page_changed_by_hand_stays_enabled(machine: Machine) -> None:
     default = machine.nginx / "sites-available/default"
     default.write_text(default.read_text().replace("default_server", ""))
     assert machine.set_up().returncode == 0
     assert machine.enabled == {"default", "pixelwise"}
 
 
-def test_configuration_that_nginx_refuses_is_taken_back_with_its_reason(machine: Machine) -> None:
+def test_configuration_refused_by_nginx_is_rolled_back_with_the_reason(machine: Machine) -> None:
     (machine.nginx / "sites-enabled/other").write_text("server { listen 80 default_server; }\n")
     before = machine.state()
     refused = machine.set_up()
@@ -110,7 +110,7 @@ def test_configuration_that_nginx_refuses_is_taken_back_with_its_reason(machine:
     assert refused.stderr.splitlines()[-1].startswith("pixelwise: nginx rejected the configuration")
     assert machine.enabled == {"default", "other"}
     assert {path: content for path, content in machine.state().items() if "/ssl/" not in path} == before
-    # Once the other site is gone, the same command does what it could not do before.
+    # Without the other site the same command succeeds.
     (machine.nginx / "sites-enabled/other").unlink()
     assert machine.set_up().returncode == 0
     assert machine.enabled == {"pixelwise"}
@@ -124,7 +124,7 @@ def make_certificate(folder: Path, *arguments: str) -> str:
 
 
 def replace_certificate(folder: Path, subject: str, days: int) -> bytes:
-    """Put a certificate with this subject for the same key there; return it."""
+    """Write a certificate with this subject for the same key, and return it."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     days_left = ("-days", str(days), "-subj", subject)
     made = run(folder, "openssl", "req", "-x509", "-new", "-key", str(key), *days_left, "-out", str(certificate))
@@ -132,7 +132,7 @@ def replace_certificate(folder: Path, subject: str, days: int) -> bytes:
     return certificate.read_bytes()
 
 
-def test_certificate_is_for_this_machine_and_its_key_for_root_alone(tmp_path: Path) -> None:
+def test_certificate_names_this_machine_and_only_root_can_read_its_key(tmp_path: Path) -> None:
     folder = tmp_path / "ssl"
     assert "self-signed" in make_certificate(folder)
     certificate, key = folder / "certificate.pem", folder / "key.pem"
@@ -147,7 +147,7 @@ def test_certificate_is_for_this_machine_and_its_key_for_root_alone(tmp_path: Pa
     assert (certificate.read_bytes(), key.read_bytes()) == before
 
 
-def test_self_signed_certificate_is_renewed_before_it_ends_and_keeps_its_key(tmp_path: Path) -> None:
+def test_expiring_self_signed_certificate_is_renewed_with_the_same_key(tmp_path: Path) -> None:
     make_certificate(tmp_path)
     key = (tmp_path / "key.pem").read_bytes()
     ending = replace_certificate(tmp_path, "/O=PixelWise, self-signed/CN=PixelWise", days=20)
@@ -158,10 +158,10 @@ def test_self_signed_certificate_is_renewed_before_it_ends_and_keeps_its_key(tmp
     assert (tmp_path / "key.pem").read_bytes() == key
 
 
-def test_operator_s_own_certificate_is_never_touched(tmp_path: Path) -> None:
+def test_certificate_of_an_operator_is_never_changed(tmp_path: Path) -> None:
     make_certificate(tmp_path)
     own = replace_certificate(tmp_path, "/CN=digits.example", days=2)
-    # certbot's are links.
+    # certbot installs symbolic links.
     (tmp_path / "live.pem").write_bytes(own)
     for linked in (False, True):
         if linked:

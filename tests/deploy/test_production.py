@@ -1,4 +1,4 @@
-"""setup-server.sh on a production machine: root sets it up in a folder, another user runs the service."""
+"""setup-server.sh on a production machine: root installs, another user runs the service."""
 
 import os
 import pwd
@@ -32,13 +32,13 @@ from tests.support.project_copy import (
 )
 from tests.support.run_cleanup import start_process, watch_folder
 
-# An account that every Debian machine has, in the place of produser.
+# Every Debian machine has this account; it replaces produser here.
 SERVICE_USER = "www-data"
 
 
 @dataclass
 class Production:
-    """A production machine of version 0.5 in a folder, and how to upgrade it."""
+    """The folders of a production machine with version 0.5."""
 
     root: Path
     units: Path
@@ -63,7 +63,7 @@ class Production:
 
 
 def python_for_everyone() -> Path:
-    """A Python of this version that the service's user can reach, too."""
+    """Return a Python of this version that the service user can run."""
     version = f"python3.{sys.version_info.minor}"
     candidates = [Path(sys.base_prefix) / "bin" / version, Path("/usr/bin") / version]
     for python in candidates:
@@ -72,8 +72,8 @@ def python_for_everyone() -> Path:
     return cannot_run(f"{SERVICE_USER} can run no {version}; to run this test: apt install python3")
 
 
-def leave_version_05_in(root: Path) -> None:
-    """Code that is gone since, an operator's own model, and a database with one row."""
+def write_version_05_to(root: Path) -> None:
+    """Write an old source file, an operator's model and a database with one row."""
     (root / "app").mkdir(parents=True)
     (root / "app/of_version_05.py").write_text("")
     (root / "models").mkdir()
@@ -89,7 +89,7 @@ def leave_version_05_in(root: Path) -> None:
 
 
 def configure_nginx_in(folder: Path) -> None:
-    """A configuration that has no site yet."""
+    """Write an nginx configuration without sites."""
     for name in ("sites-available", "sites-enabled"):
         (folder / name).mkdir(parents=True)
     (folder / "nginx.conf").write_text(
@@ -99,7 +99,7 @@ def configure_nginx_in(folder: Path) -> None:
 
 
 def make_venv_in(root: Path) -> None:
-    """The packages of this test run, in a virtual environment that the service's user can read."""
+    """Copy this run's packages into a virtual environment that the service user can read."""
     command = [python_for_everyone(), "-m", "venv", "--without-pip", root / ".venv"]
     subprocess.run(command, check=True, timeout=SECONDS)
     packages = root / f".venv/lib/python3.{sys.version_info.minor}/site-packages"
@@ -112,21 +112,21 @@ def production() -> Iterator[Production]:
         cannot_run("only root can set up a production machine; to run this test: sudo scripts/test")
     need("nginx", "nginx")
     need("openssl", "openssl")
-    # pytest's own folders are closed to the service's user.
+    # The service user cannot read pytest's own folders.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         watch_folder(folder)
         folder.chmod(0o755)
         root, units, nginx = folder / "opt/pixelwise", folder / "units", folder / "nginx"
         configure_nginx_in(nginx)
-        leave_version_05_in(root)
+        write_version_05_to(root)
         make_venv_in(root)
         machine = Production(root, units, nginx, folder / "ssl", clone_into(folder / "clone"))
         machine.set_up()
         yield machine
 
 
-def test_prod_upgrades_a_version_05_in_place(production: Production) -> None:
+def test_version_05_is_upgraded_in_place(production: Production) -> None:
     root = production.root
     assert not (root / "app/of_version_05.py").exists()
     assert (root / "models/mine.onnx").read_bytes() == b"an operator's own"
@@ -136,7 +136,7 @@ def test_prod_upgrades_a_version_05_in_place(production: Production) -> None:
     assert f"DATABASE_URL=sqlite:///{root}/pixelwise.db" in (root / ".env").read_text().splitlines()
 
 
-def test_prod_gives_the_service_its_data_and_nothing_else(production: Production) -> None:
+def test_service_user_can_write_its_data_and_nothing_else(production: Production) -> None:
     service = pwd.getpwnam(SERVICE_USER)
     root = production.root
     assert (root / "pixelwise.db").stat().st_uid == service.pw_uid
@@ -150,7 +150,7 @@ def test_prod_gives_the_service_its_data_and_nothing_else(production: Production
     production.run_as_service("sh", "-c", "touch pixelwise.db-x && rm pixelwise.db-x").check_returncode()
 
 
-def test_prod_lets_the_service_user_run_alembic_by_hand(production: Production) -> None:
+def test_service_user_can_run_alembic(production: Production) -> None:
     current = production.run_as_service(".venv/bin/python", "-m", "alembic", "current")
     assert "(head)" in current.stdout, current.stderr
 
@@ -175,7 +175,7 @@ def test_every_path_in_the_installed_units_exists(production: Production) -> Non
         assert Path(path).exists(), path
 
 
-def test_prod_puts_nginx_in_front_unless_it_is_told_to_leave_it_alone(production: Production) -> None:
+def test_nginx_site_is_enabled_unless_switched_off(production: Production) -> None:
     enabled = production.nginx / "sites-enabled/pixelwise"
     assert f"root {production.root}/app;" in enabled.read_text()
     assert f"ssl_certificate {production.certificates}/certificate.pem;" in enabled.read_text()
@@ -186,12 +186,12 @@ def test_prod_puts_nginx_in_front_unless_it_is_told_to_leave_it_alone(production
     assert enabled.is_symlink()
 
 
-def test_page_s_files_can_be_read_by_nginx_which_is_nobody_there(production: Production) -> None:
+def test_files_of_the_page_are_world_readable_for_nginx(production: Production) -> None:
     for path in (production.root / "app/static").iterdir():
         run(Path("/"), "runuser", "-u", "nobody", "--", "cat", str(path)).check_returncode()
 
 
-def test_the_installed_unit_s_own_commands_start_the_service(production: Production) -> None:
+def test_commands_of_the_installed_unit_start_the_service(production: Production) -> None:
     unit = dict(settings_of(production.units / "pixelwise.service"))
     production.run_as_service(*unit["ExecStartPre"].split()).check_returncode()
     port = str(free_port())
@@ -213,7 +213,7 @@ def test_the_installed_unit_s_own_commands_start_the_service(production: Product
             server.communicate(timeout=30)
 
 
-def test_setting_up_prod_again_changes_nothing(production: Production) -> None:
+def test_second_production_setup_changes_nothing(production: Production) -> None:
     folders = (production.units, production.nginx / "sites-available", production.certificates)
 
     def outside() -> dict[Path, bytes]:

@@ -1,4 +1,4 @@
-"""scripts/serve, scripts/install and scripts/configure, run as a newcomer runs them: in a fresh clone."""
+"""scripts/serve, scripts/install and scripts/configure in a fresh clone."""
 
 import json
 import os
@@ -26,19 +26,19 @@ from tests.support.run_cleanup import start_process
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A clone in a folder whose name a careless script would split."""
+    """A clone in a folder whose name contains a space."""
     return clone_into(tmp_path / "pixel wise")
 
 
 def paste(command: str, folder: Path) -> str:
-    """Run a printed command in a shell that stands elsewhere; return what it wrote."""
+    """Run a printed command in another folder, and return its output."""
     need("curl", "curl")
     return run(folder, "bash", "-c", command).stdout
 
 
 @contextmanager
 def served(project: Path, output: int, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """scripts/serve in a process group of its own, writing to the file descriptor given, ended by SIGTERM."""
+    """Run scripts/serve in its own process group, writing to a file descriptor; end it with SIGTERM."""
     process = start_process(
         [project / "scripts/serve"],
         cwd=project.parent,
@@ -59,7 +59,7 @@ def served(project: Path, output: int, port: int) -> Iterator[subprocess.Popen[b
 
 
 def read_until_curl(descriptor: int) -> str:
-    """Read what serve writes up to the whole line that begins with curl; return all of it."""
+    """Return the output of scripts/serve up to the complete line with the curl command."""
     text = ""
     deadline = time.monotonic() + SECONDS
     while not re.search(r"^curl .*\n", text, re.MULTILINE):
@@ -81,7 +81,7 @@ def key_of(project: Path) -> str:
     return found[1]
 
 
-def test_serve_starts_from_nothing_and_its_curl_command_works(project: Path, tmp_path: Path) -> None:
+def test_serve_starts_in_a_fresh_clone_and_its_curl_command_works(project: Path, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     port = free_port()
     with served(project, theirs, port):
@@ -99,7 +99,7 @@ def test_serve_starts_from_nothing_and_its_curl_command_works(project: Path, tmp
         assert database.execute("SELECT id, prediction FROM predictions").fetchall() == [(answer["id"], "7")]
 
 
-def test_a_second_start_keeps_everything_and_a_log_never_holds_the_key(project: Path, tmp_path: Path) -> None:
+def test_second_start_keeps_data_and_key_is_not_logged(project: Path, tmp_path: Path) -> None:
     texts, ids = [], []
     for _ in range(2):
         ours, theirs = os.pipe()
@@ -117,7 +117,7 @@ def test_a_second_start_keeps_everything_and_a_log_never_holds_the_key(project: 
     assert key_of(project) not in "".join(texts)
 
 
-def test_serve_names_the_port_that_is_taken_and_leaves_the_database_alone(project: Path) -> None:
+def test_serve_reports_a_used_port_and_creates_no_database(project: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         refused = run(project, "scripts/serve", PORT=port)
@@ -127,7 +127,7 @@ def test_serve_names_the_port_that_is_taken_and_leaves_the_database_alone(projec
     assert not list(project.glob("pixelwise.db*"))
 
 
-def test_serve_lets_the_application_refuse_the_example_key_in_one_line(project: Path) -> None:
+def test_serve_reports_the_example_key_in_one_line(project: Path) -> None:
     shutil.copy(project / ".env.example", project / ".env")
     refused = run(project, "scripts/serve", PORT=str(free_port()))
     assert refused.returncode != 0
@@ -136,7 +136,7 @@ def test_serve_lets_the_application_refuse_the_example_key_in_one_line(project: 
     assert "curl" not in refused.stdout
 
 
-def test_install_repeats_what_was_interrupted_and_does_nothing_twice(project: Path, tmp_path: Path) -> None:
+def test_install_retries_after_a_failure_and_runs_once_per_requirements(project: Path, tmp_path: Path) -> None:
     venv = str(tmp_path / "fresh")
     (project / "requirements.txt").write_text("./not-there-yet\n")
     failed = run(project, "scripts/install", PIXELWISE_VENV=venv)
@@ -155,7 +155,7 @@ def test_install_repeats_what_was_interrupted_and_does_nothing_twice(project: Pa
     assert changed.stdout.startswith("Installing requirements.txt")
 
 
-def test_install_makes_a_virtual_environment_whose_python_is_gone_anew(project: Path, tmp_path: Path) -> None:
+def test_install_recreates_a_virtual_environment_without_python(project: Path, tmp_path: Path) -> None:
     (project / "requirements.txt").write_text("# Nothing is needed.\n")
     venv = tmp_path / "moved"
     (venv / "bin").mkdir(parents=True)
@@ -167,7 +167,7 @@ def test_install_makes_a_virtual_environment_whose_python_is_gone_anew(project: 
     assert subprocess.run([venv / "bin/python", "-c", "import pip"], timeout=30).returncode == 0
 
 
-def test_install_never_clears_a_folder_that_is_no_virtual_environment(project: Path, tmp_path: Path) -> None:
+def test_install_never_clears_other_folders(project: Path, tmp_path: Path) -> None:
     (tmp_path / "holiday.txt").write_text("photographs")
     refused = run(project, "scripts/install", PIXELWISE_VENV=str(tmp_path))
     assert refused.returncode == 1
@@ -176,7 +176,7 @@ def test_install_never_clears_a_folder_that_is_no_virtual_environment(project: P
 
 
 def only_these_programs(folder: Path, *names: str) -> str:
-    """Make a folder that holds nothing but links to these programs, for PATH."""
+    """Make a folder with links to these programs only, for PATH."""
     folder.mkdir()
     for name in names:
         program = shutil.which(name)
@@ -185,7 +185,7 @@ def only_these_programs(folder: Path, *names: str) -> str:
     return str(folder)
 
 
-def test_install_says_which_python_it_needs_when_there_is_none(project: Path, tmp_path: Path) -> None:
+def test_install_without_python_names_the_required_version(project: Path, tmp_path: Path) -> None:
     path = only_these_programs(tmp_path / "bin", "bash", "cat", "dirname")
     fresh = str(tmp_path / "fresh")
     refused = run(project, f"{path}/bash", "scripts/install", PATH=path, PIXELWISE_VENV=fresh)
@@ -193,9 +193,9 @@ def test_install_says_which_python_it_needs_when_there_is_none(project: Path, tm
     assert refused.stderr.startswith("pixelwise: Python 3.11 or newer was not found")
 
 
-def test_install_names_the_package_that_makes_virtual_environments(project: Path, tmp_path: Path) -> None:
+def test_install_without_ensurepip_names_the_missing_package(project: Path, tmp_path: Path) -> None:
     path = only_these_programs(tmp_path / "bin", "bash", "cat", "dirname")
-    # Debian's python3 without python3-venv: all of Python but ensurepip.
+    # Like Debian's python3 without python3-venv, which lacks ensurepip.
     python = Path(path) / "python3"
     python.write_text(f'#!/bin/bash\ncase $* in *ensurepip*) exit 1 ;; esac\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
@@ -206,7 +206,7 @@ def test_install_names_the_package_that_makes_virtual_environments(project: Path
     assert not (tmp_path / "fresh").exists()
 
 
-def test_configure_writes_a_private_env_once_with_every_line_of_the_example(project: Path) -> None:
+def test_configure_writes_a_private_env_file_once(project: Path) -> None:
     run(project, "bash", "-c", "umask 000; scripts/configure sqlite:////srv/other.db").check_returncode()
     written = (project / ".env").read_text()
     assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600

@@ -33,7 +33,7 @@ def test_every_shell_script_passes_shellcheck() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_every_shell_script_may_be_executed_and_stops_at_the_first_error() -> None:
+def test_every_shell_script_is_executable_and_stops_at_the_first_error() -> None:
     for script in shell_scripts():
         assert os.access(script, os.X_OK), script
         assert "set -euo pipefail" in script.read_text(), script
@@ -48,7 +48,7 @@ def test_every_service_is_hardened(unit: Path) -> None:
     assert float(exposure[1]) <= 2.0
 
 
-def test_the_unit_keeps_what_the_course_tells_of_it() -> None:
+def test_unit_keeps_the_settings_that_the_course_names() -> None:
     unit = dict(settings_of(UNIT))
     assert (unit["User"], unit["WorkingDirectory"]) == ("produser", "/opt/pixelwise")
     assert (unit["Restart"], unit["RestartSec"]) == ("always", "3")
@@ -56,7 +56,7 @@ def test_the_unit_keeps_what_the_course_tells_of_it() -> None:
     assert ("Environment", "UVICORN_HOST=0.0.0.0") in settings_of(UNIT)
 
 
-def test_only_this_machine_s_nginx_may_say_where_a_request_came_from() -> None:
+def test_only_local_nginx_is_trusted_with_forwarded_headers() -> None:
     assert "--forwarded-allow-ips 127.0.0.1 " in dict(settings_of(UNIT))["ExecStart"]
 
 
@@ -69,7 +69,7 @@ def test_every_timer_has_a_service_and_can_be_enabled() -> None:
 
 
 @pytest.mark.parametrize("name", ["backup", "prune"])
-def test_what_a_timer_runs_is_a_command_that_there_is(name: str) -> None:
+def test_service_of_a_timer_runs_an_existing_command(name: str) -> None:
     unit = PROJECT / f"deploy/pixelwise-{name}.service"
     given = dict(re.findall(r"(PIXELWISE_\w+)=(\S+)", unit.read_text()))
     words = shlex.split(dict(settings_of(unit))["ExecStart"])
@@ -78,19 +78,19 @@ def test_what_a_timer_runs_is_a_command_that_there_is(name: str) -> None:
     get_command(program).commands[arguments[0]].make_context(arguments[0], arguments[1:])
 
 
-def test_nothing_is_deleted_unless_an_operator_turns_that_on() -> None:
+def test_prune_timer_is_not_enabled_by_default() -> None:
     assert "*-prune.timer) continue ;;" in (PROJECT / "setup-server.sh").read_text()
 
 
-def test_the_unit_leaves_the_server_more_time_to_stop_than_the_server_takes() -> None:
+def test_stop_timeout_of_the_unit_exceeds_the_graceful_shutdown() -> None:
     unit = dict(settings_of(UNIT))
     graceful = re.search(r"--timeout-graceful-shutdown (\d+)", unit["ExecStart"])
     assert graceful
     assert int(unit["TimeoutStopSec"]) > int(graceful[1])
 
 
-def test_the_model_runs_where_no_memory_is_both_written_and_executed() -> None:
-    # What MemoryDenyWriteExecute= asks of the service, asked here of the kernel itself: PR_SET_MDWE is 65.
+def test_model_runs_without_memory_that_is_writable_and_executable() -> None:
+    # systemd's MemoryDenyWriteExecute= has the same effect as PR_SET_MDWE, which is 65.
     program = (
         "import ctypes, sys\n"
         "if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0): sys.exit(3)\n"
@@ -104,8 +104,8 @@ def test_the_model_runs_where_no_memory_is_both_written_and_executed() -> None:
     assert (ran.returncode, ran.stdout) == (0, "10\n"), ran.stderr
 
 
-def test_classifying_tells_nobody_and_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
-    # ONNX Runtime keeps a queue of usage reports there, from its import on, unless it is told not to.
+def test_classifying_writes_nothing_to_the_home_folder(tmp_path: Path) -> None:
+    # ONNX Runtime keeps usage reports in the home folder unless telemetry is off at its import.
     program = "import numpy; from app.classifier import classify; classify(numpy.zeros((28, 28), 'uint8'))"
     ran = run(PROJECT, sys.executable, "-c", program, HOME=str(tmp_path))
     assert ran.returncode == 0, ran.stderr
@@ -122,7 +122,7 @@ def project(tmp_path: Path) -> Path:
     return clone_into(tmp_path / "pixel wise")
 
 
-def test_setting_up_dev_twice_changes_nothing_the_second_time(project: Path) -> None:
+def test_second_development_setup_changes_nothing(project: Path) -> None:
     first = as_dev(project)
     assert first.returncode == 0, first.stderr
     assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
@@ -138,7 +138,7 @@ def test_setting_up_dev_twice_changes_nothing_the_second_time(project: Path) -> 
 
 
 def other_model(project: Path) -> tuple[Path, dict[str, str]]:
-    """Where an operator's own model is to go, and the settings that name it; it is ours, renamed."""
+    """Return the path of an operator's model, and its settings; the model is a copy of ours."""
     source = project / "models/digits.onnx"
     target = project / "models/other.onnx"
     checksum = hashlib.sha256(source.read_bytes()).hexdigest()
@@ -146,7 +146,7 @@ def other_model(project: Path) -> tuple[Path, dict[str, str]]:
     return target, settings
 
 
-def test_a_model_is_fetched_once_when_its_checksum_matches(project: Path) -> None:
+def test_model_with_the_right_checksum_is_fetched_once(project: Path) -> None:
     need("curl", "curl")
     target, settings = other_model(project)
     assert "Fetching the model" in as_dev(project, **settings).stdout
@@ -165,7 +165,9 @@ def test_a_model_is_fetched_once_when_its_checksum_matches(project: Path) -> Non
         ({"MODEL_URL": "http://127.0.0.1:9/digits.onnx"}, "could not be fetched from MODEL_URL"),
     ],
 )
-def test_any_other_model_is_refused_and_leaves_nothing_behind(project: Path, change: dict[str, str], said: str) -> None:
+def test_model_that_cannot_be_verified_or_fetched_is_refused_and_removed(
+    project: Path, change: dict[str, str], said: str
+) -> None:
     need("curl", "curl")
     models = sorted(path.name for path in (project / "models").iterdir())
     _, settings = other_model(project)
@@ -177,7 +179,7 @@ def test_any_other_model_is_refused_and_leaves_nothing_behind(project: Path, cha
     assert not (project / "pixelwise.db").exists()
 
 
-def test_a_model_that_does_not_classify_is_named_before_the_database_is_touched(project: Path) -> None:
+def test_unusable_model_is_reported_before_a_database_is_created(project: Path) -> None:
     (project / "models/digits.onnx").write_bytes(b"no model")
     refused = as_dev(project)
     assert refused.returncode == 1

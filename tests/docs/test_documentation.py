@@ -1,4 +1,4 @@
-"""The documentation: its links, the files it names, and that nothing is left out."""
+"""The documentation: links, named files and completeness."""
 
 import re
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ README = PROJECT / "README.md"
 FOLDERS = ("alembic", "app", "benchmarks", "deploy", "docs", "models", "scripts", "tests", "training")
 SUFFIXES = ("ini", "lua", "mako", "md", "onnx", "py", "service", "sh", "toml")
 
-# The reader makes these by following the documentation.
+# Files that the reader creates by following the documentation.
 MADE_BY_THE_READER = {"alembic/versions/0005_add_mood.py", "models/mine.onnx", "models/second.onnx", "models/second.md"}
 
-# The languages of blocks that the tests run or check. `text` is what a command prints or a picture.
+# Languages of code blocks that the tests run or check. `text` is the output of a command or a diagram.
 CHECKED = {"bash", "json", "sql", "dotenv", "text"}
 
 
 def paths_in(text: str) -> Iterator[str]:
-    """Find the paths of the project's files and folders that a text names, in sentences and in commands."""
+    """Yield the paths of project files and folders in a text."""
     start = r"(?<![\w./~<-])"
     yield from re.findall(rf"{start}(?:{'|'.join(FOLDERS)})/[\w./-]*\w", text)
     yield from re.findall(rf"{start}[\w-]+\.(?:{'|'.join(SUFFIXES)})\b(?![/(])", text)
@@ -51,7 +51,7 @@ def test_every_named_file_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+def test_every_link_leads_to_an_existing_file_and_heading(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
         if re.match(r"https?://", target):
             continue
@@ -70,14 +70,14 @@ def test_every_page_is_listed_in_the_index(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_code_block_is_run_or_says_why_not(page: Path) -> None:
+def test_every_code_block_is_checked_or_has_a_reason_not_to_be(page: Path) -> None:
     blocks = list(blocks_of(page))
     assert 2 * len(blocks) == len(re.findall(r"^ *```", page.read_text(), re.MULTILINE))
     unmarked = [str(block) for block in blocks if block.reason is None and block.language not in CHECKED]
     assert unmarked == []
 
 
-def test_architecture_page_has_every_arrow() -> None:
+def test_architecture_page_lists_every_allowed_import() -> None:
     rows = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|$", (PROJECT / "docs/architecture.md").read_text(), re.MULTILINE)
     documented = {package: set(re.findall(r"`(\w+)`", imports)) for package, imports in rows}
     assert documented == {package: imports for package, imports in ARROWS.items() if package != "__main__"}
@@ -101,13 +101,13 @@ def test_blocks_are_found_with_their_reasons(tmp_path: Path) -> None:
     assert found == [("bash", "ls", None), ("bash", "reboot", "needs root"), ("python", "x", None)]
 
 
-def test_anchors_are_made_as_github_makes_them(tmp_path: Path) -> None:
+def test_anchors_match_those_of_github(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One, two\n## GET /results/{id}\n```bash\n# no heading\n```\n## `a` [b](c)\n## One, two\n")
     assert anchors_of(page) == {"one-two", "get-resultsid", "a-b", "one-two-1"}
 
 
-def test_model_card_is_about_the_model_that_ships() -> None:
+def test_model_card_describes_the_shipped_model() -> None:
     card = (PROJECT / "models/MODELCARD.md").read_text()
     model = Classifier(PROJECT / "models/digits.onnx")
     assert f"version {model.version}" in card.splitlines()[0]

@@ -1,4 +1,4 @@
-"""The examples of the documentation, run as they stand beside a service."""
+"""The examples of the documentation, run unchanged against a service."""
 
 import json
 import re
@@ -28,14 +28,14 @@ SECONDS = 60
 
 
 class Playground(NamedTuple):
-    """A copy of the project with a filled database and a service on it."""
+    """A copy of the project with a filled database and a running service."""
 
     folder: Path
     address: str
     database_url: str
 
     def bash(self, script: str, *, curlrc: str = "fail-with-body\n", given: str = "") -> str:
-        """Run a script that must succeed, with this on its standard input; return what it prints."""
+        """Run a script that must succeed, with `given` on its standard input; return its output."""
         (self.folder / ".curlrc").write_text("silent\nshow-error\n" + curlrc)
         variables = environment(CURL_HOME=str(self.folder), SECRET_API_KEY=KEY)
         variables["PATH"] = f"{Path(sys.executable).parent}:{variables['PATH']}"
@@ -111,7 +111,7 @@ def operations() -> dict[tuple[str, str], dict[str, Any]]:
     return {(method.upper(), path): operation for path, each in paths.items() for method, operation in each.items()}
 
 
-def test_api_page_has_every_route_and_no_other() -> None:
+def test_api_page_lists_exactly_the_routes() -> None:
     documented = [(example.method, example.path) for example in EXAMPLES]
     assert sorted(documented) == sorted(operations())
 
@@ -127,7 +127,7 @@ def test_api_page_agrees_with_openapi(example: Example) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_api_page_shows_what_a_service_answers(example: Example, playground: Playground) -> None:
+def test_examples_of_the_api_page_match_the_service(example: Example, playground: Playground) -> None:
     code = example.request.code
     sent = re.search(r"curl (?:-X (\w+) )?\"?" + re.escape(ADDRESS) + r"([^\s\"?]*)", code)
     assert sent
@@ -143,7 +143,7 @@ def test_api_page_shows_what_a_service_answers(example: Example, playground: Pla
 
 
 def assert_same_shape(documented: Any, received: Any, place: str) -> None:
-    """Compare names and types. Of a list, or of a map by model version, the first entry is compared."""
+    """Compare names and types; of a list or a map by model version, only the first entry."""
     if documented is None or received is None:
         return
     if isinstance(documented, dict):
@@ -167,13 +167,13 @@ def assert_same_shape(documented: Any, received: Any, place: str) -> None:
     assert kinds[0] == kinds[1], place
 
 
-def test_readme_shows_the_answer_of_the_api_page() -> None:
+def test_answer_in_the_readme_matches_the_api_page() -> None:
     (readme,) = (json.loads(block.code) for block in blocks_of(PROJECT / "README.md") if block.language == "json")
     (api,) = (example.answer for example in EXAMPLES if str(example) == "POST /classify")
     assert_same_shape(readme, api, "README.md")
 
 
-def test_shapes_that_differ_are_noticed() -> None:
+def test_different_shapes_are_detected() -> None:
     for documented, received in (({"a": 1}, {"a": 1, "b": 2}), ({"a": [{"b": 1}]}, {"a": [{"c": 1}]}), ("1", 1)):
         with pytest.raises(AssertionError):
             assert_same_shape(documented, received, "")
@@ -186,7 +186,7 @@ REQUESTS = {example.request for example in EXAMPLES}
 
 
 def scripts_of(page: Path) -> list[Block]:
-    """Find the blocks of commands to run, without the requests of the API page, which are run above."""
+    """Return the blocks of commands, without the requests of the API page, which are run above."""
     blocks = (block for block in blocks_of(page) if block.language == "bash" and not block.reason)
     return [block for block in blocks if block not in REQUESTS]
 
@@ -199,9 +199,9 @@ class AppCommand(NamedTuple):
 
 
 def commands_of(code: str) -> Iterator[AppCommand | str]:
-    """Split a block into lines of the command line and scripts for bash.
+    """Split a block into PixelWise commands and bash scripts.
 
-    The command line runs in this process, which is ten times as fast. What follows `||` or `>` is not needed then.
+    The commands run in this process, which is ten times as fast; `|| ...` and `> ...` are left out.
     """
     script: list[str] = []
     for line in code.replace("\\\n", " ").splitlines():
@@ -231,7 +231,7 @@ def test_commands_succeed(page: Path, playground: Playground, settings_environme
                     playground.bash(command.then, given=outcome.out)
 
 
-def test_command_line_and_scripts_are_kept_apart() -> None:
+def test_commands_and_scripts_are_separated() -> None:
     lines = (
         "cd x",
         "python -m app show 12  # one",
@@ -246,12 +246,12 @@ def test_command_line_and_scripts_are_kept_apart() -> None:
     ]
 
 
-# test_queries.py runs those of docs/queries.md on both engines.
+# test_queries.py also runs the statements of docs/queries.md, on both engines.
 SQL = [block for page in PAGES for block in blocks_of(page) if block.language == "sql" and not block.reason]
 
 
 @pytest.mark.parametrize("block", SQL, ids=str)
-def test_sql_is_understood(block: Block, playground: Playground) -> None:
+def test_sql_is_valid(block: Block, playground: Playground) -> None:
     with connected(playground.database_url) as connection:
         connection.execute(sa.text(block.code))
         connection.rollback()
@@ -260,14 +260,14 @@ def test_sql_is_understood(block: Block, playground: Playground) -> None:
 @pytest.mark.parametrize(
     "block", [block for page in PAGES for block in blocks_of(page) if block.language == "json"], ids=str
 )
-def test_json_can_be_parsed(block: Block) -> None:
+def test_json_is_valid(block: Block) -> None:
     json.loads(block.code)
 
 
 @pytest.mark.parametrize(
     "block", [block for page in PAGES for block in blocks_of(page) if block.language == "dotenv"], ids=str
 )
-def test_settings_that_are_shown_exist(block: Block) -> None:
+def test_settings_in_examples_exist(block: Block) -> None:
     known = {name.upper() for name in Settings.model_fields} | {"DB_PASSWORD", "WEB_CONCURRENCY"}
     scripts = "".join((PROJECT / name).read_text() for name in ("setup-server.sh", "deploy/pixelwise.service"))
     for name in re.findall(r"^(\w+)=", block.code, re.MULTILINE):

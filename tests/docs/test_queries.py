@@ -1,4 +1,4 @@
-"""docs/queries.md: every statement runs as it stands on both engines, and the views count what the service counts."""
+"""docs/queries.md: every statement runs unchanged on both engines, and the views match the rows."""
 
 import re
 from collections import Counter, defaultdict
@@ -19,7 +19,7 @@ ROWS = random_rows(200)
 
 @pytest.fixture
 def filled_url(database_url: str) -> str:
-    """A database with something in every table, and a drawing that came twice."""
+    """A database with rows in every table and one repeated drawing."""
     store(database_url, ROWS, drawings=True)
     with connected(database_url) as connection:
         pixels = connection.scalar(sa.select(Drawing.pixels).where(Drawing.prediction_id == 1))
@@ -29,23 +29,23 @@ def filled_url(database_url: str) -> str:
             for row in ROWS
         ]
         connection.execute(sa.insert(ShadowPrediction), shadow)
-    # The first prediction is the one the examples are about.
+    # The examples use prediction 1.
     execute(database_url, "INSERT INTO labels (prediction_id, label) VALUES (1, '1'), (1, '2')")
     return database_url
 
 
-def test_page_has_questions_and_changes() -> None:
+def test_page_has_the_expected_number_of_statements() -> None:
     assert (len(QUESTIONS), len(CHANGES)) == (15, 3)
 
 
 @pytest.mark.parametrize("statement", QUESTIONS, ids=lambda statement: statement.splitlines()[0][:60])
-def test_question_has_an_answer(filled_url: str, statement: str) -> None:
+def test_query_returns_rows_without_duplicates(filled_url: str, statement: str) -> None:
     found = rows(filled_url, statement)
     assert found
     assert len({tuple(row.values()) for row in found}) == len(found)
 
 
-def test_changes_do_what_the_page_says(filled_url: str) -> None:
+def test_changes_have_the_documented_effect(filled_url: str) -> None:
     label, notes, delete = CHANGES
     execute(filled_url, label, notes)
     (row,) = rows(filled_url, "SELECT label, labelled_by, notes FROM v_results WHERE id = 1")
@@ -55,7 +55,7 @@ def test_changes_do_what_the_page_says(filled_url: str) -> None:
         assert rows(filled_url, f"SELECT {column} FROM {table} WHERE {column} = 1") == []
 
 
-def test_view_of_results_has_the_label_that_counts(database_url: str) -> None:
+def test_results_view_has_the_latest_label(database_url: str) -> None:
     store(database_url, ROWS)
     found = {row["id"]: row for row in rows(database_url, "SELECT * FROM v_results")}
     assert len(found) == len(ROWS)
@@ -66,7 +66,7 @@ def test_view_of_results_has_the_label_that_counts(database_url: str) -> None:
         assert view["correct"] == (None if row.label is None else row.label == row.prediction)
 
 
-def test_accuracy_by_version_counts_the_latest_label_only(database_url: str) -> None:
+def test_accuracy_view_counts_only_the_latest_label(database_url: str) -> None:
     store(database_url, ROWS)
     right: dict[str, list[bool]] = defaultdict(list)
     for row in ROWS:
@@ -81,7 +81,7 @@ def test_accuracy_by_version_counts_the_latest_label_only(database_url: str) -> 
         assert float(view["accuracy"]) == pytest.approx(sum(said) / len(said))
 
 
-def test_the_newest_of_a_view_are_found_without_reading_everything(sqlite_url: str) -> None:
+def test_newest_rows_of_the_results_view_need_no_sort(sqlite_url: str) -> None:
     plan = rows(sqlite_url, "EXPLAIN QUERY PLAN SELECT * FROM v_results ORDER BY id DESC LIMIT 20")
     steps = [row["detail"] for row in plan]
     assert "USE TEMP B-TREE FOR ORDER BY" not in steps

@@ -1,4 +1,4 @@
-"""Many clients at once, readers among them; clients that hang up before they are answered, and slow ones."""
+"""Many clients at once, clients that hang up early, and slow clients."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ def read_pages(port: int) -> list[Reply]:
         return [client.get("/results?limit=100") for _ in range(PAGES)]
 
 
-def test_two_hundred_clients_are_all_answered_while_others_read(service: Service, database_url: str) -> None:
+def test_two_hundred_clients_are_answered_while_others_read(service: Service, database_url: str) -> None:
     with Load(service.port, WRITERS) as load, ThreadPoolExecutor(READERS) as readers:
         load.wait_for(WRITERS)
         pages = [page for pages in readers.map(read_pages, [service.port] * READERS) for page in pages]
@@ -50,9 +50,7 @@ def test_two_hundred_clients_are_all_answered_while_others_read(service: Service
 
 
 @pytest.mark.parametrize("part", ["all of it", "half of it"])
-def test_clients_that_send_a_request_and_hang_up_leave_nothing_behind(
-    service: Service, database_url: str, part: str
-) -> None:
+def test_clients_that_hang_up_leave_no_connections_or_memory(service: Service, database_url: str, part: str) -> None:
     request = HEAD + (BODY if part == "all of it" else BODY[: len(BODY) // 2])
     process = psutil.Process(service.process.pid)
 
@@ -73,7 +71,7 @@ def test_clients_that_send_a_request_and_hang_up_leave_nothing_behind(
     assert "Traceback" not in service.log.read_text()
 
 
-def test_slow_clients_keep_nobody_waiting_and_take_no_memory(service: Service) -> None:
+def test_slow_clients_do_not_delay_others_or_use_memory(service: Service) -> None:
     process = psutil.Process(service.process.pid)
     with service.client() as client:
         assert client.classify(drawing(Random(0))).status_code == 200
@@ -89,7 +87,7 @@ def test_slow_clients_keep_nobody_waiting_and_take_no_memory(service: Service) -
     assert "Traceback" not in service.log.read_text()
 
 
-def test_slow_clients_of_nginx_keep_nobody_waiting_and_are_cut_off(sqlite_url: str, tmp_path: Path) -> None:
+def test_nginx_cuts_off_slow_clients_without_delaying_others(sqlite_url: str, tmp_path: Path) -> None:
     limits = {"client_header_timeout": "2s", "client_body_timeout": "2s"}
     with (
         serving(sqlite_url, tmp_path) as service,
@@ -98,6 +96,6 @@ def test_slow_clients_of_nginx_keep_nobody_waiting_and_are_cut_off(sqlite_url: s
         calling(front, "127.0.0.2") as other,
     ):
         assert {other.post("/api/classify", json=DRAWING).status_code for _ in range(100)} == {200}
-        # Those that send no header to its end; and of those that send no body, whoever is one too many.
+        # Clients with an unfinished header, and those with an unfinished body beyond the connection limit.
         wait_until(lambda: slow.cut_off >= SLOW // 2, "slow clients are cut off")
         assert other.post("/api/classify", json=DRAWING).status_code == 200

@@ -1,4 +1,4 @@
-"""A 200 means that the row is on disk: the service is killed and stopped under load, and every row is looked for."""
+"""A 200 means that the row is on disk, even if the service is killed or stopped under load."""
 
 import socket
 from contextlib import ExitStack
@@ -36,7 +36,7 @@ def test_acknowledged_rows_survive_kills_on_postgresql(postgres_url: str, tmp_pa
     kill_under_load(postgres_url, tmp_path, rounds=ROUNDS, clients=16)
 
 
-def test_what_was_acknowledged_outlives_lost_connections_to_postgresql(postgres_url: str, tmp_path: Path) -> None:
+def test_acknowledged_rows_survive_lost_connections_to_postgresql(postgres_url: str, tmp_path: Path) -> None:
     terminate = (
         "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -59,7 +59,7 @@ def test_what_was_acknowledged_outlives_lost_connections_to_postgresql(postgres_
     assert_sound(postgres_url)
 
 
-def test_a_stop_under_load_answers_everything_that_was_stored(database_url: str, tmp_path: Path) -> None:
+def test_stop_under_load_answers_every_stored_request(database_url: str, tmp_path: Path) -> None:
     with serving(database_url, tmp_path) as service, Load(service.port, 16) as load:
         load.wait_for(100)
         service.stop()
@@ -69,21 +69,19 @@ def test_a_stop_under_load_answers_everything_that_was_stored(database_url: str,
 
 
 def send_one_each(service: Service, clients: list[Client]) -> list[bytes]:
-    """Send a drawing on each connection; return the drawings once the service has read them all."""
+    """Send a drawing on each connection, and return the drawings once the service has read them."""
     random = Random(0)
     drawings = [drawing(random) for _ in clients]
     for client, pixels in zip(clients, drawings, strict=True):
         client.send(pixels)
-    # The service reads its connections in turn, so whoever comes later is answered when the others have been read.
+    # The service reads connections in order, so a later request is answered after the others were read.
     for _ in range(2):
         with service.client() as later:
             assert later.get("/health/live").status_code == 200
     return drawings
 
 
-def test_a_stop_waits_for_requests_under_way_but_not_for_ever_and_leaves_one_file(
-    sqlite_url: str, tmp_path: Path
-) -> None:
+def test_stop_waits_for_running_requests_up_to_a_limit_and_leaves_one_file(sqlite_url: str, tmp_path: Path) -> None:
     head = f"POST /classify HTTP/1.1\r\nHost: pixelwise\r\nX-API-Key: {KEY}\r\nContent-Length: 2000\r\n\r\n"
     with (
         serving(sqlite_url, tmp_path, graceful_s=4) as service,
@@ -106,14 +104,14 @@ def test_a_stop_waits_for_requests_under_way_but_not_for_ever_and_leaves_one_fil
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pixelwise.db", service.log.name]
 
 
-def test_rows_that_another_process_inserts_by_hand_are_listed(sqlite_url: str, tmp_path: Path) -> None:
+def test_rows_inserted_by_another_process_are_listed(sqlite_url: str, tmp_path: Path) -> None:
     need("sqlite3", "sqlite3")
     insert = "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.94, 'by hand');"
     with serving(sqlite_url, tmp_path) as service:
         with Load(service.port, 4) as load:
             for _ in range(5):
                 load.wait_for(20)
-                # By hand nobody meets the moment in which the service writes; here every moment is one.
+                # The service writes all the time, so the insert has to wait for the lock.
                 run(tmp_path, "sqlite3", "-cmd", ".timeout 10000", "pixelwise.db", insert).check_returncode()
         run(tmp_path, "sqlite3", "pixelwise.db", insert).check_returncode()
         with service.client() as client:

@@ -1,4 +1,4 @@
-"""One service for all tests of the page in this process: its start takes longer than most of them."""
+"""One service for all page tests of a process, because starting one takes longer than most tests."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ DATABASE = "pixelwise.db"
 
 @pytest.fixture(scope="session")
 def shared_service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A running service on SQLite. No test may stop it."""
+    """A running service on SQLite. Tests must not stop it."""
     folder = tmp_path_factory.mktemp("page")
     with serving(f"sqlite:///{shutil.copy(migrated_sqlite_file, folder / DATABASE)}", folder) as running:
         yield running
@@ -26,7 +26,7 @@ def shared_service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def service(shared_service: Service) -> Service:
     """The running service, without rows."""
-    # It has one writer. So what the page of an earlier test has sent is stored by now, and deleted too.
+    # The service has one writer, so what an earlier test sent is stored before this and deleted, too.
     remember(shared_service, 1)
     delete_rows(_url(shared_service))
     return shared_service
@@ -34,7 +34,7 @@ def service(shared_service: Service) -> Service:
 
 @pytest.fixture
 def sqlite_url(request: pytest.FixtureRequest, migrated_sqlite_file: Path, tmp_path: Path) -> str:
-    """The database of the running service, or one of its own for a test that starts a service itself."""
+    """The database of the running service, or a new one for a test that starts a service itself."""
     if "service" in request.fixturenames:
         service: Service = request.getfixturevalue("service")
         return _url(service)

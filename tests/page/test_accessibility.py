@@ -1,4 +1,4 @@
-"""The page for people who see little, use no mouse, or have it read out to them."""
+"""Accessibility of the page: axe, the keyboard and screen readers."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ VIEWS = {
 
 
 def problems(page: Page) -> list[str]:
-    """What axe-core finds serious or critical."""
+    """Return the problems that axe-core rates serious or critical."""
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{violation['id']}: {node['html'][:120]} {node['failureSummary']}"
@@ -32,11 +32,11 @@ def problems(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_axe_finds_nothing_serious_in_any_view(
+def test_axe_finds_no_serious_problem_in_any_view(
     browser: Browser, site: str, sqlite_url: str, device: dict[str, Any], theme: str
 ) -> None:
     store(sqlite_url, random_rows(60), drawings=True)
-    # Axe comes into the page as a script of its own, which the page's policy forbids.
+    # Axe is injected as a script, which the page's content security policy forbids.
     with open_page(browser, site, **device, color_scheme=theme, bypass_csp=True) as page:
         by_mouse(page, SEVEN)
         page.keyboard.press("Enter")
@@ -53,7 +53,7 @@ def test_axe_finds_nothing_serious_in_any_view(
 
 
 def focused(page: Page) -> tuple[str, bool]:
-    """What the keyboard is on, by name, and whether that can be seen."""
+    """Return the name of the focused element and whether it has an outline."""
     name, outline = page.evaluate(
         """() => {
           const it = document.activeElement;
@@ -64,7 +64,7 @@ def focused(page: Page) -> tuple[str, bool]:
     return name, outline != "none"
 
 
-def test_the_tab_key_goes_through_everything_in_order_and_shows_where_it_is(page: Page) -> None:
+def test_tab_key_reaches_every_control_in_order_with_visible_focus(page: Page) -> None:
     by_mouse(page, SEVEN)
     page.keyboard.press("Enter")
     expect(page.locator(".state")).to_contain_text("number 1.")
@@ -86,7 +86,7 @@ def test_the_tab_key_goes_through_everything_in_order_and_shows_where_it_is(page
     assert [name for name, seen in walked if not seen] == []
 
 
-def test_the_keyboard_alone_goes_to_another_view_and_to_its_content(page: Page) -> None:
+def test_keyboard_reaches_another_view_and_its_content(page: Page) -> None:
     expect(page.locator("canvas.pad")).to_be_visible()
     page.get_by_role("link", name="Results").focus()
     page.keyboard.press("Enter")
@@ -100,7 +100,7 @@ def test_the_keyboard_alone_goes_to_another_view_and_to_its_content(page: Page) 
     expect(page).to_have_title("Results · PixelWise")
 
 
-def test_an_answer_is_read_out_once_when_it_is_certain(page: Page) -> None:
+def test_result_is_in_a_live_region(page: Page) -> None:
     by_mouse(page, SEVEN)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Read as 7, ")).to_be_attached()
@@ -108,7 +108,7 @@ def test_an_answer_is_read_out_once_when_it_is_certain(page: Page) -> None:
     assert live
 
 
-def test_the_dialog_of_the_key_keeps_the_keyboard_and_gives_it_back(page: Page) -> None:
+def test_key_dialog_takes_and_returns_keyboard_focus(page: Page) -> None:
     button = page.get_by_role("button", name="The key is set; change or forget it")
     button.focus()
     page.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-"""Digits drawn on the page are read right: with mouse and finger, of every size, anywhere, with every pen."""
+"""Digits drawn with mouse and finger are recognised, in every size and place, with every pen."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,15 +13,15 @@ from tests.support.nginx import https_in_front
 from tests.support.service import rows
 from tests.support.service_process import Service
 
-# Of the 240 drawings each test has its own forty, two of which may be taken for something else.
+# Each test draws its own 40 of the 240 drawings and allows two errors.
 SHARE: Final = 40
-MISREAD: Final = 2
+MAX_ERRORS: Final = 2
 
 
-def assert_read_right(
+def assert_recognised(
     page: Page, draw: Callable[[list[Stroke]], None], drawn: list[Drawing], database_url: str
 ) -> None:
-    """Draw them one after another, and look up what was stored."""
+    """Draw the digits and compare the stored predictions."""
     for number, drawing in enumerate(drawn, start=1):
         page.get_by_role("radio", name=drawing.pen, exact=True).check()
         draw(drawing.strokes)
@@ -34,30 +34,30 @@ def assert_read_right(
         for drawing, digit in zip(drawn, read, strict=True)
         if drawing.digit != digit
     ]
-    assert len(wrong) <= MISREAD, wrong
+    assert len(wrong) <= MAX_ERRORS, wrong
 
 
-def test_digits_drawn_with_the_mouse_are_read_right(page: Page, sqlite_url: str) -> None:
-    assert_read_right(page, partial(by_mouse, page), drawings()[:SHARE], sqlite_url)
+def test_digits_drawn_with_the_mouse_are_recognised(page: Page, sqlite_url: str) -> None:
+    assert_recognised(page, partial(by_mouse, page), drawings()[:SHARE], sqlite_url)
 
 
-def test_digits_drawn_with_a_finger_are_read_right(browser: Browser, site: str, sqlite_url: str) -> None:
+def test_digits_drawn_with_a_finger_are_recognised(browser: Browser, site: str, sqlite_url: str) -> None:
     with open_page(browser, site, **PHONE) as page:
         finger = page.context.new_cdp_session(page)
-        assert_read_right(page, partial(by_touch, page, finger), drawings()[SHARE : 2 * SHARE], sqlite_url)
+        assert_recognised(page, partial(by_touch, page, finger), drawings()[SHARE : 2 * SHARE], sqlite_url)
 
 
-def test_digits_drawn_with_the_mouse_are_read_right_through_nginx_and_https(
+def test_digits_drawn_with_the_mouse_are_recognised_through_nginx_and_https(
     browser: Browser, service: Service, sqlite_url: str, tmp_path: Path
 ) -> None:
     with (
         https_in_front(tmp_path, service.port) as front,
         open_page(browser, front.url + "/", ignore_https_errors=True) as page,
     ):
-        assert_read_right(page, partial(by_mouse, page), drawings()[2 * SHARE : 3 * SHARE], sqlite_url)
+        assert_recognised(page, partial(by_mouse, page), drawings()[2 * SHARE : 3 * SHARE], sqlite_url)
 
 
-def test_digits_drawn_with_a_finger_are_read_right_through_nginx_and_https(
+def test_digits_drawn_with_a_finger_are_recognised_through_nginx_and_https(
     browser: Browser, service: Service, sqlite_url: str, tmp_path: Path
 ) -> None:
     with (
@@ -65,4 +65,4 @@ def test_digits_drawn_with_a_finger_are_read_right_through_nginx_and_https(
         open_page(browser, front.url + "/", ignore_https_errors=True, **PHONE) as page,
     ):
         finger = page.context.new_cdp_session(page)
-        assert_read_right(page, partial(by_touch, page, finger), drawings()[3 * SHARE : 4 * SHARE], sqlite_url)
+        assert_recognised(page, partial(by_touch, page, finger), drawings()[3 * SHARE : 4 * SHARE], sqlite_url)

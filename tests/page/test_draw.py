@@ -1,4 +1,4 @@
-"""Drawing on the page: what becomes a row and what does not, and what a person sees and says of it."""
+"""Drawing on the page: what is stored, shown and labelled."""
 
 import io
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ DOT = [[(0.5, 0.5)]]
 
 
 def stored(database_url: str) -> list[str]:
-    """What is in the database, the oldest first."""
+    """Return the stored predictions, oldest first."""
     return [row["prediction"] for row in rows(database_url, "SELECT prediction FROM predictions ORDER BY id")]
 
 
@@ -30,13 +30,13 @@ def state(page: Page) -> Any:
 
 
 def ink(page: Page) -> int:
-    """How many pixels of the pad have ink on them."""
+    """Count the pad's pixels with ink."""
     count = "pad => pad.getContext('2d').getImageData(0, 0, pad.width, pad.height).data.filter((_, i) => i % 4 === 3)"
     return int(page.locator("canvas.pad").evaluate(f"{count}.filter(Boolean).length"))
 
 
-def hold_time(page: Page) -> None:
-    """Let no time pass on the page but what `page.clock.run_for` lets pass: a slow machine is no pause of a person."""
+def pause_clock(page: Page) -> None:
+    """Stop the page's clock, so that a slow machine does not count as a pause between strokes."""
     page.clock.install(time=0)
     page.clock.pause_at(60_000)
 
@@ -48,8 +48,8 @@ def phone(browser: Browser, site: str) -> Iterator[Page]:
         yield page
 
 
-def test_a_drawing_of_two_strokes_is_one_row_that_a_pause_stores(page: Page, sqlite_url: str) -> None:
-    hold_time(page)
+def test_two_strokes_are_stored_as_one_drawing_after_a_pause(page: Page, sqlite_url: str) -> None:
+    pause_clock(page)
     by_mouse(page, FOUR[:1])
     page.clock.run_for(900)
     by_mouse(page, FOUR[1:])
@@ -63,7 +63,7 @@ def test_a_drawing_of_two_strokes_is_one_row_that_a_pause_stores(page: Page, sql
     assert stored(sqlite_url) == ["4"]
 
 
-def test_nothing_is_stored_while_the_pen_is_down(page: Page, sqlite_url: str) -> None:
+def test_nothing_is_stored_while_the_pen_is_pressed(page: Page, sqlite_url: str) -> None:
     ((first, *others),) = on_the_screen(page, SEVEN)
     page.mouse.move(*first)
     page.mouse.down()
@@ -79,7 +79,7 @@ def test_nothing_is_stored_while_the_pen_is_down(page: Page, sqlite_url: str) ->
     assert stored(sqlite_url) == ["7"]
 
 
-def test_enter_stores_at_once_and_the_next_stroke_begins_another_drawing(page: Page, sqlite_url: str) -> None:
+def test_enter_stores_and_the_next_stroke_starts_a_new_drawing(page: Page, sqlite_url: str) -> None:
     for number, (digit, strokes) in enumerate([("7", SEVEN), ("1", ONE), ("4", FOUR)], start=1):
         by_mouse(page, strokes)
         page.keyboard.press("Enter")
@@ -90,8 +90,8 @@ def test_enter_stores_at_once_and_the_next_stroke_begins_another_drawing(page: P
     assert stored(sqlite_url) == ["7", "1", "4"]
 
 
-def test_the_last_stroke_can_be_taken_back_by_key_and_by_button(page: Page, sqlite_url: str) -> None:
-    hold_time(page)
+def test_last_stroke_can_be_undone_by_key_and_button(page: Page, sqlite_url: str) -> None:
+    pause_clock(page)
     by_mouse(page, [*ONE, FOUR[0]])
     page.keyboard.press("z")
     expect(page.locator(".digit-read")).to_have_text("1")
@@ -106,8 +106,8 @@ def test_the_last_stroke_can_be_taken_back_by_key_and_by_button(page: Page, sqli
 
 
 @pytest.mark.parametrize("way", ["Escape", "button"])
-def test_a_drawing_that_is_cleared_is_not_stored(page: Page, sqlite_url: str, way: str) -> None:
-    hold_time(page)
+def test_cleared_drawing_is_not_stored(page: Page, sqlite_url: str, way: str) -> None:
+    pause_clock(page)
     by_mouse(page, SEVEN)
     page.clock.run_for(100)
     expect(page.locator(".digit-read")).to_have_text("7")
@@ -123,7 +123,7 @@ def test_a_drawing_that_is_cleared_is_not_stored(page: Page, sqlite_url: str, wa
     assert stored(sqlite_url) == []
 
 
-def test_an_empty_pad_and_a_dot_are_no_drawings(page: Page, sqlite_url: str) -> None:
+def test_empty_pad_and_dot_are_not_stored(page: Page, sqlite_url: str) -> None:
     expect(page.locator("canvas.pad")).to_be_visible()
     page.keyboard.press("Enter")
     state(page).to_have_text("Draw something first.")
@@ -135,13 +135,13 @@ def test_an_empty_pad_and_a_dot_are_no_drawings(page: Page, sqlite_url: str) -> 
     assert stored(sqlite_url) == []
 
 
-def test_a_line_that_leaves_the_pad_is_drawn_on(page: Page, sqlite_url: str) -> None:
+def test_stroke_continues_outside_the_pad(page: Page, sqlite_url: str) -> None:
     by_mouse(page, [[(0.3, 0.2), (0.7, 0.2), (0.45, 1.1)]])
     state(page).to_contain_text("number 1.")
     assert stored(sqlite_url) == ["7"]
 
 
-def test_a_second_finger_draws_nothing(phone: Page, sqlite_url: str) -> None:
+def test_second_finger_draws_nothing(phone: Page, sqlite_url: str) -> None:
     finger = phone.context.new_cdp_session(phone)
     ((first, *others),) = on_the_screen(phone, SEVEN)
     palm = (first[0], first[1] + 200)
@@ -156,7 +156,7 @@ def test_a_second_finger_draws_nothing(phone: Page, sqlite_url: str) -> None:
     assert phone.evaluate("scrollY") == 0
 
 
-def test_a_finger_that_the_browser_takes_away_loses_nothing(phone: Page, sqlite_url: str) -> None:
+def test_cancelled_touch_keeps_the_stroke(phone: Page, sqlite_url: str) -> None:
     finger = phone.context.new_cdp_session(phone)
     ((first, *others),) = on_the_screen(phone, ONE)
     touch(finger, "touchStart", first)
@@ -169,8 +169,8 @@ def test_a_finger_that_the_browser_takes_away_loses_nothing(phone: Page, sqlite_
     assert stored(sqlite_url) == ["1", "7"]
 
 
-def test_strokes_stay_when_the_window_changes_in_the_middle(page: Page, sqlite_url: str) -> None:
-    hold_time(page)
+def test_strokes_survive_a_window_resize(page: Page, sqlite_url: str) -> None:
+    pause_clock(page)
     by_mouse(page, FOUR[:1])
     page.set_viewport_size({"width": 500, "height": 700})
     wait_until(lambda: page.locator("canvas.pad").evaluate("pad => pad.width") < 450, "the pad is smaller")
@@ -181,7 +181,7 @@ def test_strokes_stay_when_the_window_changes_in_the_middle(page: Page, sqlite_u
     assert stored(sqlite_url) == ["4"]
 
 
-def test_the_pad_is_square_and_nothing_scrolls_sideways_on_any_screen(page: Page) -> None:
+def test_pad_is_square_and_page_fits_every_screen_width(page: Page) -> None:
     for width, height in [(1200, 850), (390, 844), (320, 568), (667, 375), (844, 390)]:
         page.set_viewport_size({"width": width, "height": height})
         box = page.locator("canvas.pad").bounding_box()
@@ -191,7 +191,7 @@ def test_the_pad_is_square_and_nothing_scrolls_sideways_on_any_screen(page: Page
         assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_the_theme_and_the_density_of_the_screen_change_no_pixel(browser: Browser, site: str, sqlite_url: str) -> None:
+def test_theme_and_screen_density_do_not_change_the_pixels(browser: Browser, site: str, sqlite_url: str) -> None:
     for number, context in enumerate([{}, {"color_scheme": "dark"}, {"device_scale_factor": 3}], start=1):
         with open_page(browser, site, **{**DESKTOP, **context}) as page:
             by_mouse(page, SEVEN)
@@ -203,7 +203,7 @@ def test_the_theme_and_the_density_of_the_screen_change_no_pixel(browser: Browse
     assert dense == one
 
 
-def test_the_picture_is_what_the_network_sees_and_the_bars_are_in_order(page: Page, service: Service) -> None:
+def test_page_shows_the_normalised_drawing_and_scores_by_digit(page: Page, service: Service) -> None:
     by_mouse(page, SEVEN)
     page.keyboard.press("Enter")
     state(page).to_contain_text("number 1.")
@@ -218,7 +218,7 @@ def test_the_picture_is_what_the_network_sees_and_the_bars_are_in_order(page: Pa
 
 
 def drawing_of(service: Service, id_: int, query: str = "") -> bytes:
-    """The pixels of a drawing, from the service."""
+    """Fetch the pixels of a drawing from the service."""
     connection = HTTPConnection("127.0.0.1", service.port, timeout=10)
     connection.request("GET", f"/results/{id_}/drawing.png{query}", headers={"X-API-Key": KEY})
     picture = Image.open(io.BytesIO(connection.getresponse().read()))
@@ -230,7 +230,7 @@ def labels(database_url: str) -> list[str]:
     return [row["label"] for row in rows(database_url, "SELECT label FROM labels ORDER BY id")]
 
 
-def test_one_key_says_what_it_was(page: Page, sqlite_url: str) -> None:
+def test_one_key_labels_the_drawing(page: Page, sqlite_url: str) -> None:
     by_mouse(page, SEVEN)
     page.keyboard.press("Enter")
     state(page).to_contain_text("number 1.")
@@ -245,7 +245,7 @@ def test_one_key_says_what_it_was(page: Page, sqlite_url: str) -> None:
     assert labels(sqlite_url) == ["7", "1", "none"]
 
 
-def test_one_tap_says_what_it_was(phone: Page, sqlite_url: str) -> None:
+def test_one_tap_labels_the_drawing(phone: Page, sqlite_url: str) -> None:
     by_touch(phone, phone.context.new_cdp_session(phone), SEVEN)
     state(phone).to_contain_text("number 1.")
     expect(phone.get_by_role("button", name="Right", exact=True)).to_have_attribute("aria-pressed", "false")
@@ -261,8 +261,8 @@ def test_one_tap_says_what_it_was(phone: Page, sqlite_url: str) -> None:
         assert box["width"] >= 44
 
 
-def test_nothing_can_be_said_of_a_drawing_that_is_not_stored(page: Page, sqlite_url: str) -> None:
-    hold_time(page)
+def test_unstored_drawing_cannot_be_labelled(page: Page, sqlite_url: str) -> None:
+    pause_clock(page)
     by_mouse(page, SEVEN)
     page.keyboard.press("1")
     expect(page.get_by_role("button", name="It is a 1")).to_be_disabled()
@@ -271,7 +271,7 @@ def test_nothing_can_be_said_of_a_drawing_that_is_not_stored(page: Page, sqlite_
     assert labels(sqlite_url) == []
 
 
-def test_the_first_view_is_small_and_asks_nobody_else(browser: Browser, service: Service, tmp_path: Path) -> None:
+def test_first_view_is_small_and_requests_no_other_host(browser: Browser, service: Service, tmp_path: Path) -> None:
     sizes: list[int] = []
     urls: list[str] = []
     with https_in_front(tmp_path, service.port) as front, browser.new_context(ignore_https_errors=True) as context:

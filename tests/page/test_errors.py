@@ -1,4 +1,4 @@
-"""What goes wrong while somebody draws: the page says so in words, loses nothing and stores nothing twice."""
+"""Errors while drawing: the page reports them, loses nothing and stores nothing twice."""
 
 import json
 import re
@@ -37,11 +37,11 @@ def try_again(page: Page) -> None:
 
 
 def stored(database_url: str) -> list[str]:
-    """What is in the database, the oldest first."""
+    """Return the stored predictions, oldest first."""
     return [row["prediction"] for row in rows(database_url, "SELECT prediction FROM predictions ORDER BY id")]
 
 
-def test_what_is_drawn_offline_is_stored_when_the_line_is_back(page: Page, sqlite_url: str) -> None:
+def test_drawing_made_offline_is_stored_after_reconnecting(page: Page, sqlite_url: str) -> None:
     expect(page.locator("canvas.pad")).to_be_visible()
     page.context.set_offline(True)
     expect(page.get_by_text("You are offline. Nothing that you drew is lost.")).to_be_visible()
@@ -55,9 +55,7 @@ def test_what_is_drawn_offline_is_stored_when_the_line_is_back(page: Page, sqlit
     assert stored(sqlite_url) == ["7"]
 
 
-def test_what_is_drawn_while_the_service_is_away_is_stored_in_order_when_it_is_back(
-    browser: Browser, sqlite_url: str, tmp_path: Path
-) -> None:
+def test_drawings_made_during_an_outage_are_stored_in_order(browser: Browser, sqlite_url: str, tmp_path: Path) -> None:
     port = free_port()
     with serving(sqlite_url, tmp_path, port=port) as service, open_page(browser, f"http://127.0.0.1:{port}/") as page:
         expect(page.locator("canvas.pad")).to_be_visible()
@@ -66,7 +64,7 @@ def test_what_is_drawn_while_the_service_is_away_is_stored_in_order_when_it_is_b
             draw(page, strokes)
         notice(page).to_contain_text(f"{UNREACHABLE} Your 3 drawings are kept and will be stored.")
         assert stored(sqlite_url) == []
-        # Nobody has to do anything: it counts down and tries by itself.
+        # The page retries without a click.
         expect(page.locator(".countdown")).to_have_text(re.compile(r"Trying again in \d s\."))
         with serving(sqlite_url, tmp_path, port=port):
             state(page).to_contain_text("number 3.")
@@ -75,7 +73,7 @@ def test_what_is_drawn_while_the_service_is_away_is_stored_in_order_when_it_is_b
     assert stored(sqlite_url) == ["7", "1", "4"]
 
 
-def test_a_drawing_whose_answer_was_lost_is_not_stored_twice(page: Page, service: Service, sqlite_url: str) -> None:
+def test_drawing_with_a_lost_response_is_stored_once(page: Page, service: Service, sqlite_url: str) -> None:
     def lose_the_answer(route: Route) -> None:
         assert route.fetch().ok
         route.abort()
@@ -85,7 +83,7 @@ def test_a_drawing_whose_answer_was_lost_is_not_stored_twice(page: Page, service
     notice(page).to_contain_text(UNREACHABLE)
     assert stored(sqlite_url) == ["7"]
     remember(service, 100)
-    # Whatever is drawn next sends what waits first.
+    # The next drawing sends the waiting ones first.
     draw(page, ONE)
 
     state(page).to_contain_text("number 102.")
@@ -94,14 +92,14 @@ def test_a_drawing_whose_answer_was_lost_is_not_stored_twice(page: Page, service
     assert (first, last) == ("7", "1")
 
 
-def test_a_drawing_that_is_sent_again_while_it_is_being_stored_is_stored_once(page: Page, sqlite_url: str) -> None:
+def test_drawing_resent_before_the_commit_is_stored_once(page: Page, sqlite_url: str) -> None:
     with connected(sqlite_url) as other:
         other.execute(text("BEGIN IMMEDIATE"))
         with page.expect_request("**/api/classify"):
             draw(page, SEVEN)
         page.reload()
         notice(page).to_contain_text("PixelWise is still storing this. Your drawing is kept and will be stored.")
-    # The notice is hidden for a moment at each try, too.
+    # The notice is also hidden for a moment at each retry.
     wait_until(lambda: stored(sqlite_url), "the drawing is stored")
     waiting = "sessionStorage.getItem('pixelwise-outbox')"
     wait_until(lambda: page.evaluate(waiting) == "[]", "the page knows that it is stored")
@@ -109,7 +107,7 @@ def test_a_drawing_that_is_sent_again_while_it_is_being_stored_is_stored_once(pa
     assert stored(sqlite_url) == ["7"]
 
 
-def test_a_wrong_key_is_asked_for_again_and_the_drawing_goes_on(browser: Browser, site: str, sqlite_url: str) -> None:
+def test_wrong_key_can_be_corrected_without_losing_the_drawing(browser: Browser, site: str, sqlite_url: str) -> None:
     with open_page(browser, site, key="not-the-key") as page:
         draw(page, SEVEN)
         notice(page).to_contain_text("This API key is wrong. Your drawing is kept and will be stored.")
@@ -124,14 +122,14 @@ def test_a_wrong_key_is_asked_for_again_and_the_drawing_goes_on(browser: Browser
     assert stored(sqlite_url) == ["7"]
 
 
-def test_whoever_draws_too_fast_sees_a_countdown_and_loses_nothing(
+def test_rate_limited_drawing_shows_a_countdown_and_is_stored_later(
     browser: Browser, sqlite_url: str, tmp_path: Path
 ) -> None:
     with (
         serving(sqlite_url, tmp_path, RATE_LIMIT="1/10seconds") as service,
         open_page(browser, f"http://127.0.0.1:{service.port}/") as page,
     ):
-        # The limit's windows begin at whole tens of seconds, and at the end of one there is nothing left to count down.
+        # Windows start at whole tens of seconds; near the end of one there is no time to see a countdown.
         wait_until(lambda: time.time() % 10 < 2, "a window has just begun")
         draw(page, SEVEN)
         state(page).to_contain_text("number 1.")
@@ -150,7 +148,7 @@ def seconds(countdown: str) -> int:
     return int(match[1])
 
 
-def test_a_database_that_is_away_for_a_moment_loses_nothing(page: Page, sqlite_url: str) -> None:
+def test_drawing_is_kept_during_a_database_error(page: Page, sqlite_url: str) -> None:
     with hidden(sqlite_url, "predictions"):
         draw(page, SEVEN)
         notice(page).to_contain_text("PixelWise cannot store anything at the moment. Your drawing is kept")
@@ -159,7 +157,7 @@ def test_a_database_that_is_away_for_a_moment_loses_nothing(page: Page, sqlite_u
     assert stored(sqlite_url) == ["7"]
 
 
-def test_what_is_not_stored_yet_survives_a_reload(page: Page, sqlite_url: str) -> None:
+def test_unstored_drawing_survives_a_reload(page: Page, sqlite_url: str) -> None:
     with hidden(sqlite_url, "predictions"):
         draw(page, SEVEN)
         notice(page).to_contain_text("PixelWise cannot store anything at the moment.")
@@ -174,9 +172,7 @@ def test_what_is_not_stored_yet_survives_a_reload(page: Page, sqlite_url: str) -
     assert stored(sqlite_url) == ["7", "1"]
 
 
-def test_a_correction_that_could_not_be_stored_is_stored_later_for_the_drawing_it_was_about(
-    page: Page, sqlite_url: str
-) -> None:
+def test_failed_label_is_stored_later_for_its_own_drawing(page: Page, sqlite_url: str) -> None:
     draw(page, SEVEN)
     state(page).to_contain_text("number 1.")
     with hidden(sqlite_url, "labels"):
@@ -192,7 +188,7 @@ def test_a_correction_that_could_not_be_stored_is_stored_later_for_the_drawing_i
     state(page).to_contain_text("number 2.")
 
 
-def test_a_correction_of_a_drawing_that_somebody_has_deleted_is_refused_in_words(page: Page, sqlite_url: str) -> None:
+def test_label_of_a_deleted_prediction_shows_an_error(page: Page, sqlite_url: str) -> None:
     draw(page, SEVEN)
     state(page).to_contain_text("number 1.")
     execute(sqlite_url, "DELETE FROM drawings", "DELETE FROM predictions")
@@ -200,7 +196,7 @@ def test_a_correction_of_a_drawing_that_somebody_has_deleted_is_refused_in_words
     notice(page).to_contain_text("This prediction does not exist. It may have been deleted.")
 
 
-def test_a_drawing_that_can_never_be_stored_does_not_hold_up_the_next(page: Page, sqlite_url: str) -> None:
+def test_invalid_drawing_does_not_block_the_next(page: Page, sqlite_url: str) -> None:
     damaged = json.dumps([{"requestId": "of-an-older-page", "pixels": [[0] * 28] * 27}])
     page.evaluate("damaged => sessionStorage.setItem('pixelwise-outbox', damaged)", damaged)
     page.reload()

@@ -1,4 +1,4 @@
-"""The key on the page: it comes by a link or by hand, stays in the tab, and is seen nowhere else."""
+"""The API key on the page: taken from a link or typed, kept in the tab and sent only to the API."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def draw(page: Page) -> None:
     page.keyboard.press("Enter")
 
 
-def test_the_key_of_a_link_stays_in_the_tab_and_out_of_every_address(
+def test_key_from_a_link_stays_in_the_tab_and_out_of_every_url(
     browser: Browser, service: Service, site: str, sqlite_url: str
 ) -> None:
     requests: list[Request] = []
@@ -44,7 +44,7 @@ def test_the_key_of_a_link_stays_in_the_tab_and_out_of_every_address(
     assert KEY not in log
 
 
-def test_a_second_tab_asks_for_the_key_again_and_a_reload_does_not(page: Page, site: str) -> None:
+def test_new_tab_asks_for_the_key_and_a_reload_does_not(page: Page, site: str) -> None:
     expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
     page.reload()
     expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
@@ -53,7 +53,7 @@ def test_a_second_tab_asks_for_the_key_again_and_a_reload_does_not(page: Page, s
     expect(second.get_by_role("button", name="Enter the API key")).to_be_visible()
 
 
-def test_the_key_can_be_forgotten(page: Page) -> None:
+def test_key_can_be_forgotten(page: Page) -> None:
     page.get_by_role("button", name="The key is set; change or forget it").click()
     page.get_by_role("button", name="Forget the key").click()
     expect(page.get_by_role("button", name="Enter the API key")).to_be_visible()
@@ -62,7 +62,7 @@ def test_the_key_can_be_forgotten(page: Page) -> None:
     expect(page.locator(".draw .notice:not(:empty)")).to_contain_text("This needs the API key.")
 
 
-def test_without_a_key_drawing_says_how_to_get_in(browser: Browser, site: str, sqlite_url: str) -> None:
+def test_drawing_without_a_key_explains_how_to_get_one(browser: Browser, site: str, sqlite_url: str) -> None:
     with open_page(browser, site, key=None) as page:
         draw(page)
         expect(page.locator(".draw .notice:not(:empty)")).to_contain_text("This needs the API key. Your drawing")
@@ -74,7 +74,7 @@ def test_without_a_key_drawing_says_how_to_get_in(browser: Browser, site: str, s
 
 
 @pytest.mark.parametrize("by", ["link", "hand"])
-def test_a_key_of_unusual_characters_opens_the_page(browser: Browser, sqlite_url: str, tmp_path: Path, by: str) -> None:
+def test_key_with_unusual_characters_works(browser: Browser, sqlite_url: str, tmp_path: Path, by: str) -> None:
     key = "schlüssel %41&=#/?+ 鍵"
     with (
         serving(sqlite_url, tmp_path, SECRET_API_KEY=key) as service,

@@ -1,4 +1,4 @@
-"""The page's JavaScript modules: their types, what they import, and what importing them does."""
+"""The page's JavaScript modules: types, imports and side effects."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ STATIC: Final = PROJECT / "app/static"
 MODULES: Final = sorted(str(path.relative_to(STATIC)) for path in STATIC.rglob("*.js"))
 COMPILER: Final = Path(sys.prefix) / "node/node_modules/typescript/bin/tsc"
 
-# Which folders a module of a folder may import from; app.js starts everything.
+# The folders that the modules of each folder may import from; app.js is the entry point.
 ARROWS: Final = {"lib": {"lib"}, "parts": {"lib", "parts"}, "views": {"lib", "parts"}, ".": {"lib", "parts", "views"}}
 
 IMPORT: Final = re.compile(r'(?:from |import\()"(\.[^"]+)"')
@@ -33,19 +33,19 @@ def folder_of(module: str) -> str:
 
 
 def code_of(module: str) -> str:
-    """The module without its comments."""
+    """Return the module without its comments."""
     return re.sub(r"/\*.*?\*/|^\s*//.*?$", "", (STATIC / module).read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
-def test_types_are_right() -> None:
+def test_types_are_correct() -> None:
     if not COMPILER.exists():
         cannot_run("the TypeScript compiler is missing; to run this test: apt install nodejs npm, then scripts/test")
     checked = node(str(COMPILER), "--project", "tests/page")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_types_of_responses_have_the_names_of_the_api() -> None:
-    """Every property that the page reads is one that OpenAPI promises."""
+def test_response_types_match_openapi() -> None:
+    """Check that OpenAPI has every property that the page reads."""
     schemas = app.openapi()["components"]["schemas"]
     text = (STATIC / "lib/types.js").read_text()
     types = re.findall(r"@typedef {object} (\w+)\n(.*?)\*/", text, flags=re.DOTALL)
@@ -55,14 +55,14 @@ def test_types_of_responses_have_the_names_of_the_api() -> None:
         assert set(re.findall(r"@property {.+} (\w+)", properties)) <= set(schema["properties"]), name
 
 
-def test_no_module_hides_from_the_type_check() -> None:
+def test_no_module_disables_the_type_check() -> None:
     assert [
         name for name in MODULES if re.search(r"@ts-(ignore|nocheck|expect-error)", (STATIC / name).read_text())
     ] == []
 
 
-def test_importing_a_module_does_nothing(tmp_path: Path) -> None:
-    """Without a browser, whatever touches the document, the window or the storage fails."""
+def test_importing_a_module_has_no_side_effects(tmp_path: Path) -> None:
+    """Node has no document, window or storage, so a module that uses one on import fails."""
     shutil.copytree(STATIC, tmp_path / "static")
     (tmp_path / "package.json").write_text('{"type": "module"}')
     imports = "\n".join(f'await import("./static/{name}");' for name in MODULES if name != "app.js")
@@ -86,5 +86,5 @@ def test_imports_go_from_views_to_parts_to_lib(module: str) -> None:
     ("pattern", "owner"),
     [(r"\b(session|local)Storage\b", "lib/storage.js"), (r"keydown|keyup|keypress", "lib/keyboard.js")],
 )
-def test_storage_and_keys_are_handled_in_one_module_each(pattern: str, owner: str) -> None:
+def test_storage_and_keyboard_events_have_one_module_each(pattern: str, owner: str) -> None:
     assert [name for name in MODULES if re.search(pattern, code_of(name))] == [owner]

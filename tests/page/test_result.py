@@ -1,4 +1,4 @@
-"""One prediction in full on the page: looked at, corrected, annotated, deleted."""
+"""One prediction on the page: shown, labelled, annotated and deleted."""
 
 from playwright.sync_api import Page, expect
 
@@ -14,7 +14,7 @@ HOSTILE = (
 )
 
 
-def test_what_strangers_wrote_is_shown_as_text(page: Page, service: Service) -> None:
+def test_hostile_text_is_shown_as_text(page: Page, service: Service) -> None:
     remember(service, len(HOSTILE))
     for number, note in enumerate(HOSTILE, start=1):
         send(service, "PATCH", f"/results/{number}", {"notes": note})
@@ -32,15 +32,13 @@ def test_what_strangers_wrote_is_shown_as_text(page: Page, service: Service) -> 
     assert page.locator("main script, main img:not(.drawing)").count() == 0
 
 
-def test_notes_that_somebody_else_wrote_meanwhile_are_shown_and_not_overwritten(
-    page: Page, service: Service, sqlite_url: str
-) -> None:
+def test_conflicting_notes_are_shown_before_they_are_overwritten(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 1)
     go(page, "#/results/1")
     page.get_by_role("button", name="Write notes").click()
     box = page.get_by_role("textbox", name="Notes on prediction 1")
     box.fill("mine")
-    # A label changes the record, too, and is nobody's notes.
+    # A label also changes the ETag, but does not conflict with notes.
     send(service, "PUT", "/results/1/label", {"label": "5"})
     send(service, "PATCH", "/results/1", {"notes": "theirs"})
     page.get_by_role("button", name="Save").click()
@@ -52,7 +50,7 @@ def test_notes_that_somebody_else_wrote_meanwhile_are_shown_and_not_overwritten(
     assert notes(sqlite_url, 1) == "mine"
 
 
-def test_a_prediction_is_shown_in_full_corrected_and_deleted(page: Page, service: Service, sqlite_url: str) -> None:
+def test_prediction_is_shown_labelled_and_deleted(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 3)
     execute(sqlite_url, "UPDATE predictions SET prediction = '1'")
     go(page, "#/results?prediction=1")
@@ -72,7 +70,7 @@ def test_a_prediction_is_shown_in_full_corrected_and_deleted(page: Page, service
     page.get_by_role("button", name="Delete …").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("This deletes the drawing, the prediction and its 2 labels. It cannot be undone.")
-    # What somebody has changed since is not deleted before it was seen.
+    # A concurrent change is shown before the prediction is deleted.
     send(service, "PATCH", "/results/2", {"notes": "keep this"})
     dialog.get_by_role("button", name="Delete permanently").click()
     expect(dialog).to_contain_text("Somebody has changed this prediction")
@@ -86,7 +84,7 @@ def test_a_prediction_is_shown_in_full_corrected_and_deleted(page: Page, service
     expect(page.get_by_text("This prediction does not exist")).to_be_visible()
 
 
-def test_a_key_that_is_held_down_labels_a_prediction_once(page: Page, service: Service, sqlite_url: str) -> None:
+def test_held_key_labels_a_prediction_once(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 1)
     go(page, "#/results/1")
     expect(page.get_by_text("No labels yet.")).to_be_visible()
@@ -99,9 +97,7 @@ def test_a_key_that_is_held_down_labels_a_prediction_once(page: Page, service: S
     assert [found["label"] for found in rows(sqlite_url, "SELECT label FROM labels ORDER BY id")] == ["3", "4"]
 
 
-def test_rows_of_an_older_version_without_drawing_scores_and_time_are_shown(
-    page: Page, service: Service, sqlite_url: str
-) -> None:
+def test_old_rows_without_drawing_scores_and_time_are_shown(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 1)
     execute(sqlite_url, "DELETE FROM drawings", "UPDATE predictions SET created_at = NULL, request_id = NULL")
     go(page, "#/results")

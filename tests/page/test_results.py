@@ -1,4 +1,4 @@
-"""The history on the page: paged through, filtered, corrected and annotated in place."""
+"""The results on the page: paging, filters, labels and notes."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -29,14 +29,12 @@ window.removeEventListener = function (name, listener, options) {
 """
 
 
-def test_somebody_pages_through_the_history_opens_a_row_and_comes_back_to_where_they_were(
-    page: Page, service: Service
-) -> None:
+def test_going_back_from_a_row_restores_the_scroll_position(page: Page, service: Service) -> None:
     remember(service, 160)
     page.get_by_role("link", name="Results").click()
     expect(row(page, 160)).to_be_visible()
     expect(page.locator(".result-row")).to_have_count(50)
-    # Rows load as the end comes near, and by the button.
+    # More rows load near the end of the list.
     page.mouse.move(600, 600)
     everything = page.get_by_text("160 shown, no more.")
     for _ in range(1000):
@@ -59,12 +57,12 @@ def test_somebody_pages_through_the_history_opens_a_row_and_comes_back_to_where_
     assert after["y"] == pytest.approx(before["y"], abs=2)
 
 
-def test_the_keyboard_loads_more_and_walks_from_row_to_row(page: Page, service: Service) -> None:
+def test_keyboard_loads_more_rows_and_moves_between_them(page: Page, service: Service) -> None:
     remember(service, 60)
     go(page, "#/results")
     expect(page.locator(".result-row")).to_have_count(50)
     more = page.get_by_role("button", name="Show more")
-    # Scrolled to, it would have loaded more by itself.
+    # Scrolling to the button would load more rows.
     more.evaluate("button => button.focus({preventScroll: true})")
     page.keyboard.press("Enter")
     expect(page.locator(".result-row")).to_have_count(60)
@@ -78,7 +76,7 @@ def test_the_keyboard_loads_more_and_walks_from_row_to_row(page: Page, service: 
     expect(page.get_by_role("heading", name="Prediction 59")).to_be_visible()
 
 
-def test_filters_stand_in_the_address_and_back_restores_them(page: Page, service: Service, sqlite_url: str) -> None:
+def test_filters_are_in_the_url_and_restored_by_going_back(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 6)
     execute(
         sqlite_url,
@@ -97,7 +95,7 @@ def test_filters_stand_in_the_address_and_back_restores_them(page: Page, service
     page.go_back()
     expect(page.locator(".result-row")).to_have_count(2)
     expect(page.get_by_role("combobox", name="Label", exact=True)).to_have_value("")
-    # A link brings them along, whatever was shown before.
+    # A link replaces the filters shown before.
     go(page, "#/results?max_confidence=0.5&since=2026-03-05&until=2026-03-05")
     expect(row(page, 3)).to_be_visible()
     expect(page.locator(".result-row")).to_have_count(1)
@@ -118,7 +116,7 @@ def test_filters_stand_in_the_address_and_back_restores_them(page: Page, service
         ("#/numbers?last=100&bucket=week", "#/stats?last=100&bucket=week", "Stats"),
     ],
 )
-def test_an_old_address_opens_the_renamed_view(page: Page, old: str, new: str, heading: str) -> None:
+def test_old_url_opens_the_renamed_view(page: Page, old: str, new: str, heading: str) -> None:
     expect(page.locator("canvas.pad")).to_be_visible()
     go(page, old)
     expect(page.get_by_role("heading", level=1, name=heading)).to_be_visible()
@@ -127,7 +125,7 @@ def test_an_old_address_opens_the_renamed_view(page: Page, old: str, new: str, h
     expect(page.locator("canvas.pad")).to_be_visible()
 
 
-def test_a_row_is_corrected_in_place_with_mouse_and_keys(page: Page, service: Service, sqlite_url: str) -> None:
+def test_row_is_labelled_in_place_with_mouse_and_keys(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 3)
     execute(sqlite_url, "UPDATE predictions SET prediction = '1'")
     go(page, "#/results")
@@ -145,9 +143,7 @@ def test_a_row_is_corrected_in_place_with_mouse_and_keys(page: Page, service: Se
     assert labels(sqlite_url) == [(2, "7"), (3, "none"), (3, "1")]
 
 
-def test_a_correction_made_offline_is_stored_once_when_the_connection_is_back(
-    page: Page, service: Service, sqlite_url: str
-) -> None:
+def test_label_given_offline_is_stored_once_after_reconnecting(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 2)
     go(page, "#/results")
     row(page, 1).get_by_role("button", name="Label").click()
@@ -162,9 +158,7 @@ def test_a_correction_made_offline_is_stored_once_when_the_connection_is_back(
     assert labels(sqlite_url) == [(1, "4")]
 
 
-def test_notes_are_written_in_place_and_a_reload_keeps_what_was_not_saved(
-    page: Page, service: Service, sqlite_url: str
-) -> None:
+def test_notes_are_edited_in_place_and_drafts_survive_a_reload(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 1)
     go(page, "#/results")
     row(page, 1).get_by_role("button", name="Notes").click()
@@ -183,7 +177,7 @@ def test_notes_are_written_in_place_and_a_reload_keeps_what_was_not_saved(
     assert notes(sqlite_url, 1) is None
 
 
-def test_opening_notes_again_and_again_leaves_no_window_listeners(page: Page, service: Service) -> None:
+def test_reopening_notes_leaves_no_window_listeners(page: Page, service: Service) -> None:
     remember(service, 1)
     page.add_init_script(COUNT_WINDOW_LISTENERS)
     page.reload()
@@ -198,7 +192,7 @@ def test_opening_notes_again_and_again_leaves_no_window_listeners(page: Page, se
     assert page.evaluate("listeners.size") == before
 
 
-def test_a_notice_that_is_gone_leaves_no_window_listeners(page: Page, service: Service, sqlite_url: str) -> None:
+def test_closed_notice_leaves_no_window_listeners(page: Page, service: Service, sqlite_url: str) -> None:
     remember(service, 1)
     page.add_init_script(COUNT_WINDOW_LISTENERS)
     page.reload()
@@ -216,7 +210,7 @@ def test_a_notice_that_is_gone_leaves_no_window_listeners(page: Page, service: S
     assert page.evaluate("listeners.size") == before
 
 
-def test_newer_predictions_are_offered_and_move_nothing_until_they_are_asked_for(page: Page, service: Service) -> None:
+def test_newer_predictions_are_shown_only_on_request(page: Page, service: Service) -> None:
     page.clock.install()
     remember(service, 3)
     go(page, "#/results")
@@ -231,7 +225,7 @@ def test_newer_predictions_are_offered_and_move_nothing_until_they_are_asked_for
     expect(page.locator(".result-row")).to_have_count(5)
     expect(page.locator(".result-row").first.get_by_role("link")).to_have_attribute("href", "#/results/5")
     expect(row(page, 5).get_by_role("link")).to_be_focused()
-    # Whoever comes back to the beginning of the list finds there what was stored meanwhile.
+    # Opening the list again shows the newest rows at once.
     go(page, "#/draw")
     expect(page.locator(".result-row")).to_have_count(0)
     remember(service, 1)
@@ -239,9 +233,7 @@ def test_newer_predictions_are_offered_and_move_nothing_until_they_are_asked_for
     expect(page.locator(".result-row").first.get_by_role("link")).to_have_attribute("href", "#/results/6")
 
 
-def test_only_drawings_near_the_screen_are_fetched_and_old_ones_are_let_go(
-    browser: Browser, site: str, service: Service
-) -> None:
+def test_drawings_are_loaded_near_the_screen_and_released_later(browser: Browser, site: str, service: Service) -> None:
     remember(service, 250)
     with open_page(browser, site) as page:
         page.add_init_script(WATCH_PICTURES)
@@ -263,7 +255,7 @@ def test_only_drawings_near_the_screen_are_fetched_and_old_ones_are_let_go(
         expect(newest).to_have_js_property("naturalWidth", 28)
 
 
-def test_without_a_key_the_history_is_public_and_says_how_to_get_at_the_drawings(
+def test_results_without_a_key_ask_for_it_instead_of_showing_drawings(
     browser: Browser, site: str, service: Service, sqlite_url: str
 ) -> None:
     remember(service, 2)
@@ -274,7 +266,7 @@ def test_without_a_key_the_history_is_public_and_says_how_to_get_at_the_drawings
         expect(page.locator(".result-row")).to_have_count(2)
         expect(page.get_by_text("You need the API key to see drawings and to label them.")).to_be_visible()
         assert not any("drawing.png" in url for url in asked)
-        # What was chosen before the key was there is stored with it.
+        # The label given before the key was entered is stored.
         row(page, 2).get_by_role("button", name="Label").tap()
         row(page, 2).get_by_role("button", name="It is a 9").tap()
         page.locator(".notice").get_by_role("button", name="Enter the key").tap()

@@ -1,4 +1,4 @@
-"""Drawings are reviewed on the page, one key for each, and no word of a person is lost or stored twice."""
+"""The review queue on the page: one key for each drawing, and no label lost or stored twice."""
 
 import shutil
 import signal
@@ -16,45 +16,45 @@ from tests.support.service_process import Service, serving, wait_until
 
 DATABASE = "pixelwise.db"
 LATER_MS = 11 * 60 * 1000
-NOBODY = "built-in"  # The name of the key.
+KEY_NAME = "built-in"  # The key's name, used as the source without a reviewer's name.
 
 
 @pytest.fixture
 def review(page: Page, site: str, sqlite_url: str) -> Page:
-    """The review queue, with thirty drawings in it that were all read as a 7."""
+    """The review queue with thirty drawings, all predicted as 7."""
     add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 31)})
     page.goto(f"{site}#/review")
     return page
 
 
 def number(page: Page) -> int:
-    """Which drawing is shown, as soon as one is: the next is not before its pictures have come."""
+    """Wait until a drawing is shown, and return its number."""
     link = page.locator(".offered-drawing a")
     expect(link).to_be_visible()
     return int(link.inner_text().removeprefix("Number "))
 
 
 def press(page: Page, key: str) -> int:
-    """Press a key on the drawing that is shown; return its number."""
+    """Press a key, and return the number of the drawing that was shown."""
     shown = number(page)
     page.keyboard.press(key)
     return shown
 
 
 def labels(database_url: str) -> list[tuple[int, str, str]]:
-    """Everything that was said: about which drawing, what, by whom."""
+    """Return every stored label: prediction, label and source."""
     said = rows(database_url, "SELECT prediction_id, label, source FROM labels ORDER BY id")
     return [(row["prediction_id"], row["label"], row["source"]) for row in said]
 
 
 def expect_labels(database_url: str, expected: list[tuple[int, str, str]]) -> None:
-    """Wait until as many labels are stored as expected, and compare them."""
+    """Wait for the expected number of stored labels, and compare them."""
     wait_until(lambda: len(labels(database_url)) >= len(expected), f"{len(expected)} labels are stored")
     assert labels(database_url) == expected
 
 
 def expect_drawing(page: Page, *, other_than: int = 0) -> None:
-    """Wait until a drawing is shown, and its pictures are real ones."""
+    """Wait until a drawing and its pictures are shown."""
     expect(page.locator(".offered-drawing a")).not_to_have_text(f"Number {other_than}")
     expect(page.locator(".offered-drawing a")).to_be_visible()
     expect(page.locator(".offered-drawing img")).to_have_js_property("naturalWidth", 28)
@@ -65,12 +65,12 @@ PICTURES = "performance.getEntriesByType('resource').filter(({name}) => name.inc
 
 
 def expect_batch(page: Page) -> None:
-    """Wait until ten drawings are there with both pictures of each."""
+    """Wait until ten drawings are loaded, with both pictures of each."""
     expect(page.get_by_text("10 left in this batch")).to_be_visible()
     wait_until(lambda: page.evaluate(PICTURES) == 20, "the pictures of all ten are there")
 
 
-def test_ten_drawings_are_reviewed_by_keys(review: Page, sqlite_url: str) -> None:
+def test_ten_drawings_are_labelled_by_keys(review: Page, sqlite_url: str) -> None:
     expect_drawing(review)
     name = review.get_by_label("Your name")
     name.fill("anna")
@@ -87,13 +87,11 @@ def test_ten_drawings_are_reviewed_by_keys(review: Page, sqlite_url: str) -> Non
     expect(review.get_by_role("button", name="Change the label")).to_have_count(5)
 
 
-def test_the_next_drawings_are_there_although_no_label_is_stored_yet(
-    review: Page, service: Service, sqlite_url: str
-) -> None:
+def test_next_drawings_are_shown_before_labels_are_stored(review: Page, service: Service, sqlite_url: str) -> None:
     expect_batch(review)
     service.process.send_signal(signal.SIGSTOP)
     try:
-        said = [(press(review, key), key, NOBODY) for key in "01234"]
+        said = [(press(review, key), key, KEY_NAME) for key in "01234"]
         assert len({id_ for id_, _, _ in said}) == len(said)
         expect_drawing(review)
         assert not labels(sqlite_url)
@@ -102,9 +100,7 @@ def test_the_next_drawings_are_there_although_no_label_is_stored_yet(
     expect_labels(sqlite_url, said)
 
 
-def test_what_the_model_said_about_a_random_drawing_is_hidden_until_it_is_labelled(
-    review: Page, sqlite_url: str
-) -> None:
+def test_prediction_of_a_random_drawing_is_hidden_until_it_is_labelled(review: Page, sqlite_url: str) -> None:
     expect_drawing(review)
     sampled = {id_ for id_, (sampled, _, _) in reviews(sqlite_url).items() if sampled}
     assert number(review) in sampled, "those drawn at random come first"
@@ -114,17 +110,17 @@ def test_what_the_model_said_about_a_random_drawing_is_hidden_until_it_is_labell
     expect(review.locator(".digit-read")).to_have_text("?")
     press(review, "y")
     expect(review.get_by_text("No prediction is shown.")).to_be_visible()
-    said = [(press(review, "3"), "3", NOBODY)]
+    said = [(press(review, "3"), "3", KEY_NAME)]
     expect(review.get_by_text("the prediction was 7.")).to_be_visible()
     while number(review) in sampled:
-        said.append((press(review, "3"), "3", NOBODY))
+        said.append((press(review, "3"), "3", KEY_NAME))
     expect(bars).to_be_visible()
     expect(right).to_be_enabled()
     expect(review.locator(".digit-read")).to_have_text("7")
     expect_labels(sqlite_url, said)
 
 
-def test_the_last_word_is_taken_back_and_another_one_counts(review: Page, sqlite_url: str) -> None:
+def test_earlier_labels_can_be_changed(review: Page, sqlite_url: str) -> None:
     expect_drawing(review)
     first, second = press(review, "1"), press(review, "2")
     following = number(review)
@@ -140,12 +136,12 @@ def test_the_last_word_is_taken_back_and_another_one_counts(review: Page, sqlite
     press(review, "n")
     expect_labels(
         sqlite_url,
-        [(first, "1", NOBODY), (second, "2", NOBODY), (first, "5", NOBODY), (second, "none", NOBODY)],
+        [(first, "1", KEY_NAME), (second, "2", KEY_NAME), (first, "5", KEY_NAME), (second, "none", KEY_NAME)],
     )
     expect(review.get_by_text("2 labelled in this session")).to_be_visible()
 
 
-def test_a_key_that_is_held_down_labels_one_drawing(review: Page, sqlite_url: str) -> None:
+def test_held_key_labels_one_drawing(review: Page, sqlite_url: str) -> None:
     expect_drawing(review)
     shown = number(review)
     for _ in range(5):
@@ -153,10 +149,10 @@ def test_a_key_that_is_held_down_labels_one_drawing(review: Page, sqlite_url: st
     review.keyboard.up("4")
     expect_drawing(review, other_than=shown)
     expect(review.get_by_text("1 labelled in this session")).to_be_visible()
-    expect_labels(sqlite_url, [(shown, "4", NOBODY)])
+    expect_labels(sqlite_url, [(shown, "4", KEY_NAME)])
 
 
-def test_drawings_are_reviewed_with_a_finger(browser: Browser, site: str, sqlite_url: str) -> None:
+def test_drawings_are_labelled_with_a_finger(browser: Browser, site: str, sqlite_url: str) -> None:
     add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 13)})
     with open_page(browser, site, **PHONE) as page:
         page.goto(f"{site}#/review")
@@ -169,16 +165,16 @@ def test_drawings_are_reviewed_with_a_finger(browser: Browser, site: str, sqlite
             assert min(box["width"], box["height"]) >= 44
             assert box["y"] + box["height"] <= PHONE["viewport"]["height"], "a thumb reaches it without scrolling"
             if word:
-                said.append((number(page), word, NOBODY))
+                said.append((number(page), word, KEY_NAME))
             button.tap()
         page.get_by_role("button", name="Back").tap()
-        said.append((number(page), "8", NOBODY))
+        said.append((number(page), "8", KEY_NAME))
         page.get_by_role("button", name="It is a 8").tap()
         expect_labels(sqlite_url, said)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_labels_wait_while_the_service_is_away_and_are_stored_once(
+def test_labels_given_during_an_outage_are_stored_once(
     browser: Browser, migrated_sqlite_file: Path, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{shutil.copy(migrated_sqlite_file, tmp_path / DATABASE)}"
@@ -186,35 +182,35 @@ def test_labels_wait_while_the_service_is_away_and_are_stored_once(
     with serving(url, tmp_path) as service, open_page(browser, f"http://127.0.0.1:{service.port}/") as page:
         page.goto(f"http://127.0.0.1:{service.port}/#/review")
         expect_batch(page)
-        said = [(press(page, "1"), "1", NOBODY)]
+        said = [(press(page, "1"), "1", KEY_NAME)]
         expect_labels(url, said)
         service.stop()
-        said += [(press(page, key), key, NOBODY) for key in "23"]
+        said += [(press(page, key), key, KEY_NAME) for key in "23"]
         expect(page.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
         with serving(url, tmp_path, port=service.port):
             expect_labels(url, said)
             expect(page.locator(".notice")).to_be_hidden()
-            said.append((press(page, "4"), "4", NOBODY))
+            said.append((press(page, "4"), "4", KEY_NAME))
             expect_labels(url, said)
 
 
 @pytest.mark.parametrize("lose", WAYS_TO_LOSE_AN_ANSWER)
-def test_a_label_whose_answer_was_lost_is_stored_once(
+def test_label_with_a_lost_response_is_stored_once(
     review: Page, sqlite_url: str, lose: Callable[[Route], None]
 ) -> None:
     expect_batch(review)
     review.route("**/label", lose, times=1)
-    said = [(press(review, "1"), "1", NOBODY)]
+    said = [(press(review, "1"), "1", KEY_NAME)]
     expect(review.get_by_text("Your label is kept and will be stored.")).to_be_visible()
-    said.append((press(review, "2"), "2", NOBODY))
+    said.append((press(review, "2"), "2", KEY_NAME))
     expect(review.locator(".notice")).to_be_hidden()
     expect_labels(sqlite_url, said)
 
 
-def test_labels_that_were_not_sent_survive_a_reload(review: Page, sqlite_url: str) -> None:
+def test_unsent_labels_survive_a_reload(review: Page, sqlite_url: str) -> None:
     expect_batch(review)
     review.route("**/label", lambda route: route.abort())
-    said = [(press(review, key), key, NOBODY) for key in "12"]
+    said = [(press(review, key), key, KEY_NAME) for key in "12"]
     expect(review.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
     review.unroute("**/label")
     review.reload()
@@ -223,7 +219,7 @@ def test_labels_that_were_not_sent_survive_a_reload(review: Page, sqlite_url: st
     expect_labels(sqlite_url, said)
 
 
-def test_a_drawing_that_was_deleted_meanwhile_holds_up_no_other_label(review: Page, sqlite_url: str) -> None:
+def test_deleted_drawing_does_not_block_other_labels(review: Page, sqlite_url: str) -> None:
     expect_batch(review)
     deleted = number(review)
     execute(
@@ -234,21 +230,19 @@ def test_a_drawing_that_was_deleted_meanwhile_holds_up_no_other_label(review: Pa
     )
     press(review, "1")
     expect(review.get_by_text(f"Number {deleted} was deleted, so its label was not stored")).to_be_visible()
-    expect_labels(sqlite_url, [(press(review, "2"), "2", NOBODY)])
+    expect_labels(sqlite_url, [(press(review, "2"), "2", KEY_NAME)])
 
 
-def test_whoever_comes_back_after_ten_minutes_is_not_shown_what_others_have(
-    page: Page, site: str, sqlite_url: str
-) -> None:
+def test_drawings_reserved_by_others_are_not_shown_after_a_break(page: Page, site: str, sqlite_url: str) -> None:
     add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 31)})
     page.goto(f"{site}#/review")
-    # The clock's hands are moved for requests, too, so none may be under way.
+    # The clock also applies to requests, so wait until none is running.
     expect_batch(page)
     page.clock.install()
     page.clock.fast_forward(LATER_MS)
     expect(page.get_by_role("heading", name="You were away")).to_be_visible()
     expect(page.locator(".offered-drawing img")).to_be_hidden()
-    # By now the service has given them to somebody else.
+    # The service has given these drawings to another reviewer.
     mine = set(reviews(sqlite_url))
     execute(sqlite_url, "UPDATE reviews SET reviewer = 'ben'")
     page.get_by_role("button", name="Go on").click()
@@ -256,7 +250,7 @@ def test_whoever_comes_back_after_ten_minutes_is_not_shown_what_others_have(
     assert number(page) not in mine
 
 
-def test_an_empty_queue_says_what_to_do(page: Page, site: str, sqlite_url: str) -> None:
+def test_empty_queue_offers_skipped_drawings_and_drawing(page: Page, site: str, sqlite_url: str) -> None:
     add_drawings(sqlite_url, {1: 0.1, 2: 0.2})
     page.goto(f"{site}#/review")
     expect_drawing(page)
@@ -267,12 +261,10 @@ def test_an_empty_queue_says_what_to_do(page: Page, site: str, sqlite_url: str) 
     expect_drawing(page)
     assert press(page, "5") == skipped
     expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
-    expect_labels(sqlite_url, [(labelled, "6", NOBODY), (skipped, "5", NOBODY)])
+    expect_labels(sqlite_url, [(labelled, "6", KEY_NAME), (skipped, "5", KEY_NAME)])
 
 
-def test_without_a_key_the_queue_says_how_to_get_in_and_reserves_nothing(
-    browser: Browser, site: str, sqlite_url: str
-) -> None:
+def test_queue_without_a_key_asks_for_it_and_reserves_nothing(browser: Browser, site: str, sqlite_url: str) -> None:
     add_drawings(sqlite_url, {1: 0.1})
     with open_page(browser, f"{site}#/review", key=None) as page:
         page.locator("main").get_by_role("button", name="Enter the key").click()

@@ -1,4 +1,4 @@
-"""The view with the numbers: what the API says, in words, pictures and tables, and what becomes of it when it fails."""
+"""The stats on the page: texts, charts and tables match the API; errors are shown."""
 
 import math
 import shutil
@@ -14,18 +14,18 @@ from tests.support.browser import PHONE, open_page
 from tests.support.service_process import Client, Service, serving
 from tests.support.stored_rows import BEGIN, random_rows, store
 
-# Enough for calibration and drift. A name is as hostile as any other text that the service stores.
+# Enough rows for calibration and drift. One model version has a hostile name.
 ROWS = random_rows(1800)
 HOSTILE = "<img src=x onerror=alert(1)>"
-# The rows end about now, where the page looks when nobody says where. As many hours as one picture takes.
+# The rows end about now, in the page's default period. A timeline has at most 1,000 buckets.
 LATER = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=38) - BEGIN
 TIME = f"since={BEGIN + LATER:%Y-%m-%dT%H:%M}&until={BEGIN + LATER + timedelta(hours=1000):%Y-%m-%dT%H:%M}"
 
 
 @pytest.fixture(scope="module")
-def crowded(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with many drawings of two versions, half of them labelled; for reading only."""
-    folder = tmp_path_factory.mktemp("crowded")
+def filled_service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with many drawings of two model versions, half of them labelled. Tests only read it."""
+    folder = tmp_path_factory.mktemp("filled_service")
     url = f"sqlite:///{shutil.copy(migrated_sqlite_file, folder / 'pixelwise.db')}"
     rows = [
         row._replace(
@@ -40,10 +40,10 @@ def crowded(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def numbers(browser: Browser, crowded: Service) -> Iterator[Page]:
-    """The numbers of all drawings, by somebody without a key."""
-    with open_page(browser, address(crowded, "last=all"), key=None) as page:
-        is_loaded(page)
+def stats_page(browser: Browser, filled_service: Service) -> Iterator[Page]:
+    """The stats of all drawings, opened without a key."""
+    with open_page(browser, address(filled_service, "last=all"), key=None) as page:
+        wait_until_loaded(page)
         yield page
 
 
@@ -51,7 +51,7 @@ def address(service: Service, query: str = "") -> str:
     return f"http://127.0.0.1:{service.port}/#/stats?{query}"
 
 
-def is_loaded(page: Page) -> None:
+def wait_until_loaded(page: Page) -> None:
     expect(page.get_by_role("status").filter(has_text="As of")).to_be_visible()
     expect(page.locator("[aria-busy]")).to_have_count(0)
 
@@ -64,21 +64,21 @@ def api(service: Service, path: str) -> Any:
 
 
 def percent(share: float) -> str:
-    """A share as the page writes it: 100 % is certainty alone."""
+    """Format a share as the page does: only 1 is shown as 100 %."""
     return f"{100 if share == 1 else min(math.floor(share * 1000 + 0.5), 999) / 10:.1f} %"
 
 
-def part(page: Page, title: str) -> Locator:
+def section(page: Page, title: str) -> Locator:
     return page.get_by_role("region", name=title, exact=True)
 
 
 def figure(page: Page, title: str, figure_title: str) -> Locator:
     heading = page.get_by_role("heading", name=figure_title, exact=True)
-    return part(page, title).locator("figure").filter(has=heading)
+    return section(page, title).locator("figure").filter(has=heading)
 
 
 def table_of(shown: Locator) -> list[list[str]]:
-    """Open the table of a figure, and read it."""
+    """Open the table of a figure, and return its cells."""
     shown.get_by_text("As a table").click()
     expect(shown.get_by_role("table")).to_be_visible()
     rows: list[list[str]] = shown.locator("tbody tr").evaluate_all(
@@ -87,9 +87,9 @@ def table_of(shown: Locator) -> list[list[str]]:
     return rows
 
 
-def test_how_many_how_sure_and_how_right_is_what_the_api_says(numbers: Page, crowded: Service) -> None:
-    stats = api(crowded, "/stats")
-    tiles = part(numbers, "Totals").locator(".tiles > div").all_inner_texts()
+def test_totals_match_the_api(stats_page: Page, filled_service: Service) -> None:
+    stats = api(filled_service, "/stats")
+    tiles = section(stats_page, "Totals").locator(".tiles > div").all_inner_texts()
 
     assert f"{stats['count']:,}" in tiles[0]
     assert percent(stats["mean_confidence"]) in tiles[1]
@@ -98,27 +98,27 @@ def test_how_many_how_sure_and_how_right_is_what_the_api_says(numbers: Page, cro
         assert percent(accuracy["accuracy"]) in tile
         assert f"{low} to {high}" in tile
         assert f"{accuracy['correct']:,} of {accuracy['labelled']:,} right" in tile
-    expect(part(numbers, "Totals")).to_contain_text("unbiased accuracy")
+    expect(section(stats_page, "Totals")).to_contain_text("unbiased accuracy")
 
-    digits = table_of(figure(numbers, "Totals", "Predicted digits"))
+    digits = table_of(figure(stats_page, "Totals", "Predicted digits"))
     assert [row[:2] for row in digits] == [[digit, f"{one['count']:,}"] for digit, one in stats["digits"].items()]
-    histogram = table_of(figure(numbers, "Totals", "Confidence"))
+    histogram = table_of(figure(stats_page, "Totals", "Confidence"))
     assert [row[1] for row in histogram] == [f"{one['count']:,}" for one in stats["confidence_histogram"]]
     assert (
-        figure(numbers, "Totals", "Predicted digits").locator("rect").count()
+        figure(stats_page, "Totals", "Predicted digits").locator("rect").count()
         == len(stats["confidence_histogram"])
         == 10
     )
 
 
-def test_lines_over_time_are_those_of_each_version(browser: Browser, crowded: Service) -> None:
-    buckets = api(crowded, f"/stats/timeline?bucket=hour&{TIME}")["buckets"]
+def test_timelines_match_the_api_for_each_version(browser: Browser, filled_service: Service) -> None:
+    buckets = api(filled_service, f"/stats/timeline?bucket=hour&{TIME}")["buckets"]
     versions = [one for bucket in buckets for one in bucket["model_versions"].items()]
     assert len(buckets) == 1000
     assert {name for name, _ in versions} == {"v1", HOSTILE}
 
-    with open_page(browser, address(crowded, f"bucket=hour&{TIME}"), key=None) as page:
-        is_loaded(page)
+    with open_page(browser, address(filled_service, f"bucket=hour&{TIME}"), key=None) as page:
+        wait_until_loaded(page)
         sure = figure(page, "Over time", "Mean confidence")
         right = figure(page, "Over time", "Accuracy with its 95 % interval")
         expect(sure.locator("path.line")).to_have_count(2)
@@ -130,17 +130,17 @@ def test_lines_over_time_are_those_of_each_version(browser: Browser, crowded: Se
         assert [row[2] for row in table_of(right)] == [str(one["accuracy"]["labelled"]) for _, one in versions]
 
 
-def test_calibration_is_that_of_what_was_drawn_at_random(numbers: Page, crowded: Service) -> None:
-    found = api(crowded, "/stats/calibration?sample=random")
+def test_calibration_matches_the_api_for_the_random_sample(stats_page: Page, filled_service: Service) -> None:
+    found = api(filled_service, "/stats/calibration?sample=random")
     assert found["status"] == "ok"
 
-    shown = part(numbers, "Calibration")
+    shown = section(stats_page, "Calibration")
     expect(shown).to_contain_text(
         f"Mean confidence {percent(found['mean_confidence'])}, accuracy {percent(found['accuracy'])}"
     )
     expect(shown).to_contain_text(f"all {found['labelled']} labelled drawings of the random sample")
     expect(shown).to_contain_text(f"calibration error is {found['expected_calibration_error']:.3f}")
-    bins = table_of(figure(numbers, "Calibration", "Accuracy by confidence"))
+    bins = table_of(figure(stats_page, "Calibration", "Accuracy by confidence"))
     assert [row[1:4] for row in bins] == [
         [str(one["count"]), percent(one["mean_confidence"]), percent(one["accuracy"])] for one in found["bins"]
     ]
@@ -149,9 +149,9 @@ def test_calibration_is_that_of_what_was_drawn_at_random(numbers: Page, crowded:
     assert shown.locator("svg .bin.off").count() == honest.count(False)
 
 
-def test_each_signal_of_drift_stands_beside_what_it_was_before(numbers: Page, crowded: Service) -> None:
-    found = api(crowded, "/stats/drift")
-    shown = part(numbers, "Drift")
+def test_drift_signals_show_reference_and_window(stats_page: Page, filled_service: Service) -> None:
+    found = api(filled_service, "/stats/drift")
+    shown = section(stats_page, "Drift")
 
     expect(shown.locator(".verdict")).to_have_text({"drift": "Drift", "no drift": "No drift"}[found["status"]])
     expect(shown.locator("figure")).to_have_count(len(found["signals"]))
@@ -162,9 +162,9 @@ def test_each_signal_of_drift_stands_beside_what_it_was_before(numbers: Page, cr
         assert shown.locator("figure").nth(place).locator("rect").count() == 2 * len(rows)
 
 
-def test_models_are_listed_with_what_is_known_of_them(numbers: Page, crowded: Service) -> None:
-    models = api(crowded, "/models")["models"]
-    shown = part(numbers, "Model versions").locator("article").all_inner_texts()
+def test_model_versions_match_the_api(stats_page: Page, filled_service: Service) -> None:
+    models = api(filled_service, "/models")["models"]
+    shown = section(stats_page, "Model versions").locator("article").all_inner_texts()
 
     assert len(shown) == len(models) == 2
     for text, model in zip(shown, models, strict=True):
@@ -174,103 +174,103 @@ def test_models_are_listed_with_what_is_known_of_them(numbers: Page, crowded: Se
         assert (model["sha256"][:12] if model["sha256"] else "unknown") in text
 
 
-def test_a_choice_is_in_the_address_and_the_way_back_leads_to_the_one_before(numbers: Page, crowded: Service) -> None:
-    numbers.get_by_label("Drawings", exact=True).select_option("100")
-    expect(numbers.locator(".tiles .value").first).to_have_text("100")
-    numbers.get_by_label("Model version", exact=True).select_option(HOSTILE)
-    expect(part(numbers, "Totals").locator("tbody")).to_have_count(0)
-    is_loaded(numbers)
-    assert "last=100&model_version=%3Cimg" in numbers.url
-    only = api(crowded, f"/stats?last=100&model_version={HOSTILE.replace(' ', '%20')}")
-    expect(numbers.locator(".tiles .value").nth(1)).to_have_text(percent(only["mean_confidence"]))
+def test_selection_is_in_the_url_and_restored_by_going_back(stats_page: Page, filled_service: Service) -> None:
+    stats_page.get_by_label("Drawings", exact=True).select_option("100")
+    expect(stats_page.locator(".tiles .value").first).to_have_text("100")
+    stats_page.get_by_label("Model version", exact=True).select_option(HOSTILE)
+    expect(section(stats_page, "Totals").locator("tbody")).to_have_count(0)
+    wait_until_loaded(stats_page)
+    assert "last=100&model_version=%3Cimg" in stats_page.url
+    only = api(filled_service, f"/stats?last=100&model_version={HOSTILE.replace(' ', '%20')}")
+    expect(stats_page.locator(".tiles .value").nth(1)).to_have_text(percent(only["mean_confidence"]))
 
-    numbers.go_back()
-    numbers.go_back()
+    stats_page.go_back()
+    stats_page.go_back()
 
-    expect(numbers.get_by_label("Drawings", exact=True)).to_have_value("all")
-    expect(numbers.get_by_label("Model version", exact=True)).to_have_value("")
-    expect(numbers.locator(".tiles .value").first).to_have_text(f"{len(ROWS):,}")
+    expect(stats_page.get_by_label("Drawings", exact=True)).to_have_value("all")
+    expect(stats_page.get_by_label("Model version", exact=True)).to_have_value("")
+    expect(stats_page.locator(".tiles .value").first).to_have_text(f"{len(ROWS):,}")
 
 
-def test_a_time_is_chosen_in_utc(numbers: Page, crowded: Service) -> None:
-    numbers.get_by_label("Drawings", exact=True).select_option("time")
+def test_period_is_selected_in_utc(stats_page: Page, filled_service: Service) -> None:
+    stats_page.get_by_label("Drawings", exact=True).select_option("time")
     since, until = (f"{BEGIN + LATER + timedelta(days=days):%Y-%m-%dT%H:%M}" for days in (20, 21))
-    numbers.get_by_label("From (UTC)").fill(since)
-    numbers.get_by_label("Before (UTC)").fill(until)
+    stats_page.get_by_label("From (UTC)").fill(since)
+    stats_page.get_by_label("Before (UTC)").fill(until)
 
-    one_day = api(crowded, f"/stats?since={since}Z&until={until}Z")["count"]
+    one_day = api(filled_service, f"/stats?since={since}Z&until={until}Z")["count"]
     assert 0 < one_day < len(ROWS)
-    expect(numbers.locator(".tiles .value").first).to_have_text(str(one_day))
-    is_loaded(numbers)
-    assert numbers.url.endswith(f"since={since}&until={until}")
+    expect(stats_page.locator(".tiles .value").first).to_have_text(str(one_day))
+    wait_until_loaded(stats_page)
+    assert stats_page.url.endswith(f"since={since}&until={until}")
 
 
-def test_without_enough_data_the_page_says_how_much_is_missing(page: Page, sqlite_url: str) -> None:
+def test_page_says_how_much_data_is_missing(page: Page, sqlite_url: str) -> None:
     store(sqlite_url, [row._replace(sampled=False) for row in random_rows(40)], drawings=True)
     page.get_by_role("link", name="Stats").click()
-    is_loaded(page)
+    wait_until_loaded(page)
 
     labelled = sum(row.label is not None for row in random_rows(40))
-    calibration, drift = part(page, "Calibration"), part(page, "Drift")
+    calibration, drift = section(page, "Calibration"), section(page, "Drift")
     expect(calibration.locator(".verdict")).to_have_text("Not enough data")
     expect(calibration).to_contain_text(f"{labelled} labels of 200; {200 - labelled} are missing")
     expect(drift.locator(".verdict")).to_have_text("Not enough data")
     expect(drift).to_contain_text("Missing: 260 newest and 300 before them")
-    expect(part(page, "Totals")).to_contain_text("no labels yet")
+    expect(section(page, "Totals")).to_contain_text("no labels yet")
 
 
-def test_where_nothing_was_drawn_the_page_says_so(page: Page) -> None:
+def test_page_says_that_there_are_no_drawings(page: Page) -> None:
     page.get_by_role("link", name="Stats").click()
-    is_loaded(page)
+    wait_until_loaded(page)
 
-    expect(part(page, "Totals")).to_contain_text("There are no drawings here. Draw one.")
-    expect(part(page, "Over time")).to_contain_text("There are no drawings in this period.")
+    expect(section(page, "Totals")).to_contain_text("There are no drawings here. Draw one.")
+    expect(section(page, "Over time")).to_contain_text("There are no drawings in this period.")
     assert page.locator("figure svg:visible").count() == 0
 
 
-def test_a_part_that_fails_says_why_and_leaves_the_others(browser: Browser, crowded: Service) -> None:
-    with open_page(browser, address(crowded, "since=2024-01-01&bucket=hour"), key=None) as page:
-        is_loaded(page)
+def test_failed_section_shows_its_error_beside_the_others(browser: Browser, filled_service: Service) -> None:
+    with open_page(browser, address(filled_service, "since=2024-01-01&bucket=hour"), key=None) as page:
+        wait_until_loaded(page)
 
-        expect(part(page, "Over time").get_by_role("alert")).to_contain_text("buckets are more than 1,000")
+        expect(section(page, "Over time").get_by_role("alert")).to_contain_text("buckets are more than 1,000")
         assert page.get_by_role("alert").count() == 1
         expect(page.locator(".tiles .value").first).not_to_have_text("0")
 
 
-def test_old_numbers_stay_while_the_service_cannot_be_reached(numbers: Page) -> None:
-    numbers.context.set_offline(True)
-    numbers.get_by_role("button", name="Reload").click()
+def test_old_stats_stay_while_the_service_is_unreachable(stats_page: Page) -> None:
+    stats_page.context.set_offline(True)
+    stats_page.get_by_role("button", name="Reload").click()
 
-    # One word for all parts together.
-    expect(numbers.get_by_role("alert")).to_have_count(1)
-    expect(numbers.get_by_role("alert")).to_contain_text("PixelWise cannot be reached")
-    expect(numbers.locator(".tiles .value").first).to_have_text(f"{len(ROWS):,}")
-    assert figure(numbers, "Totals", "Predicted digits").locator("rect").count() == 10
+    # One message for all sections.
+    expect(stats_page.get_by_role("alert")).to_have_count(1)
+    expect(stats_page.get_by_role("alert")).to_contain_text("PixelWise cannot be reached")
+    expect(stats_page.locator(".tiles .value").first).to_have_text(f"{len(ROWS):,}")
+    assert figure(stats_page, "Totals", "Predicted digits").locator("rect").count() == 10
 
-    numbers.context.set_offline(False)
-    expect(numbers.get_by_role("alert")).to_have_count(0)
-    is_loaded(numbers)
+    stats_page.context.set_offline(False)
+    expect(stats_page.get_by_role("alert")).to_have_count(0)
+    wait_until_loaded(stats_page)
 
 
-def test_every_picture_says_in_words_what_it_shows(numbers: Page) -> None:
-    pictures = numbers.locator("figure svg")
+def test_every_chart_has_a_text_alternative(stats_page: Page) -> None:
+    pictures = stats_page.locator("figure svg")
     names = [picture.get_attribute("aria-label") or "" for picture in pictures.all()]
 
-    # Two of the answers, two over time, one of calibration, eight of drift.
+    # Two of the totals, two over time, one of calibration, eight of drift.
     assert len(names) == len(set(names)) == 13
-    # The title, and a sentence that no other has.
+    # A title and a sentence of its own.
     assert all(name.count(". ") and name.endswith(".") for name in names)
     assert {picture.get_attribute("role") for picture in pictures.all()} == {"img"}
 
 
-def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser: Browser, crowded: Service) -> None:
-    with open_page(browser, address(crowded, "last=all"), key=None, **PHONE) as page:
-        is_loaded(page)
+def test_stats_fit_the_width_of_a_phone(browser: Browser, filled_service: Service) -> None:
+    with open_page(browser, address(filled_service, "last=all"), key=None, **PHONE) as page:
+        wait_until_loaded(page)
         for summary in page.get_by_text("As a table").all():
             summary.tap()
         width = PHONE["viewport"]["width"]
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        # Drawn for this width, not shrunk to it: the texts of the axes are as large as they were.
+        # Charts are drawn for this width, so their texts are not scaled down.
         assert {
             page.evaluate("(svg) => svg.clientWidth <= innerWidth", svg)
             for svg in page.query_selector_all("figure svg")
@@ -279,7 +279,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser: Browser, cr
             "texts => texts.map((text) => text.getBoundingClientRect().height)"
         )
         assert min(sizes) >= 12
-        # Nothing of a picture lies outside of it.
+        # Nothing lies outside its chart.
         outside = page.locator("figure svg").evaluate_all(
             """pictures => pictures.flatMap((picture) => {
               const frame = picture.getBoundingClientRect();

@@ -1,4 +1,4 @@
-"""`/docs` in a real browser: a person authorizes, sends the example, and sees the answer."""
+"""Swagger UI at `/docs` in a real browser."""
 
 import pytest
 from playwright.sync_api import Browser
@@ -9,7 +9,7 @@ from tests.support.service_process import Service
 
 
 @pytest.mark.parametrize("docs", ["docs", "api/docs"])
-def test_a_person_authorizes_and_classifies_the_example(
+def test_example_is_classified_after_authorizing(
     browser: Browser, service: Service, site: str, sqlite_url: str, docs: str
 ) -> None:
     with open_page(browser, f"{site}{docs}", key=None) as page:
