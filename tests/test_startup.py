@@ -131,7 +131,7 @@ def torn(path: Path) -> None:
         pytest.param(of_version_05, "was made by PixelWise 0.5; run: alembic upgrade head", id="version 0.5"),
         pytest.param(at_revision("0002"), "is at revision 0002", id="older"),
         pytest.param(at_revision("9999"), "update PixelWise", id="newer"),
-        pytest.param(at_revision("1a2b3c4d5e6f"), "none of PixelWise's", id="somebody else's"),
+        pytest.param(at_revision("1a2b3c4d5e6f"), "not one of PixelWise", id="somebody else's"),
         pytest.param(not_a_database, "not a database", id="no database"),
         pytest.param(torn, "malformed", id="torn"),
     ],

@@ -1,4 +1,4 @@
-"""The database: engines, sessions and transactions on SQLite or PostgreSQL."""
+"""Sessions and transactions on SQLite or PostgreSQL."""
 
 from app.database.database import Database, SessionLocal, get_database
 

@@ -1,4 +1,4 @@
-"""The base of the tables, and the type of their times."""
+"""The tables' base class and time type."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,10 +11,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class Base(DeclarativeBase):
-    """The tables' common base."""
-
-    # A constraint without a name cannot be changed by a later migration. Primary keys keep the name
-    # the database itself gives them, as the first version's have.
+    # Migrations can only change constraints with names.
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -26,10 +23,7 @@ class Base(DeclarativeBase):
 
 
 class _ReadableOrNothing(sqlite.DATETIME):
-    """SQLite's date and time, where a text that is none is read as NULL.
-
-    Whoever writes rows with `sqlite3` may write anything; one such row must not hide the page it is on.
-    """
+    """SQLite's date and time, with invalid text read as NULL."""
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
         parse = super().result_processor(dialect, coltype)
@@ -53,13 +47,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         super().__init__(timezone=True)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return how the engine stores it."""
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(_ReadableOrNothing())  # type: ignore[no-untyped-call]  # SQLAlchemy's own.
+            return dialect.type_descriptor(_ReadableOrNothing())  # type: ignore[no-untyped-call]  # Untyped.
         return dialect.type_descriptor(self.impl_instance)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware time into UTC; raise ValueError for a naive one, whose zone is a guess."""
+        """Raise ValueError for a naive time."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -67,7 +60,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the stored time as aware UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

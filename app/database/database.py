@@ -1,4 +1,4 @@
-"""Sessions and transactions: the only place where a transaction begins, commits and ends."""
+"""The only place where transactions begin and end."""
 
 import threading
 import time
@@ -26,13 +26,13 @@ T = TypeVar("T")
 
 
 class _LazySession(Session):
-    """A session that opens the configured database at its first use, not at import."""
+    """A session that opens the configured database at its first use."""
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
         return self.bind or get_database().engine
 
 
-# Expired rows would be reloaded in a second transaction after the commit.
+# Otherwise rows are loaded again after the commit.
 SessionLocal = sessionmaker(class_=_LazySession, expire_on_commit=False)
 
 
@@ -47,13 +47,11 @@ class _Pools:
             guard = FileGuard(Path(url.database or "").absolute())
             write = sqlite_engine(url, guard, "second writer" if beside_service else "writer")
             read, scan = (sqlite_engine(url, guard, "reader") for _ in range(2))
-            # SQLite allows one write at a time, and its lock has no queue.
+            # SQLite's lock has no queue.
             writers, readers = 1, READERS
             before_commit, self._release_locks = guard.check_still_there, guard.checkpoint_lock.release
-            # This process alone decides how SQLite commits.
             self.refuse_lossy_commits = lambda _connection: None
         else:
-            # A service on SQLite does not load the driver.
             from app.database.postgres.engine import (
                 POSTGRES_THREADS,
                 postgres_engine,
@@ -75,21 +73,20 @@ class _Pools:
         )
 
     def close(self) -> None:
-        """Finish the queued jobs and close every connection, unless the database hangs."""
         deadline = time.monotonic() + CLOSE_TIMEOUT_S
         ended = [pool.close(deadline) for pool in (self.scanner, self.reader, self.writer)]
         if not all(ended):
             return
-        # The writer last: SQLite's last connection checkpoints and removes the WAL, which a reader's may not do.
+        # Only the writer's connection may remove the WAL.
         self.scanner.engine.dispose()
         self.reader.engine.dispose()
         self.writer.engine.dispose()
-        # After that: if several processes stop at once, the last one must be alone to remove the WAL.
+        # Then other processes may checkpoint.
         self._release_locks()
 
 
 class Database:
-    """A database and the only code that begins, commits and ends its transactions."""
+    """A database with its transactions."""
 
     def __init__(
         self,
@@ -99,11 +96,7 @@ class Database:
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
         scan_timeout_s: float = SCAN_TIMEOUT_S,
     ) -> None:
-        """Keep the settings for `open`.
-
-        With `beside_service`, checkpoints are left to the service, because two processes that checkpoint can corrupt an
-        SQLite file.
-        """
+        """With `beside_service`, leave SQLite's checkpoints to the service."""
         self._url = url
         self._beside_service = beside_service
         self._answer_timeout_s = answer_timeout_s
@@ -112,15 +105,11 @@ class Database:
         self._open_pools: _Pools | None = None
 
     def open(self) -> None:
-        """Open engines and threads, if they are closed.
-
-        Raises ConfigurationError for a URL that cannot work, and DatabaseUnavailable for an SQLite file that does not
-        exist. PostgreSQL is contacted at the first use.
-        """
+        """Raise ConfigurationError, or DatabaseUnavailable without an SQLite file."""
         self._pools()
 
     def close(self) -> None:
-        """Finish the queued jobs, then close every connection; give up after `CLOSE_TIMEOUT_S` if it hangs."""
+        """Finish the queue; give up if the database hangs."""
         with self._lock:
             pools, self._open_pools = self._open_pools, None
         if pools is not None:
@@ -139,17 +128,14 @@ class Database:
 
     @property
     def url(self) -> URL:
-        """The URL as it was configured; raise ConfigurationError if it cannot work."""
         return checked_url(self._url)
 
     @property
     def engine(self) -> Engine:
-        """The engine that writes, which `SessionLocal` uses."""
         return self._pools().writer.engine
 
     @property
     def pending_writes(self) -> PendingJobs:
-        """The writes that have not ended."""
         return self._pools().writer.pending
 
     @property
@@ -159,39 +145,34 @@ class Database:
         return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def write(self, work: Work[T]) -> T:
-        """Run the work in its own session; return its result once the commit is on disk.
+        """Return the work's result once its commit is on disk; raise its exception or a DatabaseError.
 
-        If the work raises, its changes are rolled back and the exception passes through. Errors of the database are
-        raised as DatabaseError; only after OutcomeUnknown may the row be stored. A cancelled caller's work may be
-        stored too. The work may run twice, so it must change nothing but the session.
+        The work may run twice. A cancelled caller's work may be stored.
         """
         return await self._pools().writer.run(work)
 
     async def read(self, work: Work[T]) -> T:
-        """Run the work on one consistent state of the database. Nothing is stored."""
+        """Run the work on one consistent state."""
         return await self._pools().reader.run(work)
 
     async def scan(self, work: Work[T]) -> T:
-        """Run a work that may read every row, in threads of their own so that `read` does not wait for it."""
+        """Run a long read in separate threads."""
         return await self._pools().scanner.run(work)
 
     def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncIterator[T]:
-        """Run a generator step by step on one consistent state of the database."""
+        """Run a generator step by step on one consistent state."""
         return self._pools().scanner.stream(work)
 
     def snapshot(self) -> AbstractContextManager[Session]:
-        """Give a script a session that reads one consistent state of the database until the block ends."""
+        """Give a script a session on one consistent state."""
         return self._pools().scanner.snapshot()
 
     def transaction(self) -> AbstractContextManager[Session]:
-        """Give a script a session; its changes are on disk after the block, or rolled back if the block raises.
-
-        Raises DatabaseError as `write` does. It runs in the calling thread, without a deadline of its own.
-        """
+        """Give a script a session; commit after the block."""
         return self._pools().writer.transaction()
 
     async def write_problem(self) -> str | None:
-        """Commit a change of one row; return None, or why it failed or would not be durable."""
+        """Try a commit; return None or why it failed."""
         refuse_lossy_commits = self._pools().refuse_lossy_commits
 
         def touch(session: Session) -> None:
@@ -205,17 +186,14 @@ class Database:
         return None
 
     async def read_problem(self) -> str | None:
-        """Do the same as `schema_problem` in a thread that reads, with the deadline of a read."""
+        """Return `schema_problem`, with a deadline."""
         try:
             return await self.read(lambda session: schema_problem(session.connection()))
         except DatabaseError as error:
             return str(error)
 
     def schema_problem(self) -> str | None:
-        """Return None if this version works on the tables, or one line that says what to do.
-
-        Raises ConfigurationError for a URL that cannot work.
-        """
+        """Return None if this version works on the tables, or what to do."""
         try:
             with translated_errors(), self._pools().reader.engine.connect() as connection:
                 return schema_problem(connection)
@@ -223,10 +201,7 @@ class Database:
             return str(error)
 
     def writer_problem(self) -> str | None:
-        """Open the connection that writes, which turns WAL mode on; return None, or why commits would not be durable.
-
-        Call it only after `schema_problem`, so that another application's database stays unchanged.
-        """
+        """Turn WAL mode on; return None, or why commits are not durable."""
         try:
             with translated_errors(), self.engine.connect() as connection:
                 self._pools().refuse_lossy_commits(connection)
@@ -237,5 +212,4 @@ class Database:
 
 @cache
 def get_database() -> Database:
-    """Return the configured database; raise ConfigurationError if the settings cannot be used."""
     return Database(get_settings().database_url)

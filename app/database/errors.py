@@ -1,4 +1,4 @@
-"""The errors of a database, the same for SQLite and PostgreSQL."""
+"""Database errors, the same for both engines."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,20 +8,16 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-# Too many connections, a lock or a statement that took too long, a deadlock, a serialisation failure.
+# Limits, timeouts, deadlocks, serialisation failures.
 _POSTGRES_BUSY: Final = ("53300", "55P03", "57014", "40P01", "40001")
 _POSTGRES_FULL: Final = "53100"
-# SQL's code for a commit that may or may not have been made.
 OUTCOME_UNKNOWN: Final = "08007"
 
 UPGRADE: Final = "run: alembic upgrade head"
 
 
 class DatabaseError(Exception):
-    """The database did not do what was asked. The text is safe to log.
-
-    Nothing was stored, unless it is an OutcomeUnknown.
-    """
+    """The text is safe to log. Nothing was stored, except after OutcomeUnknown."""
 
 
 class DatabaseUnavailable(DatabaseError):
@@ -29,40 +25,37 @@ class DatabaseUnavailable(DatabaseError):
 
 
 class OutcomeUnknown(DatabaseError):
-    """The commit was not answered for, so nobody can tell whether it was stored."""
+    """The commit may have been made."""
 
 
 class DatabaseFull(DatabaseError):
-    """There is no room for another row."""
+    """The disk is full."""
 
 
 class DatabaseBusy(DatabaseError):
-    """Too many others are waiting, or a lock was not given in time."""
+    """The queue is full, or a lock timed out."""
 
 
 def sqlite_code(error: BaseException) -> int:
-    """Return SQLite's primary code of the error, 0 for an error of something else."""
+    """Return SQLite's primary error code, or 0."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def is_damage(error: BaseException) -> bool:
-    """Say whether the error is SQLite's word that the content of the file is no sound database."""
     return sqlite_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def damaged(cause: str) -> DatabaseUnavailable:
-    """Return what to raise for a damaged file."""
-    return DatabaseUnavailable(f"the database is damaged ({cause}); stop the service and put a backup back")
+    return DatabaseUnavailable(f"the database is damaged ({cause}); stop the service and restore a backup")
 
 
 def _translated(error: SQLAlchemyError) -> DatabaseError:
-    """Name the cause in words that hold neither the statement nor its values."""
     original = getattr(error, "orig", None)
     if isinstance(error, PoolTimeout):
-        return DatabaseBusy("no connection became free in time")
+        return DatabaseBusy("no connection was free in time")
     if original is None:
         return DatabaseUnavailable(type(error).__name__)
-    # What follows the first line of a PostgreSQL message may quote the row.
+    # Later lines may quote the row.
     cause = str(original).strip().partition("\n")[0]
     code = sqlite_code(original)
     state = getattr(original, "sqlstate", None)
@@ -73,13 +66,13 @@ def _translated(error: SQLAlchemyError) -> DatabaseError:
     if is_damage(original):
         return damaged(cause)
     if state == OUTCOME_UNKNOWN:
-        return OutcomeUnknown(f"the commit was not answered for, and may have been made or not: {cause}")
+        return OutcomeUnknown(f"the outcome of the commit is unknown; the row may or may not be stored ({cause})")
     return DatabaseUnavailable(cause)
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise every error of SQLAlchemy and of the drivers below it as a DatabaseError."""
+    """Raise SQLAlchemy's errors as DatabaseError."""
     try:
         yield
     except SQLAlchemyError as error:

@@ -1,4 +1,4 @@
-"""Pending database jobs: how many may queue, their deadline, and what happens to a job whose caller timed out."""
+"""Pending jobs: queue limit, deadlines and timeouts."""
 
 import asyncio
 import threading
@@ -17,48 +17,44 @@ class Job(Generic[T]):
     """A caller's work and its outcome."""
 
     def __init__(self, work: Callable[..., T], timeout_s: float) -> None:
-        """Start the deadline; call it on the caller's event loop."""
         self.work = work
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[T] = self.loop.create_future()
         self.result: T | None = None
         self.error: BaseException | None = None
-        # Taken by the writer just before the commit, or by the event loop at the deadline; the second one gives way.
+        # Taken by the writer before the commit, or by the loop at the deadline; the second gives way.
         self._decision = threading.Lock()
         self._timer = self.loop.call_later(timeout_s, self._expire)
 
     @property
     def expired(self) -> bool:
-        """Whether the caller timed out; only meaningful before the job is claimed."""
+        """Whether the caller of an unclaimed job timed out."""
         return self._decision.locked()
 
     def claim(self) -> bool:
-        """Return whether the work may be committed, that is, whether the caller has not timed out."""
         return self._decision.acquire(blocking=False)
 
     def unclaim(self) -> None:
-        """Undo a claim before anything is committed."""
         self._decision.release()
 
     def _expire(self) -> None:
         if self.future.done():
             return
         if self._decision.acquire(blocking=False):
-            # Frees the drawings: the job stays in the queue for as long as the database hangs.
+            # Free the drawings: the job stays in the queue.
             self.work = _refuse
             self.future.set_exception(DatabaseUnavailable("the database does not answer"))
         else:
             self.future.set_exception(OutcomeUnknown("the database does not answer; the row may or may not be stored"))
 
     def deliver(self) -> None:
-        """Give the caller the outcome; call it on the caller's event loop."""
         self._timer.cancel()
         if self.future.done():
             return
         if self.error is not None:
             self.future.set_exception(self.error)
         else:
-            self.future.set_result(self.result)  # type: ignore[arg-type]  # The work's result, since it did not raise.
+            self.future.set_result(self.result)  # type: ignore[arg-type]
 
 
 def _refuse(*_: object) -> Any:
@@ -66,7 +62,7 @@ def _refuse(*_: object) -> Any:
 
 
 def claim_all(jobs: Sequence[Job[Any]]) -> bool:
-    """Claim all jobs, or none of them if one has timed out; return whether they were claimed."""
+    """Claim all jobs, or none if one has expired."""
     for number, job in enumerate(jobs):
         if not job.claim():
             for claimed in jobs[:number]:
@@ -76,11 +72,7 @@ def claim_all(jobs: Sequence[Job[Any]]) -> bool:
 
 
 class PendingJobs:
-    """The jobs that no thread has finished, limited in number.
-
-    A job whose caller timed out counts until a thread takes it from the queue, so the memory they use is limited even
-    if all threads hang.
-    """
+    """Jobs that no thread has finished."""
 
     def __init__(self, *, queue_size: int, timeout_s: float) -> None:
         self.timeout_s = timeout_s
@@ -96,17 +88,15 @@ class PendingJobs:
             raise DatabaseBusy(f"{self._queue_size} requests are waiting for the database")
 
     def add(self, work: Callable[..., T]) -> Job[T]:
-        """Add a job whose deadline runs on the current event loop."""
         job = Job(work, self.timeout_s)
         self._jobs.add(job)
         return job
 
     def finish(self, jobs: Sequence[Job[Any]]) -> None:
-        """Wake the callers of jobs that are done; call it on the thread that did them."""
+        """Answer the callers, from any thread."""
         self._jobs.difference_update(jobs)
-        # One call for all jobs of a loop, because waking its thread costs more than the rest.
+        # One call for each loop, since it is expensive.
         for loop, jobs_of_loop in groupby(jobs, lambda job: job.loop):
-            # The loop may be closed.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_deliver, list(jobs_of_loop))
 
@@ -117,7 +107,7 @@ def _deliver(jobs: list[Job[Any]]) -> None:
 
 
 def join_all(threads: Iterable[threading.Thread], deadline: float) -> bool:
-    """Wait for the threads until the deadline in `time.monotonic()` seconds; return whether all have ended."""
+    """Return whether all have ended by the deadline, in `time.monotonic()` seconds."""
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     return not any(thread.is_alive() for thread in threads)

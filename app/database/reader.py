@@ -1,4 +1,4 @@
-"""Reads: threads that run works which store nothing, each on one consistent state of the database."""
+"""Reads on one consistent state of the database."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ _END: Final = object()
 
 
 class Reader:
-    """Threads with their connections, and a queue of callers."""
+    """Threads with their connections and queue."""
 
     def __init__(
         self,
@@ -33,19 +33,18 @@ class Reader:
         timeout_s: float,
         queue_size: int = QUEUE_SIZE,
     ) -> None:
-        """Start the threads."""
         self.engine = engine
         self._sessions = sessions
         self._streams = asyncio.Semaphore(threads)
         self._pending = PendingJobs(queue_size=queue_size, timeout_s=timeout_s)
         self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
-        # Daemon threads do not keep the process alive while a server hangs, as those of an executor would.
+        # Daemons: a hanging server must not block the exit.
         self._threads = [threading.Thread(target=self._serve, name="read", daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
     async def run(self, work: Work[T]) -> T:
-        """Run the work and return its result; raise its exception, or a DatabaseError."""
+        """Return the work's result; raise its exception or a DatabaseError."""
         self._pending.check_space()
         return await self._enter(partial(self._read, work)).future
 
@@ -59,10 +58,10 @@ class Reader:
             if not job.expired:
                 try:
                     job.result = job.work()
-                except BaseException as error:  # noqa: BLE001  # The caller handles it.
+                except BaseException as error:  # noqa: BLE001
                     job.error = error
             self._pending.finish([job])
-            # Otherwise an idle thread would keep the result in memory.
+            # Otherwise the idle thread keeps the result.
             del job
 
     def _read(self, work: Work[T]) -> T:
@@ -71,15 +70,11 @@ class Reader:
 
     @contextmanager
     def snapshot(self) -> Iterator[Session]:
-        """Give a session that sees one state of the database until the block ends."""
         with translated_errors(), self._sessions(bind=self.engine) as session:
             yield session
 
     async def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncIterator[T]:
-        """Run a generator step by step; all its pieces come from one state of the database.
-
-        Raises DatabaseBusy at once if every thread has a stream.
-        """
+        """Run a generator step by step; raise DatabaseBusy if all threads have a stream."""
         if self._streams.locked():
             raise DatabaseBusy("other exports are running")
         async with self._streams:
@@ -93,13 +88,12 @@ class Reader:
                         break
                     yield piece
             finally:
-                # The caller may have hung up while a thread is still working. Its snapshot must be closed.
+                # Close the snapshot even if the caller hung up.
                 if step is not None:
                     await asyncio.wait([step.future])
                 abandoned.set()
                 closing = self._enter(partial(_close, pieces))
                 if step is not None and step.expired:
-                    # The database hangs, so do not wait for a thread.
                     closing.future.cancel()
                 else:
                     await closing.future
@@ -109,7 +103,7 @@ class Reader:
             yield from work(session)
 
     def close(self, deadline: float) -> bool:
-        """Finish the queue and stop the threads; return whether they ended by the deadline (`time.monotonic()`)."""
+        """Finish the queue; return whether the threads ended in time."""
         for _ in self._threads:
             self._queue.put(None)
         return join_all(self._threads, deadline)
@@ -123,6 +117,6 @@ def _next(pieces: Generator[Any, None, None], abandoned: threading.Event) -> Any
 
 
 def _close(pieces: Generator[Any, None, None]) -> None:
-    # ValueError: another thread is running the generator and closes it itself.
+    # The thread that runs the generator closes it.
     with suppress(ValueError):
         pieces.close()

@@ -1,4 +1,4 @@
-"""The URL of a database."""
+"""Database URLs."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from app.config import ConfigurationError
 
 
 def checked_url(database_url: str) -> URL:
-    """Parse the URL; raise ConfigurationError when it is malformed or its SQLite folder does not exist."""
+    """Parse the URL; raise ConfigurationError if it is malformed or its folder is missing."""
     try:
         url = make_url(database_url)
     except (ArgumentError, ValueError):

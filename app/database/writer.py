@@ -1,4 +1,4 @@
-"""Group commit: writes that wait together share one transaction and one sync, each in its own session."""
+"""Group commit: waiting writes share a transaction and a sync, each in its own session."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,15 +17,12 @@ from app.database.pending_jobs import Job, PendingJobs, claim_all, join_all
 T = TypeVar("T")
 Work = Callable[[Session], T]
 
-# A transaction of 64 writes takes some ten milliseconds, and other processes wait that long for the lock.
+# Takes some ten milliseconds; other processes wait.
 COMMIT_BATCH_SIZE: Final = 64
 
 
 class Writer:
-    """Threads that run works in transactions.
-
-    Works that arrive during a commit wait and share the next one, so the cost of a sync is divided among them.
-    """
+    """Threads that run works in transactions."""
 
     def __init__(
         self,
@@ -36,31 +33,31 @@ class Writer:
         timeout_s: float,
         before_commit: Callable[[], None],
     ) -> None:
-        """Start the threads; `before_commit` may refuse a commit by raising DatabaseError."""
+        """`before_commit` may raise DatabaseError."""
         self.engine = engine
         self.pending = PendingJobs(queue_size=QUEUE_SIZE, timeout_s=timeout_s)
         self._sessions = sessions
         self._before_commit = before_commit
         self._batch: list[Job[Any]] = []
         self._queue: SimpleQueue[list[Job[Any]] | None] = SimpleQueue()
-        # Daemon threads do not keep the process alive while a server hangs.
+        # Daemons: a hanging server must not block the exit.
         self._threads = [threading.Thread(target=self._serve, name="write", daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
     async def run(self, work: Work[T]) -> T:
-        """Run the work and return its result after the commit; raise its exception, or a DatabaseError."""
+        """Return the work's result after the commit; raise its exception or a DatabaseError."""
         self.pending.check_space()
         return await self._enter(work).future
 
     def _enter(self, work: Work[T]) -> Job[T]:
-        # The jobs of one round of the event loop are queued together; otherwise the thread would start with the first.
+        # One batch for each round of the loop; otherwise the thread starts with the first job.
         job = self.pending.add(work)
         batch = self._batch
         if batch and batch[0].loop is job.loop:
             batch.append(job)
         else:
-            # A batch belongs to one loop and is changed only there, so several loops need no lock.
+            # A batch changes only on its own loop, so it needs no lock.
             self._batch = batch = [job]
             job.loop.call_soon(self._enqueue, batch)
         return job
@@ -72,22 +69,19 @@ class Writer:
 
     @contextmanager
     def transaction(self, jobs: Sequence[Job[Any]] = ()) -> Iterator[Session]:
-        """Give a session in the calling thread; commit at the end, or roll back when the block raises."""
+        """Commit after the block, or roll back if it raises."""
         with translated_errors(), self._sessions(bind=self.engine) as session, session.begin():
             yield session
             self._check_commit(jobs)
 
     def _check_commit(self, jobs: Sequence[Job[Any]]) -> None:
-        """Mark the jobs as committing, so that none can time out with "nothing was stored".
-
-        Raises DatabaseError if the commit would be lost or a job has timed out.
-        """
+        """Raise DatabaseError if the commit would be lost or a job timed out."""
         self._before_commit()
         if not claim_all(jobs):
             raise DatabaseUnavailable("a caller timed out")
 
     def close(self, deadline: float) -> bool:
-        """Finish the queue and stop the threads; return whether they ended by the deadline (`time.monotonic()`)."""
+        """Finish the queue; return whether the threads ended in time."""
         for _ in self._threads:
             self._queue.put(None)
         return join_all(self._threads, deadline)
@@ -100,7 +94,6 @@ class Writer:
                 except Empty:
                     break
                 if more is None:
-                    # Stop after these jobs.
                     self._queue.put(None)
                     break
                 jobs += more
@@ -115,7 +108,7 @@ class Writer:
                 for job in jobs:
                     if not job.expired:
                         self._write_alone(job)
-        except BaseException as error:  # noqa: BLE001  # The thread must survive to answer later callers.
+        except BaseException as error:  # noqa: BLE001  # The thread must survive.
             for job in jobs:
                 job.error = job.error or error
 
@@ -123,33 +116,32 @@ class Writer:
         try:
             with self.transaction([job]) as session:
                 job.result = job.work(session)
-        except BaseException as error:  # noqa: BLE001  # The caller handles it.
+        except BaseException as error:  # noqa: BLE001
             job.error = error
 
     def _write_together(self, jobs: list[Job[Any]]) -> bool:
-        """Write all jobs in one transaction; return False, with nothing written, if one raised or timed out.
+        """Return False, with nothing written, if a job raised or timed out.
 
-        Each is then written alone, so that only the failing one fails. If the commit itself fails, all fail: the rows
-        may be on disk, and a second attempt could store them twice.
+        A failed commit fails all: a retry could store rows twice.
         """
         try:
             with translated_errors(), self.engine.connect() as connection:
                 transaction = connection.begin()
                 try:
                     for job in jobs:
-                        # The session's commit only flushes; its rollback rolls back all jobs.
+                        # The session's commit only flushes.
                         session = self._sessions(bind=connection, join_transaction_mode="rollback_only")
                         with session, session.begin():
                             job.result = job.work(session)
                     self._check_commit(jobs)
-                except Exception:  # noqa: BLE001  # It is raised again when the job is written alone.
+                except Exception:  # noqa: BLE001
                     if transaction.is_active:
                         transaction.rollback()
                     return False
                 try:
                     transaction.commit()
                 except SQLAlchemyError:
-                    # SQLite may leave the transaction open, and the connection could not begin another.
+                    # SQLite may leave the transaction open.
                     connection.invalidate()
                     raise
         except DatabaseError as error:

@@ -117,7 +117,7 @@ def test_failed_backup_keeps_the_older_ones(configured_sqlite: str, tmp_path: Pa
     with (tmp_path / "pixelwise.db").open("r+b") as file:
         file.seek(4 * 4096)
         file.write(b"\xff" * 4096)
-    assert "no sound database" in refused(ExitCode.FAILURE, "backup", FOLDER, "--keep", "1")
+    assert "not a valid database" in refused(ExitCode.FAILURE, "backup", FOLDER, "--keep", "1")
     assert {path: path.read_bytes() for path in (tmp_path / FOLDER).iterdir()} == before
 
 

@@ -65,7 +65,7 @@ def test_nothing_is_acknowledged_once_the_file_is_lost(
             wait_until(lambda: len(load.refused) > 50, "the service refuses")
         with service.client() as client:
             assert_storage_problem(client.classify(drawing(Random(0))))
-        remedy = "put it or a backup back, then restart the service" if lose is delete else "restart the service"
+        remedy = "put it back or restore a backup, then restart the service" if lose is delete else "restart the service"
         assert_not_ready(service, f"moved, deleted or replaced; {remedy}")
         service.kill()
     for reply in load.refused:
@@ -93,8 +93,8 @@ def delete_the_log(database: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (overwrite_with_something_else, "put a backup back"),
-        (corrupt_every_page_but_the_first, "put a backup back"),
+        (overwrite_with_something_else, "restore a backup"),
+        (corrupt_every_page_but_the_first, "restore a backup"),
         (delete_the_log, "moved, deleted or replaced; restart the service"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Dumps of a PostgreSQL database: written and put back by PostgreSQL's own programs."""
+"""PostgreSQL dumps."""
 
 import shutil
 import subprocess
@@ -12,28 +12,27 @@ from app.database.sqlite.copies import CopyError
 
 
 def dump_postgres(url: URL, target: Path, snapshot: str) -> None:
-    """Write what an exported snapshot sees into a file of `pg_dump`'s own format; raise CopyError when that fails."""
+    """Dump an exported snapshot; raise CopyError."""
     database, password = _connection(url)
-    # Drawings hardly get smaller by compressing them harder, and the service has a use for the processor.
+    # Drawings hardly compress further.
     form = ("--format=custom", "--compress=1")
     _run("pg_dump", f"--dbname={database}", *form, f"--file={target}", f"--snapshot={snapshot}", password=password)
 
 
 def check_dump(dump: Path) -> None:
-    """Read a dump from its first byte to its last; raise CopyError when it is not whole."""
+    """Raise CopyError unless the dump is readable."""
     _run("pg_restore", "--file=/dev/null", str(dump))
 
 
 def restore_postgres(url: URL, dump: Path) -> None:
-    """Put a dump into an empty database, all of it or nothing; raise CopyError when that fails."""
+    """Fill an empty database in one transaction; raise CopyError."""
     database, password = _connection(url)
-    # What was another user's belongs to whoever restores it.
     form = ("--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error")
     _run("pg_restore", f"--dbname={database}", *form, str(dump), password=password)
 
 
 def _connection(url: URL) -> tuple[str, str | None]:
-    """Return how libpq is told where the database is, and the password by itself, since anybody may see a command."""
+    """Return the conninfo and, apart because commands are visible, the password."""
     _, options = url.get_dialect()().create_connect_args(url)
     password = options.pop("password", None)
     return make_conninfo("", **options), password
@@ -43,7 +42,7 @@ def _run(program: str, *arguments: str, password: str | None = None) -> None:
     found = shutil.which(program)
     if found is None:
         raise CopyError(f"{program} is missing; install PostgreSQL's programs: apt install postgresql-client")
-    # A missing password is an error, and not a question that nobody answers.
+    # Fail instead of asking for a password.
     command = [found, "--no-password", *arguments]
     known = environment_with() if password is None else environment_with(PGPASSWORD=password)
     ended = subprocess.run(command, env=known, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603

@@ -1,4 +1,4 @@
-"""The PostgreSQL engines: connections, transactions, and whether commits are durable."""
+"""PostgreSQL engines."""
 
 from typing import Any, Final
 
@@ -11,28 +11,25 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from app.database.errors import DatabaseUnavailable
 from app.database.limits import BUSY_TIMEOUT_S, SCANNERS
 
-# For writes and for reads each, so that no thread waits for a connection.
+# For writes and for reads each.
 POSTGRES_THREADS: Final = 5
 
 _CONNECT_ARGS: Final[dict[str, Any]] = {
     "connect_timeout": 3,
-    # Milliseconds. A server whose machine is gone does not even close the connection.
+    # In milliseconds; ends connections to a machine that is gone.
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    # The dialect begins transactions.
     "autocommit": True,
 }
 
-# Set here, because the server's defaults may differ, and in every transaction, because a pooler such as PgBouncer may
-# give each another connection. Sent with the BEGIN, so it costs no round trip. Times in milliseconds.
+# Set in every transaction, because a pooler may change the connection. In milliseconds.
 _BEGIN: Final = (
     "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = 5000; SET LOCAL lock_timeout = 2000;"
     " SET LOCAL idle_in_transaction_session_timeout = 10000"
 )
 
-# An export sees one state of the database, and its client may be slow.
 _BEGIN_SCAN: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 120000;"
     " SET LOCAL idle_in_transaction_session_timeout = 120000"
@@ -40,25 +37,23 @@ _BEGIN_SCAN: Final = (
 
 
 class PostgresDialect(PGDialect_psycopg):
-    """SQLAlchemy's dialect, except that every transaction sets its limits and reports an unknown outcome."""
+    """A dialect whose transactions have limits."""
 
     supports_statement_cache = True
 
     def __init__(self, begin: str = "BEGIN", **options: Any) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]  # Untyped in SQLAlchemy.
+        super().__init__(**options)  # type: ignore[no-untyped-call]  # Untyped.
         self._begin = begin
 
     def do_begin(self, dbapi_connection: Any) -> None:
-        """Begin a transaction and set its limits."""
         dbapi_connection.execute(self._begin)
 
     def do_commit(self, dbapi_connection: Any) -> None:
-        """Commit; raise TransactionResolutionUnknown if the connection broke meanwhile."""
+        """Raise TransactionResolutionUnknown if the connection broke."""
         try:
             dbapi_connection.commit()
         except psycopg.OperationalError as error:
             if dbapi_connection.closed:
-                # The server may have committed before the connection broke.
                 raise TransactionResolutionUnknown(str(error)) from error
             raise
 
@@ -67,13 +62,11 @@ registry.register("postgresql.pixelwise", __name__, PostgresDialect.__name__)
 
 
 def postgres_engine(url: URL) -> Engine:
-    """Make the engine that writes and reads; it connects at its first use."""
     return _engine(url, _BEGIN, pool_size=5, max_overflow=2 * POSTGRES_THREADS - 5)
 
 
 def postgres_scan_engine(url: URL) -> Engine:
-    """Make the engine for statistics and exports; it connects at its first use."""
-    # An export keeps its connection between its pieces, while a thread scans on another.
+    # Streams keep connections between their steps.
     return _engine(url, _BEGIN_SCAN, pool_size=2 * SCANNERS, max_overflow=0)
 
 
@@ -93,16 +86,13 @@ def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int) -> Engin
 
 
 def _prepare_nothing_behind_a_pooler(connection: psycopg.Connection, _record: object) -> None:
-    """Turn prepared statements off behind a pooler, where the next transaction may use another connection.
-
-    Behind a pooler, the process id given at the connection differs from the server's.
-    """
+    """Turn prepared statements off if the process id is a pooler's."""
     if connection.execute("SELECT pg_backend_pid()").fetchone() != (connection.info.backend_pid,):
         connection.prepare_threshold = None
 
 
 def refuse_lossy_commits(connection: Connection) -> None:
-    """Raise DatabaseUnavailable if the server acknowledges commits before they are on disk."""
+    """Raise DatabaseUnavailable if the server acknowledges before it syncs."""
     settings = connection.execute(
         text("SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit")
     )

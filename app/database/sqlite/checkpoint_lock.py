@@ -1,8 +1,6 @@
 """A lock that lets one process at a time checkpoint the WAL.
 
-Before SQLite 3.51.3, two processes that checkpoint one right after the other can corrupt the file: the first moves the
-whole WAL, the second finds nothing to move, and a third restarts the WAL meanwhile. See
-https://sqlite.org/wal.html#the_wal_reset_bug
+Two could corrupt the file before SQLite 3.51.3: https://sqlite.org/wal.html#the_wal_reset_bug
 """
 
 import fcntl
@@ -15,18 +13,15 @@ _POLL_INTERVAL_S: Final = 0.01
 
 
 class CheckpointLock:
-    """A file lock that a process holds from before its transaction until after it.
-
-    The holder has just added to the WAL, so its checkpoint always finds something to move.
-    """
+    """Held during a transaction, so that its checkpoint always has something to move."""
 
     def __init__(self, database: Path) -> None:
-        # The folder is locked. A lock file could be deleted, and closing the database file would drop SQLite's locks.
+        # Not the file: closing it would drop SQLite's own locks.
         self._path = database.resolve().parent
         self._folder: int | None = None
 
     def acquire(self, timeout_s: float = 0.0) -> bool:
-        """Return whether this process holds the lock; raise OSError if the folder is gone."""
+        """Return whether this process holds the lock."""
         deadline = time.monotonic() + timeout_s
         while not self._locked():
             if time.monotonic() >= deadline:
@@ -35,7 +30,6 @@ class CheckpointLock:
         return True
 
     def release(self) -> None:
-        """Release the lock if this process holds it."""
         if self._folder is not None:
             os.close(self._folder)
             self._folder = None

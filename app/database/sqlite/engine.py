@@ -1,4 +1,4 @@
-"""The SQLite engines: connections, transactions, commits and checkpoints."""
+"""SQLite engines."""
 
 import sqlite3
 import time
@@ -16,40 +16,35 @@ from app.database.limits import BUSY_TIMEOUT_S
 from app.database.sqlite.checkpoint_lock import CheckpointLock
 from app.database.sqlite.file_guard import FileGuard
 
-# Readers wait for the disk and the interpreter lock; more threads gain nothing.
 READERS: Final = 8
 
 _POLL_INTERVAL_S: Final = 0.01
 
-# With synchronous=NORMAL a power cut loses the rows since the last checkpoint. The size limit, in bytes, shrinks the
-# WAL after a burst. secure_delete overwrites deleted rows, which may be personal.
+# NORMAL loses rows in a power cut; secure_delete overwrites deleted rows.
 WRITER_PRAGMAS: Final = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "journal_size_limit=67108864",
     "secure_delete=ON",
 )
-# A reader must not change the file or its journal mode.
 READER_PRAGMAS: Final = ("query_only=ON",)
 
-# Only the writer that holds the checkpoint lock checkpoints.
 NO_AUTOCHECKPOINT: Final = "wal_autocheckpoint=0"
-# In pages of 4 KiB; SQLite's default.
+# Pages of 4 KiB.
 AUTOCHECKPOINT: Final = "wal_autocheckpoint=1000"
-# The lock takes three system calls, so only every eighth transaction tries it. The WAL gets slightly longer.
+# In transactions, because the lock takes three system calls.
 _LOCK_INTERVAL: Final = 8
-# Several workers do this one after the other while the service stops.
 _LAST_CHECKPOINT_TIMEOUT_MS: Final = 100
 
 
 class _CommitUnknown(sqlite3.OperationalError):
-    """A commit whose sync failed: the row may or may not be found after a crash."""
+    """A commit whose sync failed."""
 
     sqlstate = OUTCOME_UNKNOWN
 
 
 class SqliteDialect(SQLiteDialect_pysqlite):
-    """SQLAlchemy's dialect, except that transactions begin and commit as `sqlite_engine` needs it."""
+    """A dialect with its own BEGIN and commit."""
 
     supports_statement_cache = True
 
@@ -58,15 +53,13 @@ class SqliteDialect(SQLiteDialect_pysqlite):
         self._begin = begin
 
     def do_begin(self, dbapi_connection: Any) -> None:
-        """Begin through the driver; executed as a statement of SQLAlchemy, a BEGIN takes as long as an INSERT."""
+        """Begin in the driver; in SQLAlchemy it takes as long as an INSERT."""
         dbapi_connection.execute(self._begin)
 
     def do_commit(self, dbapi_connection: Any) -> None:
-        """Commit; raise an error with the code OUTCOME_UNKNOWN if the sync failed."""
         try:
             dbapi_connection.commit()
         except sqlite3.OperationalError as error:
-            # The WAL was written completely, but the disk did not confirm it.
             if error.sqlite_errorcode == sqlite3.SQLITE_IOERR_FSYNC:
                 raise _CommitUnknown(str(error)) from error
             raise
@@ -76,11 +69,10 @@ registry.register("sqlite.pixelwise", __name__, SqliteDialect.__name__)
 
 
 def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second writer", "reader"]) -> Engine:
-    """Make an engine for the writer, for a script that writes beside the service, or for readers."""
     write = role != "reader"
     engine = create_engine(
         url.set(drivername="sqlite+pixelwise"),
-        # A deferred transaction that reads before it writes fails at once if another process wrote in between.
+        # A deferred transaction fails if another writes after its first read.
         begin="BEGIN IMMEDIATE" if write else "BEGIN",
         creator=guard.connect,
         pool_size=1 if write else READERS,
@@ -98,7 +90,6 @@ def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second wr
     def note_damage(context: ExceptionContext) -> None:
         guard.note_damage(context.original_exception)
 
-    # A script beside the service leaves the checkpoints to it.
     if role == "writer":
         _checkpoint_under_lock(engine, guard.checkpoint_lock)
     if write:
@@ -107,12 +98,10 @@ def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second wr
 
 
 def _use_wal(engine: Engine, guard: FileGuard) -> None:
-    """Turn WAL mode on for the engine's connection, and guard the WAL while it is open."""
-
     @event.listens_for(engine, "connect")
     def turn_wal_on(connection: sqlite3.Connection, _record: object) -> None:
         _turn_wal_on(connection)
-        # SQLite opens the WAL at the first read.
+        # The first read opens the WAL.
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         guard.expect_wal()
 
@@ -122,10 +111,7 @@ def _use_wal(engine: Engine, guard: FileGuard) -> None:
 
 
 def _turn_wal_on(connection: sqlite3.Connection) -> None:
-    """Set the file's journal mode to WAL; raise sqlite3.OperationalError if it stays locked.
-
-    If two processes do this at once, SQLite refuses one without waiting for the busy timeout, to avoid a deadlock.
-    """
+    """Retry: SQLite refuses one of two processes without waiting."""
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
@@ -138,7 +124,6 @@ def _turn_wal_on(connection: sqlite3.Connection) -> None:
 
 
 def _checkpoint_under_lock(engine: Engine, lock: CheckpointLock) -> None:
-    """Let the engine's connection checkpoint only while this process holds the lock."""
     transactions = count()
 
     @event.listens_for(engine, "checkout")
@@ -155,12 +140,10 @@ def _checkpoint_under_lock(engine: Engine, lock: CheckpointLock) -> None:
     def release(_connection: object, _record: object) -> None:
         lock.release()
 
-    # SQLite leaves the WAL of a moved file behind, and the next start would replay it into the file that has taken its
-    # place. So no rows stay in it.
+    # Otherwise SQLite would replay a moved file's WAL into its replacement.
     @event.listens_for(engine, "close")
     def empty_wal(connection: sqlite3.Connection, _record: object) -> None:
         with suppress(OSError, sqlite3.Error):
             if lock.acquire(BUSY_TIMEOUT_S):
-                # A long read keeps the WAL from being emptied.
                 connection.execute(f"PRAGMA busy_timeout={_LAST_CHECKPOINT_TIMEOUT_MS}")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

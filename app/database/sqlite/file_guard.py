@@ -1,4 +1,4 @@
-"""Checks that the open SQLite file and its WAL are still in place and sound."""
+"""The check that the SQLite file is still in place."""
 
 import sqlite3
 import time
@@ -10,7 +10,7 @@ from app.database.errors import UPGRADE, DatabaseUnavailable, damaged, is_damage
 from app.database.limits import BUSY_TIMEOUT_S
 from app.database.sqlite.checkpoint_lock import CheckpointLock
 
-# A probe takes a third of a millisecond, too long for every commit.
+# A probe takes 0.3 ms.
 PROBE_INTERVAL_S: Final = 1.0
 
 # Device and inode.
@@ -30,12 +30,12 @@ def _is(path: Path, opened: _Identity) -> bool:
 
 
 class FileGuard:
-    """The identity of the open file and of its WAL, and whether SQLite has reported damage."""
+    """The open file and its WAL."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint_lock = CheckpointLock(path)
-        # SQLite puts the WAL beside the file itself, not beside a link to it.
+        # SQLite puts the WAL beside a link's target.
         real = path.resolve()
         self._wal_path = real.with_name(f"{real.name}-wal")
         self._opened_wal: _Identity | None = None
@@ -49,10 +49,7 @@ class FileGuard:
             raise DatabaseUnavailable(f"cannot open {path}: {error.strerror}") from error
 
     def check_still_there(self) -> None:
-        """Raise DatabaseUnavailable if the file or its WAL was moved, deleted, replaced or damaged.
-
-        SQLite keeps writing to a deleted file, and a writer with a warm cache hardly reads the damaged pages.
-        """
+        """Raise DatabaseUnavailable if either was moved, deleted, replaced or damaged."""
         if not _is(self.path, self._opened):
             raise self._lost(self.path)
         if self._opened_wal is not None and not _is(self._wal_path, self._opened_wal):
@@ -64,7 +61,7 @@ class FileGuard:
             self._next_probe = time.monotonic() + PROBE_INTERVAL_S
 
     def _probe(self) -> None:
-        # Through a new connection, which has no cache.
+        # A new connection has no cache.
         try:
             with closing(self._connected()) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -75,28 +72,25 @@ class FileGuard:
     def _lost(self, path: Path) -> DatabaseUnavailable:
         remedy = "restart the service"
         if not path.exists() and path != self._wal_path:
-            # A service started without the file would create an empty one.
-            remedy = f"put it or a backup back, then {remedy}"
+            remedy = f"put it back or restore a backup, then {remedy}"
         return DatabaseUnavailable(f"{path} was moved, deleted or replaced; {remedy}")
 
     def note_damage(self, error: BaseException) -> None:
-        """Refuse all later commits if the error reports a damaged file."""
         if is_damage(error):
             self._damage = str(error)
 
     def expect_wal(self) -> None:
-        """Check from now on for the WAL that a connection has just opened; raise DatabaseUnavailable without one."""
+        """Check from now on for the WAL that is open."""
         try:
             self._opened_wal = _identity(self._wal_path)
         except OSError as error:
             raise self._lost(self._wal_path) from error
 
     def forget_wal(self) -> None:
-        """Stop checking for the WAL, which the last connection removes when it closes."""
         self._opened_wal = None
 
     def connect(self) -> sqlite3.Connection:
-        """Connect to the existing file; raise DatabaseUnavailable instead of creating an empty one."""
+        """Connect, but never create a file."""
         self.check_still_there()
         return self._connected()
 
@@ -104,7 +98,7 @@ class FileGuard:
         return sqlite3.connect(
             f"{self.path.as_uri()}?mode=rw",
             uri=True,
-            timeout=BUSY_TIMEOUT_S,  # Needed before the first PRAGMA: journal_mode=WAL takes a lock itself.
-            isolation_level=None,  # Otherwise the driver decides when a transaction begins.
-            check_same_thread=False,  # A pooled connection moves between threads.
+            timeout=BUSY_TIMEOUT_S,  # journal_mode=WAL takes a lock itself.
+            isolation_level=None,
+            check_same_thread=False,
         )
