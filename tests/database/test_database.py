@@ -1,4 +1,4 @@
-"""Transactions: what is stored, what is taken back, who waits and who is refused."""
+"""Transactions: commit, rollback, queueing and refusal."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from app.models import Prediction
 from tests.support.predictions import a_prediction, add_prediction, count_predictions
 
 
-def test_write_stores_the_row_and_returns_what_the_work_returned(database: Database) -> None:
+def test_write_stores_the_row_and_returns_the_result_of_the_work(database: Database) -> None:
     assert asyncio.run(database.write(add_prediction)) == 1
     assert asyncio.run(database.read(count_predictions)) == 1
 
@@ -32,7 +32,7 @@ def test_exception_of_the_work_rolls_back_and_passes_through(database: Database)
     assert asyncio.run(database.write(add_prediction)) >= 1
 
 
-def test_transaction_of_a_script_is_stored_when_its_block_ends(database: Database) -> None:
+def test_transaction_is_stored_when_its_block_ends(database: Database) -> None:
     with database.transaction() as session:
         assert add_prediction(session) == 1
         assert asyncio.run(database.read(count_predictions)) == 0
@@ -40,7 +40,7 @@ def test_transaction_of_a_script_is_stored_when_its_block_ends(database: Databas
     assert asyncio.run(database.write(add_prediction)) == 2
 
 
-def test_transaction_of_a_script_is_rolled_back_when_its_block_raises(database: Database) -> None:
+def test_transaction_is_rolled_back_when_its_block_raises(database: Database) -> None:
     def fail() -> None:
         with database.transaction() as session:
             add_prediction(session)
@@ -56,7 +56,7 @@ def test_transaction_of_a_script_is_rolled_back_when_its_block_raises(database: 
     assert asyncio.run(database.read(count_predictions)) == 1
 
 
-def test_savepoint_that_was_released_is_rolled_back_with_the_rest(database: Database) -> None:
+def test_released_savepoint_is_rolled_back_with_its_transaction(database: Database) -> None:
     def fail(session: Session) -> None:
         with session.begin_nested():
             add_prediction(session)
@@ -79,7 +79,7 @@ def test_rows_stay_readable_after_the_commit(database: Database) -> None:
 
 
 def test_read_stores_nothing(database: Database) -> None:
-    # SQLite refuses the row, PostgreSQL takes it back.
+    # SQLite refuses the row, PostgreSQL rolls it back.
     with contextlib.suppress(DatabaseError):
         asyncio.run(database.read(add_prediction))
     assert asyncio.run(database.read(count_predictions)) == 0
@@ -106,7 +106,7 @@ def test_reader_does_not_wait_behind_a_writer(database: Database) -> None:
     assert asyncio.run(read_meanwhile()) == (0, 1)
 
 
-def test_many_writers_that_read_first_never_meet_a_lock(database_url: str) -> None:
+def test_writers_that_read_first_never_fail_on_a_lock(database_url: str) -> None:
     def count_and_add(session: Session) -> int:
         count_predictions(session)
         return add_prediction(session)
@@ -128,7 +128,7 @@ def test_many_writers_that_read_first_never_meet_a_lock(database_url: str) -> No
         finally:
             database.close()
 
-    # Two of them, since a second process shares the file but not the queue in front of it.
+    # Two databases, because another process shares the file but not the queue.
     threads = [threading.Thread(target=one_process) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -159,7 +159,7 @@ def test_writes_beyond_the_limit_are_refused_at_once_and_the_others_are_stored(d
     assert asyncio.run(crowd()) == [True] * QUEUE_SIZE
 
 
-def test_close_finishes_what_was_begun(database: Database) -> None:
+def test_close_finishes_a_running_write(database: Database) -> None:
     begun = threading.Event()
 
     def add_slowly(session: Session) -> int:
@@ -176,7 +176,7 @@ def test_close_finishes_what_was_begun(database: Database) -> None:
     assert asyncio.run(database.read(count_predictions)) == 1
 
 
-def test_every_connection_goes_back_to_its_pool(database: Database) -> None:
+def test_every_connection_returns_to_its_pool(database: Database) -> None:
     taken: list[PoolProxiedConnection] = []
     sa.event.listen(database.engine, "checkout", lambda *arguments: taken.append(arguments[2]))
     returned: list[object] = []

@@ -1,4 +1,4 @@
-"""Engines: the settings a promise needs, files that go away, and what the errors say."""
+"""Engines: their settings, missing files, and error messages."""
 
 import asyncio
 import sqlite3
@@ -26,7 +26,7 @@ def path_of(database: Database) -> Path:
     return Path(database.url.database or "")
 
 
-def test_every_connection_has_the_settings_the_promise_needs(sqlite_database: Database) -> None:
+def test_sqlite_connections_have_durable_settings(sqlite_database: Database) -> None:
     def settings(session: Session) -> dict[str, object]:
         names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "query_only", "wal_autocheckpoint")
         return {name: pragma(session, name) for name in names}
@@ -48,7 +48,7 @@ def test_close_leaves_one_file_that_holds_every_row(sqlite_database: Database) -
     assert asyncio.run(sqlite_database.read(count_predictions)) == 1
 
 
-def test_services_that_start_together_wait_for_the_one_that_turns_the_log_on(sqlite_url: str) -> None:
+def test_services_that_start_together_wait_for_wal_mode(sqlite_url: str) -> None:
     database = Database(sqlite_url)
     with closing(
         sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None, check_same_thread=False)
@@ -94,7 +94,7 @@ def test_url_that_cannot_work_is_refused_in_one_line(
     assert "kept-quiet" not in str(refused.value)
 
 
-def test_full_disk_is_told_and_ends_when_there_is_room(sqlite_database: Database) -> None:
+def test_full_disk_is_reported_until_there_is_room(sqlite_database: Database) -> None:
     pages = asyncio.run(sqlite_database.write(lambda session: pragma(session, "page_count")))
     asyncio.run(sqlite_database.write(lambda session: pragma(session, f"max_page_count={pages}")))
 
@@ -109,7 +109,7 @@ def test_full_disk_is_told_and_ends_when_there_is_room(sqlite_database: Database
     assert asyncio.run(sqlite_database.read(count_predictions)) == 100
 
 
-def test_lock_that_is_not_given_in_time_is_told_as_busy(sqlite_database: Database) -> None:
+def test_held_lock_is_reported_as_busy(sqlite_database: Database) -> None:
     asyncio.run(sqlite_database.write(lambda session: pragma(session, "busy_timeout=50")))
     other = sa.create_engine(f"sqlite:///{path_of(sqlite_database)}")
     with other.connect() as connection:
@@ -133,7 +133,7 @@ def test_probe_works_on_both_engines(database: Database) -> None:
     assert asyncio.run(database.write_problem()) is None
 
 
-def test_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "pixelwise.db"
     path.write_bytes(b"These are not the pages of a database. " * 100)
     database = Database(f"sqlite:///{path}")
@@ -143,7 +143,7 @@ def test_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     database.close()
 
 
-def test_server_that_does_not_answer_is_told_without_the_password() -> None:
+def test_unreachable_server_is_reported_without_the_password() -> None:
     database = Database("postgresql+psycopg://user:kept-quiet@127.0.0.1:1/pixelwise")
     database.open()
     problem = database.schema_problem() or ""
@@ -155,7 +155,7 @@ def test_server_that_does_not_answer_is_told_without_the_password() -> None:
     database.close()
 
 
-def test_connections_that_the_server_ended_are_replaced(postgres_url: str) -> None:
+def test_connections_ended_by_the_server_are_replaced(postgres_url: str) -> None:
     database = Database(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
     asyncio.run(database.write(add_prediction))
     with psycopg.connect(postgres_url, autocommit=True) as other:
@@ -167,7 +167,7 @@ def test_connections_that_the_server_ended_are_replaced(postgres_url: str) -> No
     database.close()
 
 
-def test_connection_that_ends_in_the_middle_is_told_and_nothing_is_stored(postgres_url: str) -> None:
+def test_connection_that_ends_during_a_write_stores_nothing(postgres_url: str) -> None:
     database = Database(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
 
     def end_own_connection(session: Session) -> None:
@@ -184,7 +184,7 @@ def test_connection_that_ends_in_the_middle_is_told_and_nothing_is_stored(postgr
     ("setting", "statement"),
     [("lock_timeout", "LOCK TABLE predictions"), ("statement_timeout", "SELECT pg_sleep(30)")],
 )
-def test_postgresql_timeouts_are_told_as_busy(postgres_url: str, setting: str, statement: str) -> None:
+def test_postgresql_timeouts_are_reported_as_busy(postgres_url: str, setting: str, statement: str) -> None:
     database = Database(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
 
     def wait(session: Session) -> None:
@@ -198,16 +198,16 @@ def test_postgresql_timeouts_are_told_as_busy(postgres_url: str, setting: str, s
     database.close()
 
 
-def test_full_disk_of_postgresql_is_told(postgres_url: str) -> None:
+def test_full_disk_of_postgresql_is_reported(postgres_url: str) -> None:
     database = Database(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
-    # The disk of a server that others use cannot be filled; its word for it can be had.
+    # A shared server's disk cannot be filled, so raise its error.
     full = sa.text("DO $$ BEGIN RAISE disk_full; END $$")
     with pytest.raises(DatabaseFull, match="disk_full"):
         asyncio.run(database.write(lambda session: session.execute(full)))
     database.close()
 
 
-def test_postgresql_sessions_have_the_settings_the_promise_needs(postgres_url: str) -> None:
+def test_postgresql_sessions_have_durable_settings(postgres_url: str) -> None:
     database = Database(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
 
     def settings(session: Session) -> list[object]:

@@ -1,4 +1,4 @@
-"""A row is synced to the disk before its answer begins: watched from outside, by strace and by PostgreSQL itself."""
+"""Each row is synced before its answer begins, as strace and PostgreSQL report."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from tests.support.strace import failing_syncs, strace
 REQUESTS = 50
 CALLS = ("fsync", "fdatasync", "pwrite64", "write", "writev", "sendto", "sendmsg")
 
-# uvicorn with the service as it is, but for the setting that loses the last rows when the power fails.
+# The service with a setting that loses the last rows in a power cut.
 WITH_SYNCHRONOUS_NORMAL = """
 import uvicorn
 from app.database.sqlite import engine
@@ -25,7 +25,7 @@ engine.WRITER_PRAGMAS = weaker
 uvicorn.main()
 """
 
-# A line of strace -f -y: a call of a thread that begins, and may end in the same line, or the end of one begun earlier.
+# A line of `strace -f -y`: the begin of a call, perhaps with its end, or the end of an earlier call.
 CALL = re.compile(r"^(\d+) +(?:(\w+)\(\d+<([^>]+)>|<\.\.\. \w+ resumed>)(.*)$", re.MULTILINE)
 
 
@@ -37,7 +37,7 @@ def classify_one_after_another(service: Service) -> None:
 
 
 def synced_answers(trace: str, log: Path) -> list[bool]:
-    """For each 200 that was sent: whether the log was synced since the one before, and not written to after that."""
+    """Return for each 200 whether the WAL was synced since the last one and not written to afterwards."""
     answers = []
     synced = False
     under_way: dict[str, tuple[str, str]] = {}
@@ -70,19 +70,17 @@ def answers_under_strace(database_url: str, folder: Path, uvicorn: Sequence[str]
     return answers
 
 
-def test_sqlite_has_synced_its_log_before_each_answer(sqlite_url: str, tmp_path: Path) -> None:
+def test_sqlite_syncs_its_wal_before_each_answer(sqlite_url: str, tmp_path: Path) -> None:
     assert all(answers_under_strace(sqlite_url, tmp_path, ["-m", "uvicorn"]))
 
 
-def test_a_weaker_setting_would_be_seen(sqlite_url: str, tmp_path: Path) -> None:
+def test_weaker_setting_is_detected(sqlite_url: str, tmp_path: Path) -> None:
     answers = answers_under_strace(sqlite_url, tmp_path, ["-c", WITH_SYNCHRONOUS_NORMAL])
-    # The header of an empty log is synced whatever the setting.
+    # The header of an empty WAL is always synced.
     assert not any(answers[1:])
 
 
-def test_postgresql_has_flushed_its_log_before_each_answer_whatever_its_default(
-    postgres_url: str, tmp_path: Path
-) -> None:
+def test_postgresql_flushes_its_wal_before_each_answer_despite_its_default(postgres_url: str, tmp_path: Path) -> None:
     random = Random(0)
     flushed = 0
     with psycopg.connect(postgres_url, autocommit=True) as database:
@@ -96,7 +94,7 @@ def test_postgresql_has_flushed_its_log_before_each_answer_whatever_its_default(
     assert flushed == REQUESTS
 
 
-def test_a_sync_that_fails_leaves_open_whether_the_row_is_stored(sqlite_url: str, tmp_path: Path) -> None:
+def test_failed_sync_reports_unknown_outcome(sqlite_url: str, tmp_path: Path) -> None:
     with serving(sqlite_url, tmp_path) as service:
         with service.client() as client:
             assert client.classify(drawing(Random(0))).status_code == 200

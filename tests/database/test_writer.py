@@ -1,4 +1,4 @@
-"""Group commit: what is shared by those who wait together, and what is not."""
+"""Group commit: what the writes of a batch share, and what they do not."""
 
 import asyncio
 import threading
@@ -33,7 +33,7 @@ async def stored(database: Database) -> int:
     return await database.read(lambda session: session.scalar(select(func.count()).select_from(Prediction)) or 0)
 
 
-def test_writes_that_wait_together_share_a_commit_and_each_gets_its_own_id(database: Database) -> None:
+def test_waiting_writes_share_a_commit_and_get_different_ids(database: Database) -> None:
     async def scenario() -> list[int]:
         return await asyncio.gather(*[database.write(add()) for _ in range(40)])
 
@@ -43,7 +43,7 @@ def test_writes_that_wait_together_share_a_commit_and_each_gets_its_own_id(datab
     assert len(commits) == 1
 
 
-def test_writes_beyond_one_transaction_follow_in_the_next(database: Database) -> None:
+def test_writes_beyond_one_batch_follow_in_the_next(database: Database) -> None:
     async def scenario() -> int:
         await asyncio.gather(*[database.write(add()) for _ in range(100)])
         return await stored(database)
@@ -53,7 +53,7 @@ def test_writes_beyond_one_transaction_follow_in_the_next(database: Database) ->
     assert 2 <= len(commits) <= 100
 
 
-def test_each_write_has_a_session_of_its_own(database: Database) -> None:
+def test_each_write_has_its_own_session(database: Database) -> None:
     sessions: list[Session] = []
 
     async def scenario() -> None:
@@ -64,7 +64,7 @@ def test_each_write_has_a_session_of_its_own(database: Database) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 3, 6])
-def test_one_write_that_fails_leaves_nothing_and_spoils_no_other(database: Database, position: int) -> None:
+def test_failing_write_stores_nothing_and_fails_no_other(database: Database, position: int) -> None:
     def fail(session: Session) -> None:
         add()(session)
         raise LookupError("not this one")
@@ -82,7 +82,7 @@ def test_one_write_that_fails_leaves_nothing_and_spoils_no_other(database: Datab
 
 
 @pytest.mark.parametrize("position", [0, 3, 6])
-def test_one_row_that_the_database_refuses_spoils_no_other(database: Database, position: int) -> None:
+def test_refused_row_fails_no_other_write(database: Database, position: int) -> None:
     async def scenario() -> tuple[list[object], int]:
         works = [add() for _ in range(6)]
         works.insert(position, add(confidence=2.0))
@@ -96,12 +96,12 @@ def test_one_row_that_the_database_refuses_spoils_no_other(database: Database, p
 
 
 def dangling(session: Session) -> None:
-    """Refer to a row that does not exist, which is noticed when the transaction ends: a commit that really fails."""
+    """Insert a row with a missing parent, so that the commit itself fails."""
     session.execute(text("PRAGMA defer_foreign_keys = ON"))
     session.execute(text("INSERT INTO drawings (prediction_id, pixels, scores) VALUES (999, zeroblob(784), '[]')"))
 
 
-def test_failed_commit_fails_everybody_and_nothing_is_written_twice(sqlite_database: Database) -> None:
+def test_failed_commit_fails_the_batch_and_is_not_retried(sqlite_database: Database) -> None:
     ran: list[int] = []
 
     def remember(number: int) -> Callable[[Session], None]:
@@ -123,7 +123,7 @@ def test_failed_commit_fails_everybody_and_nothing_is_written_twice(sqlite_datab
 
 
 @pytest.mark.parametrize("together", [1, 3])
-def test_writes_go_on_after_a_commit_that_failed(sqlite_database: Database, together: int) -> None:
+def test_writes_continue_after_a_failed_commit(sqlite_database: Database, together: int) -> None:
     async def scenario() -> list[object]:
         failed = await asyncio.gather(
             *[sqlite_database.write(dangling) for _ in range(together)], return_exceptions=True
@@ -135,7 +135,7 @@ def test_writes_go_on_after_a_commit_that_failed(sqlite_database: Database, toge
     assert stored_id == 1
 
 
-def test_two_loops_in_two_threads_are_both_answered(database: Database) -> None:
+def test_two_event_loops_in_two_threads_are_both_answered(database: Database) -> None:
     ids: list[int] = []
 
     async def scenario() -> None:

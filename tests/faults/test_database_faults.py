@@ -1,4 +1,4 @@
-"""What goes wrong in the database: the caller is told at once, nothing is stored, and service returns by itself."""
+"""Database faults: the client gets an error at once, nothing is stored, and the service recovers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -100,7 +100,7 @@ def check_fault(client: TestClient, database_url: str, fault: Fault) -> None:
     with fault(database_url):
         response = client.post("/classify", json=DRAWING)
         problem = assert_storage_problem(response)
-        # The cause names tables, files and hosts; it is for the log.
+        # The cause names tables, files and hosts, so only the log has it.
         for inner in ("predictions", "drawings", "pixelwise", "sqlite", "INSERT"):
             assert inner not in problem["detail"]
     assert client.post("/classify", json=DRAWING).status_code == 200
@@ -108,16 +108,18 @@ def check_fault(client: TestClient, database_url: str, fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", ON_SQLITE)
-def test_fault_of_sqlite_stores_nothing_and_passes(sqlite_client: TestClient, sqlite_url: str, fault: Fault) -> None:
+def test_sqlite_stores_nothing_in_a_fault_and_recovers(
+    sqlite_client: TestClient, sqlite_url: str, fault: Fault
+) -> None:
     check_fault(sqlite_client, sqlite_url, fault)
 
 
 @pytest.mark.parametrize("fault", ON_POSTGRES)
-def test_fault_of_postgresql_stores_nothing_and_passes(start: Any, postgres_url: str, fault: Fault) -> None:
+def test_postgresql_stores_nothing_in_a_fault_and_recovers(start: Any, postgres_url: str, fault: Fault) -> None:
     check_fault(start(DATABASE_URL=postgres_url), postgres_url, fault)
 
 
-def test_table_that_is_missing_is_told_to_readers_too(client: TestClient, database_url: str) -> None:
+def test_missing_table_is_reported_to_readers_too(client: TestClient, database_url: str) -> None:
     prediction_id = client.post("/classify", json=DRAWING).json()["id"]
     pages = ("/results", f"/results/{prediction_id}")
     with hidden(database_url, "predictions"):
@@ -128,7 +130,7 @@ def test_table_that_is_missing_is_told_to_readers_too(client: TestClient, databa
     assert {client.get(page).status_code for page in (*pages, f"/results/{prediction_id}/drawing.png")} == {200}
 
 
-def test_readers_go_on_while_nothing_can_be_written(sqlite_client: TestClient, sqlite_url: str) -> None:
+def test_reads_continue_while_writes_fail(sqlite_client: TestClient, sqlite_url: str) -> None:
     prediction_id = sqlite_client.post("/classify", json=DRAWING).json()["id"]
     with locked(sqlite_url):
         assert_storage_problem(sqlite_client.post("/classify", json=DRAWING))
@@ -136,14 +138,12 @@ def test_readers_go_on_while_nothing_can_be_written(sqlite_client: TestClient, s
             assert sqlite_client.get(page).status_code == 200
 
 
-def test_file_that_is_moved_while_many_wait_to_be_written_together_keeps_none(
-    sqlite_client: TestClient, sqlite_url: str
-) -> None:
+def test_file_moved_before_a_batch_commits_stores_none_of_it(sqlite_client: TestClient, sqlite_url: str) -> None:
     with ThreadPoolExecutor(20) as callers, ExitStack() as away:
         with connected(sqlite_url) as other:
             other.execute(text("BEGIN IMMEDIATE"))
             waiting = [callers.submit(sqlite_client.post, "/classify", json=DRAWING) for _ in range(20)]
-            # Whoever comes while the first one waits for the lock is written in one transaction after it.
+            # The requests that wait for the lock are committed in one batch.
             time.sleep(0.5)
             away.enter_context(file_moved(sqlite_url))
         for call in waiting:
@@ -159,7 +159,7 @@ def limit_pages(more: int | None) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count={2**30 if more is None else used + more}")
 
 
-def test_full_disk_is_told_until_there_is_room(sqlite_client: TestClient, sqlite_url: str) -> None:
+def test_full_disk_is_reported_until_there_is_room(sqlite_client: TestClient, sqlite_url: str) -> None:
     drawings = random_drawings(40)
 
     def statuses() -> list[int]:
@@ -180,7 +180,7 @@ def test_full_disk_is_told_until_there_is_room(sqlite_client: TestClient, sqlite
     assert stored(sqlite_url) == (while_full.count(200) + len(drawings),) * 2
 
 
-def test_full_disk_met_by_many_at_once_keeps_exactly_the_good_answers(
+def test_full_disk_under_concurrent_requests_keeps_exactly_the_acknowledged_rows(
     sqlite_client: TestClient, sqlite_url: str
 ) -> None:
     limit_pages(5)
@@ -192,7 +192,7 @@ def test_full_disk_met_by_many_at_once_keeps_exactly_the_good_answers(
     assert sqlite_client.post("/classify", json=DRAWING).status_code == 200
 
 
-def test_connections_that_postgresql_ended_between_requests_cost_none(start: Any, postgres_url: str) -> None:
+def test_connections_ended_between_requests_fail_no_request(start: Any, postgres_url: str) -> None:
     client = start(DATABASE_URL=postgres_url)
     for _ in range(3):
         assert client.post("/classify", json=DRAWING).status_code == 200
@@ -206,7 +206,7 @@ def test_connections_that_postgresql_ended_between_requests_cost_none(start: Any
     assert stored(postgres_url) == (4, 4)
 
 
-def test_connection_that_postgresql_ends_in_the_middle_stores_nothing(start: Any, postgres_url: str) -> None:
+def test_connection_ended_during_a_request_stores_nothing(start: Any, postgres_url: str) -> None:
     client = start(DATABASE_URL=postgres_url)
     with table_locked(postgres_url), ThreadPoolExecutor(1) as caller:
         waiting = caller.submit(client.post, "/classify", json=DRAWING)
@@ -227,7 +227,7 @@ def test_connection_that_postgresql_ends_in_the_middle_stores_nothing(start: Any
 
 
 @pytest.mark.parametrize("fault", [nullcontext, table_missing])
-def test_many_at_once_are_all_answered_and_exactly_the_good_answers_are_stored(
+def test_concurrent_requests_are_answered_and_exactly_the_acknowledged_rows_stored(
     client: TestClient, database_url: str, fault: Fault
 ) -> None:
     with ThreadPoolExecutor(20) as callers:

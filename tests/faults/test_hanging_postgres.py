@@ -1,4 +1,4 @@
-"""A PostgreSQL server that is there and does not answer: everybody is told so, and service returns by itself."""
+"""A PostgreSQL server that hangs: every client gets an error in time, and the service recovers."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,15 +49,13 @@ def check_readers(service: Service) -> None:
         assert client.get("/health").status_code == 200
         not_ready = client.get("/health/ready")
         assert not_ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-        # Each check is given half of the time.
+        # Each check has half of the time.
         assert f"no answer within {TIMEOUT_S:g} s" in not_ready.json()["checks"]["write"]
         client.connection.request("GET", "/results", headers={"X-API-Key": KEY})
         assert_storage_problem(client.receive())
 
 
-def test_server_that_hangs_keeps_nobody_waiting_and_what_was_told_is_true(
-    cluster: Cluster, private_url: str, tmp_path: Path
-) -> None:
+def test_hanging_server_is_reported_in_time_and_truthfully(cluster: Cluster, private_url: str, tmp_path: Path) -> None:
     with serving(private_url, tmp_path) as service, Load(service.port, CLIENTS) as load:
         load.wait_for(50)
         with cluster.hanging():
@@ -75,13 +73,13 @@ def test_server_that_hangs_keeps_nobody_waiting_and_what_was_told_is_true(
     assert "Traceback" not in service.log.read_text()
 
 
-def test_whoever_asks_again_with_the_same_key_has_stored_it_once_although_the_server_hung(
+def test_request_repeated_with_its_key_after_a_hang_is_stored_once(
     cluster: Cluster, private_url: str, tmp_path: Path
 ) -> None:
     with serving(private_url, tmp_path) as service, RetryingLoad(service.port, CLIENTS) as load:
         load.wait_for(50)
         with cluster.hanging():
-            # Not all of them: some have hung up and find their own request under way.
+            # Some had hung up and find their first request still running.
             wait_until(lambda: load.events["told 503"] >= CLIENTS // 4, "the service refuses")
         load.wait_for(50)
     found = outcome(load, private_url)
@@ -89,7 +87,7 @@ def test_whoever_asks_again_with_the_same_key_has_stored_it_once_although_the_se
     assert found.rows == found.answers
 
 
-def test_commit_that_hangs_is_not_called_nothing_stored(start: Start, cluster: Cluster, private_url: str) -> None:
+def test_hanging_commit_reports_unknown_outcome(start: Start, cluster: Cluster, private_url: str) -> None:
     client = start(DATABASE_URL=private_url)
     execute(
         private_url,
@@ -105,7 +103,7 @@ def test_commit_that_hangs_is_not_called_nothing_stored(start: Start, cluster: C
         eventually(lambda: bool(rows(private_url, committing)))
         with cluster.hanging():
             assert_outcome_unknown(waiting.result())
-    # Which waits until the commit has been made after all.
+    # Stopping waits for the commit.
     execute(private_url, "DROP TRIGGER dawdle ON predictions")
     assert stored(private_url) == (1, 1)
     again = client.post("/classify", json=DRAWING, headers=ONCE)
@@ -114,9 +112,7 @@ def test_commit_that_hangs_is_not_called_nothing_stored(start: Start, cluster: C
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_service_ends_although_the_server_hangs(
-    cluster: Cluster, private_url: str, tmp_path: Path, workers: int
-) -> None:
+def test_service_stops_while_the_server_hangs(cluster: Cluster, private_url: str, tmp_path: Path, workers: int) -> None:
     with serving(private_url, tmp_path, workers=workers) as service, Load(service.port, CLIENTS) as load:
         load.wait_for(50)
         with cluster.hanging():

@@ -1,6 +1,6 @@
-"""The power is cut at every step: the service's own transactions, on a disk that forgets what was not synced.
+"""Simulated power cuts at every step of real transactions, on a disk that forgets unsynced writes.
 
-A killed process leaves the system's cache as it is, so only a disk of our own can show what a power cut leaves behind.
+A killed process keeps the system's cache, so only a disk of our own shows what a power cut leaves.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ def disk() -> Iterator[Disk]:
 
 
 def steps_of_a_service(disk: Disk, database_url: str, patch: pytest.MonkeyPatch) -> list[Step]:
-    """Open, let some clients write at once, close; every step, with the words in the order they were acknowledged."""
+    """Open a database, write with several clients and close; return all steps and acknowledgements in order."""
 
     def connect(file: file_guard.FileGuard) -> Connection:
         file.check_still_there()
@@ -51,9 +51,9 @@ def steps_of_a_service(disk: Disk, database_url: str, patch: pytest.MonkeyPatch)
         await asyncio.gather(*(client(database, number) for number in range(CLIENTS)))
 
     patch.setattr(file_guard.FileGuard, "connect", connect)
-    # So often that every kind of step comes many times.
+    # Often, so that every kind of step occurs.
     patch.setattr(engine, "AUTOCHECKPOINT", "wal_autocheckpoint=10")
-    # A look takes Python's own SQLite, which knows nothing of apsw's locks in this process and would take the log away.
+    # The probe uses Python's own SQLite, which ignores apsw's locks in this process and would remove the WAL.
     patch.setattr(file_guard, "PROBE_INTERVAL_S", 3600.0)
     database = Database(database_url)
     asyncio.run(all_clients(database))
@@ -62,7 +62,7 @@ def steps_of_a_service(disk: Disk, database_url: str, patch: pytest.MonkeyPatch)
 
 
 class Outcome(NamedTuple):
-    """What cutting the power at every step came to."""
+    """The number of cuts, of cuts that lost a row, and of damaged files."""
 
     cuts: int
     lost: int
@@ -70,7 +70,7 @@ class Outcome(NamedTuple):
 
 
 def cut_at_every_step(steps: list[Step], before: Path, folder: Path) -> Outcome:
-    """Cut the power after each step, twice: nothing is left of what was not synced, or some of it is."""
+    """Cut the power after each step, once without and once with part of the unsynced writes."""
     plug, random = Plug([before]), Random(0)
     acknowledged: set[str] = set()
     folder.mkdir()
@@ -97,7 +97,7 @@ def outcome(disk: Disk, database_url: str, folder: Path, patch: pytest.MonkeyPat
     return cut_at_every_step(steps, before, folder / "after")
 
 
-def test_nothing_acknowledged_is_lost_at_whichever_step_the_power_fails(
+def test_power_cut_at_any_step_loses_no_acknowledged_row(
     disk: Disk, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = outcome(disk, sqlite_url, tmp_path, monkeypatch)
@@ -105,7 +105,7 @@ def test_nothing_acknowledged_is_lost_at_whichever_step_the_power_fails(
     assert (found.lost, found.damaged) == (0, 0)
 
 
-def test_a_weaker_setting_would_lose_rows(
+def test_weaker_setting_loses_rows(
     disk: Disk, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weaker = tuple(pragma.replace("synchronous=FULL", "synchronous=NORMAL") for pragma in engine.WRITER_PRAGMAS)

@@ -1,4 +1,4 @@
-"""The file is lost, locked, or out of room while the service runs and is used; nothing acknowledged may go with it."""
+"""The file is lost, locked or out of space under load; no acknowledged row may be lost."""
 
 import os
 import re
@@ -38,7 +38,7 @@ def move_another_over_it(database: Path) -> None:
 
 
 def assert_not_ready(service: Service, reason: str) -> None:
-    """Wait until the service says that it cannot work, and check that it says why."""
+    """Wait until the service is not ready, and check its reason."""
     with service.client() as client:
         wait_until(lambda: client.get("/health/ready").status_code == 503, "the service says that it is not ready")
         problem = assert_problem(client.get("/health/ready"), HTTPStatus.SERVICE_UNAVAILABLE, "checks")
@@ -51,12 +51,12 @@ def wait_until_ready(service: Service) -> None:
 
 
 @pytest.mark.parametrize("lose", [delete, move_away_and_put_another_in_its_place, move_another_over_it])
-def test_nothing_is_acknowledged_once_the_file_is_lost(
+def test_no_row_is_acknowledged_after_the_file_is_lost(
     sqlite_url: str, tmp_path: Path, lose: Callable[[Path], None]
 ) -> None:
     database = tmp_path / "pixelwise.db"
     shutil.copy(database, tmp_path / "backup.db")
-    # Another name of the same file, by which it can be read when its own is gone.
+    # A second name of the same file, to read it by when the first is gone.
     (tmp_path / "kept.db").hardlink_to(database)
     with serving(sqlite_url, tmp_path) as service:
         with Load(service.port, 8) as load:
@@ -65,7 +65,9 @@ def test_nothing_is_acknowledged_once_the_file_is_lost(
             wait_until(lambda: len(load.refused) > 50, "the service refuses")
         with service.client() as client:
             assert_storage_problem(client.classify(drawing(Random(0))))
-        remedy = "put it back or restore a backup, then restart the service" if lose is delete else "restart the service"
+        remedy = (
+            "put it back or restore a backup, then restart the service" if lose is delete else "restart the service"
+        )
         assert_not_ready(service, f"moved, deleted or replaced; {remedy}")
         service.kill()
     for reply in load.refused:
@@ -86,7 +88,7 @@ def corrupt_every_page_but_the_first(database: Path) -> None:
         file.write(random.randbytes(size - 4096))
 
 
-def delete_the_log(database: Path) -> None:
+def delete_the_wal(database: Path) -> None:
     database.with_name("pixelwise.db-wal").unlink()
 
 
@@ -95,10 +97,10 @@ def delete_the_log(database: Path) -> None:
     [
         (overwrite_with_something_else, "restore a backup"),
         (corrupt_every_page_but_the_first, "restore a backup"),
-        (delete_the_log, "moved, deleted or replaced; restart the service"),
+        (delete_the_wal, "moved, deleted or replaced; restart the service"),
     ],
 )
-def test_service_refuses_to_go_on_with_a_file_or_a_log_that_is_lost(
+def test_service_refuses_writes_to_a_damaged_file_or_without_its_wal(
     sqlite_url: str, tmp_path: Path, damage: Callable[[Path], None], reason: str
 ) -> None:
     with serving(sqlite_url, tmp_path) as service:
@@ -118,11 +120,11 @@ def test_service_refuses_to_go_on_with_a_file_or_a_log_that_is_lost(
     assert len(causes) == len(set(causes)), "a cause is said twice"
 
 
-def test_rows_whose_log_was_deleted_are_in_the_file_after_a_stop(sqlite_url: str, tmp_path: Path) -> None:
+def test_stop_saves_the_rows_of_a_deleted_wal(sqlite_url: str, tmp_path: Path) -> None:
     with serving(sqlite_url, tmp_path) as service:
         with Load(service.port, 8) as load:
             load.wait_for(50)
-            delete_the_log(tmp_path / "pixelwise.db")
+            delete_the_wal(tmp_path / "pixelwise.db")
             wait_until(lambda: len(load.refused) > 50, "the service refuses")
         service.stop()
     assert missing(load.acknowledged, sqlite_url) == []
@@ -130,7 +132,7 @@ def test_rows_whose_log_was_deleted_are_in_the_file_after_a_stop(sqlite_url: str
         wait_until_ready(service)
 
 
-def test_service_begins_a_log_anew_that_a_power_cut_left_without_content(sqlite_url: str, tmp_path: Path) -> None:
+def test_service_restarts_a_wal_of_zeros_after_a_power_cut(sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "pixelwise.db-wal").write_bytes(bytes(8192))
     with serving(sqlite_url, tmp_path) as service:
         with Load(service.port, 8) as load:
@@ -141,12 +143,12 @@ def test_service_begins_a_log_anew_that_a_power_cut_left_without_content(sqlite_
     assert missing(load.acknowledged, sqlite_url) == []
 
 
-def test_row_that_cannot_be_read_ends_the_writing(sqlite_url: str, tmp_path: Path) -> None:
+def test_unreadable_row_stops_all_writes(sqlite_url: str, tmp_path: Path) -> None:
     with serving(sqlite_url, tmp_path) as service:
         with Load(service.port, 8) as load:
             load.wait_for(300)
         service.stop()
-    # The page of the oldest drawing, which no write comes near.
+    # The page of the oldest drawing, which no write reads.
     database = tmp_path / "pixelwise.db"
     page = database.read_bytes().index(load.acknowledged[1].pixels) // 4096
     with database.open("r+b", buffering=0) as file:
@@ -160,7 +162,7 @@ def test_row_that_cannot_be_read_ends_the_writing(sqlite_url: str, tmp_path: Pat
         assert_not_ready(service, "the database is damaged (database disk image is malformed)")
 
 
-def test_file_that_may_grow_no_further_is_told_and_service_returns(sqlite_url: str, tmp_path: Path) -> None:
+def test_file_size_limit_is_reported_until_it_is_lifted(sqlite_url: str, tmp_path: Path) -> None:
     with serving(sqlite_url, tmp_path) as service:
         with Load(service.port, 8) as load:
             load.wait_for(50)
@@ -180,7 +182,7 @@ def test_file_that_may_grow_no_further_is_told_and_service_returns(sqlite_url: s
     assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 
 
-def test_a_backup_moved_over_the_file_is_whole_after_a_restart(sqlite_url: str, tmp_path: Path) -> None:
+def test_backup_moved_over_the_file_is_whole_after_a_restart(sqlite_url: str, tmp_path: Path) -> None:
     database, backup = tmp_path / "pixelwise.db", tmp_path / "backup.db"
     with serving(sqlite_url, tmp_path) as service:
         with Load(service.port, 8, seed=0) as before:
@@ -197,7 +199,7 @@ def test_a_backup_moved_over_the_file_is_whole_after_a_restart(sqlite_url: str, 
         assert stored_answers(sqlite_url) == before.acknowledged
 
 
-def test_a_lock_that_is_given_back_in_time_is_waited_for(sqlite_url: str, tmp_path: Path) -> None:
+def test_request_waits_for_a_lock_that_is_released_in_time(sqlite_url: str, tmp_path: Path) -> None:
     with serving(sqlite_url, tmp_path) as service, service.client() as client:
         with connected(sqlite_url) as other:
             other.execute(text("BEGIN IMMEDIATE"))
@@ -208,7 +210,7 @@ def test_a_lock_that_is_given_back_in_time_is_waited_for(sqlite_url: str, tmp_pa
     assert list(stored_answers(sqlite_url)) == [1]
 
 
-def test_a_lock_that_is_not_given_back_is_told_to_everyone_who_waits(sqlite_url: str, tmp_path: Path) -> None:
+def test_held_lock_is_reported_to_all_waiting_clients(sqlite_url: str, tmp_path: Path) -> None:
     def classify(number: int) -> Reply:
         with service.client() as client:
             return client.classify(drawing(Random(number)))
@@ -229,7 +231,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield disk
 
 
-def test_service_does_not_start_where_it_may_not_write(sqlite_url: str, tmp_path: Path, small_disk: Path) -> None:
+def test_service_does_not_start_on_a_read_only_disk(sqlite_url: str, tmp_path: Path, small_disk: Path) -> None:
     shutil.copy(tmp_path / "pixelwise.db", small_disk)
     run(tmp_path, "mount", "-o", "remount,ro", str(small_disk)).check_returncode()
     outcome = run_process(
@@ -240,9 +242,7 @@ def test_service_does_not_start_where_it_may_not_write(sqlite_url: str, tmp_path
     assert "readonly database" in outcome.err
 
 
-def test_a_disk_that_is_full_is_told_and_service_returns_when_there_is_room(
-    sqlite_url: str, tmp_path: Path, small_disk: Path
-) -> None:
+def test_full_disk_is_reported_until_there_is_room(sqlite_url: str, tmp_path: Path, small_disk: Path) -> None:
     shutil.copy(tmp_path / "pixelwise.db", small_disk)
     url = f"sqlite:///{small_disk / 'pixelwise.db'}"
     with serving(url, tmp_path) as service:

@@ -1,6 +1,6 @@
-"""A disk that remembers in which order it was told what, so that the power can be cut at every step afterwards.
+"""A disk that records writes and syncs in order, to simulate a power cut after each.
 
-SQLite writes through a VFS of its own (apsw), the service's engine through that. See https://sqlite.org/vfs.html
+SQLite uses it through a VFS of apsw, see https://sqlite.org/vfs.html
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ SECTOR = 512
 
 
 class Step(NamedTuple):
-    """One thing the disk was told: write, truncate, delete, sync, sync folder; or acknowledge, and then what."""
+    """A call to the disk: write, truncate, delete, sync or sync folder; or an acknowledgement."""
 
     call: str
     file: str
@@ -23,7 +23,7 @@ class Step(NamedTuple):
 
 
 class Disk(apsw.VFS):
-    """SQLite's usual VFS, which writes down every step."""
+    """SQLite's default VFS, which records every step."""
 
     NAME = "remembers"
 
@@ -31,7 +31,7 @@ class Disk(apsw.VFS):
         super().__init__(self.NAME, "unix")
         self.steps: list[Step] = []
 
-    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  # SQLite's own name, as are the others.
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  # SQLite's name, as below.
         return _File(self.steps, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
@@ -40,8 +40,8 @@ class Disk(apsw.VFS):
         if syncdir:
             self.steps.append(Step("sync folder", Path(filename).name))
 
-    def acknowledge(self, word: str) -> None:
-        self.steps.append(Step("acknowledge", word))
+    def acknowledge(self, row: str) -> None:
+        self.steps.append(Step("acknowledge", row))
 
 
 class _File(apsw.VFSFile):
@@ -63,41 +63,40 @@ class _File(apsw.VFSFile):
         super().xSync(flags)
         self._steps.append(Step("sync", self._name))
         if self._new:
-            # SQLite's VFS syncs the folder, too, the first time, and with it what was deleted there.
+            # SQLite also syncs the folder at the first sync of a new file.
             self._steps.append(Step("sync folder", self._name))
             self._new = False
 
 
 class Plug:
-    """What is on the disk, step after step, once the power is cut."""
+    """The content of the disk after a power cut."""
 
     def __init__(self, files: Iterable[Path]) -> None:
-        """Take the files that were on the disk before the first step."""
+        """Take the files on the disk before the first step."""
         self._synced: dict[str, bytes | None] = {path.name: path.read_bytes() for path in files}
-        self._waiting: list[Step] = []
+        self._unsynced: list[Step] = []
 
     def do(self, step: Step) -> None:
         match step.call:
             case "write" | "truncate" | "delete":
-                self._waiting.append(step)
+                self._unsynced.append(step)
             case "sync":
-                self._sync(lambda waiting: waiting.call != "delete" and waiting.file == step.file)
+                self._sync(lambda unsynced: unsynced.call != "delete" and unsynced.file == step.file)
             case "sync folder":
-                self._sync(lambda waiting: waiting.call == "delete")
+                self._sync(lambda unsynced: unsynced.call == "delete")
 
-    def _sync(self, of_this: Callable[[Step], bool]) -> None:
-        for step in filter(of_this, self._waiting):
+    def _sync(self, is_synced: Callable[[Step], bool]) -> None:
+        for step in filter(is_synced, self._unsynced):
             _apply(self._synced, step)
-        self._waiting = [step for step in self._waiting if not of_this(step)]
+        self._unsynced = [step for step in self._unsynced if not is_synced(step)]
 
     def cut(self, folder: Path, random: Random | None = None) -> None:
-        """Leave in the folder what was synced.
+        """Leave the synced content in the folder; with `random`, also part of the unsynced writes.
 
-        With a source of chance also some of what was not: a disk may write that in any order, and the last sectors of
-        a write may be missing.
+        A disk may write in any order, and the last sectors of a write may be missing.
         """
         files = dict(self._synced)
-        for step in self._waiting if random else ():
+        for step in self._unsynced if random else ():
             assert random is not None
             if random.random() < 0.5:
                 sectors = random.randint(0, len(step.data) // SECTOR + 1)
@@ -122,7 +121,7 @@ def _apply(files: dict[str, bytes | None], step: Step) -> None:
 
 
 class Connection:
-    """As much of Python's database interface (PEP 249) over apsw as SQLAlchemy and the service's engine use."""
+    """The part of Python's database interface (PEP 249) that SQLAlchemy and the engine use, on apsw."""
 
     isolation_level = None
 
@@ -137,7 +136,7 @@ class Connection:
         return self.cursor().execute(statement)
 
     def create_function(self, *_: Any, **__: Any) -> None:
-        """SQLAlchemy's regular expressions, which the service does not use."""
+        """Ignore SQLAlchemy's regular expressions, which the service does not use."""
 
     def commit(self) -> None:
         if self._connection.in_transaction:
@@ -152,7 +151,7 @@ class Connection:
 
 
 class Cursor:
-    """The rows of one statement, all read at once."""
+    """A statement and its rows, read at once."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
@@ -165,7 +164,7 @@ class Cursor:
         cursor = self._connection.cursor()
 
         def describe(cursor: apsw.Cursor, _statement: str, _parameters: object) -> bool:
-            # Known while the statement begins, and not once it has given its last row.
+            # Known only until the statement has returned its last row.
             self.description = [(name, *[None] * 6) for name, _ in cursor.get_description()] or None
             return True
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: what is in force in each transaction, and what happens when the server or a connection goes away."""
+"""PostgreSQL: the settings of each transaction, and failures of the server and its connections."""
 
 import socket
 import threading
@@ -112,7 +112,7 @@ def private_url(cluster: Cluster) -> str:
     return url
 
 
-def test_server_that_does_not_sync_is_refused_at_the_start_and_named_while_it_runs(
+def test_server_that_does_not_sync_is_refused_at_start_and_reported_later(
     start: Start, cluster: Cluster, private_url: str
 ) -> None:
     client = start(DATABASE_URL=private_url)
@@ -130,14 +130,14 @@ def test_server_that_does_not_sync_is_refused_at_the_start_and_named_while_it_ru
     eventually(lambda: client.get("/health/ready").status_code == 200)
 
 
-def test_default_that_does_not_wait_for_the_disk_changes_nothing(start: Start, private_url: str) -> None:
+def test_asynchronous_default_of_the_server_is_overridden(start: Start, private_url: str) -> None:
     execute(private_url, f"ALTER DATABASE {make_url(private_url).database} SET synchronous_commit = off")
     with connected(private_url) as connection, pytest.raises(DatabaseUnavailable, match="synchronous_commit = off"):
         refuse_lossy_commits(connection)
     assert start(DATABASE_URL=private_url).get("/health/ready").status_code == 200
 
 
-def test_server_that_is_stopped_at_once_three_times_loses_nothing_it_acknowledged(
+def test_immediate_stops_of_the_server_lose_no_acknowledged_row(
     cluster: Cluster, private_url: str, tmp_path: Path
 ) -> None:
     with serving(private_url, tmp_path) as service, Load(service.port, 16) as load:
@@ -164,8 +164,8 @@ def small_disk() -> Iterator[Path]:
         yield disk
 
 
-def test_disk_that_is_full_is_told_and_service_returns_when_there_is_room(small_disk: Path, tmp_path: Path) -> None:
-    # A cluster of its own, for none starts without a disk it had.
+def test_full_disk_is_reported_until_there_is_room(small_disk: Path, tmp_path: Path) -> None:
+    # Its own cluster, because a cluster cannot start without its disk.
     with postgres_cluster() as cluster, ExitStack() as running:
         url = cluster.new_database(disk=small_disk)
         migrate(url)
@@ -184,7 +184,7 @@ def test_disk_that_is_full_is_told_and_service_returns_when_there_is_room(small_
         assert_storage_problem(reply, HTTPStatus.INSUFFICIENT_STORAGE)
 
 
-def test_connection_that_ends_during_the_commit_is_not_called_nothing_stored(start: Start, private_url: str) -> None:
+def test_connection_that_ends_during_commit_reports_unknown_outcome(start: Start, private_url: str) -> None:
     client = start(DATABASE_URL=private_url)
     execute(
         private_url,
@@ -201,19 +201,19 @@ def test_connection_that_ends_during_the_commit_is_not_called_nothing_stored(sta
         eventually(lambda: bool(rows(private_url, end_commits)))
         assert_outcome_unknown(waiting.result())
     execute(private_url, "DROP TRIGGER dawdle ON predictions")
-    # In this case nothing was; sent again, it is.
+    # This time the row was not stored; the repeated request stores it.
     assert stored(private_url) == (0, 0)
     assert client.post("/classify", json=DRAWING, headers=ONCE).status_code == 200
     assert stored(private_url) == (1, 1)
 
 
-def test_commit_whose_answer_is_lost_is_found_when_the_request_is_sent_again(start: Start, private_url: str) -> None:
+def test_repeated_request_finds_a_commit_whose_answer_was_lost(start: Start, private_url: str) -> None:
     with LossyNetwork(make_url(private_url).port or 0) as network:
         client = start(DATABASE_URL=make_url(private_url).set(port=network.port).render_as_string(hide_password=False))
         assert client.post("/classify", json=DRAWING).status_code == 200
         network.lose_the_next_answer_to_a_commit()
         assert_outcome_unknown(client.post("/classify", json=DRAWING, headers=ONCE))
-        # In this case the row is there; sent again, it is not stored a second time.
+        # The row is stored; the repeated request does not store it again.
         assert stored(private_url) == (2, 2)
         again = client.post("/classify", json=DRAWING, headers=ONCE)
     assert again.status_code == 200

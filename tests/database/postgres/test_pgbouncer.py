@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode: each transaction gets another connection of the server, which remembers nothing."""
+"""PgBouncer in transaction mode: each transaction may get another connection, without session state."""
 
 import asyncio
 from collections import Counter
@@ -20,7 +20,7 @@ from tests.support.postgres_cluster import pgbouncer
 from tests.support.service import DRAWING, KEY, rows, stored
 from tests.support.service_process import Load, drawing, missing, serving
 
-# The driver would prepare a statement when it meets it for the sixth time.
+# psycopg prepares a statement at its sixth use.
 TIMES = 8
 
 IN_FORCE = """
@@ -60,11 +60,11 @@ def test_each_transaction_has_its_settings(request: pytest.FixtureRequest, url: 
     }
     assert (scanning["isolation"], scanning["read_only"]) == ("repeatable read", "on")
     assert (scanning["statement_timeout"], scanning["idle_timeout"]) == ("2min", "2min")
-    # Nobody else who shares the server's connections finds them changed.
+    # Other clients of the server's connections see no change.
     assert rows(request.getfixturevalue(url), IN_FORCE) == before
 
 
-def test_migrations_go_through_it_and_back(empty_postgres_url: str) -> None:
+def test_migrations_run_up_and_down_through_pgbouncer(empty_postgres_url: str) -> None:
     with pgbouncer(empty_postgres_url) as url:
         migrate(url)
         migrate(url, "downgrade", "base")
@@ -97,14 +97,12 @@ def call_every_route(client: httpx2.Client) -> Counter[tuple[str, str]]:
     return called
 
 
-def test_two_workers_behind_it_serve_every_route_again_and_again(
-    postgres_url: str, pooled_url: str, tmp_path: Path
-) -> None:
+def test_two_workers_behind_pgbouncer_serve_every_route(postgres_url: str, pooled_url: str, tmp_path: Path) -> None:
     called: Counter[tuple[str, str]] = Counter()
     with serving(pooled_url, tmp_path, workers=2, PREVIEW_LIMIT="off") as service:
         with Load(service.port, 8) as load:
             for _ in range(TIMES):
-                # A connection for each round, so that both workers have their share.
+                # One connection per round, so that both workers are used.
                 base = f"http://127.0.0.1:{service.port}"
                 with httpx2.Client(base_url=base, headers={"X-API-Key": KEY}, timeout=30) as client:
                     called += call_every_route(client)
@@ -114,12 +112,12 @@ def test_two_workers_behind_it_serve_every_route_again_and_again(
     assert set(called) == CONTRACT
     assert (load.refused, load.broken) == ([], [])
     assert missing(load.acknowledged, postgres_url) == []
-    # Of each round's five drawings one was deleted.
+    # One of five drawings per round was deleted.
     assert stored(postgres_url) == (len(load.acknowledged) + 4 * TIMES,) * 2
     assert "Traceback" not in log
 
 
-def test_each_answer_behind_it_is_on_disk_whatever_the_server_s_default(
+def test_each_answer_behind_pgbouncer_is_on_disk_despite_the_server_default(
     postgres_url: str, pooled_url: str, tmp_path: Path
 ) -> None:
     random = Random(0)

@@ -1,4 +1,4 @@
-"""SQLite's log is moved into the file by one process at a time, however many use it, and never grows without end."""
+"""One process at a time checkpoints the WAL, and the WAL stays small."""
 
 import asyncio
 import re
@@ -16,10 +16,10 @@ from tests.support.service import execute, rows
 from tests.support.service_process import Load, missing, serving
 from tests.support.strace import strace
 
-# A line of strace -f -y, thread, call, file and the rest; or the end of an flock that others' calls came between.
+# A line of `strace -f -y`: thread, call, file and the rest; or the end of an interrupted flock.
 CALL = re.compile(r"^(\d+) +(?:(flock|close|pwrite64)\(\d+<([^>]+)>|<\.\.\. flock resumed>)(.*)$", re.MULTILINE)
 
-HAS_THE_TURN = """
+HOLDS_THE_LOCK = """
 import sys, time
 from pathlib import Path
 from app.database.sqlite.checkpoint_lock import CheckpointLock
@@ -28,7 +28,7 @@ time.sleep(60)
 """
 
 
-def test_one_has_the_turn_until_it_ends_it(tmp_path: Path) -> None:
+def test_lock_is_held_until_it_is_released(tmp_path: Path) -> None:
     first, second = (CheckpointLock(tmp_path / "pixelwise.db") for _ in range(2))
     assert first.acquire()
     assert first.acquire()
@@ -40,7 +40,7 @@ def test_one_has_the_turn_until_it_ends_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_turn_is_that_of_the_file_a_link_leads_to(tmp_path: Path) -> None:
+def test_link_and_its_target_share_a_lock(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "pixelwise.db").touch()
     (tmp_path / "pixelwise.db").symlink_to(tmp_path / "data" / "pixelwise.db")
@@ -50,10 +50,10 @@ def test_turn_is_that_of_the_file_a_link_leads_to(tmp_path: Path) -> None:
     by_link.release()
 
 
-def test_turn_ends_with_the_process_that_is_killed(tmp_path: Path) -> None:
+def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     database = tmp_path / "pixelwise.db"
     with subprocess.Popen(
-        [sys.executable, "-c", HAS_THE_TURN, str(database)],
+        [sys.executable, "-c", HOLDS_THE_LOCK, str(database)],
         env=environment(PYTHONPATH=str(PROJECT)),
         stdout=subprocess.PIPE,
     ) as other:
@@ -66,8 +66,8 @@ def test_turn_ends_with_the_process_that_is_killed(tmp_path: Path) -> None:
     mine.release()
 
 
-def test_log_does_not_grow_while_the_other_process_is_idle(sqlite_url: str, tmp_path: Path) -> None:
-    log = tmp_path / "pixelwise.db-wal"
+def test_wal_stays_small_while_another_process_is_idle(sqlite_url: str, tmp_path: Path) -> None:
+    wal = tmp_path / "pixelwise.db-wal"
 
     def add(session: Session) -> None:
         session.add_all(a_prediction(notes="n" * 900) for _ in range(100))
@@ -77,38 +77,38 @@ def test_log_does_not_grow_while_the_other_process_is_idle(sqlite_url: str, tmp_
         asyncio.run(database.write(add))
     for _ in range(100):
         asyncio.run(busy.write(add))
-    # 1000 pages of 4 KiB, and what one transaction adds to them.
-    assert log.stat().st_size < 6 * 1024 * 1024
+    # 1000 pages of 4 KiB, and one transaction.
+    assert wal.stat().st_size < 6 * 1024 * 1024
     busy.close()
     idle.close()
     assert [path.name for path in tmp_path.iterdir()] == ["pixelwise.db"]
 
 
-def pages_moved(trace: str, database: Path) -> tuple[int, int]:
-    """How many turns there were, and how many pages were written to the file; fail for one written out of turn."""
-    holder, turns, pages = None, 0, 0
+def checkpointed_pages(trace: str, database: Path) -> tuple[int, int]:
+    """Return how often the lock was taken, and how many pages were written to the file by its holder."""
+    holder, locks, pages = None, 0, 0
     for thread, call, file, rest in CALL.findall(trace):
         if call in ("flock", "") and rest.endswith("= 0"):
-            assert holder is None, "two have the turn"
-            holder, turns = thread, turns + 1
+            assert holder is None, "two processes hold the lock"
+            holder, locks = thread, locks + 1
         elif call == "close" and file == str(database.parent) and thread == holder:
             holder = None
         elif call == "pwrite64" and file == str(database):
-            assert thread == holder, "whose turn it is not writes to the file"
+            assert thread == holder, "a process without the lock writes to the file"
             pages += 1
-    return turns, pages
+    return locks, pages
 
 
-def test_nobody_writes_to_the_file_but_the_one_process_whose_turn_it_is(sqlite_url: str, tmp_path: Path) -> None:
+def test_only_the_process_with_the_lock_writes_to_the_file(sqlite_url: str, tmp_path: Path) -> None:
     trace, folder = tmp_path / "trace", tmp_path.resolve()
-    # Turning the log on writes to the file, too, which is locked meanwhile.
+    # Turning WAL mode on writes to the file too, under SQLite's lock.
     execute(sqlite_url, "PRAGMA journal_mode=WAL")
     with serving(sqlite_url, tmp_path, tracer=strace(trace, "flock", "close", "pwrite64"), workers=2) as service:
         with Load(service.port, 16) as load:
             load.wait_for(1000)
         service.stop()
-    turns, pages = pages_moved(trace.read_text(), folder / "pixelwise.db")
-    assert turns > 10
+    locks, pages = checkpointed_pages(trace.read_text(), folder / "pixelwise.db")
+    assert locks > 10
     assert pages > 100
     assert missing(load.acknowledged, sqlite_url) == []
     assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
