@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class _LazySession(Session):
-    """A session that opens the configured database at its first use."""
+    """Opens the configured database at its first use."""
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
         return self.bind or get_database().engine
@@ -86,8 +86,6 @@ class _Pools:
 
 
 class Database:
-    """A database with its transactions."""
-
     def __init__(
         self,
         url: str,
@@ -109,7 +107,6 @@ class Database:
         self._pools()
 
     def close(self) -> None:
-        """Finish the queue; give up if the database hangs."""
         with self._lock:
             pools, self._open_pools = self._open_pools, None
         if pools is not None:
@@ -140,7 +137,6 @@ class Database:
 
     @property
     def open_scans(self) -> int:
-        """How many connections scans and streams hold."""
         pool = self._pools().scanner.engine.pool
         return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
@@ -160,11 +156,11 @@ class Database:
         return await self._pools().scanner.run(work)
 
     def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncIterator[T]:
-        """Run a generator step by step on one consistent state."""
+        """Run a generator step by step."""
         return self._pools().scanner.stream(work)
 
     def snapshot(self) -> AbstractContextManager[Session]:
-        """Give a script a session on one consistent state."""
+        """Give a script one consistent state."""
         return self._pools().scanner.snapshot()
 
     def transaction(self) -> AbstractContextManager[Session]:
@@ -172,7 +168,7 @@ class Database:
         return self._pools().writer.transaction()
 
     async def write_problem(self) -> str | None:
-        """Try a commit; return None or why it failed."""
+        """Try a commit; return None or the problem."""
         refuse_lossy_commits = self._pools().refuse_lossy_commits
 
         def touch(session: Session) -> None:
@@ -186,14 +182,13 @@ class Database:
         return None
 
     async def read_problem(self) -> str | None:
-        """Return `schema_problem`, with a deadline."""
         try:
             return await self.read(lambda session: schema_problem(session.connection()))
         except DatabaseError as error:
             return str(error)
 
     def schema_problem(self) -> str | None:
-        """Return None if this version works on the tables, or what to do."""
+        """Return None, or why this version cannot use the tables."""
         try:
             with translated_errors(), self._pools().reader.engine.connect() as connection:
                 return schema_problem(connection)
@@ -201,7 +196,7 @@ class Database:
             return str(error)
 
     def writer_problem(self) -> str | None:
-        """Turn WAL mode on; return None, or why commits are not durable."""
+        """Turn WAL mode on; return None or the problem."""
         try:
             with translated_errors(), self.engine.connect() as connection:
                 self._pools().refuse_lossy_commits(connection)

@@ -1,4 +1,4 @@
-"""Database errors, the same for both engines."""
+"""Database errors."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class DatabaseError(Exception):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """The database cannot be reached, read or written."""
+    """The database cannot be used."""
 
 
 class OutcomeUnknown(DatabaseError):
@@ -37,7 +37,6 @@ class DatabaseBusy(DatabaseError):
 
 
 def sqlite_code(error: BaseException) -> int:
-    """Return SQLite's primary error code, or 0."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -72,7 +71,6 @@ def _translated(error: SQLAlchemyError) -> DatabaseError:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise SQLAlchemy's errors as DatabaseError."""
     try:
         yield
     except SQLAlchemyError as error:

@@ -72,8 +72,6 @@ def claim_all(jobs: Sequence[Job[Any]]) -> bool:
 
 
 class PendingJobs:
-    """Jobs that no thread has finished."""
-
     def __init__(self, *, queue_size: int, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self._queue_size = queue_size
@@ -107,7 +105,7 @@ def _deliver(jobs: list[Job[Any]]) -> None:
 
 
 def join_all(threads: Iterable[threading.Thread], deadline: float) -> bool:
-    """Return whether all have ended by the deadline, in `time.monotonic()` seconds."""
+    """Return whether all have ended by the deadline (`time.monotonic()`)."""
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     return not any(thread.is_alive() for thread in threads)

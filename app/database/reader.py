@@ -22,8 +22,6 @@ _END: Final = object()
 
 
 class Reader:
-    """Threads with their connections and queue."""
-
     def __init__(
         self,
         engine: Engine,
@@ -103,7 +101,6 @@ class Reader:
             yield from work(session)
 
     def close(self, deadline: float) -> bool:
-        """Finish the queue; return whether the threads ended in time."""
         for _ in self._threads:
             self._queue.put(None)
         return join_all(self._threads, deadline)

@@ -10,12 +10,11 @@ from app.database.errors import UPGRADE
 
 @cache
 def schema_revision() -> str:
-    """Return the newest revision in `alembic/versions`."""
     return max(path.name[:4] for path in (PROJECT_FOLDER / "alembic" / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
 
 
 def schema_problem(connection: Connection) -> str | None:
-    """Return None if this release works on the tables, or what to do."""
+    """Return None, or why this release cannot use the tables."""
     tables = inspect(connection).get_table_names()
     found = None
     if "alembic_version" in tables:

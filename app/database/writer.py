@@ -22,8 +22,6 @@ COMMIT_BATCH_SIZE: Final = 64
 
 
 class Writer:
-    """Threads that run works in transactions."""
-
     def __init__(
         self,
         engine: Engine,
@@ -75,13 +73,12 @@ class Writer:
             self._check_commit(jobs)
 
     def _check_commit(self, jobs: Sequence[Job[Any]]) -> None:
-        """Raise DatabaseError if the commit would be lost or a job timed out."""
+        """Mark the jobs as committing, so that none can time out with "nothing was stored"."""
         self._before_commit()
         if not claim_all(jobs):
             raise DatabaseUnavailable("a caller timed out")
 
     def close(self, deadline: float) -> bool:
-        """Finish the queue; return whether the threads ended in time."""
         for _ in self._threads:
             self._queue.put(None)
         return join_all(self._threads, deadline)

@@ -20,7 +20,6 @@ def dump_postgres(url: URL, target: Path, snapshot: str) -> None:
 
 
 def check_dump(dump: Path) -> None:
-    """Raise CopyError unless the dump is readable."""
     _run("pg_restore", "--file=/dev/null", str(dump))
 
 
@@ -32,7 +31,7 @@ def restore_postgres(url: URL, dump: Path) -> None:
 
 
 def _connection(url: URL) -> tuple[str, str | None]:
-    """Return the conninfo and, apart because commands are visible, the password."""
+    """Return the conninfo, and the password apart, since commands are visible."""
     _, options = url.get_dialect()().create_connect_args(url)
     password = options.pop("password", None)
     return make_conninfo("", **options), password

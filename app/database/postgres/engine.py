@@ -37,8 +37,6 @@ _BEGIN_SCAN: Final = (
 
 
 class PostgresDialect(PGDialect_psycopg):
-    """A dialect whose transactions have limits."""
-
     supports_statement_cache = True
 
     def __init__(self, begin: str = "BEGIN", **options: Any) -> None:

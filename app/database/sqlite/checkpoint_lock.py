@@ -21,7 +21,6 @@ class CheckpointLock:
         self._folder: int | None = None
 
     def acquire(self, timeout_s: float = 0.0) -> bool:
-        """Return whether this process holds the lock."""
         deadline = time.monotonic() + timeout_s
         while not self._locked():
             if time.monotonic() >= deadline:

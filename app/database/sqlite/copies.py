@@ -62,7 +62,6 @@ def check_sqlite(path: Path) -> int:
 
 @contextmanager
 def reading(path: Path) -> Iterator[Session]:
-    """Give a session on a file that nobody uses."""
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(_at_rest(path), uri=True), poolclass=NullPool)
     with Session(engine) as session:
         yield session

@@ -44,8 +44,6 @@ class _CommitUnknown(sqlite3.OperationalError):
 
 
 class SqliteDialect(SQLiteDialect_pysqlite):
-    """A dialect with its own BEGIN and commit."""
-
     supports_statement_cache = True
 
     def __init__(self, begin: str = "BEGIN", **options: Any) -> None:

@@ -30,8 +30,6 @@ def _is(path: Path, opened: _Identity) -> bool:
 
 
 class FileGuard:
-    """The open file and its WAL."""
-
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint_lock = CheckpointLock(path)
