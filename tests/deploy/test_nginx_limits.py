@@ -50,17 +50,17 @@ def test_malformed_requests_are_refused_with_a_problem(nginx_alone: tuple[Front,
 
 
 @pytest.mark.parametrize(
-    "begun",
+    "unfinished",
     [
         b"GET /api/health HTTP/1.1\r\nHost: slow\r\n",
         b"POST /api/classify HTTP/1.1\r\nHost: slow\r\nContent-Length: 9\r\n\r\n1",
     ],
     ids=["header", "body"],
 )
-def test_slow_requests_are_cut_off(tmp_path: Path, begun: bytes) -> None:
+def test_slow_requests_are_cut_off(tmp_path: Path, unfinished: bytes) -> None:
     limits = {"client_header_timeout": "1s", "client_body_timeout": "1s"}
     with https_in_front(tmp_path, free_port(), **limits) as front, connected(front) as secure:
-        secure.sendall(begun)
+        secure.sendall(unfinished)
         # nginx ends the connection; a timeout in this test would be raised.
         answer = b"".join(iter(lambda: secure.recv(65536), b""))
         assert answer == b"" or answer.startswith(b"HTTP/1.1 408 "), answer
@@ -90,8 +90,8 @@ def test_concurrent_requests_of_an_address_are_limited(tmp_path: Path) -> None:
     unfinished = b"POST /api/classify HTTP/1.1\r\nHost: slow\r\nContent-Length: 9\r\n\r\n1"
     with https_in_front(tmp_path, free_port(), **limits) as front, calling(front) as client:
         with connected(front) as first, connected(front) as second:
-            for begun in (first, second):
-                begun.sendall(unfinished)
+            for connection in (first, second):
+                connection.sendall(unfinished)
             wait_until(lambda: client.get("/api/health").status_code == 429, "a third request is refused")
             assert_problem_of_nginx(client.get("/api/health"), HTTPStatus.TOO_MANY_REQUESTS)
         with calling(front, "127.0.0.2") as other:

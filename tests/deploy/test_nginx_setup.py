@@ -140,8 +140,8 @@ def test_certificate_names_this_machine_and_only_root_can_read_its_key(tmp_path:
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
     names = (("-checkip", "127.0.0.1"), ("-checkhost", "localhost"), ("-checkhost", os.uname().nodename))
     for kind, name in names:
-        said = run(folder, "openssl", "x509", "-noout", "-in", str(certificate), kind, name).stdout
-        assert "does match" in said, said
+        output = run(folder, "openssl", "x509", "-noout", "-in", str(certificate), kind, name).stdout
+        assert "does match" in output, output
     before = (certificate.read_bytes(), key.read_bytes())
     assert make_certificate(folder) == make_certificate(folder, "--renew") == ""
     assert (certificate.read_bytes(), key.read_bytes()) == before

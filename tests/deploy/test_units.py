@@ -156,7 +156,7 @@ def test_model_with_the_right_checksum_is_fetched_once(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"MODEL_SHA256": ""}, "MODEL_URL is set and MODEL_SHA256 is not"),
         ({"MODEL_SHA256": "0" * 64}, "does not have the checksum MODEL_SHA256"),
@@ -166,7 +166,7 @@ def test_model_with_the_right_checksum_is_fetched_once(project: Path) -> None:
     ],
 )
 def test_model_that_cannot_be_verified_or_fetched_is_refused_and_removed(
-    project: Path, change: dict[str, str], said: str
+    project: Path, change: dict[str, str], message: str
 ) -> None:
     need("curl", "curl")
     models = sorted(path.name for path in (project / "models").iterdir())
@@ -174,7 +174,7 @@ def test_model_that_cannot_be_verified_or_fetched_is_refused_and_removed(
     refused = as_dev(project, **{**settings, **change})
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1].startswith("pixelwise: ")
-    assert said in refused.stderr
+    assert message in refused.stderr
     assert sorted(path.name for path in (project / "models").iterdir()) == models
     assert not (project / "pixelwise.db").exists()
 

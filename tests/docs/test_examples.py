@@ -94,12 +94,12 @@ def examples() -> Iterator[Example]:
         inside = [block for block in blocks if first <= block.line < last]
         (request,) = (block for block in inside if block.language == "bash")
         answers = [json.loads(block.code) for block in inside if block.language == "json"]
-        said = re.search(r"^Answer: `(\d{3})`(?: `(\S+)`)?$", text, re.MULTILINE)
-        assert said, f"{method} {path} has no line `Answer:`"
+        expected = re.search(r"^Answer: `(\d{3})`(?: `(\S+)`)?$", text, re.MULTILINE)
+        assert expected, f"{method} {path} has no line `Answer:`"
         errors = re.search(r"^Errors: (.*)$", text, re.MULTILINE)
         statuses = set(re.findall(r"`(\d{3})`", errors[1])) if errors else set()
         yield Example(
-            method, path, text, request, answers[0] if answers else None, int(said[1]), said[2] or "", statuses
+            method, path, text, request, answers[0] if answers else None, int(expected[1]), expected[2] or "", statuses
         )
 
 

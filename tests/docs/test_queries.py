@@ -76,9 +76,9 @@ def test_accuracy_view_counts_only_the_latest_label(database_url: str) -> None:
     found = {row.pop("model_version"): row for row in rows(database_url, "SELECT * FROM v_accuracy_by_version")}
     assert set(found) == set(counts) == {"v1", "v2"}
     for version, view in found.items():
-        said = right[version]
-        assert (view["predictions"], view["labelled"], view["correct"]) == (counts[version], len(said), sum(said))
-        assert float(view["accuracy"]) == pytest.approx(sum(said) / len(said))
+        labels = right[version]
+        assert (view["predictions"], view["labelled"], view["correct"]) == (counts[version], len(labels), sum(labels))
+        assert float(view["accuracy"]) == pytest.approx(sum(labels) / len(labels))
 
 
 def test_newest_rows_of_the_results_view_need_no_sort(sqlite_url: str) -> None:

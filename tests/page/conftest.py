@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.browser import open_page
-from tests.support.results_page import remember
+from tests.support.results_page import classify_drawings
 from tests.support.service import delete_rows
 from tests.support.service_process import Service, serving
 
@@ -27,7 +27,7 @@ def shared_service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPath
 def service(shared_service: Service) -> Service:
     """The running service, without rows."""
     # The service has one writer, so what an earlier test sent is stored before this and deleted, too.
-    remember(shared_service, 1)
+    classify_drawings(shared_service, 1)
     delete_rows(_url(shared_service))
     return shared_service
 

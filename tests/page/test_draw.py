@@ -234,13 +234,13 @@ def test_one_key_labels_the_drawing(page: Page, sqlite_url: str) -> None:
     by_mouse(page, SEVEN)
     page.keyboard.press("Enter")
     state(page).to_contain_text("number 1.")
-    for key, said, label in [
+    for key, message, label in [
         ("y", "Confirmed: it is a 7.", "7"),
         ("1", "Thank you. Labelled as a 1.", "1"),
         ("n", "Thank you. Labelled as not a digit.", "none"),
     ]:
         page.keyboard.press(key)
-        state(page).to_have_text(said)
+        state(page).to_have_text(message)
         wait_until(lambda label=label: labels(sqlite_url)[-1:] == [label], f"{label} is stored")
     assert labels(sqlite_url) == ["7", "1", "none"]
 

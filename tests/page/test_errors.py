@@ -12,7 +12,7 @@ from sqlalchemy import text
 from tests.support.browser import open_page
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, Stroke, by_mouse
 from tests.support.ports import free_port
-from tests.support.results_page import remember
+from tests.support.results_page import classify_drawings
 from tests.support.service import KEY, connected, execute, hidden, rows
 from tests.support.service_process import Service, serving, wait_until
 
@@ -82,7 +82,7 @@ def test_drawing_with_a_lost_response_is_stored_once(page: Page, service: Servic
     draw(page, SEVEN)
     notice(page).to_contain_text(UNREACHABLE)
     assert stored(sqlite_url) == ["7"]
-    remember(service, 100)
+    classify_drawings(service, 100)
     # The next drawing sends the waiting ones first.
     draw(page, ONE)
 

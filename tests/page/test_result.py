@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.results_page import go, notes, remember, row, send
+from tests.support.results_page import classify_drawings, go, notes, row, send
 from tests.support.service import execute, rows
 from tests.support.service_process import Service
 
@@ -15,7 +15,7 @@ HOSTILE = (
 
 
 def test_hostile_text_is_shown_as_text(page: Page, service: Service) -> None:
-    remember(service, len(HOSTILE))
+    classify_drawings(service, len(HOSTILE))
     for number, note in enumerate(HOSTILE, start=1):
         send(service, "PATCH", f"/results/{number}", {"notes": note})
         send(service, "PUT", f"/results/{number}/label", {"label": "1", "source": note[:64]})
@@ -33,7 +33,7 @@ def test_hostile_text_is_shown_as_text(page: Page, service: Service) -> None:
 
 
 def test_conflicting_notes_are_shown_before_they_are_overwritten(page: Page, service: Service, sqlite_url: str) -> None:
-    remember(service, 1)
+    classify_drawings(service, 1)
     go(page, "#/results/1")
     page.get_by_role("button", name="Write notes").click()
     box = page.get_by_role("textbox", name="Notes on prediction 1")
@@ -51,7 +51,7 @@ def test_conflicting_notes_are_shown_before_they_are_overwritten(page: Page, ser
 
 
 def test_prediction_is_shown_labelled_and_deleted(page: Page, service: Service, sqlite_url: str) -> None:
-    remember(service, 3)
+    classify_drawings(service, 3)
     execute(sqlite_url, "UPDATE predictions SET prediction = '1'")
     go(page, "#/results?prediction=1")
     row(page, 2).get_by_role("link").click()
@@ -85,7 +85,7 @@ def test_prediction_is_shown_labelled_and_deleted(page: Page, service: Service, 
 
 
 def test_held_key_labels_a_prediction_once(page: Page, service: Service, sqlite_url: str) -> None:
-    remember(service, 1)
+    classify_drawings(service, 1)
     go(page, "#/results/1")
     expect(page.get_by_text("No labels yet.")).to_be_visible()
     for _ in range(4):
@@ -98,7 +98,7 @@ def test_held_key_labels_a_prediction_once(page: Page, service: Service, sqlite_
 
 
 def test_old_rows_without_drawing_scores_and_time_are_shown(page: Page, service: Service, sqlite_url: str) -> None:
-    remember(service, 1)
+    classify_drawings(service, 1)
     execute(sqlite_url, "DELETE FROM drawings", "UPDATE predictions SET created_at = NULL, request_id = NULL")
     go(page, "#/results")
     expect(row(page, 1)).to_contain_text("unknown time")

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import PHONE, open_page
-from tests.support.results_page import go, labels, notes, remember, row, send
+from tests.support.results_page import classify_drawings, go, labels, notes, row, send
 from tests.support.service import KEY, eventually, execute
 from tests.support.service_process import Service, wait_until
 
@@ -30,7 +30,7 @@ window.removeEventListener = function (name, listener, options) {
 
 
 def test_going_back_from_a_row_restores_the_scroll_position(page: Page, service: Service) -> None:
-    remember(service, 160)
+    classify_drawings(service, 160)
     page.get_by_role("link", name="Results").click()
     expect(row(page, 160)).to_be_visible()
     expect(page.locator(".result-row")).to_have_count(50)
@@ -58,7 +58,7 @@ def test_going_back_from_a_row_restores_the_scroll_position(page: Page, service:
 
 
 def test_keyboard_loads_more_rows_and_moves_between_them(page: Page, service: Service) -> None:
-    remember(service, 60)
+    classify_drawings(service, 60)
     go(page, "#/results")
     expect(page.locator(".result-row")).to_have_count(50)
     more = page.get_by_role("button", name="Show more")
@@ -77,7 +77,7 @@ def test_keyboard_loads_more_rows_and_moves_between_them(page: Page, service: Se
 
 
 def test_filters_are_in_the_url_and_restored_by_going_back(page: Page, service: Service, sqlite_url: str) -> None:
-    remember(service, 6)
+    classify_drawings(service, 6)
     execute(
         sqlite_url,
         "UPDATE predictions SET prediction = '1', confidence = 0.4",
@@ -126,7 +126,7 @@ def test_old_url_opens_the_renamed_view(page: Page, old: str, new: str, heading:
 
 
 def test_row_is_labelled_in_place_with_mouse_and_keys(page: Page, service: Service, sqlite_url: str) -> None:
-    remember(service, 3)
+    classify_drawings(service, 3)
     execute(sqlite_url, "UPDATE predictions SET prediction = '1'")
     go(page, "#/results")
     row(page, 2).get_by_role("button", name="Label").click()
@@ -144,7 +144,7 @@ def test_row_is_labelled_in_place_with_mouse_and_keys(page: Page, service: Servi
 
 
 def test_label_given_offline_is_stored_once_after_reconnecting(page: Page, service: Service, sqlite_url: str) -> None:
-    remember(service, 2)
+    classify_drawings(service, 2)
     go(page, "#/results")
     row(page, 1).get_by_role("button", name="Label").click()
     page.context.set_offline(True)
@@ -159,7 +159,7 @@ def test_label_given_offline_is_stored_once_after_reconnecting(page: Page, servi
 
 
 def test_notes_are_edited_in_place_and_drafts_survive_a_reload(page: Page, service: Service, sqlite_url: str) -> None:
-    remember(service, 1)
+    classify_drawings(service, 1)
     go(page, "#/results")
     row(page, 1).get_by_role("button", name="Notes").click()
     page.get_by_role("textbox", name="Notes on prediction 1").fill("with a bar")
@@ -178,7 +178,7 @@ def test_notes_are_edited_in_place_and_drafts_survive_a_reload(page: Page, servi
 
 
 def test_reopening_notes_leaves_no_window_listeners(page: Page, service: Service) -> None:
-    remember(service, 1)
+    classify_drawings(service, 1)
     page.add_init_script(COUNT_WINDOW_LISTENERS)
     page.reload()
     go(page, "#/results")
@@ -193,7 +193,7 @@ def test_reopening_notes_leaves_no_window_listeners(page: Page, service: Service
 
 
 def test_closed_notice_leaves_no_window_listeners(page: Page, service: Service, sqlite_url: str) -> None:
-    remember(service, 1)
+    classify_drawings(service, 1)
     page.add_init_script(COUNT_WINDOW_LISTENERS)
     page.reload()
     go(page, "#/results")
@@ -212,11 +212,11 @@ def test_closed_notice_leaves_no_window_listeners(page: Page, service: Service, 
 
 def test_newer_predictions_are_shown_only_on_request(page: Page, service: Service) -> None:
     page.clock.install()
-    remember(service, 3)
+    classify_drawings(service, 3)
     go(page, "#/results")
     page.clock.run_for(1000)
     expect(page.locator(".result-row")).to_have_count(3)
-    remember(service, 2)
+    classify_drawings(service, 2)
     page.clock.run_for(16000)
     newer = page.get_by_role("button", name="Show 2 newer")
     expect(newer).to_be_visible()
@@ -228,13 +228,13 @@ def test_newer_predictions_are_shown_only_on_request(page: Page, service: Servic
     # Opening the list again shows the newest rows at once.
     go(page, "#/draw")
     expect(page.locator(".result-row")).to_have_count(0)
-    remember(service, 1)
+    classify_drawings(service, 1)
     go(page, "#/results")
     expect(page.locator(".result-row").first.get_by_role("link")).to_have_attribute("href", "#/results/6")
 
 
 def test_drawings_are_loaded_near_the_screen_and_released_later(browser: Browser, site: str, service: Service) -> None:
-    remember(service, 250)
+    classify_drawings(service, 250)
     with open_page(browser, site) as page:
         page.add_init_script(WATCH_PICTURES)
         page.reload()
@@ -258,14 +258,14 @@ def test_drawings_are_loaded_near_the_screen_and_released_later(browser: Browser
 def test_results_without_a_key_ask_for_it_instead_of_showing_drawings(
     browser: Browser, site: str, service: Service, sqlite_url: str
 ) -> None:
-    remember(service, 2)
+    classify_drawings(service, 2)
     with open_page(browser, site, key=None, **PHONE) as page:
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requested: list[str] = []
+        page.on("request", lambda request: requested.append(request.url))
         go(page, "#/results")
         expect(page.locator(".result-row")).to_have_count(2)
         expect(page.get_by_text("You need the API key to see drawings and to label them.")).to_be_visible()
-        assert not any("drawing.png" in url for url in asked)
+        assert not any("drawing.png" in url for url in requested)
         # The label given before the key was entered is stored.
         row(page, 2).get_by_role("button", name="Label").tap()
         row(page, 2).get_by_role("button", name="It is a 9").tap()

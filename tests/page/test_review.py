@@ -43,8 +43,8 @@ def press(page: Page, key: str) -> int:
 
 def labels(database_url: str) -> list[tuple[int, str, str]]:
     """Return every stored label: prediction, label and source."""
-    said = rows(database_url, "SELECT prediction_id, label, source FROM labels ORDER BY id")
-    return [(row["prediction_id"], row["label"], row["source"]) for row in said]
+    given = rows(database_url, "SELECT prediction_id, label, source FROM labels ORDER BY id")
+    return [(row["prediction_id"], row["label"], row["source"]) for row in given]
 
 
 def expect_labels(database_url: str, expected: list[tuple[int, str, str]]) -> None:
@@ -75,14 +75,14 @@ def test_ten_drawings_are_labelled_by_keys(review: Page, sqlite_url: str) -> Non
     name = review.get_by_label("Your name")
     name.fill("anna")
     name.press("Enter")
-    said = []
+    given = []
     for key in ("0", "1", "y", "Enter", "2", "s", "n", "ArrowRight", "3", "4", "5", "6"):
         shown = press(review, key)
         if key not in ("s", "ArrowRight"):
-            said.append((shown, {"n": "none", "y": "7", "Enter": "7"}.get(key, key), "anna"))
+            given.append((shown, {"n": "none", "y": "7", "Enter": "7"}.get(key, key), "anna"))
         expect_drawing(review, other_than=shown)
-    assert len({id_ for id_, _, _ in said}) == 10, "a drawing was shown twice"
-    expect_labels(sqlite_url, said)
+    assert len({id_ for id_, _, _ in given}) == 10, "a drawing was shown twice"
+    expect_labels(sqlite_url, given)
     expect(review.get_by_text("10 labelled in this session")).to_be_visible()
     expect(review.get_by_role("button", name="Change the label")).to_have_count(5)
 
@@ -91,13 +91,13 @@ def test_next_drawings_are_shown_before_labels_are_stored(review: Page, service:
     expect_batch(review)
     service.process.send_signal(signal.SIGSTOP)
     try:
-        said = [(press(review, key), key, KEY_NAME) for key in "01234"]
-        assert len({id_ for id_, _, _ in said}) == len(said)
+        given = [(press(review, key), key, KEY_NAME) for key in "01234"]
+        assert len({id_ for id_, _, _ in given}) == len(given)
         expect_drawing(review)
         assert not labels(sqlite_url)
     finally:
         service.process.send_signal(signal.SIGCONT)
-    expect_labels(sqlite_url, said)
+    expect_labels(sqlite_url, given)
 
 
 def test_prediction_of_a_random_drawing_is_hidden_until_it_is_labelled(review: Page, sqlite_url: str) -> None:
@@ -110,14 +110,14 @@ def test_prediction_of_a_random_drawing_is_hidden_until_it_is_labelled(review: P
     expect(review.locator(".digit-read")).to_have_text("?")
     press(review, "y")
     expect(review.get_by_text("No prediction is shown.")).to_be_visible()
-    said = [(press(review, "3"), "3", KEY_NAME)]
+    given = [(press(review, "3"), "3", KEY_NAME)]
     expect(review.get_by_text("the prediction was 7.")).to_be_visible()
     while number(review) in sampled:
-        said.append((press(review, "3"), "3", KEY_NAME))
+        given.append((press(review, "3"), "3", KEY_NAME))
     expect(bars).to_be_visible()
     expect(right).to_be_enabled()
     expect(review.locator(".digit-read")).to_have_text("7")
-    expect_labels(sqlite_url, said)
+    expect_labels(sqlite_url, given)
 
 
 def test_earlier_labels_can_be_changed(review: Page, sqlite_url: str) -> None:
@@ -157,7 +157,7 @@ def test_drawings_are_labelled_with_a_finger(browser: Browser, site: str, sqlite
     with open_page(browser, site, **PHONE) as page:
         page.goto(f"{site}#/review")
         expect_drawing(page)
-        said = []
+        given = []
         for name, word in (("It is a 3", "3"), ("It is not a digit", "none"), ("Skip", None), ("Right", "7")):
             button = page.get_by_role("button", name=name, exact=True)
             box = button.bounding_box()
@@ -165,12 +165,12 @@ def test_drawings_are_labelled_with_a_finger(browser: Browser, site: str, sqlite
             assert min(box["width"], box["height"]) >= 44
             assert box["y"] + box["height"] <= PHONE["viewport"]["height"], "a thumb reaches it without scrolling"
             if word:
-                said.append((number(page), word, KEY_NAME))
+                given.append((number(page), word, KEY_NAME))
             button.tap()
         page.get_by_role("button", name="Back").tap()
-        said.append((number(page), "8", KEY_NAME))
+        given.append((number(page), "8", KEY_NAME))
         page.get_by_role("button", name="It is a 8").tap()
-        expect_labels(sqlite_url, said)
+        expect_labels(sqlite_url, given)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -182,16 +182,16 @@ def test_labels_given_during_an_outage_are_stored_once(
     with serving(url, tmp_path) as service, open_page(browser, f"http://127.0.0.1:{service.port}/") as page:
         page.goto(f"http://127.0.0.1:{service.port}/#/review")
         expect_batch(page)
-        said = [(press(page, "1"), "1", KEY_NAME)]
-        expect_labels(url, said)
+        given = [(press(page, "1"), "1", KEY_NAME)]
+        expect_labels(url, given)
         service.stop()
-        said += [(press(page, key), key, KEY_NAME) for key in "23"]
+        given += [(press(page, key), key, KEY_NAME) for key in "23"]
         expect(page.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
         with serving(url, tmp_path, port=service.port):
-            expect_labels(url, said)
+            expect_labels(url, given)
             expect(page.locator(".notice")).to_be_hidden()
-            said.append((press(page, "4"), "4", KEY_NAME))
-            expect_labels(url, said)
+            given.append((press(page, "4"), "4", KEY_NAME))
+            expect_labels(url, given)
 
 
 @pytest.mark.parametrize("lose", WAYS_TO_LOSE_AN_ANSWER)
@@ -200,23 +200,23 @@ def test_label_with_a_lost_response_is_stored_once(
 ) -> None:
     expect_batch(review)
     review.route("**/label", lose, times=1)
-    said = [(press(review, "1"), "1", KEY_NAME)]
+    given = [(press(review, "1"), "1", KEY_NAME)]
     expect(review.get_by_text("Your label is kept and will be stored.")).to_be_visible()
-    said.append((press(review, "2"), "2", KEY_NAME))
+    given.append((press(review, "2"), "2", KEY_NAME))
     expect(review.locator(".notice")).to_be_hidden()
-    expect_labels(sqlite_url, said)
+    expect_labels(sqlite_url, given)
 
 
 def test_unsent_labels_survive_a_reload(review: Page, sqlite_url: str) -> None:
     expect_batch(review)
     review.route("**/label", lambda route: route.abort())
-    said = [(press(review, key), key, KEY_NAME) for key in "12"]
+    given = [(press(review, key), key, KEY_NAME) for key in "12"]
     expect(review.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
     review.unroute("**/label")
     review.reload()
     expect_drawing(review)
-    assert number(review) not in {id_ for id_, _, _ in said}
-    expect_labels(sqlite_url, said)
+    assert number(review) not in {id_ for id_, _, _ in given}
+    expect_labels(sqlite_url, given)
 
 
 def test_deleted_drawing_does_not_block_other_labels(review: Page, sqlite_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Kill a service under load again and again, and look for every row that it acknowledged."""
+"""Kill a service under load repeatedly, and check every acknowledged row."""
 
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ WORKERS = 2
 
 
 def assert_sound(database_url: str) -> None:
-    """Check that the database is whole, and that no prediction is there without its drawing."""
+    """Check the database's integrity, and that every prediction has its drawing."""
     predictions, drawings = stored(database_url)
     assert predictions == drawings
     if database_url.startswith("sqlite"):
@@ -28,7 +28,7 @@ def assert_sound(database_url: str) -> None:
 
 
 def assert_listed(service: Service, acknowledged: dict[int, Answer]) -> None:
-    """Check that the service itself shows what it acknowledged, as far as one page goes."""
+    """Check that the service lists the acknowledged rows on one page of results."""
     with service.client() as client:
         listed = {row["id"]: row for row in client.get("/results?limit=1000").json()["results"]}
     for key in acknowledged.keys() & set(range(min(listed, default=0), max(acknowledged, default=0) + 1)):
@@ -36,7 +36,7 @@ def assert_listed(service: Service, acknowledged: dict[int, Answer]) -> None:
 
 
 def kill_under_load(database_url: str, folder: Path, *, rounds: int, clients: int) -> int:
-    """Kill the service while every client waits for it, start it again and look for every row, in each round.
+    """Kill the service under load, restart it and check every acknowledged row, in each round.
 
     Return how many rows were acknowledged.
     """

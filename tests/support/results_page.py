@@ -1,4 +1,4 @@
-"""The results on the page, requests of other clients, and responses that get lost."""
+"""Open the page's results, send requests as another client, and lose responses."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ from tests.support.service_process import PATIENCE_S, Service
 
 
 def send(service: Service, method: str, path: str, body: Any) -> Any:
-    """What another client would send, with the key."""
+    """Send a request with the key, as another client would."""
     data, kind = (body, "octet-stream") if isinstance(body, bytes) else (json.dumps(body), "json")
     connection = HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE_S)
     try:
@@ -28,8 +28,8 @@ def send(service: Service, method: str, path: str, body: Any) -> Any:
         connection.close()
 
 
-def remember(service: Service, count: int) -> None:
-    """Store so many drawings."""
+def classify_drawings(service: Service, count: int) -> None:
+    """Classify and store this number of random drawings."""
     send(service, "POST", "/classify/batch", random_drawings(count).tobytes())
 
 
@@ -38,14 +38,14 @@ def go(page: Page, address: str) -> None:
 
 
 def row(page: Page, number: int) -> Locator:
-    """The row of a prediction in the list."""
+    """Return the row of a prediction in the list."""
     return page.locator(".result-row").filter(has=page.locator(f'a[href="#/results/{number}"]'))
 
 
 def labels(database_url: str) -> list[tuple[int, str]]:
     return [
-        (said["prediction_id"], said["label"])
-        for said in rows(database_url, "SELECT prediction_id, label FROM labels ORDER BY id")
+        (row["prediction_id"], row["label"])
+        for row in rows(database_url, "SELECT prediction_id, label FROM labels ORDER BY id")
     ]
 
 
@@ -56,13 +56,13 @@ def notes(database_url: str, number: int) -> str | None:
 
 
 def lose_on_the_way_to_the_page(route: Route) -> None:
-    """Do what the page asks for, and cut the connection instead of answering."""
+    """Let the service handle the request, and cut the connection instead of answering."""
     route.fetch()
     route.abort()
 
 
 def lose_the_end_of_the_answer(route: Route) -> None:
-    """Do what the page asks for, and cut the connection in the middle of the answer."""
+    """Let the service handle the request, and cut the connection in the middle of the answer."""
     route.fetch()
     server = socket.create_server(("127.0.0.1", 0))
 
@@ -76,10 +76,10 @@ def lose_the_end_of_the_answer(route: Route) -> None:
 
 
 def lose_on_the_way_from_the_database(route: Route) -> None:
-    """Do what the page asks for, and answer as when the connection to the database is lost during the commit."""
+    """Let the service handle the request, and answer as if the database connection broke during the commit."""
     route.fetch()
-    told = problem_response(OutcomeUnknown(), "lost")
-    route.fulfill(status=told.status_code, headers=dict(told.headers), body=bytes(told.body))
+    problem = problem_response(OutcomeUnknown(), "lost")
+    route.fulfill(status=problem.status_code, headers=dict(problem.headers), body=bytes(problem.body))
 
 
 WAYS_TO_LOSE_AN_ANSWER: Final[tuple[Callable[[Route], None], ...]] = (
