@@ -147,7 +147,7 @@ def test_concurrent_replay_into_the_same_folder_is_refused(
     out = tmp_path / "out"
     run(sqlite_database, swapping, out)
     description = Description.model_validate_json((out / DESCRIPTION).read_text())
-    with AnswersFile(out, description), pytest.raises(InvalidInput, match="another replay is at work"):
+    with AnswersFile(out, description), pytest.raises(InvalidInput, match="another replay is using"):
         run(sqlite_database, swapping, out)
     run(sqlite_database, swapping, out)
 
