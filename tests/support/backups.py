@@ -17,6 +17,7 @@ def take_backup(tmp_path: Path) -> Path:
 
 
 def flip_one_bit(backup: Path) -> None:
+    """Damage a backup in its middle."""
     with backup.open("r+b") as file:
         file.seek(backup.stat().st_size // 2)
         byte = file.read(1)[0]

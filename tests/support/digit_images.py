@@ -57,6 +57,7 @@ def photographed(
 
 
 def encoded(image: Image.Image, name: str = "PNG", **options: Any) -> bytes:
+    """Return an image as a file of this format."""
     file = BytesIO()
     image.save(file, name, **options)
     return file.getvalue()

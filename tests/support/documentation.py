@@ -37,10 +37,12 @@ class Block(NamedTuple):
 
 
 def name_of(page: Path) -> str:
+    """The path of a page in the project."""
     return page.relative_to(PROJECT).as_posix()
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
+    """The code blocks of a page."""
     text = page.read_text()
     for found in _FENCE.finditer(text):
         line = text.count("\n", 0, found.start("language")) + 1

@@ -32,14 +32,17 @@ def accuracy(answers: Iterable[tuple[str, str | None]]) -> dict[str, Any]:
 
 
 def accuracy_of(rows: Iterable[Row]) -> dict[str, Any]:
+    """How often the prediction of these rows is their label."""
     return accuracy((row.prediction, row.label) for row in rows)
 
 
 def mean(values: list[float]) -> Any:
+    """The mean, exact up to 1e-6, or None without values."""
     return pytest.approx(math.fsum(values) / len(values), abs=1e-6) if values else None
 
 
 def confidence_of(rows: list[Row]) -> dict[str, Any]:
+    """How many rows there are, and their mean confidence."""
     return {"count": len(rows), "mean_confidence": mean([row.confidence for row in rows])}
 
 

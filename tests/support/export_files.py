@@ -27,6 +27,7 @@ def fill(database_url: str) -> None:
 
 
 def arrays_of(client: TestClient, **query: Any) -> dict[str, Any]:
+    """The arrays of an export as NumPy's archive."""
     response = client.get("/export", params=query)
     assert (response.status_code, response.headers["content-type"]) == (200, "application/zip"), response.text
     with np.load(BytesIO(response.content), allow_pickle=False) as read:
@@ -34,12 +35,14 @@ def arrays_of(client: TestClient, **query: Any) -> dict[str, Any]:
 
 
 def lines_of(client: TestClient, **query: Any) -> list[dict[str, Any]]:
+    """The objects of an export as JSON lines."""
     response = client.get("/export", params={"format": "jsonl", **query})
     assert (response.status_code, response.headers["content-type"]) == (200, "application/x-ndjson"), response.text
     return [json.loads(line) for line in response.content.splitlines()]
 
 
 def cells_of(client: TestClient, **query: Any) -> list[dict[str, str]]:
+    """The rows of an export as CSV."""
     response = client.get("/export", params={"format": "csv", **query})
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/csv; charset=utf-8; header=present"
@@ -47,20 +50,24 @@ def cells_of(client: TestClient, **query: Any) -> list[dict[str, str]]:
 
 
 def manifest_of(client: TestClient, **query: Any) -> dict[str, Any]:
+    """The manifest that comes with an export."""
     manifest: dict[str, Any] = json.loads(client.get("/export", params=query).headers["x-export-manifest"])
     return manifest
 
 
 def pixels_of(row: Row) -> bytes:
+    """The drawing of a row."""
     pixels: bytes = drawing_of(row.id)["pixels"]
     return pixels
 
 
 def with_drawing(rows: list[Row]) -> list[Row]:
+    """The rows that have a drawing."""
     return [row for row in rows if row.id > LAST_WITHOUT_DRAWING]
 
 
 def on_side(rows: list[Row], *, test: bool, seed: str = "0", share: float = 0.1) -> list[Row]:
+    """The rows that an export puts on the test side, or on the training side."""
     return [row for row in rows if is_test(pixels_of(row), seed, share) == test]
 
 

@@ -170,6 +170,7 @@ def connected(front: Front, context: ssl.SSLContext | None = None) -> Iterator[s
 
 @pytest.fixture(scope="module")
 def deployed(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """nginx with the service behind it, for all tests of a module."""
     folder = tmp_path_factory.mktemp("deployed")
     url = f"sqlite:///{shutil.copy(migrated_sqlite_file, folder / 'pixelwise.db')}"
     with (

@@ -4,8 +4,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from app.config import PROJECT_FOLDER
 from app.database import Database
 from app.database.schema_version import schema_revision
 from tests.support.databases import migrate
+from tests.support.service import connected, execute
 
 V0_5_TABLE = {
     "sqlite": (
@@ -96,31 +95,19 @@ def next_release(folder: Path, *, compatible_since: str | None = None) -> Path:
     return project
 
 
-@contextmanager
-def connected(url: str) -> Iterator[sa.Connection]:
-    """A connection that commits at the end, on an engine that keeps none open."""
-    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
-
-
 def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    """The rows that a query finds."""
     with connected(url) as connection:
         return [tuple(row) for row in connection.execute(sa.text(query))]
 
 
-def execute(url: str, *statements: str) -> None:
-    with connected(url) as connection:
-        for statement in statements:
-            connection.execute(sa.text(statement))
-
-
 def engine_name(url: str) -> str:
+    """`sqlite` or `postgresql`."""
     return "sqlite" if url.startswith("sqlite") else "postgresql"
 
 
 def sqlite_path(url: str) -> Path:
+    """The file of an SQLite database."""
     return Path(url.removeprefix("sqlite:///"))
 
 
@@ -142,6 +129,7 @@ def everything(url: str) -> object:
 
 
 def make_v0_5(url: str) -> None:
+    """Make the table of version 0.5, with two rows."""
     execute(url, V0_5_TABLE[engine_name(url)], V0_5_ROWS)
 
 
@@ -164,6 +152,7 @@ def run(url: str, command: str, folder: Path = PROJECT_FOLDER) -> subprocess.Com
 
 
 def assert_one_line_error(done: subprocess.CompletedProcess[str]) -> str:
+    """Check that a command failed with one line; return it."""
     assert done.returncode == 1, done.stderr
     errors = [line for line in done.stderr.splitlines() if not line.startswith("INFO ")]
     assert len(errors) == 1, done.stderr
@@ -191,6 +180,7 @@ def schema_problem(url: str) -> str | None:
 
 
 def statements_by_name(path: Path) -> dict[str, str]:
+    """The SQL of every table and index of an SQLite file, written alike."""
     connection = sqlite3.connect(path)
     found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     connection.close()

@@ -47,6 +47,7 @@ def cannot_run(reason: str) -> NoReturn:
 
 
 def need(program: str, package: str) -> None:
+    """Skip the test unless this program, of this Debian package, is installed."""
     if shutil.which(program) is None:
         cannot_run(f"{program} is missing; to run this test: apt install {package}")
 

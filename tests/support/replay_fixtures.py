@@ -63,12 +63,14 @@ def store_answers(database_url: str, images: Images, *, first_id: int = 1, **col
 
 
 def label(database_url: str, *labels: tuple[int, str]) -> None:
+    """Store labels: the id of a prediction and what it shows."""
     execute(
         database_url, *(f"INSERT INTO labels (prediction_id, label) VALUES ({id_}, '{word}')" for id_, word in labels)
     )
 
 
 def run(database: Database, model: Path, folder: Path, **options: Any) -> Replayed:
+    """Replay the stored drawings with this model and the shipped one."""
     return replay(database, Classifier(model), get_classifier(), folder=folder, **options)
 
 
@@ -78,9 +80,11 @@ def without_times(report: ReplayReport) -> dict[str, Any]:
 
 
 def records(folder: Path) -> npt.NDArray[np.void]:
+    """The answers that a replay stored."""
     return np.fromfile(folder / ANSWERS, RECORD)
 
 
 def flips(found: Replayed) -> list[dict[str, str]]:
+    """The rows of a replay's table."""
     with found.table_file.open(newline="") as file:
         return list(csv.DictReader(file))

@@ -34,6 +34,7 @@ def classify_drawings(service: Service, count: int) -> None:
 
 
 def go(page: Page, address: str) -> None:
+    """Go to another view of the page."""
     page.evaluate("address => { location.hash = address; }", address)
 
 
@@ -43,6 +44,7 @@ def row(page: Page, number: int) -> Locator:
 
 
 def labels(database_url: str) -> list[tuple[int, str]]:
+    """Every stored label with the id of its prediction."""
     return [
         (row["prediction_id"], row["label"])
         for row in rows(database_url, "SELECT prediction_id, label FROM labels ORDER BY id")
@@ -50,6 +52,7 @@ def labels(database_url: str) -> list[tuple[int, str]]:
 
 
 def notes(database_url: str, number: int) -> str | None:
+    """The stored notes of a prediction."""
     (found,) = rows(database_url, f"SELECT notes FROM predictions WHERE id = {number}")
     stored: str | None = found["notes"]
     return stored

@@ -44,11 +44,13 @@ class Request(NamedTuple):
 
 
 def one(random: Random) -> Request:
+    """A drawing of its own."""
     pixels = drawing(random)
     return Request("/classify", "application/json", classify_body(pixels), [pixels])
 
 
 def batch(random: Random) -> Request:
+    """Three drawings at once."""
     drawings = [drawing(random) for _ in range(3)]
     return Request("/classify/batch", "application/octet-stream", b"".join(drawings), drawings)
 

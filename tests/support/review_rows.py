@@ -30,12 +30,14 @@ def add_drawings(
 
 
 def add_labels(database_url: str, labels: Mapping[int, str]) -> None:
+    """Store labels by the id of their prediction."""
     with connected(database_url) as connection:
         given = [{"prediction_id": id_, "label": label, "source": "anna"} for id_, label in labels.items()]
         connection.execute(sa.insert(Label), given)
 
 
 def page(client: TestClient, **parameters: Any) -> list[dict[str, Any]]:
+    """One page of the review queue."""
     response = client.get("/review", params=parameters)
     assert response.status_code == 200, response.text
     found: list[dict[str, Any]] = response.json()["results"]
@@ -43,6 +45,7 @@ def page(client: TestClient, **parameters: Any) -> list[dict[str, Any]]:
 
 
 def ids(items: Iterable[Mapping[str, Any]]) -> list[int]:
+    """The ids of items of the queue."""
     return [item["id"] for item in items]
 
 
@@ -55,4 +58,5 @@ def reviews(database_url: str) -> dict[int, tuple[bool, str | None, bool]]:
 
 
 def let_reservations_end(database_url: str) -> None:
+    """Move every reservation to a time long past."""
     execute(database_url, f"UPDATE reviews SET offered_at = '{LONG_AGO}' WHERE offered_at IS NOT NULL")

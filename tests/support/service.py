@@ -93,12 +93,14 @@ def connected(database_url: str) -> Iterator[sa.Connection]:
 
 
 def execute(database_url: str, *statements: str) -> None:
+    """Execute the statements in one transaction."""
     with connected(database_url) as connection:
         for statement in statements:
             connection.execute(sa.text(statement))
 
 
 def rows(database_url: str, query: str) -> list[dict[str, Any]]:
+    """The rows that a query finds, by column."""
     with connected(database_url) as connection:
         return [dict(row) for row in connection.execute(sa.text(query)).mappings()]
 
