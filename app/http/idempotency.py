@@ -23,7 +23,7 @@ PARAMETER: Final[dict[str, Any]] = {
 
 
 def idempotent_request(request: Request, client: str, drawings: Sequence[bytes]) -> IdempotentRequest | None:
-    """Return None for a request without a key; raise InvalidRequest for an invalid key."""
+    """Return None without a key; raise InvalidRequest."""
     keys = request.headers.getlist(IDEMPOTENCY_KEY)
     if not keys:
         return None

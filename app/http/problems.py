@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), with the only table of their status codes."""
+"""Problem responses (RFC 9457), and the table of status codes."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus

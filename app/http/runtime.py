@@ -43,7 +43,7 @@ def runtime_of(request: HTTPConnection) -> Runtime:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Runtime]:
-    """Make the state; at the end finish the shadow model's work and close all connections."""
+    """Make the state; at the end close everything."""
     database, classifier, second = get_database(), get_classifier(), get_shadow_classifier()
     shadow = None if second is None else Shadow(second, database)
     rate_limiter, large_bodies = RateLimiter(settings), LargeBodies()

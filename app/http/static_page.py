@@ -1,4 +1,4 @@
-"""`GET /`: the page and its files, without a key."""
+"""`GET /`: the page."""
 
 from typing import Final
 

@@ -7,6 +7,7 @@ from fastapi import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.testclient import TestClient
 
+from app.http.problems import MEANINGS, REPLIES
 from app.main import create_app
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, KEY, assert_problem
@@ -99,3 +100,8 @@ def test_errors_outside_a_route_need_no_key(sqlite_client: TestClient) -> None:
     del sqlite_client.headers["X-API-Key"]
     assert_problem(sqlite_client.get("/nothing-here"), HTTPStatus.NOT_FOUND)
     assert KEY not in sqlite_client.get("/nothing-here").text
+
+
+def test_every_status_of_the_table_has_a_documented_meaning() -> None:
+    statuses = {reply.status for reply in REPLIES.values()}
+    assert statuses - {HTTPStatus.INTERNAL_SERVER_ERROR} == set(MEANINGS)
