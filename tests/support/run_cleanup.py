@@ -42,10 +42,12 @@ def watch_database(admin_url: str, name: str) -> None:
     _report("database", admin_url, name)
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Let the kernel kill this process when its parent ends. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def _report(*values: str) -> None:

@@ -1,7 +1,8 @@
 """Which tests run, in which order and in which of several processes: `--quick`, and pytest-xdist's groups."""
 
+import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -23,7 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes seconds; left out by --quick")
     if hasattr(config, "workerinput"):
-        end_with_parent()
+        end_with_parent(config.workerinput["parent"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give a process of pytest-xdist the id of this one, so that both end together."""
+    node.workerinput["parent"] = os.getpid()
 
 
 # After the fixtures of each test are known, and before xdist distributes the tests.
