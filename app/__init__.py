@@ -4,6 +4,5 @@ import os
 
 __version__ = "0.9.0"
 
-# onnxruntime reports its use to its maker unless this is set before it is imported. Nothing a person draws here, and
-# no trace of it, concerns anybody else.
+# onnxruntime sends usage data to its maker unless this is set before its import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

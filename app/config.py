@@ -17,7 +17,7 @@ PICKLES: Final = (".pkl", ".pickle", ".joblib")
 EXAMPLE_KEY: Final = "replace-me-with-openssl-rand-hex-32"
 RATE_LIMIT_OFF: Final = "off"
 
-# Accepted schemes and SQLAlchemy's. The documentation of 0.5 used psycopg2.
+# From accepted schemes to SQLAlchemy's. Version 0.5 documented psycopg2.
 _SCHEMES: Final = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
@@ -28,7 +28,7 @@ _SCHEMES: Final = {
 }
 # RFC 6454: scheme, host and port only.
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
-# No query: it could override `app.http.redis_counts`.
+# No query: its options would override those of `app.http.redis_counts`.
 _REDIS: Final = re.compile(r"rediss?://([^@/?#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?(/\d{1,5})?/?")
 _REFERENCE: Final = re.compile(r"\$\{(\w+)\}")
 
@@ -47,7 +47,7 @@ def _env_file_values() -> dict[str, str]:
 
 
 def _expanded(text: str, known: dict[str, str]) -> str:
-    """Replace every ${NAME}; raise ValueError, without the text, for an unknown one."""
+    """Replace every ${NAME}; raise ValueError for an unknown one."""
 
     def value_of(reference: re.Match[str]) -> str:
         name = reference[1]
@@ -79,7 +79,6 @@ def _checked_rate_limit(text: str) -> str:
 
 
 def _checked_redis_uri(uri: SecretStr) -> SecretStr:
-    # The URI may contain a password.
     match = _REDIS.fullmatch(uri.get_secret_value())
     if match is None or int(match["port"] or 0) > 65535:
         raise ValueError("must look like redis://:password@127.0.0.1:6379/0; in a password write %40 for @, %2F for /")
@@ -111,7 +110,7 @@ def _no_pickle(path: Path) -> Path:
 
 
 class Settings(BaseSettings):
-    """See `.env.example`."""
+    """The settings; `.env.example` explains each."""
 
     model_config = SettingsConfigDict(
         env_ignore_empty=True,  # systemd and shells pass NAME= as an empty text.
@@ -176,7 +175,6 @@ def get_settings() -> Settings:
 
 
 def environment_with(**more: str) -> dict[str, str]:
-    """Return the environment of this process with changes."""
     return {**os.environ, **more}
 
 

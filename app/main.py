@@ -18,7 +18,6 @@ from app.startup import RefuseToStart, collect_garbage_less_often
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Set up logging, the garbage collector and `app.state.runtime`."""
     settings = get_settings()
     logging.basicConfig(
         level=logging.DEBUG if settings.debug else logging.WARNING, format="%(levelname)s: %(name)s: %(message)s"
@@ -29,8 +28,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    """Build the application, without opening anything."""
-    # Serves Swagger's files, which FastAPI loads from a CDN.
+    """Build the application without opening the model or the database."""
+    # FastAPI would load Swagger's files from a CDN.
     app = FastAPIOffline(
         title="PixelWise",
         version=__version__,

@@ -1,4 +1,4 @@
-"""The tables."""
+"""The database tables."""
 
 from datetime import UTC, datetime
 
@@ -16,12 +16,12 @@ def _now() -> datetime:
 
 
 class Prediction(Base):
-    """A classified drawing. Small, so that it is readable in `sqlite3`."""
+    """A classified drawing."""
 
     __tablename__ = "predictions"
     __table_args__ = (
         CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence"),
-        # Each serves a filter of the list, newest first.
+        # Each index serves a filter of `GET /results`, newest first.
         Index(None, "prediction", "id"),
         Index(None, "model_version", "id"),
         Index(None, "created_at", "id"),
@@ -40,7 +40,7 @@ class Prediction(Base):
     prediction: Mapped[str]
     confidence: Mapped[float]
     model_version: Mapped[str]
-    # The server default is for rows inserted by hand. Version 0.5 left NULL in such rows.
+    # For rows inserted by hand. Version 0.5 left NULL in such rows.
     created_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, default=_now, server_default=func.current_timestamp()
     )
@@ -48,7 +48,7 @@ class Prediction(Base):
     request_id: Mapped[str | None]
     client: Mapped[str | None]
 
-    # Loaded explicitly only: a page of predictions must not fetch drawings.
+    # A page of predictions must not load the drawings.
     drawing: Mapped["Drawing | None"] = relationship(lazy="raise", cascade="all, delete-orphan", passive_deletes=True)
 
 
@@ -58,15 +58,14 @@ class Drawing(Base):
     __tablename__ = "drawings"
     __table_args__ = (
         CheckConstraint("length(pixels) = 784", name="pixels"),
-        # For `GET /review`, which skips labelled drawings without reading them.
+        # For `GET /review`.
         Index(None, "margin", "prediction_id"),
     )
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
     pixels: Mapped[bytes] = mapped_column(LargeBinary)
-    # JSON text, readable in `sqlite3` and `psql`.
     scores: Mapped[list[float]] = mapped_column(JSON)
-    # The highest score minus the second highest; null in rows of older releases.
+    # Highest score minus second highest; null in rows of older releases.
     margin: Mapped[float | None]
 
 
@@ -84,7 +83,6 @@ class Label(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"))
     label: Mapped[str]
-    # Server defaults, so that a label can be added with `sqlite3` or `psql`.
     source: Mapped[str] = mapped_column(server_default=text("'by hand'"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, server_default=func.current_timestamp())
 
@@ -95,9 +93,9 @@ class Review(Base):
     __tablename__ = "reviews"
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
-    # Sampled from all drawings: only these give an unbiased accuracy.
+    # Sampled from all drawings; only these give an unbiased accuracy.
     sampled: Mapped[bool]
-    # Null for a sample that was not offered yet; the reviewer also if unnamed.
+    # Both are null for a sample that was not offered yet; an offer may lack a reviewer.
     reviewer: Mapped[str | None]
     offered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -119,12 +117,10 @@ class IdempotencyKey(Base):
     """The response to a request with an `Idempotency-Key`, kept for a day."""
 
     __tablename__ = "idempotency_keys"
-    # For deleting old keys.
     __table_args__ = (Index(None, "created_at"),)
 
     client: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     request_sha256: Mapped[str]
-    # Byte for byte.
     response: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

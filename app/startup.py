@@ -1,4 +1,4 @@
-"""The start of the service."""
+"""Start-up: checks, and the garbage collector."""
 
 import asyncio
 import gc
@@ -12,7 +12,7 @@ from app.database.errors import DatabaseError
 
 
 class RefuseToStart:
-    """Checks before the lifespan, whose exceptions are printed with a traceback."""
+    """Checks before the lifespan, where an exception would print a traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -28,7 +28,6 @@ class RefuseToStart:
 
 
 def _start_problem() -> str | None:
-    """Return None, or why the service must not start."""
     try:
         settings = get_settings()
         settings.require_secret_api_key()

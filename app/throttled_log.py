@@ -1,4 +1,4 @@
-"""A log for errors that last."""
+"""Log errors that last."""
 
 import logging
 import time
@@ -16,7 +16,6 @@ class ThrottledLog:
         self._logged_at: dict[str, float] = {}
 
     def is_due(self, cause: str) -> bool:
-        """Return whether to log the cause now: once a minute."""
         now = time.monotonic()
         self._logged_at = {known: at for known, at in self._logged_at.items() if now - at < PAUSE_S}
         if cause in self._logged_at:

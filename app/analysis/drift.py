@@ -24,14 +24,14 @@ class Observations(NamedTuple):
 
 
 class Thresholds(NamedTuple):
-    """Minima: `p` for the adjusted p, `psi` above the PSI expected by chance."""
+    """Drift has an adjusted p-value below `p`, and a PSI at least `psi` above the one by chance."""
 
     p: float
     psi: float
 
 
 class Histogram(NamedTuple):
-    """Shares in bins of equal width, and one more edge."""
+    """Shares in bins of equal width; `edges` has one value more."""
 
     edges: list[float]
     window: list[float]
@@ -39,7 +39,7 @@ class Histogram(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A test, the PSI, and means (for digits the ten shares) of a property."""
+    """The statistics of one property; its `window` and `reference` are means, or for digits ten shares."""
 
     name: str
     test: str
@@ -62,7 +62,7 @@ class Signal(NamedTuple):
 def compare(window: Observations, reference: Observations, thresholds: Thresholds) -> list[Signal]:
     """Compare every property of two windows of at least one drawing.
 
-    Uncorrected, eight tests raise eight times the false alarms, and small windows often pass a fixed PSI threshold.
+    Without corrections, eight tests and small windows would raise many false alarms.
     """
     found = [_compare_digits(window.digits, reference.digits)]
     found.append(_compare_values("confidence", window.confidence, reference.confidence))
@@ -75,7 +75,7 @@ def compare(window: Observations, reference: Observations, thresholds: Threshold
 
 
 def _compare_digits(window: Integers, reference: Integers) -> Comparison:
-    from scipy import stats  # As in `app.analysis.intervals`.
+    from scipy import stats  # Slow to load.
 
     counts = np.stack([np.bincount(digits, minlength=10) for digits in (window, reference)])
     test = stats.chi2_contingency(counts[:, counts.any(axis=0)])
@@ -88,7 +88,7 @@ def _compare_digits(window: Integers, reference: Integers) -> Comparison:
 def _compare_values(name: str, window: Values, reference: Values) -> Comparison:
     from scipy import stats
 
-    # The exact distribution takes seconds and agrees from hundreds of drawings on.
+    # The exact distribution takes seconds, and agrees for hundreds of drawings.
     test = stats.ks_2samp(window, reference, method="asymp")
     edges = _edges(reference)
     bins = (np.searchsorted(edges, values, side="right") for values in (window, reference))

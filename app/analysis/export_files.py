@@ -1,4 +1,4 @@
-"""Export files."""
+"""Write NPZ, JSON Lines and CSV files."""
 
 import csv
 import hashlib
@@ -16,14 +16,14 @@ from numpy.lib import format as npy
 
 from app.drawings.shape import rows_of
 
-# The slowest client receives a piece within a minute.
+# In bytes; a slow client must receive a piece within a minute.
 PIECE_SIZE: Final = 256 * 1024
 
 SPLIT_RULE: Final = (
     "test: the first 8 bytes of SHA-256(seed, then the 784 pixels), as a share of 2^64, below test_share"
 )
 
-# More would take three times as long for a tenth of the bytes.
+# A higher level takes three times as long and saves a tenth of the bytes.
 _LEVEL = 1
 
 # See https://owasp.org/www-community/attacks/CSV_Injection
@@ -70,7 +70,7 @@ class Array(NamedTuple):
 
 
 def is_test(pixels: bytes, seed: str, test_share: float) -> bool:
-    """The split of a drawing is the same in every export."""
+    """Return whether a drawing is in the test split, in every export with this seed."""
     digest = hashlib.sha256(seed.encode() + pixels).digest()
     return int.from_bytes(digest[:8], "big") < test_share * 2**64
 
@@ -120,7 +120,7 @@ def _npy_header(array: Array) -> bytes:
 
 
 def jsonl(rows: Iterable[ExportRow]) -> Iterator[bytes]:
-    """JSON lines; `pixels` as `POST /classify` takes them."""
+    """Write JSON Lines, with `pixels` as `POST /classify` takes them."""
     encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
     return _in_pieces(encode(_line(row)) + b"\n" for row in rows)
 
@@ -135,7 +135,7 @@ def _line(row: ExportRow) -> dict[str, Any]:
 
 
 def table(rows: Iterable[ExportRow]) -> Iterator[bytes]:
-    """CSV (RFC 4180, UTF-8), without drawings, safe for spreadsheets."""
+    """Write CSV (RFC 4180, UTF-8), without drawings, safe for spreadsheets."""
     return _in_pieces(_csv_lines(rows))
 
 
@@ -168,7 +168,6 @@ def _sha256(pixels: bytes | None) -> str | None:
 
 
 def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Regroup into PIECE_SIZE bytes."""
     waiting = bytearray()
     for part in parts:
         waiting += part

@@ -1,4 +1,4 @@
-"""The classifier."""
+"""The digit classifier, with the model that the settings name."""
 
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Normalise drawings as MNIST's digits are (http://yann.lecun.com/exdb/mnist/).
-
-The ink fills 20 x 20, and its centre of mass is the centre of pixel (14, 14).
-"""
+"""Scale and centre drawings as MNIST's digits are; see `app.drawings.arrays`."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,15 +6,15 @@ import numpy.typing as npt
 from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE, images_of
 from app.drawings.shape import SIDE
 
-# Noise on a blank drawing is not scaled up.
+# A drawing without a pixel of this level (of 255) is blank; scaling would amplify its noise.
 BLANK_BELOW = 16
 
-# Resampling would blur a drawing this close to MNIST's form.
+# In levels and pixels. Drawings within these limits stay unchanged, because resampling would blur them.
 PASS_PEAK = 200
 PASS_BOX = (18, 20)
 PASS_OFF_CENTRE = 0.75
 
-# Stray pixels do not become a digit.
+# More would enlarge stray pixels to a digit.
 LARGEST_MAGNIFICATION = 4.0
 
 _PIXELS = np.arange(SIDE, dtype=np.float32)
@@ -51,7 +48,7 @@ def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
     centre, start, end = centre[:, change], start[:, change], end[:, change]
     step = np.maximum(side[change] / BOX, np.float32(1 / LARGEST_MAGNIFICATION))
-    # Drop noise outside the box.
+    # Ink outside the box is noise.
     rows, columns = (start[..., None] - 1 <= _PIXELS) & (end[..., None] >= _PIXELS)
     ink = images[change] * (rows[:, :, None] & columns[:, None, :])
     down, across = _resampling(centre, start, end, step)
@@ -73,7 +70,7 @@ def _resampling(centre: Floats, start: Floats, end: Floats, step: Floats) -> Flo
     `step` is source pixels per target pixel. Triangle kernel, at least one source pixel wide: shrinking averages,
     enlarging interpolates.
     """
-    # Centred, unless that pushes ink over the edge.
+    # Centre the mass unless that would push ink over the edge.
     target = np.minimum(np.maximum((centre - start) / step, CENTRE), SIDE - (end - centre) / step)
     at = (_PIXEL_CENTRES - target[..., None]) * step[:, None] + centre[..., None]
     weights: Floats = abs(at[..., None] - _PIXEL_CENTRES)

@@ -1,4 +1,4 @@
-"""An ONNX model.
+"""A classifier in an ONNX file.
 
 Input uint8 (N, 28, 28), 0 = background, 255 = ink; output probabilities float32 (N, 10). Metadata: `version`, `classes`
 (JSON, in output order), `temperature`, `preprocessing`.
@@ -19,7 +19,7 @@ from app.drawings.shape import SIDE
 PREPROCESSING = "mnist-20x20-centre-of-mass"
 """The normalisation that a model must have been trained with."""
 
-# Readable in `sqlite3`.
+# For scores and confidences; single precision has no more valid digits.
 DECIMALS = 6
 
 
@@ -43,7 +43,7 @@ class Classifier:
         except OSError as error:
             raise ModelError(f"cannot read the model {path} ({error.strerror})") from error
         options = onnxruntime.SessionOptions()
-        # Requests run in parallel; a second thread costs more than it saves.
+        # Requests run in parallel already; more threads for one would cost more than they save.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3

@@ -1,5 +1,3 @@
-"""`backup`."""
-
 from pathlib import Path
 from typing import Annotated, Final
 

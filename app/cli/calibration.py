@@ -1,5 +1,3 @@
-"""`calibration`."""
-
 from app.cli import context
 from app.cli.options import Json, query_options
 from app.cli.tables import print_facts, print_table

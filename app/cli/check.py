@@ -1,5 +1,3 @@
-"""`check`."""
-
 import asyncio
 from collections.abc import Callable
 from typing import Final

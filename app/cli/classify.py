@@ -1,5 +1,3 @@
-"""`classify`."""
-
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path

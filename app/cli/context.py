@@ -36,12 +36,10 @@ def open_database(*, at_any_revision: bool = False, beside_service: bool = True)
 
 
 def read(work: "Callable[[Session], T]") -> T:
-    """Run the work on one snapshot."""
     with open_database() as database, database.snapshot() as session:
         return work(session)
 
 
 def write(work: "Callable[[Session], T]") -> T:
-    """Run the work in one transaction."""
     with open_database() as database, database.transaction() as session:
         return work(session)

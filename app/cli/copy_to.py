@@ -1,5 +1,3 @@
-"""`copy-to`."""
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated

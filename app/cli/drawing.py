@@ -1,5 +1,3 @@
-"""Drawings in a terminal."""
-
 from typing import Final
 
 from rich.panel import Panel
@@ -26,5 +24,4 @@ def blocks(pixels: bytes) -> list[str]:
 
 
 def print_drawing(pixels: bytes) -> None:
-    """Print 784 pixels in a frame."""
     output().print(Panel.fit(Text("\n".join(blocks(pixels)), no_wrap=True), padding=0))

@@ -1,5 +1,3 @@
-"""`drift`."""
-
 from typing import Annotated
 
 import typer
@@ -74,5 +72,5 @@ def _describe(window: Window, needed: int) -> str:
 
 
 def _mean(value: float | dict[str, float]) -> float | None:
-    """Return a mean; the shares of ten digits would not fit."""
+    """Return None for the shares of ten digits, which would not fit."""
     return value if isinstance(value, float) else None

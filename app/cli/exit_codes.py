@@ -1,5 +1,3 @@
-"""Exit codes and their errors."""
-
 from enum import IntEnum
 from typing import Final
 

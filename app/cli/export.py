@@ -1,5 +1,3 @@
-"""`export`."""
-
 from pathlib import Path
 from typing import Annotated
 

@@ -17,7 +17,6 @@ class Keyboard:
         self._descriptor = descriptor
 
     def discard_input(self) -> None:
-        """Drop keys pressed so far."""
         termios.tcflush(self._descriptor, termios.TCIFLUSH)
 
     def read_key(self) -> str:

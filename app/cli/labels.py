@@ -1,5 +1,3 @@
-"""`label` and `labels`."""
-
 from typing import Annotated
 
 import typer

@@ -41,7 +41,7 @@ program = typer.Typer(
     help="PixelWise reads hand-drawn digits and stores every answer."
     "\n\nThe commands work on the database that DATABASE_URL names, with or without a running service.",
     epilog="Exit status: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + ".",
-    # It needs an installed program.
+    # Shell completion needs an installed program.
     add_completion=False,
     # Rich's help cuts off names.
     rich_markup_mode=None,
@@ -71,7 +71,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _escape_unencodable(stream: TextIO) -> None:
-    """Escape characters that the stream cannot encode."""
     if reconfigure := getattr(stream, "reconfigure", None):
         reconfigure(errors="backslashreplace")
 

@@ -1,5 +1,3 @@
-"""`models`."""
-
 from app.cli import context
 from app.cli.options import Json
 from app.cli.tables import format_accuracy, print_table

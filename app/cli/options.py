@@ -22,7 +22,7 @@ PredictionIds = Annotated[
 ]
 
 _METAVARS: Final = {"integer": "<int>", "number": "<number>", "string": "<text>"}
-# These differ from the fields of the URL.
+# These options differ from the API's parameters.
 _SPECIAL_OPTIONS: Final = {
     "labelled": ("--labelled/--unlabelled", "Only predictions with a label, or only those without one."),
     "cursor": ("--cursor", "Continue after the previous page, which printed this cursor."),

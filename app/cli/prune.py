@@ -1,5 +1,3 @@
-"""`prune`."""
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final

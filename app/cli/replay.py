@@ -1,5 +1,3 @@
-"""`replay`."""
-
 from pathlib import Path
 from typing import Annotated, Final
 

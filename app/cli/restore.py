@@ -1,5 +1,3 @@
-"""`restore`."""
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,5 +1,3 @@
-"""`results`, `show`, `notes` and `delete`."""
-
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 

@@ -1,5 +1,3 @@
-"""`review`."""
-
 from typing import TYPE_CHECKING, Final
 
 import typer

@@ -1,5 +1,3 @@
-"""`serve`."""
-
 from typing import Annotated, Final
 
 import typer

@@ -1,5 +1,3 @@
-"""`stats` and `timeline`."""
-
 from app.cli import context
 from app.cli.options import Json, query_options
 from app.cli.tables import format_accuracy, format_bar, print_facts, print_table

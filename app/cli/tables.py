@@ -1,5 +1,3 @@
-"""Tables and values as text."""
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -31,7 +29,7 @@ def print_table(
     if widths is None:
         _print_rows_as_facts(headings, rows)
         return
-    # In a pipe every line is a row. A box adds one character between columns.
+    # In a pipe each line is a row. A box adds a character between columns.
     box, padding = (SIMPLE_HEAD, _GAP - 1) if console.is_terminal else (None, _GAP)
     table = Table(box=box, padding=(0, padding, 0, 0), show_header=with_headings, show_edge=False, pad_edge=False)
     for column, width in zip(columns, widths, strict=True):

@@ -13,7 +13,6 @@ from rich.console import Console
 from app.cli.exit_codes import CommandError
 from app.progress import Progress
 
-# In a pipe every row is one line.
 _PIPE_WIDTH: Final = 100_000
 
 

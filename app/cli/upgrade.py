@@ -1,5 +1,3 @@
-"""`upgrade`."""
-
 from app.cli.exit_codes import CommandError, ExitCode
 from app.cli.terminal import say
 

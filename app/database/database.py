@@ -47,7 +47,7 @@ class _Pools:
             guard = FileGuard(Path(url.database or "").absolute())
             write = sqlite_engine(url, guard, "second writer" if beside_service else "writer")
             read, scan = (sqlite_engine(url, guard, "reader") for _ in range(2))
-            # SQLite's lock has no queue.
+            # SQLite allows one writer, and its lock has no queue.
             writers, readers = 1, READERS
             before_commit, self._release_locks = guard.check_still_there, guard.checkpoint_lock.release
             self.refuse_lossy_commits = lambda _connection: None
@@ -77,11 +77,10 @@ class _Pools:
         ended = [pool.close(deadline) for pool in (self.scanner, self.reader, self.writer)]
         if not all(ended):
             return
-        # Only the writer's connection may remove the WAL.
+        # The writer closes last: only its connection may remove the WAL.
         self.scanner.engine.dispose()
         self.reader.engine.dispose()
         self.writer.engine.dispose()
-        # Then other processes may checkpoint.
         self._release_locks()
 
 
@@ -148,7 +147,7 @@ class Database:
         return await self._pools().writer.run(work)
 
     async def read(self, work: Work[T]) -> T:
-        """Run the work on one consistent state."""
+        """Run the work on one snapshot."""
         return await self._pools().reader.run(work)
 
     async def scan(self, work: Work[T]) -> T:
@@ -160,11 +159,11 @@ class Database:
         return self._pools().scanner.stream(work)
 
     def snapshot(self) -> AbstractContextManager[Session]:
-        """Give a script one consistent state."""
+        """Open a snapshot, for scripts."""
         return self._pools().scanner.snapshot()
 
     def transaction(self) -> AbstractContextManager[Session]:
-        """Give a script a session; commit after the block."""
+        """Commit after the block, for scripts."""
         return self._pools().writer.transaction()
 
     async def write_problem(self) -> str | None:
@@ -188,7 +187,6 @@ class Database:
             return str(error)
 
     def schema_problem(self) -> str | None:
-        """Return None, or why this version cannot use the tables."""
         try:
             with translated_errors(), self._pools().reader.engine.connect() as connection:
                 return schema_problem(connection)
@@ -196,7 +194,7 @@ class Database:
             return str(error)
 
     def writer_problem(self) -> str | None:
-        """Turn WAL mode on; return None or the problem."""
+        """Enable WAL mode; return None or the problem."""
         try:
             with translated_errors(), self.engine.connect() as connection:
                 self._pools().refuse_lossy_commits(connection)

@@ -1,5 +1,3 @@
-"""Database errors."""
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +6,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-# Limits, timeouts, deadlocks, serialisation failures.
+# SQLSTATEs of connection limits, timeouts, deadlocks and serialisation failures.
 _POSTGRES_BUSY: Final = ("53300", "55P03", "57014", "40P01", "40001")
 _POSTGRES_FULL: Final = "53100"
 OUTCOME_UNKNOWN: Final = "08007"
@@ -54,7 +52,7 @@ def _translated(error: SQLAlchemyError) -> DatabaseError:
         return DatabaseBusy("no connection was free in time")
     if original is None:
         return DatabaseUnavailable(type(error).__name__)
-    # Later lines may quote the row.
+    # Later lines may contain values of the row.
     cause = str(original).strip().partition("\n")[0]
     code = sqlite_code(original)
     state = getattr(original, "sqlstate", None)

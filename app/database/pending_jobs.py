@@ -41,7 +41,7 @@ class Job(Generic[T]):
         if self.future.done():
             return
         if self._decision.acquire(blocking=False):
-            # Free the drawings: the job stays in the queue.
+            # The job stays in the queue; its drawings must not.
             self.work = _refuse
             self.future.set_exception(DatabaseUnavailable("the database does not answer"))
         else:
@@ -81,7 +81,6 @@ class PendingJobs:
         return len(self._jobs)
 
     def check_space(self) -> None:
-        """Raise DatabaseBusy if the queue is full."""
         if len(self._jobs) >= self._queue_size:
             raise DatabaseBusy(f"{self._queue_size} requests are waiting for the database")
 

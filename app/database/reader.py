@@ -36,13 +36,11 @@ class Reader:
         self._streams = asyncio.Semaphore(threads)
         self._pending = PendingJobs(queue_size=queue_size, timeout_s=timeout_s)
         self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
-        # Daemons: a hanging server must not block the exit.
         self._threads = [threading.Thread(target=self._serve, name="read", daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
     async def run(self, work: Work[T]) -> T:
-        """Return the work's result; raise its exception or a DatabaseError."""
         self._pending.check_space()
         return await self._enter(partial(self._read, work)).future
 
@@ -114,6 +112,6 @@ def _next(pieces: Generator[Any, None, None], abandoned: threading.Event) -> Any
 
 
 def _close(pieces: Generator[Any, None, None]) -> None:
-    # The thread that runs the generator closes it.
+    # While a step runs in another thread, that thread closes the generator.
     with suppress(ValueError):
         pieces.close()

@@ -1,4 +1,4 @@
-"""The check of the tables' revision."""
+"""Check that this release can use the tables."""
 
 from functools import cache
 
@@ -14,7 +14,6 @@ def schema_revision() -> str:
 
 
 def schema_problem(connection: Connection) -> str | None:
-    """Return None, or why this release cannot use the tables."""
     tables = inspect(connection).get_table_names()
     found = None
     if "alembic_version" in tables:

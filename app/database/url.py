@@ -1,5 +1,3 @@
-"""Database URLs."""
-
 from pathlib import Path
 
 from sqlalchemy import URL, make_url

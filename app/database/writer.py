@@ -17,7 +17,7 @@ from app.database.pending_jobs import Job, PendingJobs, claim_all, join_all
 T = TypeVar("T")
 Work = Callable[[Session], T]
 
-# Takes some ten milliseconds; other processes wait.
+# A batch takes about ten milliseconds, for which other processes wait.
 COMMIT_BATCH_SIZE: Final = 64
 
 
@@ -44,12 +44,11 @@ class Writer:
             thread.start()
 
     async def run(self, work: Work[T]) -> T:
-        """Return the work's result after the commit; raise its exception or a DatabaseError."""
         self.pending.check_space()
         return await self._enter(work).future
 
     def _enter(self, work: Work[T]) -> Job[T]:
-        # One batch for each round of the loop; otherwise the thread starts with the first job.
+        # The jobs of one event-loop iteration form a batch; otherwise the thread would start with one job.
         job = self.pending.add(work)
         batch = self._batch
         if batch and batch[0].loop is job.loop:

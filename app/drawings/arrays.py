@@ -1,4 +1,4 @@
-"""Drawings as arrays."""
+"""Drawings as NumPy arrays, and the measures of MNIST's digits."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,15 +8,15 @@ import numpy.typing as npt
 
 from app.drawings.shape import SIDE
 
-# MNIST's ink fills 20 x 20, its centre of mass is at 14.5 where pixel i covers [i, i + 1); see
-# http://yann.lecun.com/exdb/mnist/.
+# In pixels: MNIST's digits fill a box of 20 x 20, and their centre of mass is the centre of pixel (14, 14).
+# See http://yann.lecun.com/exdb/mnist/.
 BOX: Final = 20
 CENTRE: Final = np.float32(14.5)
 
-# Of the peak: noise does not move the box.
+# Pixels below this share of the brightest one are noise.
 INK_SHARE: Final = np.float32(0.25)
 
-# Of the peak, per line: a speck does not move the box.
+# A row or column with less ink, as a share of the brightest pixel, holds only specks.
 LINE_SHARE: Final = np.float32(0.5)
 
 

@@ -12,37 +12,39 @@ from app.drawings.shape import SIDE
 Picture = npt.NDArray[np.uint8 | np.uint16]
 Floats = npt.NDArray[np.float32]
 
-# Pixels of a reduced picture; it is cropped until the digit fills half.
+# A picture is reduced to this many pixels, and cropped until the digit fills half of it.
 REDUCED_PIXELS = 256 * 256
 MAX_CROPS = 4
+
+# Kept around the digit in a crop, as a share of its side.
 MARGIN = 0.4
 
-# Even light: this share of the border is near its median.
+# Light is even if EVEN_SHARE of the border is within EVEN_WITHIN levels (of 255) of its median.
 EVEN_SHARE = 0.6
 EVEN_WITHIN = 8
 
-# Anything wider is a shadow.
+# As a share of the picture; anything wider is a shadow.
 WIDEST_STROKE = 1 / 5
 
-# The brightest of noisy pixels is brighter than the paper.
+# In pixels. Without smoothing, noise would make the paper seem brighter.
 SMOOTHING_SIDE = 5
 
-# Noise fades on a coarse map.
+# In pixels. Averaging to a coarse map reduces noise.
 COARSE_SIDE = 48
 
-# Less is blank paper: in levels, and in noise deviations on the coarse map.
+# Fainter ink is blank paper: in levels (of 255), and in standard deviations of the noise.
 BLANK_BELOW = 16
 BLANK_DEVIATIONS = 12
 
-# Averaging adds a faint rim.
+# In pixels; averaging adds a faint rim.
 FITTED_SIDE = BOX - 0.5
 
-# Percentile, so that thin lines are not faint.
+# The percentile of the ink that becomes 255; with the maximum, thin lines would be faint.
 FULL_INK_PERCENTILE = 80
 
 
 class Box(NamedTuple):
-    """In pixels, ends exclusive."""
+    """A rectangle in pixels; `bottom` and `right` are exclusive."""
 
     top: int
     bottom: int
@@ -113,17 +115,14 @@ def _on_even_ground(light: Floats) -> Floats:
 
 
 def _on_uneven_ground(light: Floats) -> Floats:
-    """Ink is what a morphological closing fills (the bottom-hat transform, Serra 1982).
-
-    The skewness says whether strokes are dark or pale.
-    """
-    from scipy import ndimage  # As in `app.analysis.intervals`.
+    """Find ink with the bottom-hat transform (Serra 1982); skewness shows if it is dark or pale."""
+    from scipy import ndimage  # Slow to load.
 
     width = max(3, round(max(light.shape) * WIDEST_STROKE))
     deviation = light - ndimage.uniform_filter(light, width)
     if (deviation**3).sum() > 0:
         light = 255 - light
-    # Extrapolated, so that the darker edge of a slope is not ink.
+    # Extrapolate, so that the dark edge of a slope is not ink.
     beyond = [(min(width, length - 1),) * 2 for length in light.shape]
     wider = np.pad(ndimage.uniform_filter(light, SMOOTHING_SIDE), beyond, mode="reflect", reflect_type="odd")
     ground = ndimage.grey_closing(wider, size=(width, width))
@@ -146,7 +145,6 @@ def _find(ink: Floats) -> Box | None:
 
 
 def _extent(ink: Floats) -> Box:
-    """The box as in `normalise`."""
     peak = ink.max()
     mass = ink * (ink > peak * INK_SHARE)
     rows = (mass.sum(axis=1) > peak * LINE_SHARE).nonzero()[0]
@@ -155,8 +153,8 @@ def _extent(ink: Floats) -> Box:
 
 
 def _fitted(ink: Floats, box: Box) -> npt.NDArray[np.uint8]:
-    """Fit the ink to the box and centre its mass."""
-    # Drop noise outside the box.
+    """Scale the box to FITTED_SIDE and centre the mass; return uint8 (28, 28)."""
+    # Ink outside the box is noise.
     kept = np.zeros_like(ink)
     near = np.s_[max(0, box.top - 1) : box.bottom + 1, max(0, box.left - 1) : box.right + 1]
     kept[near] = ink[near]
@@ -174,7 +172,7 @@ def _weights(mass: Floats, start: int, end: int, step: float) -> Floats:
     """Return weights (28, N) from lines of ink to lines of the drawing."""
     middles = np.arange(len(mass), dtype=np.float32) + np.float32(0.5)
     centre = float(mass @ middles / mass.sum())
-    # Centred, unless that pushes ink over the edge.
+    # Centre the mass unless that would push ink over the edge.
     target = min(max((centre - start) / step, float(CENTRE)), SIDE - (end - centre) / step)
     at = (np.arange(SIDE) + 0.5 - target) * step + centre
     first, last = at[:, None] - max(step, 1) / 2, at[:, None] + max(step, 1) / 2

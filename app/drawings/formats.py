@@ -1,4 +1,4 @@
-"""Image formats, without Pillow, which slows down `--help`."""
+"""Image formats. Pillow is not imported, because it would slow down `--help`."""
 
 from typing import Final
 

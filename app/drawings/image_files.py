@@ -17,17 +17,18 @@ MAX_PIXELS = 25_000_000
 # Larger JPEGs are decoded at reduced size.
 ENOUGH_PIXELS = 1_000_000
 
-# Each scan of a progressive JPEG covers the whole image; usual are ten.
+# Decoding time grows with the scans of a progressive JPEG; ten are usual.
 MAX_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
 
+# The lowest alpha that counts as opaque.
 OPAQUE = 128
 
-# Levels around the median, and the share of exceptions.
+# A sheet has one brightness: all but EXCEPTIONS of it are within ONE_BRIGHTNESS levels of the median.
 ONE_BRIGHTNESS = 32
 EXCEPTIONS = 1e-4
 
-# Of their box: fewer opaque pixels are strokes, not a sheet.
+# Opaque pixels that fill less of their bounding box are strokes, not a sheet.
 SHEET_SHARE = 0.7
 
 # EXIF orientation, CIPA DC-008 section 4.6.4.
@@ -47,10 +48,7 @@ class ImageError(Exception):
 
 
 def read_image(data: bytes) -> npt.NDArray[np.uint8]:
-    """Return the digit of an image file as uint8 (28, 28), ink 255; raise ImageError.
-
-    See `app.drawings.extract`.
-    """
+    """Return the digit of an image file as uint8 (28, 28), ink 255; raise ImageError."""
     return drawing_of(_picture(data))
 
 
@@ -63,16 +61,16 @@ def _picture(data: bytes) -> Picture:
             _refuse_bombs(image, data)
             smaller = max(1, isqrt(image.width * image.height // ENOUGH_PIXELS))
             image.draft("L", (image.width // smaller, image.height // smaller))
-            turn = _UPRIGHT.get(_orientation(image))
+            make_upright = _UPRIGHT.get(_orientation(image))
             picture = _brightness(image)
-            return picture if turn is None else turn(picture)
+            return picture if make_upright is None else make_upright(picture)
     except ImageError:
         raise
     except UnidentifiedImageError:
         raise ImageError(f"The file is not a {FORMAT_NAMES} image.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(_TOO_LARGE) from None
-    except Exception as error:  # Pillow's decoders raise anything.
+    except Exception as error:  # Pillow's decoders raise any exception.
         raise ImageError("The image is cut off, damaged, or has too much metadata.") from error
 
 
@@ -89,7 +87,7 @@ def _refuse_bombs(image: Image.Image, data: bytes) -> None:
 def _orientation(image: Image.Image) -> int:
     try:
         stated = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # noqa: BLE001  # So does its EXIF parser.
+    except Exception:  # noqa: BLE001  # Pillow's EXIF parser raises any exception.
         return 1
     return stated if isinstance(stated, int) else 1
 
@@ -99,7 +97,7 @@ def _brightness(image: Image.Image) -> Picture:
         return np.asarray(image)
     if not image.has_transparency_data:
         return np.asarray(image.convert("L"))
-    # Not converted: a copy may take 100 MB.
+    # Converting RGBA again would copy up to 100 MB.
     image = image if image.mode == "RGBA" else image.convert("RGBA")
     alpha = image.getchannel("A")
     grey = image.convert("L")

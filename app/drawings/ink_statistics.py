@@ -48,7 +48,7 @@ def _from_the_middle(side: int) -> Floats:
 
 
 def _extent(lines: Floats) -> Floats:
-    """Lines from first to last ink: (N, 28) to (N,)."""
+    """Return the number of lines from first to last ink: (N, 28) to (N,)."""
     occupied = lines > 0
     first, behind = occupied.argmax(axis=1), occupied.shape[1] - occupied[:, ::-1].argmax(axis=1)
     return np.where(occupied.any(axis=1), behind - first, 0).astype(np.float32)

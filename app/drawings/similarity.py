@@ -37,7 +37,7 @@ class DistinctDrawings:
             return False
         self._seen.add(pixels)
         centred = _centred(pixels).ravel()
-        # Unlike @ on one core: ten times as fast on a busy machine.
+        # On one core, unlike @: ten times as fast on a busy machine.
         if np.einsum("ij,kj->ik", self._centred, centred[_MOVED]).max(initial=0) >= NEARLY_IDENTICAL:
             return False
         self._centred = np.vstack([self._centred, centred])

@@ -1,5 +1,3 @@
-"""The API key."""
-
 import hashlib
 import hmac
 from typing import Annotated
@@ -11,13 +9,11 @@ from starlette.requests import HTTPConnection
 from app.http.problems import InvalidApiKey
 from app.http.runtime import runtime_of
 
-# The client's name.
+# The name of the client that holds the key.
 BUILT_IN = "built-in"
 
 
 class ApiKey(APIKeyHeader):
-    """Documents and checks the key."""
-
     def __init__(self) -> None:
         super().__init__(
             name="X-API-Key",
@@ -39,8 +35,6 @@ class ApiKey(APIKeyHeader):
 
 
 class ApiKeyUnlessPublic(ApiKey):
-    """Checks it unless PUBLIC_RESULTS is true."""
-
     async def __call__(self, request: HTTPConnection) -> str:
         return "" if runtime_of(request).settings.public_results else await super().__call__(request)
 

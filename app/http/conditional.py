@@ -18,7 +18,6 @@ IfNoneMatch = Annotated[
 
 
 def etag(tag: str) -> str:
-    """Return the header's value."""
     return f'"{tag}"'
 
 

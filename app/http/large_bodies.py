@@ -1,4 +1,4 @@
-"""Limits how many batches and images are in memory, and processed, at once."""
+"""Limit how many batches and images are in memory, and how many are processed in parallel."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from app.http.problems import Busy
 # Decoding one photograph takes up to 400 MB.
 AT_ONCE: Final = 2
 
-# Of 8 MiB each.
+# Each takes up to 8 MiB.
 MAX_ADMITTED: Final = 32
 
 
@@ -31,5 +31,4 @@ class LargeBodies:
             self._admitted -= 1
 
     def slot(self) -> asyncio.Semaphore:
-        """Return the semaphore for their processing."""
         return self._slots

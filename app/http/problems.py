@@ -213,7 +213,6 @@ def _allowed(request: Request) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Add the exception handlers."""
     for kind in {*REPLIES, RequestValidationError} - {Exception}:
         app.add_exception_handler(kind, _on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

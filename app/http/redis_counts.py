@@ -1,5 +1,3 @@
-"""Rate limit counters in Redis."""
-
 import asyncio
 import logging
 import time
@@ -19,9 +17,9 @@ from app.http.rate_limit import RedisDown, Windows
 
 log = logging.getLogger("pixelwise")
 
-# For one call.
+# Limit for one call.
 TIMEOUT_S: Final = 0.4
-# After a failure.
+# Pause after a failure.
 RETRY_AFTER_S: Final = 5.0
 CONNECTIONS: Final = 16
 

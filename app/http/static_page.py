@@ -18,7 +18,7 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # An upgrade replaces all files at once.
+    # An upgrade replaces all files together.
     "Cache-Control": "no-cache",
 }
 

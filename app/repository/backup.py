@@ -1,5 +1,3 @@
-"""Revision and row counts."""
-
 from sqlalchemy import func, inspect, select, table, text
 from sqlalchemy.orm import Session
 

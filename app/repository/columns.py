@@ -4,7 +4,6 @@ from typing import Final
 
 from app.models import Prediction
 
-# The list, a single result, the review queue and exports use these.
 PREDICTION_COLUMNS: Final = (
     Prediction.id,
     Prediction.prediction,

@@ -24,7 +24,7 @@ _CHECKSUMS: Final = 2**256
 
 
 class TableContent(NamedTuple):
-    """Independent of order and engine."""
+    """A row count and a sum of checksums, independent of order and engine."""
 
     rows: int
     sum: int
@@ -72,7 +72,7 @@ def add_rows(session: Session, table: Table, rows: Sequence[Values]) -> None:
             for row in rows:
                 copy.write_row(row)
     except psycopg.DataError as error:
-        # Such as: invalid input syntax for type json: "the value".
+        # The rest of the message may contain a value.
         cause = str(error).partition("\n")[0].partition(": ")[0]
         raise DBAPIError("COPY", None, type(error)(f"{table.name}: {cause}")) from error
     except psycopg.Error as error:

@@ -18,7 +18,7 @@ def list_drawings(
 ) -> Iterator[Sequence[Row[Any]]]:
     """Yield batches of the newest drawings: id, prediction, confidence, created_at, pixels."""
     by_time = filters.since is not None or filters.until is not None
-    # SQLite allows text here.
+    # SQLite may store text in this column.
     pixels = cast(Drawing.pixels, LargeBinary)
     statement = (
         select(

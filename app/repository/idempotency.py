@@ -1,5 +1,3 @@
-"""Stored answers to idempotent requests."""
-
 from datetime import datetime
 from typing import NamedTuple, cast
 
@@ -18,7 +16,6 @@ class AnsweredRequest(NamedTuple):
 
 
 def find_answer(session: Session, client: str, key: str, *, since: datetime) -> AnsweredRequest | None:
-    """Return the answer stored since then, or None."""
     columns = (IdempotencyKey.request_sha256, IdempotencyKey.response)
     mine = (IdempotencyKey.client == client, IdempotencyKey.key == key, IdempotencyKey.created_at >= since)
     found = session.execute(select(*columns).where(*mine)).one_or_none()

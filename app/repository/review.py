@@ -1,5 +1,3 @@
-"""The review queue."""
-
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from random import Random
@@ -11,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.models import Drawing, Label, Prediction, Review
 from app.repository.columns import PREDICTION_COLUMNS
 
-# In case one drawing was sent a million times.
+# Limits the work if one drawing was sent a million times.
 MAX_CANDIDATES: Final = 2000
 
 # In most tables nearly every guessed id exists.
@@ -27,7 +25,7 @@ _LOCK: Final = 0x526576696577
 
 
 def lock_queue(session: Session) -> None:
-    """SQLite has one writer, PostgreSQL needs a lock."""
+    """Lock the queue on PostgreSQL; SQLite has only one writer."""
     if session.connection().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 

@@ -20,7 +20,7 @@ _SHIFT: Final = int((datetime(1970, 1, 1, tzinfo=UTC) - FIRST_MONDAY).total_seco
 
 
 class Selection(NamedTuple):
-    """Conditions that are not None; `until` is exclusive."""
+    """Which predictions to count; `until` is exclusive."""
 
     model_version: str | None = None
     since: datetime | None = None

@@ -1,5 +1,3 @@
-"""The manifest of a backup."""
-
 from datetime import datetime
 from typing import Literal
 

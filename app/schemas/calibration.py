@@ -60,8 +60,6 @@ class Calibration(BaseModel):
 
 
 class CalibrationQuery(BaseModel):
-    """Which labelled predictions are compared."""
-
     model_config = ConfigDict(extra="forbid")
 
     model_version: Text | None = Field(None, max_length=255, description="Only predictions of this version.")

@@ -1,5 +1,3 @@
-"""The result of copying a database."""
-
 from pydantic import BaseModel, Field
 
 
@@ -12,6 +10,4 @@ class CopiedTable(BaseModel):
 
 
 class Copied(BaseModel):
-    """All tables, by name."""
-
     tables: dict[str, CopiedTable]

@@ -102,8 +102,6 @@ class Drift(BaseModel):
 
 
 class DriftQuery(BaseModel):
-    """The window and the reference, by number of drawings or by time."""
-
     model_config = ConfigDict(extra="forbid")
 
     last: int | None = Field(

@@ -1,5 +1,3 @@
-"""Exports and their manifest."""
-
 import json
 from datetime import datetime
 from enum import StrEnum
@@ -23,8 +21,6 @@ class ExportFormat(StrEnum):
 
 
 class ExportQuery(ResultFilters):
-    """The filters of the list of results, and how the rows are written."""
-
     format: ExportFormat = Field(
         ExportFormat.NPZ,
         description="`npz`: arrays laid out as Keras lays out MNIST; `jsonl`: one row a line, with its drawing; "

@@ -1,5 +1,3 @@
-"""Health checks."""
-
 from pydantic import BaseModel, Field
 
 

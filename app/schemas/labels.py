@@ -1,5 +1,3 @@
-"""Labels that people give to drawings."""
-
 from datetime import datetime
 from typing import Any
 

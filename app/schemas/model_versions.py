@@ -1,5 +1,3 @@
-"""Models: loaded ones, earlier ones and shadow models."""
-
 from datetime import datetime
 from typing import Any, Literal
 

@@ -1,5 +1,3 @@
-"""Error responses."""
-
 from typing import Literal
 
 from pydantic import BaseModel, Field

@@ -1,5 +1,3 @@
-"""The result of pruning."""
-
 from datetime import datetime
 
 from pydantic import BaseModel, Field

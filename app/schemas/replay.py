@@ -13,23 +13,19 @@ class ModelFile(BaseModel):
 
 
 class Agreement(BaseModel):
-    """How often both models give the same answer."""
-
     agreed: int
     agreement: float | None = Field(description="The share; null if there was nothing to compare.")
     interval: tuple[float, float] | None = Field(description="The 95 % Wilson score interval.")
 
 
 class PairOfAnswers(BaseModel):
-    """How many drawings changed from one answer to another."""
-
     stored: str
     new: str
     drawings: int
 
 
 class OnLabelled(BaseModel):
-    """Both models on labelled drawings. An answer is correct when it equals the current label."""
+    """An answer is correct when it equals the current label."""
 
     drawings: int
     stored: Accuracy
@@ -40,8 +36,6 @@ class OnLabelled(BaseModel):
 
 
 class OnLabel(BaseModel):
-    """Both models on the drawings of one label."""
-
     label: str
     drawings: int
     stored_correct: int
@@ -49,8 +43,6 @@ class OnLabel(BaseModel):
 
 
 class OnVersion(BaseModel):
-    """The new model compared with the predictions of one version."""
-
     model_version: str
     drawings: int
     agreed: int
@@ -67,16 +59,12 @@ class Speed(BaseModel):
 
 
 class Latency(BaseModel):
-    """Both models timed on the same drawings."""
-
     batch_size: int
     new: Speed
     loaded: Speed
 
 
 class ReplayReport(BaseModel):
-    """A new model compared with the stored predictions."""
-
     verdict: str
     verdict_at_random: str | None = Field(description="The verdict on the random samples.")
     verdict_held_out: str | None = Field(description="The verdict on the test split of exports.")

@@ -1,13 +1,9 @@
-"""The result of a restore."""
-
 from pydantic import BaseModel, Field
 
 from app.schemas.backup import BackupManifest
 
 
 class Restored(BaseModel):
-    """What a restore did."""
-
     manifest: BackupManifest
     kept: dict[str, str] = Field(description="The previous files: old name, new name.")
     problem: str | None = Field(description="What to do before the service can use these tables.")

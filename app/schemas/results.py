@@ -1,5 +1,3 @@
-"""Stored predictions."""
-
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -50,7 +48,7 @@ class Result(ResultSummary):
 
 
 class ResultFilters(BaseModel):
-    """Filters for predictions. All must match; an unknown one is an error."""
+    """Filters for predictions; all must match."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -68,8 +66,6 @@ class ResultFilters(BaseModel):
 
 
 class ResultsQuery(ResultFilters):
-    """The parameters of the list."""
-
     limit: int = Field(20, ge=1, le=1000, description="The maximum number.")
     cursor: str | None = Field(None, max_length=200, description="`next` of the previous page.")
 

@@ -1,5 +1,3 @@
-"""The review queue: drawings to label next."""
-
 from datetime import datetime
 from typing import Literal
 
@@ -12,8 +10,6 @@ Reason = Literal["random", "smallest margin"]
 
 
 class ReviewQuery(BaseModel):
-    """How many drawings, and for which reviewer. An unknown parameter is an error."""
-
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(10, ge=1, le=100, description="The maximum number.")

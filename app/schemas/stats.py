@@ -91,8 +91,6 @@ class Stats(PredictionStats):
 
 
 class StatsQuery(BaseModel):
-    """Which predictions are counted; by default all."""
-
     model_config = ConfigDict(extra="forbid")
 
     last: int | None = Field(None, ge=1, le=MAX_LAST, description="The number of newest ones; not with since or until.")
@@ -129,8 +127,6 @@ class Timeline(BaseModel):
 
 
 class TimelineQuery(BaseModel):
-    """The period, and the length of its buckets."""
-
     model_config = ConfigDict(extra="forbid")
 
     bucket: BucketSize = Field("day", description="In UTC; a week begins on Monday.")

@@ -58,7 +58,6 @@ def manifest_of(backup: Path) -> Path:
 
 
 def checksum(file: Path) -> str:
-    """Return the SHA-256 in hexadecimal."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 

@@ -1,5 +1,3 @@
-"""Calibration of the labelled predictions."""
-
 import numpy as np
 from sqlalchemy.orm import Session
 

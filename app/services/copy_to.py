@@ -31,7 +31,7 @@ class TargetDiffers(ServiceError):
 def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     """Copy every row with its id from one snapshot of the source, then compare.
 
-    Goes on where an interrupted run stopped. Raises TargetDiffers if the target holds rows that the source lacks,
+    Continues an interrupted run. Raises TargetDiffers if the target holds rows that the source lacks,
     ServiceError if PostgreSQL cannot take a row.
     """
     with source.snapshot() as session:
@@ -43,7 +43,7 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
             )
         resumed = {table.name: _prefix(session, target, table) for table in TABLES}
         total = sum(count(session, table) for table in TABLES)
-        # Content of what was read, so that the source is read once.
+        # Checksums of the copied rows, so that the source is read once.
         copied = dict(resumed)
         for table in TABLES:
             for rows in iterate_rows(session, table, skip=resumed[table.name].rows, size=COPY_BATCH_SIZE):

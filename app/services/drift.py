@@ -1,5 +1,3 @@
-"""Drift of recent drawings and answers."""
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple

@@ -8,7 +8,7 @@ from typing import Final
 from app.classifier import Classifier
 from app.database import Database
 
-# A check commits, and needs no key.
+# Anybody may ask for a check, which commits; so its result is kept.
 KEEP_S: Final = 1.0
 TIMEOUT_S: Final = 2.0
 

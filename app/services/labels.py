@@ -1,5 +1,3 @@
-"""Labels of drawings."""
-
 from sqlalchemy.orm import Session
 
 from app.repository import labels

@@ -37,7 +37,7 @@ from app.schemas.export import ExportQuery
 from app.schemas.replay import Latency, ModelFile, ReplayReport
 from app.services.errors import InvalidInput
 
-# Lost at most when a replay is interrupted: 1/20 s of work.
+# An interrupted replay loses at most one batch: 1/20 s of work.
 SCORE_BATCH_SIZE: Final = 1000
 MAX_SHOWN_FLIPS: Final = 1000
 
@@ -100,7 +100,7 @@ class _Replay:
         )
 
     def score(self, file: AnswersFile) -> None:
-        """Classify what has no answer yet.
+        """Classify the drawings without an answer.
 
         Visits all ids each time: on PostgreSQL a lower id may be committed later.
         """
@@ -116,7 +116,7 @@ class _Replay:
                 return
             self._without_drawing += len(lacking - drawings.keys())
             if lacking & drawings.keys():
-                # The whole batch, because another batch size may change the last digit of a confidence.
+                # Classify the whole batch: another size may change the last digit of a confidence.
                 file.append(_answers(self._model, drawings)[[id_ in lacking for id_ in drawings]])
             after = int(ids[-1])
             self._advance("Scoring", ids.size)

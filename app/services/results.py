@@ -1,5 +1,3 @@
-"""Stored predictions: list, read, annotate, delete."""
-
 import hashlib
 from typing import NamedTuple
 

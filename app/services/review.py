@@ -76,13 +76,11 @@ def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Rev
 def _add_random(session: Session, page: _Page, since: datetime, random: Random) -> dict[int, Row[Any]]:
     """Fill the random share of a page; return the new samples.
 
-    The samples measure the accuracy, so they must not be selected by anything else:
-
-    - A sampled drawing that is labelled already still counts as a sample; the page gets another one.
+    The samples measure the accuracy, so only chance may select them:
 
     - Earlier samples without a label come first, or difficult drawings would be missing.
-
-    - A sample that waits because it resembles one on the page is not replaced, or rare drawings would be favoured.
+    - A labelled drawing counts as a sample, too; the page gets another one.
+    - A sample that resembles one on the page is not replaced, or rare drawings would be favoured.
     """
     whole, rest = divmod(page.free, RANDOM_ONE_IN)
     leaving = page.free - whole - (random.randrange(RANDOM_ONE_IN) < rest)

@@ -21,7 +21,7 @@ BATCH_SIZE: Final = 64
 # Drawings that arrive within this time share a commit, for which requests wait too.
 PAUSE_S: Final = 0.25
 
-# For the queue when the service ends.
+# Time to finish the queue when the service ends.
 GRACE_S: Final = 2.0
 
 

@@ -1,4 +1,4 @@
-"""A model's answers in a folder, so that an interrupted replay goes on."""
+"""A model's answers in a folder, so that an interrupted replay can continue."""
 
 import fcntl
 import os
@@ -19,7 +19,6 @@ RECORD: Final = np.dtype([("id", "<i8"), ("prediction", "u1"), ("confidence", "<
 DESCRIPTION: Final = "replay.json"
 ANSWERS: Final = "answers.bin"
 
-# Bounds the memory.
 _READ_BATCH_SIZE: Final = 65_536
 
 
@@ -28,7 +27,7 @@ class FolderRefused(Exception):
 
 
 class Description(BaseModel):
-    """Answers are added only for the same description."""
+    """The model and database whose answers a folder holds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,8 +54,6 @@ class Answers(NamedTuple):
 
 
 class AnswersFile:
-    """A context manager, for one process at a time."""
-
     def __init__(self, folder: Path, description: Description) -> None:
         """Open a folder private to its owner; raise FolderRefused or OSError."""
         folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
@@ -70,7 +67,7 @@ class AnswersFile:
         # Left by a killed replay.
         for leftover in folder.glob(f".*{UNFINISHED}"):
             leftover.unlink()
-        # Cut off an incomplete record.
+        # A killed replay may leave part of a record.
         whole = self._size() - self._size() % RECORD.itemsize
         self._file.truncate(whole)
 
@@ -90,7 +87,7 @@ class AnswersFile:
         os.fsync(self._file.fileno())
 
     def read(self) -> Answers:
-        """Takes 13 bytes of memory for each."""
+        """Return all answers; each takes 13 bytes."""
         count = self._size() // RECORD.itemsize
         answers = Answers(np.empty(count, np.int64), np.empty(count, np.uint8), np.empty(count, np.float32))
         ids, predictions, confidences = answers
@@ -134,6 +131,6 @@ def _describe(folder: Path, description: Description) -> None:
 
 
 def folder_name(version: str, sha256: str) -> str:
-    """The version may contain path separators."""
+    """Return a name without path separators, which a version may contain."""
     harmless = re.sub(r"[^\w.]+", "-", version)[:40]
     return f"replay-{harmless}-{sha256[:8]}"

@@ -20,7 +20,7 @@ class Kind(NamedTuple):
 
 
 class Counts:
-    """Memory grows with the pairs of answers, not with the drawings."""
+    """Counts of a replay; memory grows with the pairs of answers, not with the drawings."""
 
     def __init__(self) -> None:
         self.drawings = 0
@@ -92,7 +92,7 @@ class _Labelled:
 
     def add(self, compared: Flip) -> None:
         self.drawings += 1
-        # Wrong even for a model with a class of that name.
+        # Both answers are wrong.
         if compared.label == NOT_A_DIGIT:
             self.not_a_digit += 1
             return
@@ -143,7 +143,6 @@ class _Version:
 
 
 def _share(count: int, of: int) -> tuple[float | None, tuple[float, float] | None]:
-    """Return a share and its Wilson interval."""
     interval = wilson_interval(count, of)
     if interval is None:
         return None, None

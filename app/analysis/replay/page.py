@@ -14,10 +14,9 @@ from app.schemas.replay import ReplayReport
 # The report's JSON has all pairs.
 PAIRS_SHOWN: Final = 60
 
-# Versions and predictions may be any text.
 _environment = Environment(
     loader=PackageLoader("app.analysis.replay", "."),
-    autoescape=True,
+    autoescape=True,  # Versions and predictions may be any text.
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -42,7 +41,6 @@ def _outcome(flip: Flip) -> str:
 
 
 def _picture(pixels: bytes) -> str:
-    """Return a data URL."""
     return f"data:image/png;base64,{b64encode(write_png(pixels)).decode()}"
 
 

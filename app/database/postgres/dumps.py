@@ -1,5 +1,3 @@
-"""PostgreSQL dumps."""
-
 import shutil
 import subprocess
 from pathlib import Path
@@ -41,7 +39,6 @@ def _run(program: str, *arguments: str, password: str | None = None) -> None:
     found = shutil.which(program)
     if found is None:
         raise CopyError(f"{program} is missing; install PostgreSQL's programs: apt install postgresql-client")
-    # Fail instead of asking for a password.
     command = [found, "--no-password", *arguments]
     known = environment_with() if password is None else environment_with(PGPASSWORD=password)
     ended = subprocess.run(command, env=known, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603

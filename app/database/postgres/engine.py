@@ -1,5 +1,3 @@
-"""PostgreSQL engines."""
-
 from typing import Any, Final
 
 import psycopg
@@ -11,7 +9,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from app.database.errors import DatabaseUnavailable
 from app.database.limits import BUSY_TIMEOUT_S, SCANNERS
 
-# For writes and for reads each.
+# For writes, and as many for reads.
 POSTGRES_THREADS: Final = 5
 
 _CONNECT_ARGS: Final[dict[str, Any]] = {
@@ -79,12 +77,12 @@ def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int) -> Engin
         pool_recycle=1800,
         connect_args=_CONNECT_ARGS,
     )
-    event.listen(engine, "connect", _prepare_nothing_behind_a_pooler)
+    event.listen(engine, "connect", _disable_prepared_statements_behind_pooler)
     return engine
 
 
-def _prepare_nothing_behind_a_pooler(connection: psycopg.Connection, _record: object) -> None:
-    """Turn prepared statements off if the process id is a pooler's."""
+def _disable_prepared_statements_behind_pooler(connection: psycopg.Connection, _record: object) -> None:
+    """Recognise a pooler by a process id that is not the server's."""
     if connection.execute("SELECT pg_backend_pid()").fetchone() != (connection.info.backend_pid,):
         connection.prepare_threshold = None
 

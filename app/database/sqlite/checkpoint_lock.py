@@ -1,6 +1,6 @@
 """A lock that lets one process at a time checkpoint the WAL.
 
-Two could corrupt the file before SQLite 3.51.3: https://sqlite.org/wal.html#the_wal_reset_bug
+Two processes could corrupt the file before SQLite 3.51.3: https://sqlite.org/wal.html#the_wal_reset_bug
 """
 
 import fcntl
@@ -13,10 +13,10 @@ _POLL_INTERVAL_S: Final = 0.01
 
 
 class CheckpointLock:
-    """Held during a transaction, so that its checkpoint always has something to move."""
+    """Held during a transaction, so that its checkpoint always has pages to copy."""
 
     def __init__(self, database: Path) -> None:
-        # Not the file: closing it would drop SQLite's own locks.
+        # The folder is locked, because closing the file would drop SQLite's own locks.
         self._path = database.resolve().parent
         self._folder: int | None = None
 

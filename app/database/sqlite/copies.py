@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from app.database.sqlite.checkpoint_lock import CheckpointLock
 from app.progress import Progress
 
-# In pages of 4 KiB.
+# Pages of 4 KiB, copied in one step.
 _PAGES: Final = 2048
 
-# Every connection holds it: https://sqlite.org/src/file/src/os.h
+# The byte that every connection locks: https://sqlite.org/src/file/src/os.h
 _SHARED_LOCK: Final = 0x40000000 + 2
 
 

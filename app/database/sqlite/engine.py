@@ -1,5 +1,3 @@
-"""SQLite engines."""
-
 import sqlite3
 import time
 from contextlib import suppress
@@ -30,9 +28,9 @@ WRITER_PRAGMAS: Final = (
 READER_PRAGMAS: Final = ("query_only=ON",)
 
 NO_AUTOCHECKPOINT: Final = "wal_autocheckpoint=0"
-# Pages of 4 KiB.
+# In pages of 4 KiB.
 AUTOCHECKPOINT: Final = "wal_autocheckpoint=1000"
-# In transactions, because the lock takes three system calls.
+# The lock takes three system calls, so only every eighth transaction tries it.
 _LOCK_INTERVAL: Final = 8
 _LAST_CHECKPOINT_TIMEOUT_MS: Final = 100
 
@@ -97,8 +95,8 @@ def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second wr
 
 def _use_wal(engine: Engine, guard: FileGuard) -> None:
     @event.listens_for(engine, "connect")
-    def turn_wal_on(connection: sqlite3.Connection, _record: object) -> None:
-        _turn_wal_on(connection)
+    def enable_wal(connection: sqlite3.Connection, _record: object) -> None:
+        _enable_wal(connection)
         # The first read opens the WAL.
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         guard.expect_wal()
@@ -108,8 +106,8 @@ def _use_wal(engine: Engine, guard: FileGuard) -> None:
         guard.forget_wal()
 
 
-def _turn_wal_on(connection: sqlite3.Connection) -> None:
-    """Retry: SQLite refuses one of two processes without waiting."""
+def _enable_wal(connection: sqlite3.Connection) -> None:
+    """Retry, because SQLite refuses one of two processes without waiting."""
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:

@@ -47,7 +47,7 @@ class FileGuard:
             raise DatabaseUnavailable(f"cannot open {path}: {error.strerror}") from error
 
     def check_still_there(self) -> None:
-        """Raise DatabaseUnavailable if either was moved, deleted, replaced or damaged."""
+        """Raise DatabaseUnavailable if the file or its WAL was moved, deleted, replaced or damaged."""
         if not _is(self.path, self._opened):
             raise self._lost(self.path)
         if self._opened_wal is not None and not _is(self._wal_path, self._opened_wal):
@@ -59,7 +59,7 @@ class FileGuard:
             self._next_probe = time.monotonic() + PROBE_INTERVAL_S
 
     def _probe(self) -> None:
-        # A new connection has no cache.
+        # A new connection has no cached pages.
         try:
             with closing(self._connected()) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()

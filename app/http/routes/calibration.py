@@ -1,5 +1,3 @@
-"""`GET /stats/calibration`."""
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request

@@ -1,5 +1,3 @@
-"""`POST /classify…`."""
-
 import asyncio
 from typing import Any
 

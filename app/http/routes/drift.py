@@ -1,5 +1,3 @@
-"""`GET /stats/drift`."""
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request

@@ -1,5 +1,3 @@
-"""`GET /export`."""
-
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterator

@@ -1,5 +1,3 @@
-"""`GET /health…`."""
-
 from fastapi import APIRouter, Request
 
 from app.http.openapi import documented

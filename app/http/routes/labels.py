@@ -1,5 +1,3 @@
-"""`/results/{id}/label…`."""
-
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 

@@ -1,5 +1,3 @@
-"""`GET /models`."""
-
 from fastapi import APIRouter, Request
 
 from app.http.authentication import KeyUnlessPublic

@@ -1,5 +1,3 @@
-"""`/results…`."""
-
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -115,6 +113,5 @@ async def get_drawing(
 
 
 def record_response(record: Record) -> Response:
-    """Return the record with its ETag."""
     headers = {"ETag": etag(record.tag), "Cache-Control": "no-cache"}
     return Response(record.result.model_dump_json(), media_type="application/json", headers=headers)

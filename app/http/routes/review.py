@@ -1,5 +1,3 @@
-"""`GET /review`."""
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response

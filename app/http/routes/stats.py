@@ -1,5 +1,3 @@
-"""`GET /stats` and `/stats/timeline`."""
-
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
