@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from io import BytesIO, RawIOBase, StringIO
 from itertools import chain
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from app.drawings.shape import rows_of
+from app.schemas.results import ResultSummary
 
 # In bytes; a slow client must receive a piece within a minute.
 PIECE_SIZE: Final = 256 * 1024
@@ -36,27 +37,19 @@ CSV_COLUMNS: Final = (
     "y",
     "labelled",
     "split",
-    "prediction",
-    "confidence",
-    "model_version",
-    "created_at",
-    "notes",
+    *(name for name in ResultSummary.model_fields if name not in ("id", "label")),
 )
 
 
 class ExportRow(NamedTuple):
     """`y` is None if not a digit; `pixels` are 784 bytes or None."""
 
-    id: int
+    columns: Mapping[str, Any]
+    """Those of the prediction, by name."""
     label: str | None
     y: int | None
     split: str | None
-    prediction: str
-    confidence: float
     scores: dict[str, float] | None
-    model_version: str
-    created_at: datetime | None
-    notes: str | None
     pixels: bytes | None
 
 
@@ -122,16 +115,22 @@ def _npy_header(array: Array) -> bytes:
 def jsonl(rows: Iterable[ExportRow]) -> Iterator[bytes]:
     """Write JSON Lines, with `pixels` as `POST /classify` takes them."""
     encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
-    return _in_pieces(encode(_line(row)) + b"\n" for row in rows)
+    return _in_pieces(
+        encode({**_values(row), "scores": row.scores, "pixels": row.pixels and rows_of(row.pixels)}) + b"\n"
+        for row in rows
+    )
 
 
-def _line(row: ExportRow) -> dict[str, Any]:
-    line = row._asdict()
-    pixels = line.pop("pixels")
-    line["labelled"] = row.label is not None
-    line["sha256"] = _sha256(pixels)
-    line["pixels"] = pixels and rows_of(pixels)
-    return line
+def _values(row: ExportRow) -> dict[str, Any]:
+    """Return the values of CSV_COLUMNS."""
+    return {
+        **row.columns,
+        "sha256": _sha256(row.pixels),
+        "label": row.label,
+        "y": row.y,
+        "labelled": row.label is not None,
+        "split": row.split,
+    }
 
 
 def table(rows: Iterable[ExportRow]) -> Iterator[bytes]:
@@ -141,12 +140,10 @@ def table(rows: Iterable[ExportRow]) -> Iterator[bytes]:
 
 def _csv_lines(rows: Iterable[ExportRow]) -> Iterator[bytes]:
     text = StringIO()
-    writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore")
+    writer = csv.DictWriter(text, CSV_COLUMNS)
     writer.writeheader()
     for row in rows:
-        cells = {name: _harmless(value) for name, value in row._asdict().items()}
-        cells |= {"sha256": _sha256(row.pixels), "labelled": "false" if row.label is None else "true"}
-        writer.writerow(cells)
+        writer.writerow({name: _cell(value) for name, value in _values(row).items()})
         yield text.getvalue().encode()
         text.seek(0)
         text.truncate()
@@ -157,7 +154,9 @@ def formula_safe(text: str) -> str:
     return f"'{text}" if text.startswith(_BEGINS_FORMULA) else text
 
 
-def _harmless(value: Any) -> Any:
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return formula_safe(value) if isinstance(value, str) else value

@@ -163,18 +163,14 @@ class Export:
 
     def _row(self, i: int, found: Row[Any]) -> ExportRow:
         answer = int(self._answers[i])
+        columns = dict(found._mapping)
         return ExportRow(
-            id=found.id,
+            pixels=columns.pop("pixels"),
+            scores=_scores(columns.pop("scores")),
+            columns=columns,
             label=self._label(i),
             y=answer if answer < _NONE else None,
             split=_SPLITS[self._splits[i]],
-            prediction=found.prediction,
-            confidence=found.confidence,
-            scores=_scores(found.scores),
-            model_version=found.model_version,
-            created_at=found.created_at,
-            notes=found.notes,
-            pixels=found.pixels,
         )
 
 
