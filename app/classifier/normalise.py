@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE, images_of
+from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE
 from app.drawings.shape import SIDE
 
 # A drawing without a pixel of this level (of 255) is blank; scaling would amplify its noise.
@@ -58,10 +58,6 @@ def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     result = images.copy()
     result[change] = np.rint(fitted, out=fitted)
     return result
-
-
-def normalise_pixels(pixels: bytes) -> bytes:
-    return normalise(images_of([pixels])).tobytes()
 
 
 def _resampling(centre: Floats, start: Floats, end: Floats, step: Floats) -> Floats:

@@ -67,7 +67,7 @@ class Classifier:
             raise ValueError(f"images must be uint8 of shape (N, {SIDE}, {SIDE})")
         if not len(images):
             return []
-        scores = self._probabilities(normalise(images)).astype(np.float64).round(DECIMALS)
+        scores = self._probabilities(self.normalise(images)).astype(np.float64).round(DECIMALS)
         best = scores.argmax(axis=1).tolist()
         return [
             {
@@ -77,6 +77,10 @@ class Classifier:
             }
             for winner, row in zip(best, scores.tolist(), strict=True)
         ]
+
+    def normalise(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return drawings, uint8 (N, 28, 28), as the network gets them."""
+        return normalise(images)
 
     def _probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         result: npt.NDArray[np.float32] = self._session.run(None, {self._input: images})[0]

@@ -8,7 +8,6 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from app.classifier import Classifier
-from app.classifier.normalise import normalise_pixels
 from app.database import Database
 from app.drawings.arrays import images_of
 from app.drawings.shape import rows_of
@@ -68,8 +67,12 @@ class ClassifyService:
     def preview(self, pixels: bytes) -> PreviewResponse:
         """Classify one drawing of 784 bytes; store nothing."""
         (answer,) = self._classifier.classify_batch(images_of([pixels]))
-        normalised = rows_of(normalise_pixels(pixels))
+        normalised = rows_of(self.normalise(pixels))
         return PreviewResponse(**answer, model_version=self._classifier.version, normalised=normalised)
+
+    def normalise(self, pixels: bytes) -> bytes:
+        """Return a drawing of 784 bytes as the network gets it."""
+        return self._classifier.normalise(images_of([pixels])).tobytes()
 
     async def _classify(self, drawings: list[bytes], request_id: str, client: str) -> list[NewPrediction]:
         if len(drawings) == 1:

@@ -4,7 +4,6 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from app.classifier.normalise import normalise_pixels
 from app.drawings.image_files import write_png
 from app.http.authentication import KeyRequired, KeyUnlessPublic
 from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known, tags_of
@@ -106,8 +105,9 @@ async def get_drawing(
     ] = False,
 ) -> Response:
     """Return the 28 x 28 pixels as received, as a PNG."""
-    pixels = await runtime_of(request).database.read(lambda session: results.get_drawing(session, prediction_id))
-    picture = write_png(normalise_pixels(pixels) if normalised else pixels)
+    runtime = runtime_of(request)
+    pixels = await runtime.database.read(lambda session: results.get_drawing(session, prediction_id))
+    picture = write_png(runtime.classify.normalise(pixels) if normalised else pixels)
     # Drawings never change; reading one needs the key.
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=31536000, immutable"})
 
