@@ -1,5 +1,3 @@
-"""Write a file atomically."""
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

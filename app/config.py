@@ -47,8 +47,6 @@ def _env_file_values() -> dict[str, str]:
 
 
 def _expanded(text: str, known: dict[str, str]) -> str:
-    """Replace every ${NAME}; raise ValueError for an unknown one."""
-
     def value_of(reference: re.Match[str]) -> str:
         name = reference[1]
         if name not in known:
@@ -62,7 +60,7 @@ def _checked_database_url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise ValueError("must begin with sqlite:/// or postgresql://")
-    # A password with an @ would look like a host name, which a failed look-up prints.
+    # Otherwise a part of the password would look like a host, which a failed look-up prints.
     if scheme.startswith("postgres") and rest.partition("?")[0].count("@") > 1:
         raise ValueError("holds more than one @; write an @ inside the user name or the password as %40")
     return f"{_SCHEMES[scheme]}://{rest}"

@@ -1,5 +1,3 @@
-"""Log errors that last."""
-
 import logging
 import time
 from typing import Final

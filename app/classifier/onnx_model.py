@@ -43,7 +43,7 @@ class Classifier:
         except OSError as error:
             raise ModelError(f"cannot read the model {path} ({error.strerror})") from error
         options = onnxruntime.SessionOptions()
-        # Requests run in parallel already; more threads for one would cost more than they save.
+        # Requests already run in parallel; more threads cost more than they save.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3

@@ -17,7 +17,7 @@ from app.schemas.classify import ClassifyResponse
 
 
 class ClassifiedFile(BaseModel):
-    """The prediction for one file; id and time are None if it is not stored."""
+    """A prediction; `id` and `created_at` are None if it is not stored."""
 
     file: str
     id: int | None

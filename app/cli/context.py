@@ -1,5 +1,3 @@
-"""The database of a command."""
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -19,9 +17,9 @@ CLIENT: Final = "command line"
 
 @contextmanager
 def open_database(*, at_any_revision: bool = False, beside_service: bool = True) -> Iterator["Database"]:
-    """Open the database; raise CommandError when it needs an upgrade.
+    """Open the database; raise CommandError if it needs an upgrade, unless `at_any_revision`.
 
-    `at_any_revision` skips that check. `beside_service` leaves checkpoints of the WAL to the service.
+    `beside_service` leaves checkpoints of the WAL to the service.
     """
     from app.config import get_settings
     from app.database import Database

@@ -44,7 +44,7 @@ def copy_to(
 
 @contextmanager
 def _open_target(url: str) -> Iterator["Database"]:
-    """Open the database to copy to; raise CommandError for the wrong kind of database."""
+    """Raise CommandError for the wrong kind of database."""
     from app.config import checked_database_url, get_settings
     from app.database import Database
 

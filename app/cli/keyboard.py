@@ -1,5 +1,3 @@
-"""Single key presses in a terminal."""
-
 import os
 import sys
 import termios

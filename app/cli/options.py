@@ -53,7 +53,7 @@ def query_options(query: type[BaseModel]) -> Callable[[Command], Command]:
 
 
 def validate(schema: type[Q], values: dict[str, Any], **arguments: str) -> Q:
-    """Validate the values that are not None; raise BadParameter with the option's or argument's name."""
+    """Validate values other than None; raise BadParameter with the name of the option or argument."""
     try:
         return schema.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:

@@ -60,7 +60,7 @@ def _print_pruned(pruned: Pruned) -> None:
     if pruned.dry_run:
         say("Nothing was changed. Add --yes to delete.")
     elif pruned.free_bytes is None:
-        say("PostgreSQL's autovacuum will free the space for new rows; VACUUM does so at once.")
+        say("PostgreSQL's autovacuum will free the space for new rows; VACUUM does so immediately.")
     elif pruned.released_bytes:
         say(f"The file will be {pruned.released_bytes:,} bytes smaller after the next write of the service.")
     elif pruned.free_bytes:

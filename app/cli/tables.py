@@ -77,7 +77,7 @@ def format_top_scores(scores: Mapping[str, float]) -> str:
 
 
 def format_value(value: object) -> str:
-    """Return a value as text; times are in UTC."""
+    """Format a value; times in UTC."""
     match value:
         case None:
             return "-"
@@ -111,7 +111,7 @@ class _Column:
 
 
 def _column_widths(columns: Sequence[_Column], room: int) -> list[int] | None:
-    """Return the width of each column, or None if they do not fit."""
+    """Return None if the columns do not fit."""
     widths = [column.min_width for column in columns]
     spare = room - sum(widths) - _GAP * (len(widths) - 1)
     if spare < 0:

@@ -1,5 +1,3 @@
-"""The tables' base class and time type."""
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any

@@ -155,7 +155,6 @@ class Database:
         return await self._pools().scanner.run(work)
 
     def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncIterator[T]:
-        """Run a generator step by step."""
         return self._pools().scanner.stream(work)
 
     def snapshot(self) -> AbstractContextManager[Session]:

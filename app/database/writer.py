@@ -66,7 +66,6 @@ class Writer:
 
     @contextmanager
     def transaction(self, jobs: Sequence[Job[Any]] = ()) -> Iterator[Session]:
-        """Commit after the block, or roll back if it raises."""
         with translated_errors(), self._sessions(bind=self.engine) as session, session.begin():
             yield session
             self._check_commit(jobs)
@@ -116,9 +115,9 @@ class Writer:
             job.error = error
 
     def _write_together(self, jobs: list[Job[Any]]) -> bool:
-        """Return False, with nothing written, if a job raised or timed out.
+        """Return False if a job raised or timed out; then nothing is stored.
 
-        A failed commit fails all: a retry could store rows twice.
+        A failed commit fails all jobs: a retry could store rows twice.
         """
         try:
             with translated_errors(), self.engine.connect() as connection:

@@ -57,9 +57,9 @@ class Box(NamedTuple):
 
 
 def drawing_of(picture: Picture) -> npt.NDArray[np.uint8]:
-    """Return the digit of a picture uint8 or uint16 (height, width) as uint8 (28, 28), ink 255.
+    """Find the digit in uint8 or uint16 (height, width); return uint8 (28, 28), ink 255, zeros if blank.
 
-    A blank picture gives zeros; at 28 x 28 only the background is removed.
+    A picture of 28 x 28 only loses its background.
     """
     if picture.shape == (SIDE, SIDE):
         return np.rint(_on_even_ground(_light(picture, 1))).astype(np.uint8)

@@ -19,7 +19,7 @@ FORM: Final = "multipart/form-data"
 
 
 class BytesRoute(APIRoute):
-    """Passes only the request and the client's name; resolving signatures takes longer than classifying."""
+    """Calls the endpoint directly, because resolving its signature takes longer than classifying."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         (check_key,) = [dependency.call for dependency in self.dependant.dependencies if dependency.call]

@@ -8,7 +8,7 @@ from typing import Final
 from app.http.problems import Busy
 
 # Decoding one photograph takes up to 400 MB.
-AT_ONCE: Final = 2
+MAX_IN_PARALLEL: Final = 2
 
 # Each takes up to 8 MiB.
 MAX_ADMITTED: Final = 32
@@ -16,7 +16,7 @@ MAX_ADMITTED: Final = 32
 
 class LargeBodies:
     def __init__(self) -> None:
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_IN_PARALLEL)
         self._admitted = 0
 
     @contextmanager

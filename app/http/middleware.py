@@ -57,7 +57,7 @@ class RequestContext:
 
 
 class ApiPrefix:
-    """Serves every path under /api too, with `root_path` as in ASGI, so that links have the prefix."""
+    """Serves every path under /api too; `root_path` gives links the prefix."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,5 +1,3 @@
-"""Additions to OpenAPI."""
-
 from typing import Any
 
 from fastapi import FastAPI

@@ -49,7 +49,7 @@ class TooManyRequests(ProblemError):
         """`never_fits`: the number of drawings, if it exceeds the limit itself."""
         advice = f"try again in {retry_after} s"
         if never_fits is not None:
-            advice = f"{never_fits} drawings at once never fit; send fewer, or raise RATE_LIMIT"
+            advice = f"{never_fits} drawings in one request never fit; send fewer, or raise RATE_LIMIT"
         super().__init__(f"More than {limit}; {advice}.", headers={"Retry-After": str(retry_after)})
 
 

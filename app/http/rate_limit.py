@@ -1,6 +1,6 @@
 """RATE_LIMIT and PREVIEW_LIMIT, for each client address.
 
-Without slowapi's decorator, which takes 50 µs and runs after the key check, so that guessing keys would be free.
+slowapi's decorator takes 50 µs and runs after the key check, so guessing keys would be free.
 """
 
 from contextlib import suppress
@@ -73,7 +73,6 @@ class RateLimiter:
             await self._count(self._drawings, (client_address(request), DRAWINGS), count - counted, count)
 
     async def count_preview(self, request: HTTPConnection) -> None:
-        """Count a preview; raise TooManyRequests."""
         if self._previews:
             await self._count(self._previews, (client_address(request), PREVIEWS), 1, 1)
 

@@ -17,7 +17,6 @@ from app.http.rate_limit import RedisDown, Windows
 
 log = logging.getLogger("pixelwise")
 
-# Limit for one call.
 TIMEOUT_S: Final = 0.4
 # Pause after a failure.
 RETRY_AFTER_S: Final = 5.0

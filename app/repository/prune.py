@@ -1,5 +1,3 @@
-"""Delete old predictions and shrink an SQLite file."""
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple

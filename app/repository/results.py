@@ -32,8 +32,6 @@ MAX_SORTED_ROWS: Final = 2000
 
 
 class Position(NamedTuple):
-    """Where a page ended."""
-
     id: int
     created_at: datetime | None
 
@@ -51,7 +49,7 @@ def list_results(session: Session, filters: ResultFilters, limit: int, after: Po
 def matching(filters: ResultFilters, indexed: str = "") -> list[ColumnElement[bool]]:
     """Return conditions on `predictions`; with `indexed`, only that column's index is usable.
 
-    SQLite has no statistics to choose by.
+    Without statistics SQLite may choose a slower index.
     """
 
     def column(name: str) -> Any:
@@ -137,8 +135,7 @@ def _by_value(session: Session, name: str, filters: ResultFilters, after: Positi
     if session.get_bind().dialect.name == "sqlite":
         statement = _select().where(*matching(filters, name), *_before(Prediction.id, after))
         return statement.order_by(Prediction.id.desc())
-    # PostgreSQL expects a value to be spread evenly over the ids and may scan half the table. Only this index is
-    # ordered by (value, id). SQLite cannot start at such a range.
+    # Ordered by (value, id), or PostgreSQL may scan half the table for a rare value. SQLite cannot use such a range.
     last = LAST_ID if after is None else after.id - 1
     rest = matching(filters.model_copy(update={name: None}), name)
     statement = _select().where(

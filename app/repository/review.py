@@ -50,10 +50,7 @@ def iterate_by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
 
 
 def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
-    """Yield unsampled drawings, labelled or not, each equally likely.
-
-    Rejection sampling on ids: the cost does not depend on the table's size.
-    """
+    """Yield unsampled drawings, labelled or not, each equally likely, at a cost independent of the table's size."""
     ends = select(
         select(func.min(Drawing.prediction_id)).scalar_subquery(),
         select(func.max(Drawing.prediction_id)).scalar_subquery(),

@@ -87,7 +87,6 @@ def _labelled(selection: Selection, *columns: Any) -> Select[Any]:
 
 
 def count_groups(session: Session, rows: Subquery, keys: int, *more: ColumnElement[Any]) -> list[Row[Any]]:
-    """Count by the first `keys` columns."""
     # PostgreSQL does not recognise equal expressions with parameters.
     groups = list(rows.c)[:keys]
     statement = select(*groups, func.count().label("size"), *more).select_from(rows).group_by(*groups)

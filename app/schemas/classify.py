@@ -9,8 +9,6 @@ MAX_BATCH = 1000
 
 
 def _plain_seven() -> list[list[int]]:
-    """Draw a 7 for the documentation."""
-
     def is_ink(row: int, column: int) -> bool:
         stem = 20 - (row - 5) // 2
         return (row in (4, 5) and 7 <= column <= 21) or (6 <= row <= 23 and stem - 1 <= column <= stem)

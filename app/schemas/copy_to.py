@@ -2,8 +2,6 @@ from pydantic import BaseModel, Field
 
 
 class CopiedTable(BaseModel):
-    """A table that is the same in both databases."""
-
     rows: int
     resumed: int = Field(description="The rows that an earlier run had copied.")
     checksum: str = Field(description="The checksum of all rows; their order does not matter.")

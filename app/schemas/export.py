@@ -42,8 +42,6 @@ class ExportQuery(ResultFilters):
 
 
 class ExportSplit(BaseModel):
-    """How the drawings were split."""
-
     rule: str
     seed: str
     test_share: float

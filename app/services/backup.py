@@ -33,7 +33,7 @@ _UNFINISHED: Final = f".pixelwise-backup{UNFINISHED}"
 def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> tuple[Path, BackupManifest]:
     """Write a checked backup into the folder and delete the oldest of more than `keep`.
 
-    Raises CopyError, with the older backups untouched. A backup gets its name once it is complete and on disk.
+    Raises CopyError, with the older backups untouched.
     """
     with _locked(folder):
         unfinished = folder / _UNFINISHED
@@ -63,7 +63,7 @@ def checksum(file: Path) -> str:
 
 
 def check_copy(copy: Path, rows: dict[str, int], progress: Progress) -> int:
-    """Return the number of orphaned rows of an SQLite copy; raise CopyError unless it is sound and has these rows."""
+    """Check an SQLite copy and its row counts; return its orphaned rows, or raise CopyError."""
     progress("Checking", 0, None)
     orphans = check_sqlite(copy)
     with reading(copy) as session:
@@ -123,7 +123,7 @@ def _dump(session: Session, url: URL, unfinished: Path, progress: Progress) -> N
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Create the folder, private to its owner, and lock it; raise CopyError if it is locked."""
+    """Create and lock the folder; raise CopyError if it is locked."""
     folder.mkdir(mode=S_IRWXU, exist_ok=True)
     lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode=0o600)
     try:
@@ -137,7 +137,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _delete_oldest(folder: Path, keep: int, made: Path) -> None:
-    """Keep files without a manifest or with another name, and the new backup, even if the clock went back."""
+    """Keep other files, incomplete backups, and the new one even if the clock went back."""
     whole = {path for path in folder.iterdir() if _OURS.fullmatch(path.name) and manifest_of(path).exists()}
     for backup in sorted(whole - {made}, reverse=True, key=lambda path: path.name)[keep - 1 :]:
         backup.unlink()

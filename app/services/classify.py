@@ -1,5 +1,3 @@
-"""Classify drawings and store the predictions."""
-
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -44,7 +42,7 @@ class ClassifyService:
         client: str,
         idempotent: IdempotentRequest | None = None,
     ) -> str:
-        """Classify drawings of 784 bytes and return the rendered answer once all predictions are stored.
+        """Classify drawings of 784 bytes; return the rendered answer once all predictions are stored.
 
         Raises DatabaseError, InProgress and KeyReused.
         """

@@ -1,5 +1,3 @@
-"""Copy an SQLite file into a PostgreSQL database and compare both."""
-
 from typing import Final
 
 from sqlalchemy import Table
@@ -64,7 +62,7 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
 
 
 def _prefix(session: Session, target: Database, table: Table) -> TableContent:
-    """Return the content of the target; raise TargetDiffers unless it equals the source's first rows."""
+    """Return the target's content; raise TargetDiffers unless it equals the source's first rows."""
     with target.snapshot() as other:
         existing = read_content(other, table)
     if existing.rows and existing != read_content(session, table, limit=existing.rows):

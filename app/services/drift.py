@@ -52,8 +52,6 @@ def drift(session: Session, query: DriftQuery) -> Drift:
 
 
 class _Drawings(NamedTuple):
-    """Observations of a window, the last id and the times."""
-
     observations: Observations
     last_id: int
     times: list[datetime]
@@ -92,7 +90,7 @@ def _ends_before(until: datetime | None, since: datetime | None) -> bool:
 
 
 def _read(batches: Iterable[Sequence[Row[Any]]]) -> _Drawings:
-    """Measure the drawings batch by batch, so that only one batch of pixels is in memory."""
+    """Measure the drawings with one batch of pixels in memory."""
     observed = [Observations(np.empty(0, np.int64), np.empty(0), np.empty((0, len(INK)), np.float32))]
     last_id, times = 0, []
     for rows in filter(None, batches):

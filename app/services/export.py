@@ -40,13 +40,10 @@ Chosen = npt.NDArray[np.int32]
 
 
 class Export:
-    """The rows of a query: the manifest first, then the content.
-
-    Keeps about 15 bytes for each row.
-    """
+    """The manifest and content of an export; takes about 15 bytes of memory a row."""
 
     def __init__(self, session: Session, query: ExportQuery, progress: Progress = no_progress) -> None:
-        """Read every row of the session's snapshot; raise InvalidInput for a query without possible rows."""
+        """Read all rows; raise InvalidInput for a query that no row can match."""
         if query.labelled is False and not query.include_unlabelled:
             raise InvalidInput("labelled", "labelled=false leaves nothing to export unless include_unlabelled=true")
         self._session = session

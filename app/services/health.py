@@ -1,5 +1,3 @@
-"""Whether drawings can be classified and stored."""
-
 import asyncio
 import time
 from collections.abc import Awaitable

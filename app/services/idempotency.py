@@ -26,7 +26,7 @@ class IdempotentRequest(NamedTuple):
 
     @classmethod
     def of(cls, client: str, key: str, route: str, drawings: Sequence[bytes]) -> "IdempotentRequest":
-        # Not of the body, since a form has another boundary each time.
+        # Not of the body: a form's boundary differs each time.
         return cls(client, key, hashlib.sha256(route.encode() + b"\0" + b"".join(drawings)).hexdigest())
 
 

@@ -1,5 +1,3 @@
-"""Statistics of all models, live and shadow."""
-
 import math
 from collections import defaultdict
 from collections.abc import Mapping
@@ -25,7 +23,7 @@ _ORDER: Final[tuple[Role, ...]] = ("live", "shadow")
 class LoadedModel(Protocol):
     @property
     def version(self) -> str:
-        """Not unique: two files may have the same version."""
+        """Two files may have the same version."""
 
     @property
     def sha256(self) -> str:
@@ -37,7 +35,7 @@ class LoadedModel(Protocol):
 
 
 class _ModelKey(NamedTuple):
-    """Without a checksum for stored predictions of a file that is not loaded."""
+    """`sha256` is None for stored predictions of a file that is not loaded."""
 
     version: str
     sha256: str | None
@@ -48,7 +46,7 @@ class _ModelStats:
     answers: StatsCounter = field(default_factory=StatsCounter)
     shadow: StatsCounter = field(default_factory=StatsCounter)
     agreed: int = 0
-    # The stored predictions of the labelled drawings that the shadow model saw.
+    # The stored predictions for the labelled drawings of the shadow model.
     answered: StatsCounter = field(default_factory=StatsCounter)
     only_answered_correct: int = 0
     only_shadow_correct: int = 0

@@ -1,5 +1,3 @@
-"""Delete old predictions in small batches, beside a running service."""
-
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -32,8 +30,7 @@ PAGE_BATCH_SIZE: Final = 300
 def prune(database: Database, before: datetime, *, labelled: bool, dry_run: bool, progress: Progress) -> Pruned:
     """Delete predictions older than a time, and expired idempotency keys.
 
-    Labelled predictions stay unless `labelled`; rows without a time stay always. Deleted batches stay deleted when this
-    is interrupted.
+    Labelled predictions stay unless `labelled`; rows without a time always stay.
     """
     expired = datetime.now(UTC) - KEPT
     with database.snapshot() as session:

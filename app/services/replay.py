@@ -1,7 +1,4 @@
-"""Replay: classify every stored drawing with another model and compare.
-
-Only reads the database, in short batches, so it can run beside the service.
-"""
+"""Replay stored drawings with another model, in short reads, beside the service."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -46,8 +43,6 @@ _SPLIT: Final = ExportQuery()
 
 
 class Replayed(NamedTuple):
-    """A report and its files."""
-
     report: ReplayReport
     report_file: Path
     page_file: Path
@@ -65,8 +60,8 @@ def replay(
 ) -> Replayed:
     """Classify every stored drawing with the model, compare, and write the report into the folder.
 
-    Answers that the folder holds are not computed again. `loaded` is timed for comparison. Raises InvalidInput for an
-    unusable folder, ModelError when the model fails on a drawing, DatabaseError.
+    `loaded` is timed for comparison. Raises InvalidInput for an unusable folder, ModelError when the model fails on a
+    drawing, DatabaseError.
     """
     folder = folder or Path(folder_name(model.version, model.sha256))
     work = _Replay(database, model, model_version, progress)

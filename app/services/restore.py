@@ -1,5 +1,3 @@
-"""Check a backup and put it in the place of the database."""
-
 import os
 import shutil
 from datetime import UTC, datetime
@@ -26,11 +24,10 @@ _UNFINISHED: Final = ".pixelwise-restore.unfinished"
 
 
 def restore(database_url: str, backup: Path, progress: Progress) -> Restored:
-    """Restore a backup.
+    """Check a backup and replace the database with it.
 
-    Raises ConfigurationError for an unusable URL, DatabaseError when PostgreSQL fails, and CopyError, with nothing
-    changed, when the backup is damaged, of another engine or of a newer version, or the database is in use or
-    (PostgreSQL) not empty.
+    Raises ConfigurationError for an unusable URL, DatabaseError when PostgreSQL fails, and CopyError. After a CopyError
+    nothing has changed.
     """
     url, manifest = checked_url(database_url), read_manifest(backup)
     if manifest.database != url.get_backend_name():
@@ -56,7 +53,7 @@ def read_manifest(backup: Path) -> BackupManifest:
 def _replace_file(database: Path, backup: Path, manifest: BackupManifest, progress: Progress) -> Restored:
     folder = database.parent
     with used_by_nobody(database):
-        # Check a copy in the same folder: a rename puts exactly the checked bytes in place.
+        # Check a copy in the same folder, so that a rename installs exactly the checked bytes.
         new = folder / _UNFINISHED
         # Left by a killed restore.
         new.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ class _Page:
         return self.limit - len(self.rows)
 
     def add(self, row: Row[Any]) -> bool:
-        """Add a drawing unless it is nearly identical to another; return whether it was added."""
+        """Return whether the drawing was added."""
         if added := self._distinct.add(row.pixels):
             self.rows[row.id] = row
         return added
@@ -49,8 +49,8 @@ class _Page:
 def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> ReviewPage:
     """Reserve unlabelled drawings for a reviewer.
 
-    First the reviewer's reserved drawings; of the rest, one in RANDOM_ONE_IN is a random sample and the others have the
-    smallest margins. The page is shorter when too few distinct drawings are left.
+    The reviewer's reserved drawings come first. Of the rest, one in RANDOM_ONE_IN is a random sample, and the others
+    have the smallest margins.
     """
     repository.lock_queue(session)
     now = datetime.now(UTC)

@@ -1,5 +1,3 @@
-"""Statistics of predictions: of a selection, and by time."""
-
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -45,7 +43,6 @@ class _Groups:
             counter.add_labels(row, correct=row.correct)
 
     def members(self) -> dict[str, Any]:
-        """Return the fields of PredictionStats."""
         return {
             "count": self.all.count,
             "mean_confidence": self.all.mean_confidence,

@@ -1,5 +1,3 @@
-"""Add up the counts of small groups."""
-
 from dataclasses import dataclass
 from typing import Any
 

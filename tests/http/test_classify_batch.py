@@ -144,7 +144,7 @@ def test_error_says_that_a_batch_exceeds_the_whole_limit(start: Start, sqlite_ur
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="10/day")
     response = client.post("/classify/batch", json={"images": [SEVEN] * 11})
     problem = assert_problem(response, HTTPStatus.TOO_MANY_REQUESTS)
-    assert "11 drawings at once never fit" in problem["detail"]
+    assert "11 drawings in one request never fit" in problem["detail"]
     assert int(response.headers["retry-after"]) > 0
 
 

@@ -1,4 +1,4 @@
-"""Limits for batches and images: how many are in memory, and how many are worked on at once."""
+"""Limits for batches and images: how many are in memory, and how many are processed in parallel."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from app.database import get_database
-from app.http.large_bodies import AT_ONCE, MAX_ADMITTED, LargeBodies
+from app.http.large_bodies import MAX_ADMITTED, MAX_IN_PARALLEL, LargeBodies
 from app.schemas.classify import SEVEN
 from tests.support.digit_images import encoded, picture
 from tests.support.service import DRAWING, assert_storage_problem, connected, eventually, runtime_of, stored
@@ -55,7 +55,7 @@ def test_two_slots_are_held_at_once() -> None:
         await asyncio.gather(*(work(large_bodies) for _ in range(10)))
 
     asyncio.run(run())
-    assert most == AT_ONCE == 2
+    assert most == MAX_IN_PARALLEL == 2
 
 
 @ROUTES
@@ -77,16 +77,16 @@ def test_large_body_is_refused_while_too_many_are_in_memory(
 
 
 def test_batch_holds_no_slot_while_it_waits_for_the_database(sqlite_client: TestClient, sqlite_url: str) -> None:
-    with ThreadPoolExecutor(AT_ONCE) as callers:
+    with ThreadPoolExecutor(MAX_IN_PARALLEL) as callers:
         with connected(sqlite_url) as other:
             other.execute(text("BEGIN IMMEDIATE"))
-            waiting = [callers.submit(sqlite_client.post, "/classify/batch", **BATCH) for _ in range(AT_ONCE)]
-            eventually(lambda: len(get_database().pending_writes) == AT_ONCE)
+            waiting = [callers.submit(sqlite_client.post, "/classify/batch", **BATCH) for _ in range(MAX_IN_PARALLEL)]
+            eventually(lambda: len(get_database().pending_writes) == MAX_IN_PARALLEL)
             # An image needs a slot, and an invalid one no database.
             refused = sqlite_client.post("/classify/image", files={"file": b"no image"})
             assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
             assert not any(batch.done() for batch in waiting)
-        assert [batch.result().status_code for batch in waiting] == [200] * AT_ONCE
+        assert [batch.result().status_code for batch in waiting] == [200] * MAX_IN_PARALLEL
 
 
 @ROUTES
@@ -94,7 +94,7 @@ def test_drawings_are_answered_while_a_large_body_waits_for_a_slot(
     sqlite_client: TestClient, sqlite_url: str, path: str, request_: dict[str, object]
 ) -> None:
     others = AsyncExitStack()
-    occupy(sqlite_client, others, slots=AT_ONCE)
+    occupy(sqlite_client, others, slots=MAX_IN_PARALLEL)
     with ThreadPoolExecutor(1) as caller:
         waiting = caller.submit(sqlite_client.post, path, **request_)
         for _ in range(5):

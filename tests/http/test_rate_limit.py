@@ -181,7 +181,7 @@ def test_batch_refused_by_one_part_of_a_limit_does_not_count_in_another(start: S
 def test_batch_may_be_as_large_as_the_limit_and_no_larger(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/day")
     problem = assert_problem(refused := batch_of(client, 6), HTTPStatus.TOO_MANY_REQUESTS)
-    assert "6 drawings at once never fit" in problem["detail"]
+    assert "6 drawings in one request never fit" in problem["detail"]
     assert "5 per 1 day" in problem["detail"]
     assert "RATE_LIMIT" in problem["detail"]
     assert 1 <= int(refused.headers["retry-after"]) <= 2 * DAY_S + 1

@@ -28,7 +28,6 @@ class CopyError(Exception):
 
 
 def size_of(source: sqlite3.Connection) -> int:
-    """Return the size of a copy in bytes."""
     pages, page_size = (source.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     return int(pages * page_size)
 
