@@ -40,7 +40,7 @@ class Prediction(Base):
     prediction: Mapped[str]
     confidence: Mapped[float]
     model_version: Mapped[str]
-    # For rows inserted by hand. Version 0.5 left NULL in such rows.
+    # The server default is for rows inserted by hand; version 0.5 left NULL there.
     created_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, default=_now, server_default=func.current_timestamp()
     )
@@ -101,8 +101,6 @@ class Review(Base):
 
 
 class ShadowPrediction(Base):
-    """The answer of a shadow model."""
-
     __tablename__ = "shadow_predictions"
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)

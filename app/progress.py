@@ -1,5 +1,3 @@
-"""Progress reports of long jobs."""
-
 from collections.abc import Callable
 
 # Called with the step, how much is done, and the total if known.

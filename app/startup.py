@@ -1,5 +1,3 @@
-"""Start-up: checks, and the garbage collector."""
-
 import asyncio
 import gc
 

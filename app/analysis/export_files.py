@@ -54,7 +54,7 @@ class ExportRow(NamedTuple):
 
 
 class Array(NamedTuple):
-    """An array of an NPZ file; its bytes are in C order."""
+    """`parts` are bytes in C order."""
 
     name: str
     dtype: npt.DTypeLike

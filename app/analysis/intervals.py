@@ -12,7 +12,7 @@ class Interval(NamedTuple):
     high: float
 
 
-# A timeline asks thousands of times for few values.
+# A timeline asks thousands of times for the same few values.
 @lru_cache(maxsize=4096)
 def wilson_interval(successes: int, trials: int) -> Interval | None:
     """Return the 95 % Wilson score interval of a share (Wilson 1927), or None without trials."""

@@ -37,7 +37,7 @@ def get_shadow_classifier() -> Classifier | None:
 
 
 def _service_classifier(path: Path, remedy: str) -> Classifier:
-    """Read a model whose scores can be stored by digit."""
+    """Read a model; raise ModelError unless its classes are the ten digits."""
     try:
         classifier = Classifier(path)
         if sorted(classifier.classes) != list(DIGITS):

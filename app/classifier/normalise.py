@@ -14,7 +14,7 @@ PASS_PEAK = 200
 PASS_BOX = (18, 20)
 PASS_OFF_CENTRE = 0.75
 
-# More would enlarge stray pixels to a digit.
+# A larger magnification would make digits of stray pixels.
 LARGEST_MAGNIFICATION = 4.0
 
 _PIXELS = np.arange(SIDE, dtype=np.float32)

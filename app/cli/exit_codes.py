@@ -20,8 +20,6 @@ MEANINGS: Final = {
 
 
 class CommandError(Exception):
-    """Ends the command with a message of one line."""
-
     def __init__(self, message: str, code: ExitCode = ExitCode.FAILURE) -> None:
         super().__init__(message)
         self.code = code

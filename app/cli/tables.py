@@ -47,7 +47,6 @@ def _print_rows_as_facts(headings: Sequence[str], rows: Sequence[Sequence[object
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Print a name and its value on each line."""
     grid = Table.grid(padding=(0, _GAP))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")

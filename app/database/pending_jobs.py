@@ -22,7 +22,7 @@ class Job(Generic[T]):
         self.future: asyncio.Future[T] = self.loop.create_future()
         self.result: T | None = None
         self.error: BaseException | None = None
-        # Taken by the writer before the commit, or by the loop at the deadline; the second gives way.
+        # The writer takes it before the commit, or the event loop at the deadline; the second gives up.
         self._decision = threading.Lock()
         self._timer = self.loop.call_later(timeout_s, self._expire)
 
@@ -41,7 +41,7 @@ class Job(Generic[T]):
         if self.future.done():
             return
         if self._decision.acquire(blocking=False):
-            # The job stays in the queue; its drawings must not.
+            # The job stays queued; without its work, the drawings are freed.
             self.work = _refuse
             self.future.set_exception(DatabaseUnavailable("the database does not answer"))
         else:

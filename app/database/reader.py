@@ -84,7 +84,7 @@ class Reader:
                         break
                     yield piece
             finally:
-                # Close the snapshot even if the caller hung up.
+                # Close the snapshot even if the client disconnected.
                 if step is not None:
                     await asyncio.wait([step.future])
                 abandoned.set()

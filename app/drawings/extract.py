@@ -23,7 +23,7 @@ MARGIN = 0.4
 EVEN_SHARE = 0.6
 EVEN_WITHIN = 8
 
-# As a share of the picture; anything wider is a shadow.
+# As a share of the picture's longer side; anything wider is a shadow.
 WIDEST_STROKE = 1 / 5
 
 # In pixels. Without smoothing, noise would make the paper seem brighter.
@@ -59,7 +59,7 @@ class Box(NamedTuple):
 def drawing_of(picture: Picture) -> npt.NDArray[np.uint8]:
     """Find the digit in uint8 or uint16 (height, width); return uint8 (28, 28), ink 255, zeros if blank.
 
-    A picture of 28 x 28 only loses its background.
+    A picture of 28 x 28 is not scaled; only its background is removed.
     """
     if picture.shape == (SIDE, SIDE):
         return np.rint(_on_even_ground(_light(picture, 1))).astype(np.uint8)

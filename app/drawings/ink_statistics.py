@@ -1,5 +1,3 @@
-"""Statistics of a drawing's ink."""
-
 from typing import Final
 
 import numpy as np
@@ -9,7 +7,7 @@ from app.drawings.arrays import INK_SHARE
 
 INK: Final = ("ink", "peak", "box", "offset_x", "offset_y", "stroke_width")
 
-# Crossings of rows and columns per pixel of a curve in all directions.
+# Mean crossings of rows and columns per pixel of a curve, over all directions.
 _CROSSINGS = np.float32(4 / np.pi)
 
 Floats = npt.NDArray[np.float32]

@@ -24,7 +24,7 @@ class ApiKey(APIKeyHeader):
 
     async def __call__(self, request: HTTPConnection) -> str:
         """Return the client's name; raise InvalidApiKey or TooManyRequests."""
-        # Headers are Latin-1; other keys arrive as UTF-8 bytes.
+        # Starlette decodes headers as Latin-1; this restores the client's bytes.
         given = request.headers.get("x-api-key", "").encode("latin-1")
         runtime = runtime_of(request)
         # Digests have one length, so the time reveals nothing.

@@ -50,7 +50,7 @@ class RedisCounts:
 
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
-        """Raise RedisDown if the block, or one a moment ago, fails or takes too long."""
+        """Raise RedisDown if the block fails or takes too long, and for RETRY_AFTER_S after that."""
         if time.monotonic() < self._down_until:
             raise RedisDown
         try:

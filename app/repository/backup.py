@@ -19,6 +19,6 @@ def find_revision(session: Session) -> str | None:
 
 def export_snapshot(session: Session) -> str:
     """Return an id under which another connection sees this snapshot."""
-    # pg_dump takes long.
+    # pg_dump may take longer than the timeout.
     session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     return str(session.scalar(text("SELECT pg_export_snapshot()")))

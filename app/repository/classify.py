@@ -21,7 +21,7 @@ class NewPrediction(NamedTuple):
     scores: dict[str, float]
 
 
-# Core inserts: the ORM takes longer than the INSERT.
+# SQLAlchemy Core, because the ORM takes longer than the INSERT itself.
 _PREDICTIONS = cast(Table, Prediction.__table__)
 _INSERT_PREDICTION = insert(_PREDICTIONS)
 _INSERT_PREDICTIONS = insert(_PREDICTIONS).returning(_PREDICTIONS.c.id, sort_by_parameter_order=True)
@@ -34,7 +34,7 @@ def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[li
     connection = session.connection()
     rows = [_prediction_row(new, created_at) for new in many]
     if len(rows) == 1:
-        # Half the time of RETURNING.
+        # This takes half the time of RETURNING.
         ids = [cast(Row[Any], connection.execute(_INSERT_PREDICTION, rows[0]).inserted_primary_key)[0]]
     else:
         ids = list(connection.scalars(_INSERT_PREDICTIONS, rows))

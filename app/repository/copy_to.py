@@ -1,5 +1,3 @@
-"""Copy rows between databases, by primary key."""
-
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Base
 
-# Parents before children.
+# Parents come before children.
 TABLES: Final[tuple[Table, ...]] = tuple(Base.metadata.sorted_tables)
 
 _WITH_SEQUENCE: Final = tuple(table.name for table in TABLES if table.autoincrement_column is not None)
@@ -41,7 +39,7 @@ EMPTY: Final = TableContent(0, 0)
 
 
 def _checksum(row: Values) -> int:
-    # Faster than repr() of bytes.
+    # Hexadecimal is faster than repr() of bytes.
     shown = repr([(value.hex(),) if isinstance(value, bytes) else value for value in row])
     return int.from_bytes(hashlib.sha256(shown.encode(errors="surrogatepass")).digest())
 

@@ -9,7 +9,7 @@ from app.models import Drawing, Prediction
 from app.repository.results import matching
 from app.schemas.results import ResultFilters
 
-# 1 MB, which fits into the processor's cache.
+# Takes 1 MB, which fits into the processor's cache.
 READ_BATCH_SIZE: Final = 1000
 
 

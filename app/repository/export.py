@@ -1,5 +1,3 @@
-"""Rows of an export: ids first, then batches of rows."""
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

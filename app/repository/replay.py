@@ -1,5 +1,3 @@
-"""Stored predictions in short batches by id."""
-
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, exists, func, select

@@ -15,7 +15,7 @@ MAX_CANDIDATES: Final = 2000
 # In most tables nearly every guessed id exists.
 GUESS_BATCH_SIZES: Final = (10, 40, 160, 640)
 
-# With fewer hits the ids have too many gaps.
+# With fewer hits, the ids have too many gaps for guessing.
 MIN_HITS: Final = 20
 
 _READ_BATCH_SIZE: Final = 25
@@ -74,7 +74,7 @@ def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
 
 
 def _sample_by_offset(session: Session, random: Random, drawn: set[int]) -> Iterator[Row[Any]]:
-    """Slow, but gaps do not matter."""
+    """Sample by position, which is slow but not affected by gaps between ids."""
     # Random offsets need no order.
     left = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     left = left.where(~_is_sampled())

@@ -1,5 +1,3 @@
-"""Counts in groups, each in one statement."""
-
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 

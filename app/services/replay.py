@@ -143,7 +143,6 @@ class _Replay:
         self._progress(step, self._done, 2 * self._id_range.size)
 
     def _compared(self, answers: Answers) -> Iterator[tuple[Flip, Kind]]:
-        """Yield the drawings that both models answered."""
         after = None
         while True:
             rows, held_out = self._next_rows(after)

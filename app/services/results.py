@@ -13,8 +13,6 @@ from app.services.errors import NotFound, PreconditionFailed
 
 
 class Record(NamedTuple):
-    """A prediction and its entity tag."""
-
     result: Result
     tag: str
 

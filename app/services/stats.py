@@ -52,7 +52,7 @@ class _Groups:
         }
 
     def _other_predictions(self) -> list[str]:
-        """A model may have other classes, and rows inserted by hand any prediction."""
+        """Return predictions other than digits, from other models or from rows inserted by hand."""
         return sorted(set(self.digits) - set(DIGITS))
 
 
@@ -97,7 +97,7 @@ def get_timeline(session: Session, query: TimelineQuery) -> Timeline:
         )
     buckets = {place: _Groups() for place in places}
     selection, seconds = Selection(query.model_version, since, until), int(length.total_seconds())
-    # SQLite may select an impossible date, whose bucket lies outside.
+    # SQLite may hold an impossible date, whose bucket is not in the timeline.
     for row in repository.count_by_time(session, selection, seconds):
         if row.bucket in buckets:
             buckets[row.bucket].add_answers(row)

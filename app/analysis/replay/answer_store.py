@@ -39,7 +39,7 @@ class Description(BaseModel):
 
 
 class Answers(NamedTuple):
-    """By ascending id: int64 (N,), class uint8 (N,), float32 (N,)."""
+    """Ids int64 (N,), ascending; class indices uint8 (N,); confidences float32 (N,)."""
 
     ids: npt.NDArray[np.int64]
     predictions: npt.NDArray[np.uint8]

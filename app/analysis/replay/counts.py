@@ -51,7 +51,7 @@ class Counts:
         return Agreement(agreed=agreed, agreement=share, interval=interval)
 
     def flips(self) -> list[PairOfAnswers]:
-        """Most frequent first."""
+        """Return pairs of answers, most frequent first."""
         ranked = sorted(self._pairs.items(), key=lambda item: (-item[1], item[0]))
         return [PairOfAnswers(stored=stored, new=new, drawings=count) for (stored, new), count in ranked]
 
@@ -71,7 +71,7 @@ class Counts:
         ]
 
     def versions(self) -> list[OnVersion]:
-        """Most frequent first."""
+        """Return model versions, most frequent first."""
         ranked = sorted(self._versions.items(), key=lambda item: (-item[1].drawings, item[0]))
         return [
             OnVersion(
@@ -92,7 +92,7 @@ class _Labelled:
 
     def add(self, compared: Flip) -> None:
         self.drawings += 1
-        # Both answers are wrong.
+        # Both answers count as wrong.
         if compared.label == NOT_A_DIGIT:
             self.not_a_digit += 1
             return

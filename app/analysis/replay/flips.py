@@ -20,8 +20,6 @@ COLUMNS: Final = (
 
 
 class Flip(NamedTuple):
-    """The stored and the new answer to a drawing, and its label."""
-
     id: int
     stored: str
     stored_confidence: float

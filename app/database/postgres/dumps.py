@@ -29,7 +29,7 @@ def restore_postgres(url: URL, dump: Path) -> None:
 
 
 def _connection(url: URL) -> tuple[str, str | None]:
-    """Return the conninfo, and the password apart, since commands are visible."""
+    """Return the conninfo and, separately, the password: other users can see commands."""
     _, options = url.get_dialect()().create_connect_args(url)
     password = options.pop("password", None)
     return make_conninfo("", **options), password

@@ -96,7 +96,7 @@ class FileGuard:
         return sqlite3.connect(
             f"{self.path.as_uri()}?mode=rw",
             uri=True,
-            timeout=BUSY_TIMEOUT_S,  # journal_mode=WAL takes a lock itself.
+            timeout=BUSY_TIMEOUT_S,  # Also for journal_mode=WAL, which takes a lock.
             isolation_level=None,
             check_same_thread=False,
         )

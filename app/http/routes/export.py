@@ -37,7 +37,7 @@ _HEADERS: Final[dict[str, Any]] = {
 
 
 class Download(StreamingResponse):
-    """A streamed file, stopped if the client disconnects or stalls; clients notice an incomplete body."""
+    """A streamed file, stopped if the client disconnects or stalls."""
 
     def __init__(self, pieces: AsyncGenerator[bytes], name: str, **more: Any) -> None:
         super().__init__(pieces, **more)

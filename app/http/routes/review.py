@@ -21,7 +21,7 @@ async def get_review(request: Request, response: Response, query: Annotated[Revi
     """Return the most uncertain unlabelled drawings, without near-duplicates, and reserve them for ten minutes.
 
     One in five is a random sample, which measures the model's accuracy. Calls with the same `reviewer` first return
-    what is reserved for that name.
+    the drawings reserved for that name.
     """
     response.headers["Cache-Control"] = "no-store"
     return await runtime_of(request).database.write(lambda session: review.offer(session, query))
