@@ -63,7 +63,7 @@ class Array(NamedTuple):
 
 
 def is_test(pixels: bytes, seed: str, test_share: float) -> bool:
-    """Return whether a drawing is in the test split, in every export with this seed."""
+    """Return whether a drawing is in the test split; the same seed always gives the same answer."""
     digest = hashlib.sha256(seed.encode() + pixels).digest()
     return int.from_bytes(digest[:8], "big") < test_share * 2**64
 

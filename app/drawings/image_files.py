@@ -24,11 +24,11 @@ _START_OF_SCAN = b"\xff\xda"
 # The lowest alpha that counts as opaque.
 OPAQUE = 128
 
-# A sheet has one brightness: all but EXCEPTIONS of it are within ONE_BRIGHTNESS levels of the median.
+# Opaque pixels of one brightness are strokes: all but EXCEPTIONS are within ONE_BRIGHTNESS levels of the median.
 ONE_BRIGHTNESS = 32
 EXCEPTIONS = 1e-4
 
-# Opaque pixels that fill less of their bounding box are strokes, not a sheet.
+# So are opaque pixels that fill less of their bounding box than this; a sheet of paper fills more.
 SHEET_SHARE = 0.7
 
 # EXIF orientation, CIPA DC-008 section 4.6.4.
