@@ -79,7 +79,7 @@ class Classifier:
         ]
 
     def normalise(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Return drawings, uint8 (N, 28, 28), as the network gets them."""
+        """Return drawings as the network gets them, uint8 (N, 28, 28)."""
         return normalise(images)
 
     def _probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -72,5 +72,4 @@ def _describe(window: Window, needed: int) -> str:
 
 
 def _mean(value: float | dict[str, float]) -> float | None:
-    """Return None for the shares of ten digits, which would not fit."""
     return value if isinstance(value, float) else None

@@ -21,7 +21,6 @@ def is_interactive() -> bool:
 
 
 def output() -> Console:
-    """Return standard output, with colours on a terminal only."""
     return _console(stderr=False)
 
 

@@ -48,7 +48,7 @@ class Writer:
         return await self._enter(work).future
 
     def _enter(self, work: Work[T]) -> Job[T]:
-        # The jobs of one event-loop iteration form a batch; otherwise the thread would start with one job.
+        # Each event-loop iteration forms one batch; otherwise the thread would start with one job.
         job = self.pending.add(work)
         batch = self._batch
         if batch and batch[0].loop is job.loop:

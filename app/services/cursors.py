@@ -10,7 +10,6 @@ from app.services.errors import InvalidInput
 
 
 def cursor_of(position: Position) -> str:
-    """Return a cursor of letters, digits, - and _."""
     time = position.created_at and position.created_at.isoformat()
     text = json.dumps([position.id, time], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

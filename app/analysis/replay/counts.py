@@ -20,7 +20,7 @@ class Kind(NamedTuple):
 
 
 class Counts:
-    """Counts of a replay; memory grows with the pairs of answers, not with the drawings."""
+    """Memory grows with the pairs of answers, not with the drawings."""
 
     def __init__(self) -> None:
         self.drawings = 0
