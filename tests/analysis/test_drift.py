@@ -261,6 +261,7 @@ def test_at_most_one_false_alarm_in_a_hundred_windows(usual: Observations, sizes
     assert sum(map(bool, drifted)) <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faulty_drawings_are_noticed_within_300(images: Drawing, usual: Observations, fault: str) -> None:
     faulty = observe(FAULTS[fault](images))

@@ -18,6 +18,8 @@ from tests.support.redis_server import redis_server, redis_uri
 from tests.support.service import DRAWING, KEY, client_of, eventually, random_drawings
 from tests.support.service_process import sent_to, serving
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "kept-quiet"
 
 

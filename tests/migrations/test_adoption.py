@@ -22,6 +22,8 @@ from tests.support.old_databases import (
     schema_problem,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_v0_5_database_is_adopted_with_every_row(empty_database_url: str) -> None:
     make_v0_5(empty_database_url)

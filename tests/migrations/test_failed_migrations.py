@@ -10,6 +10,8 @@ from tests.support.databases import migrate
 from tests.support.old_databases import everything, execute, make_v0_5, rows
 from tests.support.sql_statements import Statement, before_each
 
+pytestmark = pytest.mark.slow
+
 
 class InjectedFailure(Exception):
     """Raised by the tests in place of a statement."""

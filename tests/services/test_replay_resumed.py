@@ -67,6 +67,7 @@ replay(Database(url), Classifier(Path(model)), get_classifier(), folder=Path(fol
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("torn", [0, 13 * 400 + 7], ids=["between records", "in a record"])
 def test_killed_replay_resumes_with_the_same_result(
     database: Database, database_url: str, noise: Images, swapping: Path, tmp_path: Path, torn: int

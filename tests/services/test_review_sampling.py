@@ -79,6 +79,7 @@ def review_and_label(session: Session, truth: dict[int, str], calls: int) -> lis
     return [label == "7" for label in session.scalars(drawn)]
 
 
+@pytest.mark.slow
 def test_accuracy_is_unbiased_on_random_samples_only(database: Database, database_url: str) -> None:
     margins, truth, corrected = population(1500, seed=3)
     add_drawings(database_url, margins)
@@ -96,6 +97,7 @@ def test_accuracy_is_unbiased_on_random_samples_only(database: Database, databas
     assert sum(unlabelled) / len(unlabelled) > (wilson_interval(sum(drawn), len(drawn)) or (0, 0))[1]
 
 
+@pytest.mark.slow
 def test_drawing_sent_a_thousand_times_has_its_share_of_the_samples(database: Database, database_url: str) -> None:
     flood = dict.fromkeys(range(1, 451), "1")
     truth = {**flood, **dict.fromkeys(range(451, 501), "7")}

@@ -164,6 +164,7 @@ def small_disk() -> Iterator[Path]:
         yield disk
 
 
+@pytest.mark.slow
 def test_full_disk_is_reported_until_there_is_room(small_disk: Path, tmp_path: Path) -> None:
     # Its own cluster, because a cluster cannot start without its disk.
     with postgres_cluster() as cluster, ExitStack() as running:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy.orm import Session
 
 from app.database import Database
@@ -99,6 +100,7 @@ def checkpointed_pages(trace: str, database: Path) -> tuple[int, int]:
     return locks, pages
 
 
+@pytest.mark.slow
 def test_only_the_process_with_the_lock_writes_to_the_file(sqlite_url: str, tmp_path: Path) -> None:
     trace, folder = tmp_path / "trace", tmp_path.resolve()
     # Turning WAL mode on writes to the file too, under SQLite's lock.
