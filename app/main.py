@@ -10,10 +10,10 @@ from fastapi_offline import FastAPIOffline
 from app import __version__
 from app.config import get_settings
 from app.http import openapi, problems, static_page
-from app.http.middleware import AllowedOrigins, ApiPrefix, BodyLimit, RequestContext
+from app.http.middleware import AllowedOrigins, ApiPrefix, BodyLimit, RefuseToStart, RequestContext
 from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
 from app.http.runtime import running
-from app.startup import RefuseToStart, collect_garbage_less_often
+from app.startup import collect_garbage_less_often, start_problem
 
 
 @asynccontextmanager
@@ -60,7 +60,7 @@ def create_app() -> FastAPI:
     app.add_middleware(RequestContext)
     app.add_middleware(AllowedOrigins)
     app.add_middleware(ApiPrefix)
-    app.add_middleware(RefuseToStart)
+    app.add_middleware(RefuseToStart, start_problem=start_problem)
     openapi.add_schemas(app)
     return app
 

@@ -1,7 +1,4 @@
-import asyncio
 import gc
-
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.classifier import ModelError, get_classifier, get_shadow_classifier
 from app.config import ConfigurationError, get_settings
@@ -9,23 +6,8 @@ from app.database import get_database
 from app.database.errors import DatabaseError
 
 
-class RefuseToStart:
-    """Checks before the lifespan, where an exception would print a traceback."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            problem = await asyncio.to_thread(_start_problem)
-            if problem is not None:
-                await receive()
-                await send({"type": "lifespan.startup.failed", "message": f"pixelwise: {problem}"})
-                return
-        await self.app(scope, receive, send)
-
-
-def _start_problem() -> str | None:
+def start_problem() -> str | None:
+    """Return None, or why the service cannot start."""
     try:
         settings = get_settings()
         settings.require_secret_api_key()

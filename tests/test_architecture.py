@@ -52,6 +52,7 @@ KEPT_OUT: dict[str, set[str]] = {
     "models": WEB,
     "repository": WEB,
     "services": WEB,
+    "startup": WEB,
     # `serve` runs uvicorn and `upgrade` runs Alembic, as an operator would.
     "cli": (WEB | DATABASE) - {"alembic", "sqlalchemy", "uvicorn"},
 }

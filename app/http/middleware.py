@@ -1,7 +1,9 @@
 """Middleware in plain ASGI, which is faster than Starlette's base class."""
 
+import asyncio
 import logging
 import re
+from collections.abc import Callable
 from uuid import uuid4
 
 from starlette.middleware.cors import CORSMiddleware
@@ -21,6 +23,23 @@ CORS_RESPONSE_HEADERS = ("ETag", "Link", "Retry-After", "X-Export-Manifest", "X-
 
 # Safe in logs and headers.
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+
+class RefuseToStart:
+    """Checks before the lifespan, where an exception would print a traceback."""
+
+    def __init__(self, app: ASGIApp, start_problem: Callable[[], str | None]) -> None:
+        self.app = app
+        self._start_problem = start_problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            problem = await asyncio.to_thread(self._start_problem)
+            if problem is not None:
+                await receive()
+                await send({"type": "lifespan.startup.failed", "message": f"pixelwise: {problem}"})
+                return
+        await self.app(scope, receive, send)
 
 
 class RequestContext:
