@@ -9,7 +9,7 @@ from app.analysis.intervals import holm
 from app.drawings.ink_statistics import INK, Floats
 
 _BINS = 10
-_PICTURE_BINS = 20
+_HISTOGRAM_BINS = 20
 _SMOOTHING = 0.5
 Integers = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -101,7 +101,7 @@ def _compare_values(name: str, window: Values, reference: Values) -> Comparison:
 
 
 def _histogram(window: Values, reference: Values) -> Histogram:
-    edges = np.histogram_bin_edges(np.concatenate([window, reference]), _PICTURE_BINS)
+    edges = np.histogram_bin_edges(np.concatenate([window, reference]), _HISTOGRAM_BINS)
     window_shares, reference_shares = (
         (np.histogram(values, edges)[0] / len(values)).tolist() for values in (window, reference)
     )

@@ -180,12 +180,14 @@ class Database:
         return None
 
     async def read_problem(self) -> str | None:
+        """Check the tables' version from the event loop; return None or the problem."""
         try:
             return await self.read(lambda session: schema_problem(session.connection()))
         except DatabaseError as error:
             return str(error)
 
     def schema_problem(self) -> str | None:
+        """Check the tables' version; return None or one line that says what to do."""
         try:
             with translated_errors(), self._pools().reader.engine.connect() as connection:
                 return schema_problem(connection)
@@ -193,7 +195,7 @@ class Database:
             return str(error)
 
     def writer_problem(self) -> str | None:
-        """Enable WAL mode; return None or the problem."""
+        """Open the writer, which enables WAL mode; return None or the problem."""
         try:
             with translated_errors(), self.engine.connect() as connection:
                 self._pools().refuse_lossy_commits(connection)

@@ -94,24 +94,24 @@ class _InMemory(MultiPartParser):
 async def read_file(request: Request) -> bytes:
     """Return the form's only field, `file`; raise InvalidRequest."""
     if media_type(request) != FORM:
-        raise _no_form(f"The body must be {FORM} with one file named `file`")
+        raise _invalid_form(f"The body must be {FORM} with one file named `file`")
     try:
         form = await _InMemory(request.headers, request.stream(), max_files=1, max_fields=1).parse()
     except (MultiPartException, UnicodeError):
         # UnicodeError: the charset cannot decode the form.
-        raise _no_form("The form cannot be read or has more than one file") from None
+        raise _invalid_form("The form cannot be read or has more than one file") from None
     try:
         if [name for name, _ in form.multi_items()] != ["file"]:
-            raise _no_form("The form must have one field, a file named `file`")
+            raise _invalid_form("The form must have one field, a file named `file`")
         file = form["file"]
         if not isinstance(file, UploadFile):
-            raise _no_form("The field `file` must be a file with a filename, not text")
+            raise _invalid_form("The field `file` must be a file with a filename, not text")
         return await file.read()
     finally:
         await form.close()
 
 
-def _no_form(reason: str) -> InvalidRequest:
+def _invalid_form(reason: str) -> InvalidRequest:
     return InvalidRequest([{"loc": ["file"], "msg": reason, "type": "missing"}], under=["body"])
 
 

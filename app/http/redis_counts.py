@@ -56,7 +56,7 @@ class RedisCounts:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 yield
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError) as error:  # TimeoutError is an OSError.
             self._down_until = time.monotonic() + RETRY_AFTER_S
             if not self._is_down:
                 self._is_down = True

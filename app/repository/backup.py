@@ -1,3 +1,5 @@
+"""Queries for backup and restore."""
+
 from sqlalchemy import func, inspect, select, table, text
 from sqlalchemy.orm import Session
 

@@ -34,5 +34,5 @@ def list_drawings(
     order = (Prediction.created_at.desc(), Prediction.id.desc()) if by_time else (Prediction.id.desc(),)
     statement = statement.order_by(*order).limit(limit)
     for batch in session.execute(statement.execution_options(yield_per=READ_BATCH_SIZE)).partitions():
-        # As a condition it makes PostgreSQL scan the table.
+        # A condition on the length in SQL makes PostgreSQL scan the table.
         yield [row for row in batch if len(row.pixels) == PIXELS]

@@ -127,7 +127,7 @@ def _find(session: Session, ids: Iterable[int]) -> Result[Any]:
 
 
 def _is_labelled(of: type[Drawing | Review]) -> ColumnElement[bool]:
-    # Avoids reading another table's row first.
+    # Correlated with the table that is read, so that no other table is joined first.
     return exists().where(Label.prediction_id == of.prediction_id).correlate(of)
 
 

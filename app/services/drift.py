@@ -7,7 +7,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.analysis.drift import Observations, Signal, compare
-from app.analysis.drift import Thresholds as Limits
+from app.analysis.drift import Thresholds as DriftThresholds
 from app.config import get_settings
 from app.drawings.arrays import images_of
 from app.drawings.ink_statistics import INK, ink_statistics
@@ -37,7 +37,7 @@ def drift(session: Session, query: DriftQuery) -> Drift:
     by_time = any(time is not None for time in times)
     window, reference = (_by_time if by_time else _by_number)(session, query)
     settings = get_settings()
-    limits = Limits(settings.drift_p_value, settings.drift_psi)
+    limits = DriftThresholds(settings.drift_p_value, settings.drift_psi)
     enough = min(window.size, reference.size) >= DRAWINGS_NEEDED
     signals = compare(window.observations, reference.observations, limits) if enough else []
     drifted = any(signal.drifted for signal in signals)

@@ -6,7 +6,7 @@ from typing import Final
 from app.classifier import Classifier
 from app.database import Database
 
-# Anybody may ask for a check, which commits; so its result is kept.
+# A check commits and needs no key, so its result is kept this long.
 KEEP_S: Final = 1.0
 TIMEOUT_S: Final = 2.0
 

@@ -227,7 +227,7 @@ def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.vo
         except Exception as error:  # onnxruntime raises bare subclasses of Exception.
             raise ModelError(f"the model fails on some of the drawings {batch[0]} to {batch[-1]}") from error
         if not all(0 <= answer["confidence"] <= 1 for answer in answers):
-            raise ModelError(f"the model gives no probabilities for some of the drawings {batch[0]} to {batch[-1]}")
+            raise ModelError(f"confidences outside 0 to 1 for some of the drawings {batch[0]} to {batch[-1]}")
         records[start : start + len(batch)] = [
             (id_, places[answer["prediction"]], answer["confidence"])
             for id_, answer in zip(batch, answers, strict=True)

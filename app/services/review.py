@@ -84,6 +84,7 @@ def _add_random(session: Session, page: _Page, since: datetime, random: Random) 
     """
     whole, rest = divmod(page.free, RANDOM_ONE_IN)
     leaving = page.free - whole - (random.randrange(RANDOM_ONE_IN) < rest)
+    # Places that stay empty, because a sample resembles a drawing on the page.
     waiting = page.fill(repository.iterate_sampled(session, since), leaving)
     drawn: dict[int, Row[Any]] = {}
     draws = repository.sample_drawings(session, random)

@@ -91,7 +91,7 @@ class Shadow:
             for drawing, answer in zip(drawings, self.classifier.classify_batch(images), strict=True)
         ]
         if not all(0 <= answer.confidence <= 1 for answer in answers):
-            raise ValueError("the model gives no probabilities")
+            raise ValueError("the model returns confidences outside 0 to 1")
         return answers
 
     def _skip(self, count: int, reason: str) -> None:

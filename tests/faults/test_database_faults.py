@@ -153,7 +153,7 @@ def test_file_moved_before_a_batch_commits_stores_none_of_it(sqlite_client: Test
 
 
 def limit_pages(more: int | None) -> None:
-    """Let the database grow by so many pages and no further, as a full disk does; None lifts the limit."""
+    """Limit the growth of the database to `more` pages, as a full disk does; None lifts the limit."""
     with get_database().engine.connect() as connection:
         used = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count={2**30 if more is None else used + more}")

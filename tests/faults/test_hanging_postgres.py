@@ -44,7 +44,7 @@ def private_url(cluster: Cluster) -> str:
 
 
 def check_readers(service: Service) -> None:
-    """Check that whoever reads is told, too, and that the service knows and says that it is not ready."""
+    """Check that reads get an error too, and that the service reports that it is not ready."""
     with service.client() as client:
         assert client.get("/health").status_code == 200
         not_ready = client.get("/health/ready")
@@ -80,7 +80,7 @@ def test_request_repeated_with_its_key_after_a_hang_is_stored_once(
         load.wait_for(50)
         with cluster.hanging():
             # Some had hung up and find their first request still running.
-            wait_until(lambda: load.events["told 503"] >= CLIENTS // 4, "the service refuses")
+            wait_until(lambda: load.events["status 503"] >= CLIENTS // 4, "the service refuses")
         load.wait_for(50)
     found = outcome(load, private_url)
     assert (found.lost, found.twice, found.wrong) == ([], [], [])

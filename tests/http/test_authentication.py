@@ -112,8 +112,8 @@ def test_key_appears_in_no_response_and_no_log(
         responses.append(client.post("/classify", json=DRAWING))
     responses.append(client.post("/classify", json=DRAWING))
     assert [response.status_code for response in responses] == [200, 422, 422, 422, 404, 200, 200, 200, 413, 503, 429]
-    told = "".join(f"{response.headers} {response.text}" for response in responses)
+    sent = "".join(f"{response.headers} {response.text}" for response in responses)
     # httpx logs the URLs that the test calls.
     logged = "".join(record.getMessage() for record in caplog.records if not record.name.startswith("http"))
     assert "DatabaseUnavailable" in logged
-    assert KEY not in f"{told} {logged} {capfd.readouterr()}"
+    assert KEY not in f"{sent} {logged} {capfd.readouterr()}"

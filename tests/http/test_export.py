@@ -99,8 +99,8 @@ def test_jsonl_line_can_be_sent_to_classify(client: TestClient) -> None:
         client.put(f"/results/{sent['id']}/label", json={"label": "7"})
     for line in lines_of(client):
         again = client.post("/classify", json={"pixels": line["pixels"]}).json()
-        told = ("prediction", "confidence", "scores", "model_version")
-        assert {name: line[name] for name in told} == {name: again[name] for name in told}
+        fields = ("prediction", "confidence", "scores", "model_version")
+        assert {name: line[name] for name in fields} == {name: again[name] for name in fields}
         assert datetime.now(UTC) - datetime.fromisoformat(line["created_at"]) < timedelta(minutes=1)
 
 

@@ -141,9 +141,9 @@ def test_invalid_body_is_refused_with_a_clear_error_that_does_not_repeat_it(
     for error in problem.get("errors", []):
         assert set(error) == {"loc", "msg", "type"}
         assert error["loc"][0] == "body"
-    for told in (response.text, str(response.headers), caplog.text):
-        assert MARKER not in told
-        assert "7" * 20 not in told
+    for output in (response.text, str(response.headers), caplog.text):
+        assert MARKER not in output
+        assert "7" * 20 not in output
 
 
 def test_invalid_bodies_store_nothing(client: TestClient, database_url: str) -> None:

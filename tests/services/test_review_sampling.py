@@ -69,7 +69,7 @@ def population(count: int, seed: int) -> tuple[dict[int, float | None], dict[int
 
 
 def review_and_label(session: Session, truth: dict[int, str], calls: int) -> list[bool]:
-    """Label the drawings of so many pages; return for each sample whether 7 is right."""
+    """Label the drawings of `calls` pages; return for each sample whether 7 is right."""
     random = Random(11)
     for _ in range(calls):
         offered = offer(session, ReviewQuery(limit=10), random).results

@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Callers(ABC):
-    """So many callers, numbered from 0, which begin with the block and are waited for at its end."""
+    """Threads, numbered from 0, that are started with the block and joined at its end."""
 
     clients: int
 
@@ -24,7 +24,7 @@ class Callers(ABC):
 
     @property
     def ended(self) -> bool:
-        """Whether the block has ended; a caller then finishes what it is at."""
+        """Whether the block has ended; a caller then finishes its current call."""
         return self._ended.is_set()
 
     @abstractmethod

@@ -127,7 +127,7 @@ def _inside(position: float) -> float:
 
 
 def _curve(through: Stroke, points: int) -> Stroke:
-    """Sample a Catmull-Rom curve through the points, so many for each piece, and the last."""
+    """Sample a Catmull-Rom curve through the points: `points` samples for each segment, then the last point."""
     padded = [through[0], *through, through[-1]]
     curve = []
     for index, (begin, end) in enumerate(pairwise(through)):

@@ -3,7 +3,7 @@
     with serving(sqlite_url, tmp_path) as service, https_in_front(tmp_path, service.port) as front:
         httpx2.get(front.url + "/api/health", verify=front.tls())
 
-A browser has to be told to accept the self-signed certificate, such as by Playwright's `ignore_https_errors=True`.
+A browser has to accept the self-signed certificate, such as by Playwright's `ignore_https_errors=True`.
 """
 
 import os
@@ -189,7 +189,7 @@ def nginx_alone(tmp_path: Path) -> Iterator[tuple[Front, httpx2.Client]]:
 
 
 def assert_problem_of_nginx(response: Any, status: HTTPStatus) -> None:
-    """Check that the answer looks like one of the service's errors; the wording of a title is nobody's business."""
+    """Check that the answer looks like one of the service's errors; the wording of the title is not checked."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["strict-transport-security"] == HSTS

@@ -120,7 +120,7 @@ def everything(url: str) -> object:
         dump = list(connection.iterdump())
         connection.close()
         return dump
-    # By statements of its own: SQLAlchemy needs far more of them to look around, and some tests ask hundreds of times.
+    # SQLAlchemy needs far more statements to inspect the schema, and some tests do it hundreds of times.
     with connected(url) as connection:
         catalogue = [connection.execute(sa.text(query)).all() for query in (COLUMNS, CONSTRAINTS, INDEXES)]
         tables = connection.scalars(sa.text(TABLES)).all()

@@ -107,7 +107,7 @@ class Cluster:
 
 @contextmanager
 def folder_of_postgres() -> Iterator[Path]:
-    """A folder that belongs to whom the servers run as; pytest's own let nobody else in."""
+    """A folder owned by the user of the servers; pytest's own folders are private."""
     folder = Path(tempfile.mkdtemp(prefix="pixelwise-postgres-"))
     watch_folder(folder)
     try:

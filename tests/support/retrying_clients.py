@@ -28,9 +28,9 @@ from tests.support.service_process import (
     wait_until,
 )
 
-FORM = "a-line-that-is-in-no-image"
+BOUNDARY = "a-line-that-is-in-no-image"
 # Statuses after which clients try again.
-COME_BACK = {409, 503}
+RETRIED_STATUSES = {409, 503}
 PAUSE_S = 0.02
 
 
@@ -59,9 +59,9 @@ def image(random: Random) -> Request:
     """An image of 28 x 28 pixels, white on black, which is stored unchanged."""
     ink = np.array(SEVEN, np.uint8)
     pixels = np.where(ink > 0, np.frombuffer(drawing(random), np.uint8).reshape(28, 28) | 128, 0).astype(np.uint8)
-    head = f'--{FORM}\r\nContent-Disposition: form-data; name="file"; filename="7.png"\r\n\r\n'.encode()
-    body = head + encoded(Image.fromarray(pixels)) + f"\r\n--{FORM}--\r\n".encode()
-    return Request("/classify/image", f"multipart/form-data; boundary={FORM}", body, [pixels.tobytes()])
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="7.png"\r\n\r\n'.encode()
+    body = head + encoded(Image.fromarray(pixels)) + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return Request("/classify/image", f"multipart/form-data; boundary={BOUNDARY}", body, [pixels.tobytes()])
 
 
 @dataclass
@@ -98,7 +98,7 @@ class RetryingLoad(Callers):
             text = self._ask(request, key, random)
             if text is None:
                 return
-            self.answered[key] = list(zip(*_said(text, request.drawings), strict=True))
+            self.answered[key] = list(zip(*_parsed(text, request.drawings), strict=True))
             if random.random() < 0.25:
                 self.events["asked for again"] += 1
                 if self._ask(request, key, random) != text:
@@ -115,10 +115,10 @@ class RetryingLoad(Callers):
             else:
                 if reply is not None and reply.status_code == 200:
                     return reply.text
-                if reply is not None and reply.status_code not in COME_BACK:
+                if reply is not None and reply.status_code not in RETRIED_STATUSES:
                     self.wrong.append(f"{key}: {reply.status_code} {reply.text}")
                     return None
-                self.events["hung up" if reply is None else f"told {reply.status_code}"] += 1
+                self.events["hung up" if reply is None else f"status {reply.status_code}"] += 1
             time.sleep(PAUSE_S)
         self.wrong.append(f"{key}: no answer in {PATIENCE_S} s")
         return None
@@ -136,7 +136,7 @@ class RetryingLoad(Callers):
             connection.close()
 
 
-def _said(text: str, drawings: list[bytes]) -> tuple[list[int], list[Answer]]:
+def _parsed(text: str, drawings: list[bytes]) -> tuple[list[int], list[Answer]]:
     """The ids and predictions of a response."""
     said: Any = Reply(200, {}, text).json()
     answers = said.get("results", [said])
@@ -177,6 +177,6 @@ def outcome(load: RetryingLoad, database_url: str) -> Outcome:
     """Compare the acknowledged predictions with the stored ones."""
     stored = stored_answers(database_url)
     acknowledged = load.acknowledged
-    told = dict(acknowledged)
+    known = dict(acknowledged)
     lost = [id_ for id_, answer in acknowledged if stored.get(id_) != answer]
-    return Outcome(len(acknowledged), len(stored), lost, sorted(stored.keys() - told.keys()), load.wrong)
+    return Outcome(len(acknowledged), len(stored), lost, sorted(stored.keys() - known.keys()), load.wrong)

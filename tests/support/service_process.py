@@ -1,4 +1,4 @@
-"""The service as production runs it, uvicorn in a process of its own, and clients that never wait for ever."""
+"""The service as production runs it, uvicorn in a process of its own, and clients that time out."""
 
 import json
 import os
@@ -115,7 +115,7 @@ class Service:
         workers = self.worker_processes()
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE_S)
-        # Whoever is not gone yet holds the port, which the next one may want.
+        # A worker that has not exited still holds the port, which the next service may need.
         wait_until(lambda: all(map(_has_ended, workers)), "the workers have ended")
 
     def stop(self) -> None:
@@ -124,7 +124,7 @@ class Service:
         self.wait_for_end()
 
     def wait_for_end(self) -> None:
-        """Wait until it has ended by itself, in good order."""
+        """Wait until it has ended by itself, cleanly."""
         # Once it has finished, uvicorn lets the signal end it after all; systemd calls this a clean exit, too.
         # The parent of workers ends by itself.
         assert self.process.wait(PATIENCE_S) == (-signal.SIGTERM if self.workers == 1 else 0)
@@ -145,7 +145,7 @@ def serving(
 ) -> Iterator[Service]:
     """A service on this database, started and killed here unless it has ended by then. Its log lies in the folder.
 
-    Without a word about it the service has a key and no rate limit, and a port that was free.
+    By default the service has a key, no rate limit and a free port.
     """
     port = port or free_port()
     log = folder / f"service-{port}.log"
@@ -213,7 +213,7 @@ class Load(Callers):
     answers: list[tuple[int, Answer]] = field(default_factory=list)
     refused: list[Reply] = field(default_factory=list)
     not_stored: set[bytes] = field(default_factory=set)
-    """The pixels of every drawing that was refused with the word that nothing was stored."""
+    """The pixels of every drawing that was refused with "nothing was stored"."""
     broken: list[Exception] = field(default_factory=list)
 
     @property
@@ -251,12 +251,12 @@ class Load(Callers):
                     self.refused.append(reply)
                     if "nothing was stored" in reply.text:
                         self.not_stored.add(pixels)
-                    # Whoever is refused is not faster than whoever is answered.
+                    # Otherwise refused clients would send faster than answered ones.
                     time.sleep(0.01)
 
 
 def sent_to(services: list[Service], count: int, callers: int) -> list[int]:
-    """The statuses of so many drawings, sent to the services in turn by so many callers at once."""
+    """Send `count` drawings to the services in turn, `callers` in parallel; return the sorted statuses."""
 
     def send(number: int) -> int:
         with services[number % len(services)].client() as client:
@@ -267,7 +267,7 @@ def sent_to(services: list[Service], count: int, callers: int) -> list[int]:
 
 
 def stored_answers(database_url: str) -> dict[int, Answer]:
-    """Every prediction that has a drawing, by id, read from the database itself, past the service."""
+    """Every prediction that has a drawing, by id, read directly from the database."""
     query = (
         "SELECT id, prediction, confidence, CAST(scores AS VARCHAR) AS scores, pixels"
         " FROM predictions JOIN drawings ON prediction_id = id"

@@ -30,7 +30,7 @@ READER_PRAGMAS: Final = ("query_only=ON",)
 NO_AUTOCHECKPOINT: Final = "wal_autocheckpoint=0"
 # In pages of 4 KiB.
 AUTOCHECKPOINT: Final = "wal_autocheckpoint=1000"
-# The lock takes three system calls, so only every eighth transaction tries it.
+# Trying the lock takes three system calls. The other seven transactions do not checkpoint.
 _LOCK_INTERVAL: Final = 8
 _LAST_CHECKPOINT_TIMEOUT_MS: Final = 100
 

@@ -8,7 +8,7 @@ import { readList, writeList } from "./storage.js";
 
 /** @import { ClassifyResponse, LabelHistory, Result } from "./types.js" */
 
-/** @typedef {{requestId: string, doubtful?: boolean}} Sending `doubtful`: sent before, and perhaps stored */
+/** @typedef {{requestId: string, maybeStored?: boolean}} Sending `maybeStored`: sent before, and perhaps stored */
 /** @typedef {{pixels: number[][]}} Drawing 28 rows of 28, 0 for background to 255 for ink */
 /** @typedef {{id: number, label: string, source?: string}} Label */
 
@@ -85,15 +85,15 @@ export function createOutbox({ name, store, onstored, onfailed }) {
 
   /** @param {Item} item */
   async function attempt(item) {
-    const { doubtful } = item;
+    const { maybeStored } = item;
     const attempted = { ...item };
     // Stored before it is sent: the tab may be closed before the answer arrives.
-    item.doubtful = true;
+    item.maybeStored = true;
     keep();
     try {
       return await store(attempted);
     } catch (error) {
-      item.doubtful = doubtful || !(error instanceof ApiError) || error.stored !== false;
+      item.maybeStored = maybeStored || !(error instanceof ApiError) || error.stored !== false;
       keep();
       throw error;
     }
@@ -122,14 +122,14 @@ export async function storeDrawing({ requestId, pixels }) {
 }
 
 /**
- * Send a label; for an outbox. A doubtful label is stored already when it is the newest one.
+ * Send a label; for an outbox. A label that may be stored is stored already when it is the newest one.
  *
  * @param {Label & Sending} item
  * @returns {Promise<Result | null>} null when the prediction was deleted
  */
-export async function storeLabel({ id, label, source, doubtful }) {
+export async function storeLabel({ id, label, source, maybeStored }) {
   try {
-    if (doubtful) {
+    if (maybeStored) {
       const { labels } = /** @type {LabelHistory} */ (await read(`results/${id}/labels`));
       if (labels[0]?.label === label && (!source || labels[0].source === source)) return await read(`results/${id}`);
     }
