@@ -15,7 +15,7 @@ from app.main import create_app
 from tests.support.http_fixtures import Start
 from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, environment
-from tests.support.service import DRAWING, KEY, execute, start_problem
+from tests.support.service import DRAWING, KEY, client_of, execute, start_problem, stored
 
 V05_TABLE = (
     "CREATE TABLE predictions (id INTEGER NOT NULL, prediction VARCHAR NOT NULL, confidence FLOAT NOT NULL,"
@@ -183,3 +183,11 @@ def test_key_is_read_at_every_start(start: Start, sqlite_url: str) -> None:
     assert first.post("/classify", json=DRAWING).status_code == 401
     second = start(DATABASE_URL=sqlite_url)
     assert second.post("/classify", json=DRAWING).status_code == 200
+
+
+def test_application_answers_without_a_lifespan(working_settings: pytest.MonkeyPatch, sqlite_url: str) -> None:
+    client = client_of(create_app())
+    for path in ("/health", "/results", "/docs", "/"):
+        assert client.get(path).status_code == 200, path
+    assert client.post("/classify", json=DRAWING).status_code == 200
+    assert stored(sqlite_url) == (1, 1)

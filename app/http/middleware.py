@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.config import get_settings
 from app.http.problems import BodyTooLarge, problem_response
 
 log = logging.getLogger("pixelwise")
@@ -95,7 +96,7 @@ class AllowedOrigins:
         self._with_cors: dict[tuple[str, ...], ASGIApp] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        origins = scope["app"].state.runtime.settings.cors_origins if scope["type"] == "http" else ()
+        origins = get_settings().cors_origins if scope["type"] == "http" else ()
         app = self._allowing(origins) if origins else self.app
         await app(scope, receive, send)
 

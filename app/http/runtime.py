@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from app.classifier import Classifier, get_classifier, get_shadow_classifier
-from app.config import Settings
+from app.config import Settings, get_settings
 from app.database import Database, get_database
 from app.http.large_bodies import LargeBodies
 from app.http.rate_limit import RateLimiter
@@ -37,32 +37,41 @@ class Runtime:
 
 
 def runtime_of(request: HTTPConnection) -> Runtime:
-    runtime: Runtime = request.app.state.runtime
+    """Return the state; make it on first use where no server ran the lifespan, such as in `TestClient(app)`."""
+    state = request.app.state
+    if not hasattr(state, "runtime"):
+        state.runtime = _runtime(get_settings(), shadow=None)
+    runtime: Runtime = state.runtime
     return runtime
 
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Runtime]:
     """Make the state; at the end close everything."""
-    database, classifier, second = get_database(), get_classifier(), get_shadow_classifier()
-    shadow = None if second is None else Shadow(second, database)
-    rate_limiter, large_bodies = RateLimiter(settings), LargeBodies()
+    second = get_shadow_classifier()
+    shadow = None if second is None else Shadow(second, get_database())
+    runtime = _runtime(settings, shadow)
     try:
-        yield Runtime(
-            settings=settings,
-            key_sha256=hashlib.sha256(settings.require_secret_api_key().get_secret_value().encode()).digest(),
-            database=database,
-            classifier=classifier,
-            shadow=shadow,
-            classify=ClassifyService(classifier, database, shadow, batch_slot=large_bodies.slot()),
-            readiness=Readiness(classifier, database),
-            rate_limiter=rate_limiter,
-            large_bodies=large_bodies,
-            database_errors=ThrottledLog(),
-        )
+        yield runtime
     finally:
         if shadow is not None:
             await shadow.end()
-        await rate_limiter.close()
+        await runtime.rate_limiter.close()
         get_shadow_classifier.cache_clear()
-        await asyncio.to_thread(database.close)
+        await asyncio.to_thread(runtime.database.close)
+
+
+def _runtime(settings: Settings, shadow: Shadow | None) -> Runtime:
+    database, classifier, large_bodies = get_database(), get_classifier(), LargeBodies()
+    return Runtime(
+        settings=settings,
+        key_sha256=hashlib.sha256(settings.require_secret_api_key().get_secret_value().encode()).digest(),
+        database=database,
+        classifier=classifier,
+        shadow=shadow,
+        classify=ClassifyService(classifier, database, shadow, batch_slot=large_bodies.slot()),
+        readiness=Readiness(classifier, database),
+        rate_limiter=RateLimiter(settings),
+        large_bodies=large_bodies,
+        database_errors=ThrottledLog(),
+    )
