@@ -92,15 +92,20 @@ def delete_the_wal(database: Path) -> None:
     database.with_name("pixelwise.db-wal").unlink()
 
 
+def empty_the_wal(database: Path) -> None:
+    os.truncate(database.with_name("pixelwise.db-wal"), 0)
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
+        (empty_the_wal, "was emptied, and the rows in it are lost; restart the service"),
         (overwrite_with_something_else, "restore a backup"),
         (corrupt_every_page_but_the_first, "restore a backup"),
         (delete_the_wal, "moved, deleted or replaced; restart the service"),
     ],
 )
-def test_service_refuses_writes_to_a_damaged_file_or_without_its_wal(
+def test_service_refuses_writes_to_a_damaged_file_or_without_its_whole_wal(
     sqlite_url: str, tmp_path: Path, damage: Callable[[Path], None], reason: str
 ) -> None:
     with serving(sqlite_url, tmp_path) as service:
@@ -128,6 +133,25 @@ def test_stop_saves_the_rows_of_a_deleted_wal(sqlite_url: str, tmp_path: Path) -
             wait_until(lambda: len(load.refused) > 50, "the service refuses")
         service.stop()
     assert missing(load.acknowledged, sqlite_url) == []
+    with serving(sqlite_url, tmp_path) as service:
+        wait_until_ready(service)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_emptied_wal_loses_only_its_own_rows(sqlite_url: str, tmp_path: Path, workers: int) -> None:
+    with serving(sqlite_url, tmp_path) as service:
+        with Load(service.port, 8, seed=0) as before:
+            before.wait_for(100)
+        # The stop moves every row into the file.
+        service.stop()
+    with serving(sqlite_url, tmp_path, workers=workers) as service:
+        with Load(service.port, 8, seed=1) as load:
+            load.wait_for(50)
+            empty_the_wal(tmp_path / "pixelwise.db")
+            wait_until(lambda: len(load.refused) > 50, "the service refuses")
+        service.stop()
+    assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    assert missing(before.acknowledged, sqlite_url) == []
     with serving(sqlite_url, tmp_path) as service:
         wait_until_ready(service)
 

@@ -11,7 +11,6 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database.errors import OUTCOME_UNKNOWN, DatabaseUnavailable, sqlite_code
 from app.database.limits import BUSY_TIMEOUT_S
-from app.database.sqlite.checkpoint_lock import CheckpointLock
 from app.database.sqlite.file_guard import FileGuard
 
 READERS: Final = 8
@@ -87,7 +86,7 @@ def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second wr
         guard.note_damage(context.original_exception)
 
     if role == "writer":
-        _checkpoint_under_lock(engine, guard.checkpoint_lock)
+        _checkpoint_under_lock(engine, guard)
     if write:
         _use_wal(engine, guard)
     return engine
@@ -119,13 +118,13 @@ def _enable_wal(connection: sqlite3.Connection) -> None:
         time.sleep(_POLL_INTERVAL_S)
 
 
-def _checkpoint_under_lock(engine: Engine, lock: CheckpointLock) -> None:
-    transactions = count()
+def _checkpoint_under_lock(engine: Engine, guard: FileGuard) -> None:
+    lock, transactions = guard.checkpoint_lock, count()
 
     @event.listens_for(engine, "checkout")
     def acquire(connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
         try:
-            held = next(transactions) % _LOCK_INTERVAL == 0 and lock.acquire()
+            held = next(transactions) % _LOCK_INTERVAL == 0 and guard.may_checkpoint() and lock.acquire()
         except OSError as error:
             raise DatabaseUnavailable(f"cannot open {error.filename}: {error.strerror}") from error
         if held != record.info.get("checkpoints", False):
@@ -139,7 +138,7 @@ def _checkpoint_under_lock(engine: Engine, lock: CheckpointLock) -> None:
     # Otherwise SQLite would replay a moved file's WAL into its replacement.
     @event.listens_for(engine, "close")
     def empty_wal(connection: sqlite3.Connection, _record: object) -> None:
-        with suppress(OSError, sqlite3.Error):
-            if lock.acquire(BUSY_TIMEOUT_S):
+        with suppress(OSError, sqlite3.Error, DatabaseUnavailable):
+            if guard.may_checkpoint() and lock.acquire(BUSY_TIMEOUT_S):
                 connection.execute(f"PRAGMA busy_timeout={_LAST_CHECKPOINT_TIMEOUT_MS}")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

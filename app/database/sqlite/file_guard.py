@@ -1,5 +1,6 @@
 """The check that the SQLite file is still in place."""
 
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -12,6 +13,9 @@ from app.database.sqlite.checkpoint_lock import CheckpointLock
 
 # A probe takes 0.3 ms.
 PROBE_INTERVAL_S: Final = 1.0
+
+# https://sqlite.org/fileformat2.html#walformat
+_WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
 # Device and inode.
 _Identity = tuple[int, int]
@@ -37,6 +41,9 @@ class FileGuard:
         real = path.resolve()
         self._wal_path = real.with_name(f"{real.name}-wal")
         self._opened_wal: _Identity | None = None
+        # A power cut can leave zeros, which SQLite replaces.
+        self._wal_was_valid = self._wal_magic() in (b"", *_WAL_MAGIC)
+        self._emptied = False
         self._damage: str | None = None
         self._next_probe = 0.0
         try:
@@ -47,18 +54,44 @@ class FileGuard:
             raise DatabaseUnavailable(f"cannot open {path}: {error.strerror}") from error
 
     def check_still_there(self) -> None:
-        """Raise DatabaseUnavailable if the file or its WAL was moved, deleted, replaced or damaged."""
+        """Raise DatabaseUnavailable if the file or its WAL was moved, deleted, replaced, emptied or damaged."""
         if not _is(self.path, self._opened):
             raise self._lost(self.path)
         if self._opened_wal is not None and not _is(self._wal_path, self._opened_wal):
             raise self._lost(self._wal_path)
+        if self._emptied:
+            raise self._wal_emptied()
         if self._damage is not None:
             raise damaged(self._damage)
         if time.monotonic() >= self._next_probe:
             self._probe()
             self._next_probe = time.monotonic() + PROBE_INTERVAL_S
 
+    def may_checkpoint(self) -> bool:
+        """Raise DatabaseUnavailable if the WAL was emptied in place: a checkpoint would write the gap into the file."""
+        magic = self._wal_magic()
+        if magic in _WAL_MAGIC:
+            self._wal_was_valid = True
+        elif magic and self._wal_was_valid:
+            self._emptied = True
+            # SQLite also checkpoints on close.
+            os.truncate(self._wal_path, 0)
+            raise self._wal_emptied()
+        # Another process truncated an empty WAL, or it was emptied just now.
+        return magic in _WAL_MAGIC
+
+    def _wal_magic(self) -> bytes:
+        try:
+            with self._wal_path.open("rb", buffering=0) as wal:
+                return wal.read(4)
+        except OSError:
+            return b""
+
+    def _wal_emptied(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"{self._wal_path} was emptied, and the rows in it are lost; restart the service")
+
     def _probe(self) -> None:
+        self.may_checkpoint()
         # A new connection has no cached pages.
         try:
             with closing(self._connected()) as connection:

@@ -1,9 +1,11 @@
-"""An open SQLite file or its WAL is moved, deleted or replaced, by its name or through a link."""
+"""An open SQLite file or its WAL is moved, deleted, replaced or emptied, by its name or through a link."""
 
 import asyncio
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ from sqlalchemy import make_url
 
 from app.database import Database
 from app.database.errors import DatabaseUnavailable
+from app.database.sqlite import file_guard
 from tests.support.predictions import add_prediction
+from tests.support.service import rows
 
 
 def path_of(database: Database) -> Path:
@@ -41,6 +45,10 @@ def replace_as_an_archive_does(path: Path) -> None:
 
 def delete_the_wal(path: Path) -> None:
     path.with_name(f"{path.name}-wal").unlink()
+
+
+def empty_the_wal(path: Path) -> None:
+    os.truncate(path.with_name(f"{path.name}-wal"), 0)
 
 
 def replace_the_folder(path: Path) -> None:
@@ -109,6 +117,46 @@ def test_wal_deleted_before_the_first_write_is_noticed(sqlite_database: Database
     path.with_name(f"{path.name}-wal").touch()
     with pytest.raises(DatabaseUnavailable, match="moved, deleted or replaced"):
         asyncio.run(sqlite_database.write(add_prediction))
+
+
+def test_few_writes_are_acknowledged_after_the_wal_is_emptied(sqlite_database: Database, sqlite_url: str) -> None:
+    for _ in range(400):
+        asyncio.run(sqlite_database.write(add_prediction))
+    empty_the_wal(path_of(sqlite_database))
+    # Enough for a checkpoint.
+    refused = 0
+    for _ in range(2600):
+        try:
+            asyncio.run(sqlite_database.write(add_prediction))
+        except DatabaseUnavailable as error:
+            assert "was emptied, and the rows in it are lost; restart the service" in str(error)  # noqa: PT017
+            refused += 1
+    assert refused >= 2600 - 8
+    sqlite_database.close()
+    assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
+# After 336 writes the next commit would checkpoint.
+@pytest.mark.parametrize("writes", [100, 336])
+def test_stop_before_the_emptied_wal_is_noticed_leaves_a_sound_file(
+    sqlite_database: Database, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    monkeypatch.setattr(file_guard, "PROBE_INTERVAL_S", 3600.0)
+    for _ in range(writes):
+        asyncio.run(sqlite_database.write(add_prediction))
+    empty_the_wal(path_of(sqlite_database))
+    # SQLite writes behind the gap.
+    asyncio.run(sqlite_database.write(add_prediction))
+    sqlite_database.close()
+    assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
+def test_truncating_checkpoint_of_another_process_is_not_refused(sqlite_database: Database) -> None:
+    asyncio.run(sqlite_database.write(add_prediction))
+    with closing(sqlite3.connect(path_of(sqlite_database))) as other:
+        for _ in range(20):
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            asyncio.run(sqlite_database.write(add_prediction))
 
 
 def test_file_moved_back_is_used_again(sqlite_database: Database) -> None:
