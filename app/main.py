@@ -13,7 +13,7 @@ from app.http import openapi, problems, static_page
 from app.http.middleware import AllowedOrigins, ApiPrefix, BodyLimit, RefuseToStart, RequestContext
 from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
 from app.http.runtime import running
-from app.startup import collect_garbage_less_often, start_problem
+from app.startup import collect_garbage_less_often, shorten_log_records, start_problem
 
 
 @asynccontextmanager
@@ -22,6 +22,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     logging.basicConfig(
         level=logging.DEBUG if settings.debug else logging.WARNING, format="%(levelname)s: %(name)s: %(message)s"
     )
+    shorten_log_records()
     collect_garbage_less_often()
     async with running(settings) as app.state.runtime:
         yield

@@ -1,7 +1,4 @@
-"""RATE_LIMIT and PREVIEW_LIMIT, for each client address.
-
-slowapi's decorator takes 50 µs and runs after the key check, so guessing keys would be free.
-"""
+"""RATE_LIMIT and PREVIEW_LIMIT, for each client address."""
 
 from contextlib import suppress
 from typing import Protocol

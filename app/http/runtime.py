@@ -1,11 +1,10 @@
-"""What the routes share while the service runs."""
-
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from starlette.datastructures import State
 from starlette.requests import HTTPConnection
 
 from app.classifier import Classifier, get_classifier, get_shadow_classifier
@@ -37,11 +36,12 @@ class Runtime:
 
 
 def runtime_of(request: HTTPConnection) -> Runtime:
-    """Return the state; make it on first use where no server ran the lifespan, such as in `TestClient(app)`."""
-    state = request.app.state
-    if not hasattr(state, "runtime"):
-        state.runtime = _runtime(get_settings(), shadow=None)
-    runtime: Runtime = state.runtime
+    """Return the state; without a lifespan, as in `TestClient(app)`, make it on first use."""
+    state: State = request.scope["app"].state
+    try:
+        runtime: Runtime = state.runtime
+    except AttributeError:
+        runtime = state.runtime = _runtime(get_settings(), shadow=None)
     return runtime
 
 

@@ -39,8 +39,6 @@ class Confidence(BaseModel):
 
 
 class VersionStats(Confidence):
-    """The predictions of one model version."""
-
     accuracy: Accuracy
 
 
@@ -103,8 +101,6 @@ BucketSize = Literal["hour", "day", "week"]
 
 
 class Bucket(PredictionStats):
-    """Statistics of one hour, day or week."""
-
     start: datetime
 
 

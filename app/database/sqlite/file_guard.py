@@ -17,6 +17,9 @@ PROBE_INTERVAL_S: Final = 1.0
 # https://sqlite.org/fileformat2.html#walformat
 _WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
+# FAT's time stamps, the coarsest, are 2 s apart.
+SETTLED_NS: Final = 3_000_000_000
+
 # Device and inode.
 _Identity = tuple[int, int]
 
@@ -41,6 +44,7 @@ class FileGuard:
         real = path.resolve()
         self._wal_path = real.with_name(f"{real.name}-wal")
         self._opened_wal: _Identity | None = None
+        self._checked_folder: tuple[int, int, int] | None = None
         # A power cut can leave zeros, which SQLite replaces.
         self._wal_was_valid = self._wal_magic() in (b"", *_WAL_MAGIC)
         self._emptied = False
@@ -57,8 +61,7 @@ class FileGuard:
         """Raise DatabaseUnavailable if the file or its WAL was moved, deleted, replaced, emptied or damaged."""
         if not _is(self.path, self._opened):
             raise self._lost(self.path)
-        if self._opened_wal is not None and not _is(self._wal_path, self._opened_wal):
-            raise self._lost(self._wal_path)
+        self._check_wal()
         if self._emptied:
             raise self._wal_emptied()
         if self._damage is not None:
@@ -66,6 +69,21 @@ class FileGuard:
         if time.monotonic() >= self._next_probe:
             self._probe()
             self._next_probe = time.monotonic() + PROBE_INTERVAL_S
+
+    def _check_wal(self) -> None:
+        # A stat of the WAL slows the next write down; see docs/decisions/0008-wal-identity.md.
+        try:
+            folder = self._wal_path.parent.stat()
+        except OSError:
+            raise self._lost(self._wal_path) from None
+        unchanged = folder.st_dev, folder.st_ino, folder.st_ctime_ns
+        if unchanged == self._checked_folder:
+            return
+        if self._opened_wal is not None and not _is(self._wal_path, self._opened_wal):
+            raise self._lost(self._wal_path)
+        # Two changes may have the same stamp.
+        settled = time.time_ns() - folder.st_ctime_ns > SETTLED_NS
+        self._checked_folder = unchanged if settled else None
 
     def may_checkpoint(self) -> bool:
         """Raise DatabaseUnavailable if the WAL was emptied in place: a checkpoint would write the gap into the file."""

@@ -107,7 +107,7 @@ def test_only_the_process_with_the_lock_writes_to_the_file(sqlite_url: str, tmp_
     execute(sqlite_url, "PRAGMA journal_mode=WAL")
     with serving(sqlite_url, tmp_path, tracer=strace(trace, "flock", "close", "pwrite64"), workers=2) as service:
         with Load(service.port, 16) as load:
-            load.wait_for(1000)
+            load.wait_for(2000)
         service.stop()
     locks, pages = checkpointed_pages(trace.read_text(), folder / "pixelwise.db")
     assert locks > 10

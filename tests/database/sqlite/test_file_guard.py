@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.database.errors import DatabaseUnavailable
 from app.database.sqlite import file_guard
 from tests.support.predictions import add_prediction
 from tests.support.service import rows
+from tests.support.service_process import wait_until
 
 
 def path_of(database: Database) -> Path:
@@ -66,12 +68,30 @@ LOSSES = [
 ]
 
 
+@pytest.fixture
+def settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rely on the time stamp of a folder after a twentieth of a second."""
+    monkeypatch.setattr(file_guard, "SETTLED_NS", 50_000_000)
+
+
+def wait_until_settled(path: Path) -> None:
+    folder, age = path.parent, 2 * file_guard.SETTLED_NS
+    wait_until(lambda: not folder.exists() or time.time_ns() - folder.stat().st_ctime_ns > age, "the folder is settled")
+
+
+@pytest.mark.parametrize("settled", [False, True])
 @pytest.mark.parametrize("lose", LOSSES)
-def test_write_to_a_lost_file_is_refused(sqlite_database: Database, lose: Callable[[Path], None]) -> None:
+def test_write_to_a_lost_file_is_refused(
+    sqlite_database: Database, settles_soon: None, lose: Callable[[Path], None], settled: bool
+) -> None:
     path = path_of(sqlite_database)
     for _ in range(2):
+        if settled:
+            wait_until_settled(path)
         asyncio.run(sqlite_database.write(add_prediction))
     lose(path)
+    if settled:
+        wait_until_settled(path)
     with pytest.raises(DatabaseUnavailable, match="moved, deleted or replaced"):
         asyncio.run(sqlite_database.write(add_prediction))
     with (
@@ -85,7 +105,7 @@ def test_write_to_a_lost_file_is_refused(sqlite_database: Database, lose: Callab
 @pytest.mark.parametrize("linked", ["file", "folder"])
 @pytest.mark.parametrize("lose", [move_away, delete_the_wal, replace_by_a_copy])
 def test_lost_file_or_changed_target_is_noticed_through_a_link(
-    sqlite_url: str, tmp_path: Path, linked: str, lose: Callable[[Path], None]
+    sqlite_url: str, tmp_path: Path, settles_soon: None, linked: str, lose: Callable[[Path], None]
 ) -> None:
     data, link = tmp_path / "data", tmp_path / "link"
     data.mkdir()
@@ -93,6 +113,7 @@ def test_lost_file_or_changed_target_is_noticed_through_a_link(
     link.symlink_to(real if linked == "file" else data)
     database = Database(f"sqlite:///{link if linked == 'file' else link / 'pixelwise.db'}")
     for _ in range(2):
+        wait_until_settled(real)
         asyncio.run(database.write(add_prediction))
     other = Path(shutil.copytree(data, tmp_path / "other"))
     link.unlink()
@@ -102,8 +123,10 @@ def test_lost_file_or_changed_target_is_noticed_through_a_link(
     link.unlink()
     link.symlink_to(real if linked == "file" else data)
     for _ in range(2):
+        wait_until_settled(real)
         asyncio.run(database.write(add_prediction))
     lose(real)
+    wait_until_settled(real)
     with pytest.raises(DatabaseUnavailable, match="moved, deleted or replaced"):
         asyncio.run(database.write(add_prediction))
     database.close()
