@@ -1,7 +1,6 @@
 """RATE_LIMIT and PREVIEW_LIMIT, for each client address."""
 
 from contextlib import suppress
-from typing import Protocol
 
 import limits
 from limits.storage import MemoryStorage
@@ -9,27 +8,14 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
 from app.config import RATE_LIMIT_OFF, Settings
+from app.http.counts import Counts, RedisDown, Windows
 from app.http.problems import TooManyRequests
 
 DRAWINGS = "classify"
 """Also the bucket of calls with a wrong key."""
 PREVIEWS = "preview"
 
-Windows = tuple[int, float, int, float]
-"""Count and seconds left: previous window, current window."""
 Refusal = tuple[limits.RateLimitItem, Windows]
-
-
-class RedisDown(Exception):
-    """Nothing was counted in Redis."""
-
-
-class Counts(Protocol):
-    async def test(self, item: limits.RateLimitItem, *bucket: str, cost: int) -> bool: ...
-
-    async def hit(self, item: limits.RateLimitItem, *bucket: str, cost: int) -> bool: ...
-
-    async def windows(self, item: limits.RateLimitItem, *bucket: str) -> Windows: ...
 
 
 class MemoryCounts:

@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from app.http.rate_limit import RedisDown, Windows
+from app.http.counts import RedisDown, Windows
 
 log = logging.getLogger("pixelwise")
 
