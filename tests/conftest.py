@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.support.http_fixtures",
     "tests.support.mnist",
     "tests.support.nginx",
+    "tests.support.postgres_cluster",
     "tests.support.replay_fixtures",
     "tests.support.run_order",
 ]

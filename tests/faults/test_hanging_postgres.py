@@ -1,6 +1,5 @@
 """A PostgreSQL server that hangs: every client gets an error in time, and the service recovers."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -8,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.services.health import TIMEOUT_S
-from tests.support.databases import migrate
 from tests.support.http_fixtures import Start
-from tests.support.postgres_cluster import Cluster, postgres_cluster
+from tests.support.postgres_cluster import Cluster
 from tests.support.retrying_clients import RetryingLoad, outcome
 from tests.support.service import (
     DRAWING,
@@ -27,20 +25,6 @@ from tests.support.service_process import Load, Service, missing, serving, store
 
 CLIENTS = 16
 ONCE = {"Idempotency-Key": "the-same-one"}
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with postgres_cluster() as running:
-        yield running
-
-
-@pytest.fixture
-def private_url(cluster: Cluster) -> str:
-    """A migrated database without rows, on a server that the test may stop."""
-    url = cluster.new_database()
-    migrate(url)
-    return url
 
 
 def check_readers(service: Service) -> None:

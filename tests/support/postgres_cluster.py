@@ -14,7 +14,9 @@ from uuid import uuid4
 
 import psutil
 import psycopg
+import pytest
 
+from tests.support.databases import migrate
 from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, cannot_run
 from tests.support.run_cleanup import start_process, watch_folder, watch_process
@@ -180,3 +182,17 @@ def _answers(url: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with postgres_cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def private_url(cluster: Cluster) -> str:
+    """A migrated database without rows, on a server that the test may stop."""
+    url = cluster.new_database()
+    migrate(url)
+    return url

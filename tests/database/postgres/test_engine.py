@@ -98,20 +98,6 @@ def forward(source: socket.socket, target: socket.socket, passes: Callable[[byte
             end.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with postgres_cluster() as running:
-        yield running
-
-
-@pytest.fixture
-def private_url(cluster: Cluster) -> str:
-    """A migrated database without rows, on a server that the test may stop."""
-    url = cluster.new_database()
-    migrate(url)
-    return url
-
-
 def test_server_that_does_not_sync_is_refused_at_start_and_reported_later(
     start: Start, cluster: Cluster, private_url: str
 ) -> None:
