@@ -29,7 +29,7 @@ class ApiKey(APIKeyHeader):
         runtime = runtime_of(request)
         # Digests have one length, so the time reveals nothing.
         if not hmac.compare_digest(hashlib.sha256(given).digest(), runtime.key_sha256):
-            await runtime.rate_limiter.count_drawings(request)
+            await runtime.rate_limiter.count_wrong_key(request)
             raise InvalidApiKey
         return BUILT_IN
 

@@ -1,6 +1,7 @@
 """RATE_LIMIT and PREVIEW_LIMIT, for each client address."""
 
 from contextlib import suppress
+from ipaddress import IPv6Address, IPv6Network
 
 import limits
 from limits.storage import MemoryStorage
@@ -12,8 +13,11 @@ from app.http.counts import Counts, RedisDown, Windows
 from app.http.problems import TooManyRequests
 
 DRAWINGS = "classify"
-"""Also the bucket of calls with a wrong key."""
 PREVIEWS = "preview"
+WRONG_KEYS = "wrong key"
+
+NO_ADDRESS = "local"
+"""All clients of a Unix socket, unless a trusted proxy names their addresses."""
 
 Refusal = tuple[limits.RateLimitItem, Windows]
 
@@ -59,6 +63,11 @@ class RateLimiter:
         if self._previews:
             await self._count(self._previews, (client_address(request), PREVIEWS), 1, 1)
 
+    async def count_wrong_key(self, request: HTTPConnection) -> None:
+        """Count apart from drawings, so that guesses never keep out the right key from their address."""
+        if self._drawings:
+            await self._count(self._drawings, (client_address(request), WRONG_KEYS), 1, 1)
+
     async def close(self) -> None:
         if self._redis is not None:
             await self._redis.close()
@@ -69,7 +78,8 @@ class RateLimiter:
             item, windows = refusal
             never_fits = count if count > item.amount else None
             wait = _wait(item, windows, min(count, item.amount))
-            raise TooManyRequests(str(item), max(1, int(wait) + 1), never_fits)
+            limit = f"{item} with a wrong key" if bucket[1] == WRONG_KEYS else str(item)
+            raise TooManyRequests(limit, max(1, int(wait) + 1), never_fits)
 
     async def _refusal(self, items: list[limits.RateLimitItem], bucket: tuple[str, str], cost: int) -> Refusal | None:
         if self._redis is not None:
@@ -80,8 +90,21 @@ class RateLimiter:
 
 
 def client_address(request: HTTPConnection) -> str:
-    """Return the address; uvicorn has applied X-Forwarded-For."""
-    return request.client.host if request.client else "local"
+    """Return the IPv4 address or the IPv6 /64; uvicorn has applied X-Forwarded-For."""
+    return _counted_as(request.client.host) if request.client else NO_ADDRESS
+
+
+def _counted_as(host: str) -> str:
+    if ":" not in host:
+        return host
+    try:
+        address = IPv6Address(host)
+    except ValueError:
+        return host
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    # Providers give each customer at least a /64.
+    return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 def _parsed(limit: str) -> list[limits.RateLimitItem]:
