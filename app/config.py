@@ -1,21 +1,25 @@
 """Settings: environment variables override `.env` in the working directory."""
 
+import logging
 import os
 import re
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import limits
-from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.env_file import DEPLOYMENT, EnvFileError, deployment_value, expanded, read_env_file, unquoted
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
 SHIPPED_MODEL: Final = PROJECT_FOLDER / "models" / "digits.onnx"
 PICKLES: Final = (".pkl", ".pickle", ".joblib")
 EXAMPLE_KEY: Final = "replace-me-with-openssl-rand-hex-32"
 RATE_LIMIT_OFF: Final = "off"
+SHORT_KEY: Final = 16
 
 # From accepted schemes to SQLAlchemy's. Version 0.5 documented psycopg2.
 _SCHEMES: Final = {
@@ -30,7 +34,10 @@ _SCHEMES: Final = {
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 # No query: its options would override those of `app.http.redis_counts`.
 _REDIS: Final = re.compile(r"rediss?://([^@/?#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?(/\d{1,5})?/?")
-_REFERENCE: Final = re.compile(r"\$\{(\w+)\}")
+# Passed on by uvicorn and by a systemd unit as they are.
+_NEVER_EMPTY: Final = ("WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN")
+
+_log: Final = logging.getLogger(__name__)
 
 
 class ConfigurationError(Exception):
@@ -39,21 +46,17 @@ class ConfigurationError(Exception):
 
 def _env_file_values() -> dict[str, str]:
     try:
-        # python-dotenv would replace an unknown ${NAME} silently. Files saved on Windows may have a BOM.
-        values = dotenv_values(Path(".env"), interpolate=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read {Path('.env').absolute()}: {error}") from error
-    return {name: value for name, value in values.items() if value}
+        values = read_env_file(Path(".env"))
+    except EnvFileError as error:
+        raise ConfigurationError(str(error)) from error
+    for name in values:
+        if name not in _KNOWN and name.upper() in _KNOWN:
+            raise ConfigurationError(f"{name} in .env: write {name.upper()}")
+    return {name: value for name, value in values.items() if value.strip()}
 
 
-def _expanded(text: str, known: dict[str, str]) -> str:
-    def value_of(reference: re.Match[str]) -> str:
-        name = reference[1]
-        if name not in known:
-            raise ValueError(f"${{{name}}} is used but {name} is set neither in the environment nor in .env")
-        return known[name]
-
-    return _REFERENCE.sub(value_of, text)
+def _known_values() -> dict[str, str]:
+    return {**_env_file_values(), **{name: value for name, value in os.environ.items() if value.strip()}}
 
 
 def _checked_database_url(text: str) -> str:
@@ -64,6 +67,12 @@ def _checked_database_url(text: str) -> str:
     if scheme.startswith("postgres") and rest.partition("?")[0].count("@") > 1:
         raise ValueError("holds more than one @; write an @ inside the user name or the password as %40")
     return f"{_SCHEMES[scheme]}://{rest}"
+
+
+def _checked_key(key: SecretStr) -> SecretStr:
+    if not key.get_secret_value().isprintable():
+        raise ValueError("has a line break or another character that no header can hold")
+    return key
 
 
 def _checked_rate_limit(text: str) -> str:
@@ -117,7 +126,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    secret_api_key: SecretStr | None = None
+    secret_api_key: Annotated[SecretStr, AfterValidator(_checked_key)] | None = None
     # It may contain a password.
     database_url: Annotated[str, AfterValidator(_checked_database_url)] = Field(
         default="sqlite:///./pixelwise.db", repr=False
@@ -148,28 +157,61 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _expand_references(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Expand ${NAME} in all sources: systemd's EnvironmentFile does not."""
-        known = {**_env_file_values(), **os.environ}
-        return {
-            name: _expanded(value, known) if isinstance(value, str) and name in cls.model_fields else value
+        """Strip white space and expand ${NAME} in all sources: systemd's EnvironmentFile does not."""
+        known = _known_values()
+        for name in DEPLOYMENT:
+            deployment_value(name, known)
+        for name in _NEVER_EMPTY:
+            if os.environ.get(name, "1").strip() == "":
+                raise ValueError(f"{name} is empty, and the program that reads it needs a value; remove it")
+        cleaned = {
+            name: expanded(unquoted(name.upper(), value), known)
+            if isinstance(value, str) and name in cls.model_fields
+            else value
             for name, value in values.items()
         }
+        return {name: value for name, value in cleaned.items() if value != ""}
 
     def require_secret_api_key(self) -> SecretStr:
         """Return the key; raise ConfigurationError if it is missing, empty or the example."""
         key = self.secret_api_key
-        if key is None or key.get_secret_value().strip() in ("", EXAMPLE_KEY):
-            state = "not set" if key is None or not key.get_secret_value().strip() else "still the example"
+        if key is None or key.get_secret_value() == EXAMPLE_KEY:
+            state = "not set" if key is None else "still the example"
             raise ConfigurationError(
                 f"SECRET_API_KEY is {state}; make a key with `openssl rand -hex 32` and put it into .env"
             )
         return key
 
 
+_KNOWN: Final = {name.upper() for name in Settings.model_fields} | DEPLOYMENT.keys()
+
+
 @cache
 def get_settings() -> Settings:
     """Read the settings once; raise ConfigurationError."""
-    return _checked()
+    settings = _checked()
+    _check_names()
+    if settings.secret_api_key and len(settings.secret_api_key.get_secret_value()) < SHORT_KEY:
+        _log.warning("SECRET_API_KEY is short and can be guessed; make a key with `openssl rand -hex 32`")
+    return settings
+
+
+def deployment_setting(name: str, default: str) -> str:
+    """Return a setting of scripts and units; raise ConfigurationError."""
+    try:
+        return deployment_value(name, _known_values()) or default
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _check_names() -> None:
+    """Warn about names that look misspelt; raise ConfigurationError if privacy depends on it."""
+    for name in sorted(_known_values().keys() - _KNOWN):
+        for intended in get_close_matches(name.upper(), _KNOWN, n=1, cutoff=0.9):
+            problem = f"{name} is not a setting; did you mean {intended}?"
+            if intended == "PUBLIC_RESULTS":
+                raise ConfigurationError(problem)
+            _log.warning("%s", problem)
 
 
 def environment_with(**more: str) -> dict[str, str]:

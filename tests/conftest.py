@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from app.config import get_settings
+from app.config import Settings, get_settings
 from app.database import Database, get_database
+from app.env_file import DEPLOYMENT
 from tests.support.databases import DISCONNECT_OTHERS, drop_abandoned, migrate, postgres_database
 from tests.support.project_copy import cannot_run
 
@@ -127,21 +128,8 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def settings_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
     """An environment without settings, in a folder without .env; what is read from it is not kept."""
-    for name in (
-        "SECRET_API_KEY",
-        "DATABASE_URL",
-        "MODEL_PATH",
-        "SHADOW_MODEL_PATH",
-        "DEBUG",
-        "RATE_LIMIT",
-        "PREVIEW_LIMIT",
-        "RATE_LIMIT_STORAGE_URI",
-        "CORS_ORIGINS",
-        "PUBLIC_RESULTS",
-        "DRIFT_P_VALUE",
-        "DRIFT_PSI",
-    ):
-        monkeypatch.delenv(name, raising=False)
+    for name in (*Settings.model_fields, *DEPLOYMENT):
+        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
     get_settings.cache_clear()
     get_database.cache_clear()

@@ -14,7 +14,8 @@ APP = PROJECT / "app"
 
 # Which packages and top modules of `app` each one may import, at most. Nothing imports `main` or `cli`.
 ARROWS: dict[str, set[str]] = {
-    "config": set(),
+    "env_file": set(),
+    "config": {"env_file"},
     "throttled_log": set(),
     "atomic_file": set(),
     "progress": set(),
@@ -148,9 +149,13 @@ def test_only_one_module_chooses_the_status_of_an_error(module: Path) -> None:
 @every_module
 def test_only_config_reads_the_environment(module: Path) -> None:
     # The package itself sets a variable, which onnxruntime reads.
-    if module not in (Path("config"), Path("__init__")):
+    if module not in (Path("config"), Path("env_file"), Path("__init__")):
         assert attributes(module).isdisjoint({"environ", "getenv", "putenv"})
         assert packages_of(module).isdisjoint({"dotenv", "pydantic_settings"})
+
+
+def test_scripts_can_read_settings_without_any_package() -> None:
+    assert packages_of(Path("env_file")) <= set(sys.stdlib_module_names)
 
 
 def test_migrations_import_nothing_of_the_application() -> None:

@@ -146,6 +146,85 @@ def test_absolute_model_path_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert get_settings().model_path == Path("/srv/models/other.onnx")
 
 
+@pytest.mark.parametrize(
+    ("name", "written", "value"),
+    [
+        ("SECRET_API_KEY", "a-key-of-the-operator\n", "a-key-of-the-operator"),
+        ("SECRET_API_KEY", " a-key-of-the-operator\r\n", "a-key-of-the-operator"),
+        ("DATABASE_URL", "sqlite:////srv/pixelwise.db\n", "sqlite:////srv/pixelwise.db"),
+        ("PUBLIC_RESULTS", "false\r\n", False),
+        ("RATE_LIMIT", "7/minute ", "7/minute"),
+        ("DRIFT_PSI", "0.2\n", 0.2),
+    ],
+)
+def test_white_space_around_a_value_in_the_environment_is_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, written: str, value: object
+) -> None:
+    monkeypatch.setenv(name, written)
+    found = getattr(get_settings(), name.lower())
+    assert (found.get_secret_value() if name == "SECRET_API_KEY" else found) == value
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("name", ["SECRET_API_KEY", "DATABASE_URL", "PUBLIC_RESULTS", "MODEL_PATH", "UVICORN_HOST"])
+def test_value_with_quotes_in_the_environment_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, quote: str
+) -> None:
+    monkeypatch.setenv(name, f"{quote}kept-quiet{quote}")
+    with pytest.raises(ConfigurationError, match=f"^{name} stands in quotes") as refused:
+        get_settings()
+    assert "kept-quiet" not in str(refused.value)
+
+
+def test_key_of_two_lines_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_API_KEY", "kept-quiet\nsecond")
+    with pytest.raises(ConfigurationError, match=r"^SECRET_API_KEY: has a line break") as refused:
+        get_settings()
+    assert "quiet" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN"])
+def test_empty_value_is_refused_where_another_program_cannot_read_it(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "")
+    with pytest.raises(ConfigurationError, match=f"{name} is empty"):
+        get_settings()
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+@pytest.mark.parametrize("name", ["PUBLIC_RESULT", "PUBLC_RESULTS", "PUBLICRESULTS"])
+def test_misspelt_privacy_setting_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, where: str) -> None:
+    if where == "environment":
+        monkeypatch.setenv(name, "false")
+    else:
+        write_env(f"{name}=false\n")
+    with pytest.raises(ConfigurationError, match=f"^{name} is not a setting; did you mean PUBLIC_RESULTS"):
+        get_settings()
+
+
+def test_other_misspelt_setting_is_named_in_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    write_env("PIXELWISE_BACKUP_KEPT=30\nAPP_NAME=PixelWise\nTEST_DATABASE_URL=sqlite:///x.db\n")
+    get_settings()
+    (record,) = caplog.records
+    assert record.getMessage() == "PIXELWISE_BACKUP_KEPT is not a setting; did you mean PIXELWISE_BACKUPS_KEPT?"
+
+
+def test_setting_in_lower_case_is_refused_in_the_file() -> None:
+    write_env("public_results=false\n")
+    with pytest.raises(ConfigurationError, match=r"public_results in \.env: write PUBLIC_RESULTS"):
+        get_settings()
+
+
+def test_short_key_is_accepted_with_a_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_API_KEY", "changeme")
+    get_settings()
+    assert "SECRET_API_KEY is short" in caplog.text
+    assert "changeme" not in caplog.text
+
+
 @pytest.mark.parametrize("key", [None, "", "   ", EXAMPLE_KEY])
 def test_missing_or_example_key_is_refused_with_a_command(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
     if key is not None:

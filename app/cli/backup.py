@@ -8,17 +8,26 @@ from app.cli.options import Json
 from app.cli.tables import format_prediction_count
 from app.cli.terminal import print_json, progress_bar, say
 
-DEFAULT_FOLDER: Final = Path("backups")
-DEFAULT_KEEP: Final = 7
+DEFAULT_FOLDER: Final = "backups"
+DEFAULT_KEEP: Final = "7"
 
 
 def backup(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="The folder for backups; created if missing.")
-    ] = DEFAULT_FOLDER,
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="The folder for backups; created if missing. Default: PIXELWISE_BACKUP_FOLDER in .env, or backups.",
+        ),
+    ] = None,
     keep: Annotated[
-        int, typer.Option(min=1, metavar="<int>", help="How many backups to keep; older ones are deleted.")
-    ] = DEFAULT_KEEP,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="<int>",
+            help="How many backups to keep; older ones are deleted. Default: PIXELWISE_BACKUPS_KEPT in .env, or 7.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Back up the database, beside a running service.
@@ -27,8 +36,11 @@ def backup(
 
     Every night: python -m app backup /var/backups/pixelwise --keep 30
     """
+    from app.config import deployment_setting
     from app.services.backup import back_up
 
+    folder = folder or Path(deployment_setting("PIXELWISE_BACKUP_FOLDER", DEFAULT_FOLDER))
+    keep = keep or int(deployment_setting("PIXELWISE_BACKUPS_KEPT", DEFAULT_KEEP))
     with progress_bar("Opening") as progress, context.open_database(at_any_revision=True) as database:
         file, manifest = back_up(database, folder, keep, progress)
     if as_json:

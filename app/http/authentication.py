@@ -25,7 +25,7 @@ class ApiKey(APIKeyHeader):
     async def __call__(self, request: HTTPConnection) -> str:
         """Return the client's name; raise InvalidApiKey or TooManyRequests."""
         # Starlette decodes headers as Latin-1; this restores the client's bytes.
-        given = request.headers.get("x-api-key", "").encode("latin-1")
+        given = request.headers.get("x-api-key", "").strip(" \t").encode("latin-1")
         runtime = runtime_of(request)
         # Digests have one length, so the time reveals nothing.
         if not hmac.compare_digest(hashlib.sha256(given).digest(), runtime.key_sha256):

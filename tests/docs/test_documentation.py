@@ -8,6 +8,7 @@ import pytest
 
 from app.classifier import Classifier
 from app.config import Settings
+from app.env_file import DEPLOYMENT
 from tests.support.documentation import DOCS, PAGES, anchors_of, blocks_of, name_of, prose_of
 from tests.support.project_copy import PROJECT
 from tests.test_architecture import ARROWS
@@ -30,7 +31,7 @@ def paths_in(text: str) -> Iterator[str]:
     yield from re.findall(rf"{start}[\w-]+\.(?:{'|'.join(SUFFIXES)})\b(?![/(])", text)
 
 
-@pytest.mark.parametrize("setting", Settings.model_fields)
+@pytest.mark.parametrize("setting", [*Settings.model_fields, *DEPLOYMENT])
 def test_every_setting_is_documented(setting: str) -> None:
     texts = [page.read_text() for page in (README, *DOCS, PROJECT / ".env.example")]
     assert setting.upper() in "\n".join(texts)

@@ -54,6 +54,18 @@ def test_header_name_is_case_insensitive(sqlite_client: TestClient, name: str) -
     assert sqlite_client.post("/classify", json=DRAWING, headers={name: KEY}).status_code == 200
 
 
+@pytest.mark.parametrize("header", [f"{KEY} ", f"{KEY}\t", f" \t{KEY} \t "])
+def test_white_space_around_the_key_is_no_part_of_it(sqlite_client: TestClient, header: str) -> None:
+    response = sqlite_client.post("/classify", json=DRAWING, headers={"X-API-Key": header.encode()})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("configured", [f"{KEY}\n", f"{KEY}\r\n", f" {KEY}\t"])
+def test_key_from_a_file_with_a_line_break_at_its_end_works(start: Start, sqlite_url: str, configured: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, SECRET_API_KEY=configured)
+    assert client.post("/classify", json=DRAWING, headers={"X-API-Key": KEY}).status_code == 200
+
+
 def test_key_may_have_non_ascii_characters(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, SECRET_API_KEY=NON_ASCII_KEY)
     assert_problem(client.post("/classify", json=DRAWING), HTTPStatus.UNAUTHORIZED)

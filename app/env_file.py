@@ -1,0 +1,146 @@
+"""Settings from `.env`. Scripts run this file with Python alone; `app.config` imports it."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+# Read by scripts and systemd units only: what each must look like.
+DEPLOYMENT: Final = {
+    "MODEL_URL": (r"https?://\S+", "must begin with https://"),
+    "MODEL_SHA256": (r"[0-9a-fA-F]{64}", "must be a checksum as printed by sha256sum"),
+    "PIXELWISE_NGINX": (r"off|/.*", "must be off or the absolute path of a folder"),
+    "PIXELWISE_BACKUP": (r"on|off", "must be on or off"),
+    "PIXELWISE_BACKUP_FOLDER": (r".+", "must be the path of a folder"),
+    "PIXELWISE_BACKUPS_KEPT": (r"[1-9]\d{0,5}", "must be a number from 1"),
+    "PIXELWISE_PRUNE_OLDER_THAN": (r"[1-9]\d{0,3}[hdw]", "must be a number and h, d or w, such as 90d"),
+    "UVICORN_HOST": (r"[\w.:%-]+", "must be an address, such as 127.0.0.1 or 0.0.0.0"),
+    "WEB_CONCURRENCY": (r"[1-9]\d{0,3}", "must be a number from 1"),
+}
+
+_ASSIGNMENT: Final = re.compile(r"[ \t]*([A-Za-z_]\w*)[ \t]*=[ \t]*(.*?)[ \t]*", re.ASCII)
+_REFERENCE: Final = re.compile(r"\$\{(\w+)\}")
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
+class EnvFileError(Exception):
+    """`.env` cannot be used. The text is one line without values."""
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return the values by name, unexpanded; raise EnvFileError.
+
+    Refuses each line that python-dotenv and systemd's EnvironmentFile= read differently.
+    """
+    values: dict[str, str] = {}
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            assignment = _parsed(line, first=number == 1)
+        except ValueError as error:
+            raise EnvFileError(f"cannot read {path.absolute()}, line {number}: {error}") from None
+        if assignment is not None:
+            values[assignment[0]] = assignment[1]
+    return values
+
+
+def expanded(text: str, known: Mapping[str, str]) -> str:
+    """Replace each ${NAME}; raise ValueError for an unknown one."""
+
+    def value_of(reference: re.Match[str]) -> str:
+        name = reference[1]
+        if name not in known:
+            raise ValueError(f"${{{name}}} is used but {name} is set neither in the environment nor in .env")
+        return known[name]
+
+    return _REFERENCE.sub(value_of, text)
+
+
+def unquoted(name: str, text: str) -> str:
+    """Strip white space; raise ValueError for a value in quotes, which `docker run --env-file` keeps."""
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise ValueError(f"{name} stands in quotes that belong to its value; leave them out")
+    return text
+
+
+def deployment_value(name: str, known: Mapping[str, str]) -> str:
+    """Return a checked setting of DEPLOYMENT, or an empty text; raise ValueError."""
+    pattern, problem = DEPLOYMENT[name]
+    value = expanded(unquoted(name, known.get(name, "")), known)
+    if value and not re.fullmatch(pattern, value, re.ASCII):
+        raise ValueError(f"{name}: {problem}")
+    return value
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise EnvFileError(f"cannot read {path.absolute()}: it is a link to a file that does not exist") from None
+        return []
+    except UnicodeDecodeError as error:
+        number = error.object[: error.start].count(b"\n") + 1
+        raise EnvFileError(f"cannot read {path.absolute()}, line {number}: save the file as UTF-8") from None
+    except OSError as error:
+        raise EnvFileError(f"cannot read {path.absolute()}: {error.strerror}") from error
+    return re.split(r"\r\n|\n|\r", text)
+
+
+def _parsed(line: str, *, first: bool) -> tuple[str, str] | None:
+    """Return a name and its value, or None for a blank line or a comment; raise ValueError with the reason."""
+    marked = first and line.startswith(_BYTE_ORDER_MARK)
+    line = line.removeprefix(_BYTE_ORDER_MARK) if marked else line
+    text = line.strip(" \t")
+    if not text or text[0] == "#":
+        if text.endswith("\\"):
+            raise ValueError("a comment must not end with a backslash, which would comment out the next line")
+        if "\0" in text:
+            raise ValueError("save the file as UTF-8")
+        return None
+    found = _ASSIGNMENT.fullmatch(line)
+    if found is None:
+        prefixed = re.match(r"(export|set)\s", text)
+        raise ValueError(f"leave out {prefixed[1]}" if prefixed else "is not NAME=value")
+    name, value = found.groups()
+    if marked and name in DEPLOYMENT:
+        raise ValueError("systemd would ignore it because of the byte order mark; save the file without one")
+    return name, _value(value)
+
+
+def _value(text: str) -> str:
+    if not all(character.isprintable() or character == "\t" for character in text):
+        raise ValueError("the value has a character that cannot be printed")
+    if "\\" in text:
+        raise ValueError("a backslash is not read alike by all programs; in a URL write %5C, in a path write /")
+    quote = text[:1]
+    if quote in ("'", '"'):
+        if len(text) == 1 or text.find(quote, 1) != len(text) - 1:
+            raise ValueError("the quotes must enclose the whole value; a comment needs a line of its own")
+        return text[1:-1]
+    if "'" in text or '"' in text:
+        raise ValueError("the value has a quote in it; enclose the whole value in the other kind of quotes")
+    if re.search(r"(^|\s)#", text):
+        raise ValueError("a comment needs a line of its own; a value with # needs quotes")
+    return text
+
+
+def main(arguments: list[str]) -> None:
+    """Print a setting from the environment or `.env`: NAME [DEFAULT]."""
+    name, *default = arguments
+    try:
+        from_file = {other: value for other, value in read_env_file(Path(".env")).items() if value}
+        known = {**from_file, **{other: value for other, value in os.environ.items() if value.strip()}}
+        if name in DEPLOYMENT:
+            value = deployment_value(name, known)
+        else:
+            value = expanded(unquoted(name, known.get(name, "")), known)
+    except (EnvFileError, ValueError) as error:
+        sys.exit(f"pixelwise: {error}")
+    print(value or "".join(default))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

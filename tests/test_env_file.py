@@ -1,0 +1,198 @@
+"""`.env`: a line means the same to python-dotenv, systemd and PixelWise, or is refused with its number."""
+
+import io
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from app.config import PROJECT_FOLDER, ConfigurationError, get_settings
+from app.env_file import EnvFileError, read_env_file
+from tests.support.project_copy import cannot_run, run
+
+# systemd's own reader of such files, which works without a running systemd.
+GENERATOR = Path("/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator")
+
+READ_ALIKE = [
+    "NAME=value",
+    "NAME=",
+    "  NAME=value",
+    "NAME = value",
+    "NAME=value  ",
+    "NAME=value\r",
+    "NAME='a value # with a hash'",
+    'NAME="a value # with a hash"',
+    'NAME="it\'s"',
+    "NAME=''",
+    'NAME="value"\t ',
+    "NAME=a#b",
+    "NAME=a=b==",
+    "NAME==",
+    "NAME=5/second;1000/day",
+    "NAME=https://a.example, http://b.example",
+    "NAME=schlüssel-鍵",
+    "NAME=first\nNAME=last",
+    "NAME=first\rOTHER=second",
+    "# NAME=comment\n\n   \n  # another\nNAME=value",
+]
+
+REFUSED = [
+    ("NAME=value # comment", "a comment needs a line of its own"),
+    ("NAME=value\t# comment", "a comment needs a line of its own"),
+    ("NAME= # comment", "a comment needs a line of its own"),
+    ('NAME="value" # comment', "a comment needs a line of its own"),
+    ("NAME='value' # comment", "a comment needs a line of its own"),
+    ('NAME="value', "quotes must enclose the whole value"),
+    ("NAME='value", "quotes must enclose the whole value"),
+    ('NAME="', "quotes must enclose the whole value"),
+    ('NAME="one"two', "quotes must enclose the whole value"),
+    ('NAME="one""two"', "quotes must enclose the whole value"),
+    ('NAME=value"', "has a quote in it"),
+    ("NAME=it's", "has a quote in it"),
+    ("NAME=value\\", "backslash"),
+    ("NAME=one\\\ntwo", "backslash"),
+    ('NAME="a\\nb"', "backslash"),
+    ("NAME='a\\\\b'", "backslash"),
+    ("# comment\\\nNAME=value", "must not end with a backslash"),
+    ("export NAME=value", "leave out export"),
+    ("set NAME=value", "leave out set"),
+    ("NAME: value", "is not NAME=value"),
+    ("NAME", "is not NAME=value"),
+    ("=value", "is not NAME=value"),
+    ("MY-NAME=value", "is not NAME=value"),
+    ("1NAME=value", "is not NAME=value"),
+    ("NÄME=value", "is not NAME=value"),
+    ("'NAME'=value", "is not NAME=value"),
+    ("; NAME=value", "is not NAME=value"),
+    ("NAME=one\x0btwo", "cannot be printed"),
+    ("NAME=value\xa0", "cannot be printed"),
+    ("NAME=one\u2028two", "cannot be printed"),
+    ("NAME=\x1b[31m", "cannot be printed"),
+    ("# \0", "save the file as UTF-8"),
+]
+
+
+def read_by_systemd(text: str, folder: Path) -> dict[str, str]:
+    if not GENERATOR.exists():
+        cannot_run("systemd is missing; to run this test: apt install systemd")
+    (folder / "environment.d").mkdir(exist_ok=True)
+    (folder / "environment.d/test.conf").write_bytes(text.encode())
+    done = subprocess.run(
+        [GENERATOR], env={"XDG_CONFIG_HOME": str(folder)}, capture_output=True, text=True, timeout=30, check=True
+    )
+    lines = [line.partition("=") for line in done.stdout.splitlines()]
+    return {name: "".join(shlex.split(value)) for name, _, value in lines if name in ("NAME", "OTHER")}
+
+
+def read_by_dotenv(text: str) -> dict[str, str | None]:
+    return dotenv_values(stream=io.StringIO(text, newline=None), interpolate=False)
+
+
+@pytest.mark.parametrize("text", READ_ALIKE)
+def test_accepted_line_means_the_same_to_every_reader(text: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(text.encode())
+    values = read_env_file(tmp_path / ".env")
+    assert values
+    assert values == read_by_dotenv(text)
+    # The generator does not print empty values.
+    assert {name: value for name, value in values.items() if value} == read_by_systemd(text, tmp_path)
+
+
+@pytest.mark.parametrize(("text", "reason"), REFUSED)
+def test_other_line_is_refused_with_its_number_and_without_its_value(text: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(f"# Settings\nOTHER=1\n{text}\n".encode())
+    with pytest.raises(EnvFileError) as refused:
+        read_env_file(tmp_path / ".env")
+    message = str(refused.value)
+    assert message.startswith(f"cannot read {tmp_path}/.env, line 3: ")
+    assert reason in message
+    assert message.isprintable()
+    assert "two" not in message
+
+
+def test_values_with_references_are_kept_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=${B}\nB=\"$C\"\nC='$(date)'\n")
+    assert read_env_file(tmp_path / ".env") == {"A": "${B}", "B": "$C", "C": "$(date)"}
+
+
+@pytest.mark.parametrize("content", ["A=1\nB=ü\n".encode("utf-16"), "A=1\nB=ü\n".encode("latin-1")])
+def test_other_encoding_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(EnvFileError, match=r"line [12]: save the file as UTF-8"):
+        read_env_file(tmp_path / ".env")
+
+
+def test_byte_order_mark_is_refused_where_systemd_would_lose_a_setting(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("\ufeffUVICORN_HOST=0.0.0.0\n".encode())
+    with pytest.raises(EnvFileError, match=r"line 1: .*byte order mark"):
+        read_env_file(tmp_path / ".env")
+    (tmp_path / ".env").write_bytes("\ufeff# Settings\nUVICORN_HOST=0.0.0.0\n".encode())
+    assert read_env_file(tmp_path / ".env") == {"UVICORN_HOST": "0.0.0.0"}
+
+
+def test_missing_file_has_no_values_but_a_broken_link_or_a_folder_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    assert read_env_file(path) == {}
+    path.symlink_to(tmp_path / "gone")
+    with pytest.raises(EnvFileError, match="a link to a file that does not exist"):
+        read_env_file(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(EnvFileError, match="Is a directory"):
+        read_env_file(path)
+
+
+@pytest.mark.parametrize("line", ["PUBLIC_RESULTS: false", "set PUBLIC_RESULTS=false", 'PUBLIC_RESULTS="false'])
+def test_privacy_setting_that_cannot_be_read_refuses_to_start(
+    settings_environment: pytest.MonkeyPatch, line: str
+) -> None:
+    Path(".env").write_text(f"DEBUG=true\n{line}\n")
+    with pytest.raises(ConfigurationError, match=r"\.env, line 2: "):
+        get_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MODEL_URL", "ftp://kept-quiet"),
+        ("MODEL_SHA256", "kept-quiet"),
+        ("PIXELWISE_NGINX", "Off"),
+        ("PIXELWISE_BACKUP", "no"),
+        ("PIXELWISE_BACKUPS_KEPT", "0"),
+        ("PIXELWISE_PRUNE_OLDER_THAN", "90"),
+        ("UVICORN_HOST", "kept=quiet"),
+        ("WEB_CONCURRENCY", "two"),
+    ],
+)
+def test_settings_of_scripts_and_units_are_checked_at_every_start(
+    settings_environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    Path(".env").write_text(f"{name}={value}\n")
+    with pytest.raises(ConfigurationError, match=f"^{name}: must b"):
+        get_settings()
+    printed = run(Path.cwd(), sys.executable, "-I", str(PROJECT_FOLDER / "app/env_file.py"), name)
+    assert (printed.returncode, printed.stdout) == (1, "")
+    assert printed.stderr.startswith(f"pixelwise: {name}: must b")
+    assert "quiet" not in printed.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "printed"),
+    [
+        ("MODEL_PATH='models/a b.onnx'\n", ["MODEL_PATH", "default"], "models/a b.onnx"),
+        ("MODEL_PATH=\n", ["MODEL_PATH", "default"], "default"),
+        ("", ["MODEL_PATH"], ""),
+        ("HERE=b.example\nMODEL_URL=https://${HERE}/m\n", ["MODEL_URL"], "https://b.example/m"),
+    ],
+)
+def test_scripts_read_a_setting_without_the_virtual_environment(
+    tmp_path: Path, text: str, arguments: list[str], printed: str
+) -> None:
+    python = shutil.which("python3", path="/usr/bin") or sys.executable
+    (tmp_path / ".env").write_text(text)
+    done = run(tmp_path, python, "-I", str(PROJECT_FOLDER / "app/env_file.py"), *arguments)
+    assert (done.returncode, done.stdout) == (0, f"{printed}\n"), done.stderr
