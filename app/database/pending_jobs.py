@@ -74,8 +74,8 @@ class PendingJobs:
     def __init__(self, *, queue_size: int, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self._queue_size = queue_size
-        # In the order of their deadlines.
-        self._jobs: dict[Job[Any], None] = {}
+        self._jobs: set[Job[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._timer_loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
@@ -87,29 +87,30 @@ class PendingJobs:
 
     def add(self, work: Callable[..., T]) -> Job[T]:
         job = Job(work, self.timeout_s)
-        self._jobs[job] = None
+        self._jobs.add(job)
         # One timer for all jobs: with one each, a request takes 2 % longer.
-        if self._timer_loop is not job.loop:
-            self._timer_loop = job.loop
-            job.loop.call_at(job.deadline, self._expire, job.loop)
+        if self._timer is None or self._timer_loop is not job.loop or job.deadline < self._timer.when():
+            self._start_timer(job.loop, job.deadline)
         return job
+
+    def _start_timer(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        self._timer_loop = loop
+        self._timer = loop.call_at(deadline, self._expire, loop)
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         """Expire the overdue jobs of the loop, and wait for the next deadline."""
-        for job in list(self._jobs):
-            if job.loop is not loop or job.future.done():
-                continue
-            if job.deadline > loop.time():
-                loop.call_at(job.deadline, self._expire, loop)
-                return
-            job.expire()
-        if self._timer_loop is loop:
-            self._timer_loop = None
+        self._timer = None
+        now = loop.time()
+        waiting = [job for job in self._jobs.copy() if job.loop is loop and not job.future.done()]
+        for job in waiting:
+            if job.deadline <= now:
+                job.expire()
+        if later := [job.deadline for job in waiting if job.deadline > now]:
+            self._start_timer(loop, min(later))
 
     def finish(self, jobs: Sequence[Job[Any]]) -> None:
         """Answer the callers, from any thread."""
-        for job in jobs:
-            self._jobs.pop(job, None)
+        self._jobs.difference_update(jobs)
         # One call for each loop, since it is expensive.
         for loop, jobs_of_loop in groupby(jobs, lambda job: job.loop):
             with suppress(RuntimeError):
