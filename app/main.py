@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from app import __version__
 from app.config import get_settings
 from app.http import openapi, problems, static_page
+from app.http.connection import limit_connections
 from app.http.middleware import AllowedOrigins, ApiPrefix, BodyLimit, RefuseToStart, RequestContext
 from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
 from app.http.runtime import running
@@ -66,4 +67,5 @@ def create_app() -> FastAPI:
     return app
 
 
+limit_connections()
 app = create_app()

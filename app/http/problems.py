@@ -37,6 +37,23 @@ class BodyTooLarge(ProblemError):
         super().__init__(f"The body is larger than {limit} bytes.", headers={"Connection": "close"})
 
 
+class MalformedRequest(ProblemError):
+    def __init__(self) -> None:
+        super().__init__("The request is not valid HTTP/1.1.")
+
+
+class HeadTooLarge(ProblemError):
+    def __init__(self, limit: int, headers: int) -> None:
+        super().__init__(
+            f"The request has more than {headers} headers, or more than {limit} bytes of URL, headers and trailers."
+        )
+
+
+class RequestTimeout(ProblemError):
+    def __init__(self) -> None:
+        super().__init__("The request was not sent in time.")
+
+
 class InvalidRequest(ProblemError):
     def __init__(self, errors: Sequence[Mapping[str, Any]], *, under: Sequence[str] = ()) -> None:
         """Take pydantic's errors; `under` is the part of the request, such as `body`."""
@@ -78,6 +95,9 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
     InProgress: _Reply(HTTPStatus.CONFLICT, 1),
     PreconditionFailed: _Reply(HTTPStatus.PRECONDITION_FAILED),
     BodyTooLarge: _Reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    MalformedRequest: _Reply(HTTPStatus.BAD_REQUEST),
+    HeadTooLarge: _Reply(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
+    RequestTimeout: _Reply(HTTPStatus.REQUEST_TIMEOUT),
     InvalidRequest: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
     InvalidInput: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
     KeyReused: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -108,13 +128,16 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
 
 # For OpenAPI.
 MEANINGS: Final[dict[int, str]] = {
+    HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1.",
     HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` is missing or wrong.",
     HTTPStatus.NOT_FOUND: "The prediction does not exist or has no drawing.",
+    HTTPStatus.REQUEST_TIMEOUT: "The request was not sent in time.",
     HTTPStatus.CONFLICT: "Another request with this `Idempotency-Key` is in progress; try again after `Retry-After`.",
     HTTPStatus.PRECONDITION_FAILED: "The record no longer has the `ETag` of `If-Match`; nothing was changed.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this route accepts.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid; `errors` lists each invalid part.",
     HTTPStatus.TOO_MANY_REQUESTS: "This address has reached its rate limit; try again after `Retry-After`.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers or the URL are too large.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be used; nothing was stored, unless `stored` is `unknown`. "
     "Try again after `Retry-After`.",
     HTTPStatus.INSUFFICIENT_STORAGE: "The disk is full; nothing was stored. Try again after `Retry-After`.",

@@ -77,10 +77,9 @@ def test_slow_clients_do_not_delay_others_or_use_memory(service: Service) -> Non
         assert client.classify(drawing(Random(0))).status_code == 200
     before = process.memory_info().rss
 
-    with Slow(service.port, SLOW) as slow:
+    with Slow(service.port, SLOW):
         with Load(service.port, 16) as load:
             load.wait_for(500)
-        assert slow.cut_off == 0
         assert process.memory_info().rss - before < 32 * MIB
 
     assert (load.refused, load.broken) == ([], [])
