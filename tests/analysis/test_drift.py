@@ -238,15 +238,27 @@ def test_most_frequent_value_has_its_own_bin() -> None:
 def images(request: pytest.FixtureRequest) -> Drawing:
     """Drawings of one source: MNIST's test set, or synthetic strokes."""
     if request.param == "virtual hand":
-        return draw(4000, np.random.default_rng(1))[0]
+        return draw(3000, np.random.default_rng(1))[0]
     digits: Digits = request.getfixturevalue("mnist_test")
-    return digits.images[:4000]
+    return digits.images[:3000]
 
 
 @pytest.fixture(scope="module")
 def usual(images: Drawing) -> Observations:
     """Observations of the usual drawings."""
     return observe(images)
+
+
+@pytest.fixture(scope="module", params=FAULTS)
+def fault(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def faulty(images: Drawing, fault: str) -> Observations:
+    """Observations of the same drawings with a fault."""
+    return observe(FAULTS[fault](images))
 
 
 def names_of(signals: list[Signal]) -> set[str]:
@@ -262,21 +274,18 @@ def test_at_most_one_false_alarm_in_a_hundred_windows(usual: Observations, sizes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", FAULTS)
-def test_faulty_drawings_are_noticed_within_300(images: Drawing, usual: Observations, fault: str) -> None:
-    faulty = observe(FAULTS[fault](images))
+def test_faulty_drawings_are_noticed_within_300(usual: Observations, faulty: Observations) -> None:
     drifted = [names_of(signals) for signals in comparisons(usual, faulty, (300, 300), share=1, trials=100)]
     assert sum(map(bool, drifted)) >= 99
 
 
-@pytest.mark.parametrize(
-    ("fault", "names"),
-    [("4 pixels right", {"offset_x"}), ("4 pixels up", {"offset_y"}), ("faint, 0.3 of the ink", {"ink", "peak"})],
-)
-def test_the_signals_name_the_fault(images: Drawing, usual: Observations, fault: str, names: set[str]) -> None:
-    faulty = observe(FAULTS[fault](images))
+NAMED = {"4 pixels right": {"offset_x"}, "4 pixels up": {"offset_y"}, "faint, 0.3 of the ink": {"ink", "peak"}}
+
+
+@pytest.mark.parametrize("fault", NAMED, indirect=True)
+def test_the_signals_name_the_fault(usual: Observations, faulty: Observations, fault: str) -> None:
     for signals in comparisons(usual, faulty, (300, 1000), share=1, trials=20):
-        assert names <= names_of(signals)
+        assert NAMED[fault] <= names_of(signals)
         assert "digits" not in names_of(signals)
 
 
