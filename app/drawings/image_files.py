@@ -7,22 +7,21 @@ from math import isqrt
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.WebPImagePlugin import WebPImageFile
 
+from app.drawings.containers import TOO_LARGE, ImageError, count_pixels, refuse_too_large
 from app.drawings.extract import Picture, drawing_of
 from app.drawings.formats import FORMAT_NAMES, IMAGE_FORMATS
 from app.drawings.shape import SIDE
 
-MAX_PIXELS = 25_000_000
-
 # Larger JPEGs are decoded at reduced size.
 ENOUGH_PIXELS = 1_000_000
 
-# Decoding time grows with the scans of a progressive JPEG; ten are usual.
-MAX_SCANS = 100
-_START_OF_SCAN = b"\xff\xda"
-
 # The lowest alpha that counts as opaque.
 OPAQUE = 128
+
+# Such values are blank, unless they form a mask.
+ALMOST_BLACK = 16
 
 # Opaque pixels of one brightness are strokes: all but EXCEPTIONS are within ONE_BRIGHTNESS levels of the median.
 ONE_BRIGHTNESS = 32
@@ -43,10 +42,6 @@ _UPRIGHT: dict[int, Callable[[Picture], Picture]] = {
 }
 
 
-class ImageError(Exception):
-    """The image cannot be read. The text is one sentence."""
-
-
 def read_image(data: bytes) -> npt.NDArray[np.uint8]:
     """Return the digit of an image file as uint8 (28, 28), ink 255; raise ImageError."""
     return drawing_of(_picture(data))
@@ -54,34 +49,32 @@ def read_image(data: bytes) -> npt.NDArray[np.uint8]:
 
 def _picture(data: bytes) -> Picture:
     """Return the upright image's brightness, or its alpha channel if the ink is there."""
-    if not data:
-        raise ImageError("The file is empty.")
+    count_pixels(data)
     try:
         with Image.open(BytesIO(data), formats=tuple(IMAGE_FORMATS)) as image:
-            _refuse_bombs(image, data)
+            refuse_too_large(image.width * image.height)
             smaller = max(1, isqrt(image.width * image.height // ENOUGH_PIXELS))
             image.draft("L", (image.width // smaller, image.height // smaller))
             make_upright = _UPRIGHT.get(_orientation(image))
-            picture = _brightness(image)
+            picture = _stretched(_brightness(_decoded(image)), reduced=_is_reduced(image, data))
             return picture if make_upright is None else make_upright(picture)
     except ImageError:
         raise
     except UnidentifiedImageError:
         raise ImageError(f"The file is not a {FORMAT_NAMES} image.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(_TOO_LARGE) from None
+        raise ImageError(TOO_LARGE) from None
     except Exception as error:  # Pillow's decoders raise any exception.
         raise ImageError("The image is cut off, damaged, or has too much metadata.") from error
 
 
-_TOO_LARGE = f"The image has more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller."
-
-
-def _refuse_bombs(image: Image.Image, data: bytes) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(_TOO_LARGE)
-    if image.format in ("JPEG", "MPO") and data.count(_START_OF_SCAN) > MAX_SCANS:
-        raise ImageError(f"The JPEG has more than {MAX_SCANS} scans; save it again.")
+def _decoded(image: Image.Image) -> Image.Image:
+    if not isinstance(image, WebPImageFile):
+        return image
+    # Loading it would keep two canvases and copy the pixels, 400 MB instead of 300 MB.
+    pixels, _, _ = image._get_next()
+    image._decoder = None
+    return Image.frombuffer(image.rawmode, image.size, pixels, "raw", image.rawmode, 0, 1)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -107,6 +100,27 @@ def _brightness(image: Image.Image) -> Picture:
     if sheet is None:
         return np.asarray(alpha)
     return np.asarray(Image.composite(grey, Image.new("L", grey.size, sheet), alpha))
+
+
+def _is_reduced(image: Image.Image, data: bytes) -> bool:
+    """Return whether Pillow has dropped the lower 8 of 16 bits."""
+    return image.format == "PNG" and data[24] == 16 and image.mode != "I;16"
+
+
+def _stretched(picture: Picture, *, reduced: bool) -> Picture:
+    """Stretch masks, such as 0 and 1, and 16-bit values that use fewer bits; raise ImageError if too dark."""
+    low, high = int(picture.min()), int(picture.max())
+    if high < ALMOST_BLACK:
+        if reduced:
+            raise ImageError("The image has 16 bits a colour but uses only the lower ones; use the full range.")
+        as_it_is = low == high or (picture.shape == (SIDE, SIDE) and high > 1)
+        if not as_it_is and ((picture == low) | (picture == high)).all():
+            return np.where(picture == high, np.uint8(255), np.uint8(0))
+        if not as_it_is:
+            raise ImageError("The image is almost black; stretch its values to the full range.")
+    if picture.dtype == np.uint16:
+        return picture * np.uint16(0xFFFF // ((1 << max(8, high.bit_length())) - 1))
+    return picture
 
 
 def _sheet(grey: Image.Image, alpha: Image.Image) -> int | None:

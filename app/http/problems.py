@@ -75,6 +75,11 @@ class Busy(ProblemError):
         super().__init__(f"{limit} batches and images are in progress; nothing was stored. Try again later.")
 
 
+class DecoderTooBusy(ProblemError):
+    def __init__(self) -> None:
+        super().__init__("Too many images are being decoded; nothing was stored. Try again later.")
+
+
 class NotReady(ProblemError):
     def __init__(self, checks: dict[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {state}" for name, state in checks.items() if state != "ok"))
@@ -103,6 +108,7 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
     KeyReused: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
     TooManyRequests: _Reply(HTTPStatus.TOO_MANY_REQUESTS),
     Busy: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 1),
+    DecoderTooBusy: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 5),
     NotReady: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 5),
     OutcomeUnknown: _Reply(
         HTTPStatus.SERVICE_UNAVAILABLE,

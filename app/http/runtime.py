@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from app.classifier import Classifier, get_classifier, get_shadow_classifier
 from app.config import Settings, get_settings
 from app.database import Database, get_database
+from app.http.decoding import Decoding
 from app.http.large_bodies import LargeBodies
 from app.http.rate_limit import RateLimiter
 from app.services.classify import ClassifyService
@@ -32,6 +33,7 @@ class Runtime:
     readiness: Readiness
     rate_limiter: RateLimiter
     large_bodies: LargeBodies
+    decoding: Decoding
     database_errors: ThrottledLog
 
 
@@ -57,6 +59,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
         if shadow is not None:
             await shadow.end()
         await runtime.rate_limiter.close()
+        await asyncio.to_thread(runtime.decoding.close)
         get_shadow_classifier.cache_clear()
         await asyncio.to_thread(runtime.database.close)
 
@@ -73,5 +76,6 @@ def _runtime(settings: Settings, shadow: Shadow | None) -> Runtime:
         readiness=Readiness(classifier, database),
         rate_limiter=RateLimiter(settings),
         large_bodies=large_bodies,
+        decoding=Decoding(),
         database_errors=ThrottledLog(),
     )

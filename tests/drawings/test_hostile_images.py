@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from app.drawings.containers import MAX_PIXELS, MAX_SCANNED_PIXELS, ImageError, count_pixels
 from app.drawings.formats import FORMAT_NAMES
-from app.drawings.image_files import MAX_PIXELS, MAX_SCANS, ImageError, read_image
+from app.drawings.image_files import read_image
 from tests.support.digit_images import FORMATS, digit_in, encoded, picture
+from tests.support.hostile_images import TOO_MANY_PARTS, png_chunk, png_of, with_scans
 
 
 def assert_refused(data: bytes, word: str) -> None:
@@ -74,16 +76,6 @@ def test_damaged_file_gives_a_drawing_or_an_image_error(name: str) -> None:
     assert outcomes == {"read", "refused"}
 
 
-def png_chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def png_of(width: int, height: int, *, pixels: bytes = b"") -> bytes:
-    """A grey PNG whose header claims this size."""
-    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + png_chunk(b"IDAT", zlib.compress(pixels)) + png_chunk(b"IEND", b"")
-
-
 @pytest.mark.parametrize(
     ("width", "height"), [(5001, 5000), (10_000, 10_000), (65_535, 65_535), (2**31 - 1, 2**31 - 1), (2**31 - 1, 1)]
 )
@@ -142,8 +134,34 @@ def test_text_of_usual_length_is_accepted() -> None:
     assert digit_in(encoded(picture("4"), pnginfo=text)) == "4"
 
 
-def test_jpeg_with_too_many_scans_is_refused() -> None:
-    data = encoded(picture("4"), "JPEG", progressive=True)
-    last = data.rindex(b"\xff\xda")
-    assert digit_in(data) == "4"
-    assert_refused(data[:last] + data[last:-2] * MAX_SCANS + data[-2:], "scans")
+@pytest.mark.parametrize("name", TOO_MANY_PARTS)
+def test_file_with_too_many_parts_is_refused_before_decoding(name: str) -> None:
+    with pytest.raises(ImageError, match="too many"):
+        count_pixels(TOO_MANY_PARTS[name])
+
+
+@pytest.mark.parametrize("scans", [5, 20])
+def test_scans_are_counted_in_pixels(scans: int) -> None:
+    small, large = (encoded(Image.new("L", (side, side)), "JPEG", progressive=True) for side in (100, 5000))
+    assert count_pixels(with_scans(small, scans)) == 100 * 100
+    # A grey image has six scans.
+    if (6 + scans) * MAX_PIXELS <= MAX_SCANNED_PIXELS:
+        assert count_pixels(with_scans(large, scans)) == MAX_PIXELS
+    else:
+        with pytest.raises(ImageError, match="scans"):
+            count_pixels(with_scans(large, scans))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_size_is_found_without_decoding(name: str) -> None:
+    colours = Image.new("RGB", (311, 97), "white")
+    assert count_pixels(encoded(colours, name)) == 311 * 97
+    with pytest.raises(ImageError):
+        count_pixels(encoded(colours, name)[:17])
+
+
+def test_lossless_webp_and_animations_have_a_size() -> None:
+    frames = [Image.new("RGBA", (311, 97), (level, 0, 0, level)) for level in (10, 200)]
+    assert count_pixels(encoded(frames[0], "WEBP", lossless=True)) == 311 * 97
+    for name in ("PNG", "GIF", "WEBP"):
+        assert count_pixels(encoded(frames[0], name, save_all=True, append_images=frames[1:])) == 311 * 97

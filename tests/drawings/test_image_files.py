@@ -8,9 +8,11 @@ import pytest
 from PIL import ExifTags, Image
 
 from app.classifier import classify
+from app.drawings.containers import ImageError
 from app.drawings.image_files import read_image
 from app.schemas.classify import SEVEN
 from tests.support.digit_images import FORMATS, digit_in, encoded, picture
+from tests.support.hostile_images import png_chunk, png_of
 from tests.support.service import random_drawings
 
 DRAWN = np.array(SEVEN, np.uint8)
@@ -41,6 +43,68 @@ MODES: dict[str, Callable[[Image.Image], bytes]] = {
     "progressive": lambda image: encoded(image.convert("RGB"), "JPEG", progressive=True),
     "lossless WebP": lambda image: encoded(image.convert("RGB"), "WEBP", lossless=True),
 }
+
+
+SHADES = np.asarray(picture("4", 400).resize((100, 100)))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_sixteen_bit_image_that_uses_fewer_bits_is_stretched(bits: int, inverted: bool) -> None:
+    full = (1 << bits) - 1
+    drawn = (255 - SHADES if inverted else SHADES).astype(np.uint16) * (full // 255)
+    assert digit_in(encoded(Image.fromarray(drawn))) == "4"
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_sixteen_bit_drawing_of_28_pixels_is_unchanged(bits: int) -> None:
+    drawing = np.rint(DRAWN * (((1 << bits) - 1) / 255)).astype(np.uint16)
+    assert (read_image(encoded(Image.fromarray(drawing))) == DRAWN).all()
+
+
+MASK = (SHADES < 128).astype(np.uint8)
+MASKS = {
+    "grey": Image.fromarray(MASK),
+    "sixteen bits": Image.fromarray(MASK.astype(np.uint16)),
+    "palette": Image.fromarray(MASK).convert("P"),
+    "one bit": Image.fromarray(MASK * 255).convert("1"),
+    "class 7": Image.fromarray(MASK * 7),
+    "inverted": Image.fromarray(1 - MASK),
+    "28 pixels": Image.fromarray((DRAWN > 0).astype(np.uint8)),
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_mask_is_stretched(kind: str) -> None:
+    assert digit_in(encoded(MASKS[kind])) == ("7" if kind == "28 pixels" else "4")
+
+
+def test_almost_black_image_is_refused() -> None:
+    with pytest.raises(ImageError, match="almost black"):
+        read_image(encoded(Image.fromarray(SHADES // 20)))
+
+
+@pytest.mark.parametrize("colour", [2, 4, 6], ids=["RGB", "LA", "RGBA"])
+def test_colours_of_sixteen_bits_that_use_few_are_refused(colour: int) -> None:
+    # Pillow keeps the upper 8 bits.
+    channels = {2: 3, 4: 2, 6: 4}[colour]
+    for value, refused in ((255, True), (4095, True), (65535, False)):
+        values = np.full((50, 50, channels), value, ">u2")
+        if channels != 3:
+            values[..., -1] = 65535
+        lines = b"".join(b"\0" + line.tobytes() for line in values)
+        data = png_of(50, 50, pixels=lines, depth=16, colour=colour)
+        if refused:
+            with pytest.raises(ImageError, match="16 bits"):
+                read_image(data)
+        else:
+            assert not read_image(data).any()
+
+
+def test_gamma_of_a_png_does_not_turn_the_drawing() -> None:
+    data = encoded(picture("4"))
+    for gamma in (1, 45_455, 10_000_000):
+        assert digit_in(data[:33] + png_chunk(b"gAMA", gamma.to_bytes(4)) + data[33:]) == "4"
 
 
 @pytest.mark.parametrize("kind", MODES)

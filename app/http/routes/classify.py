@@ -3,8 +3,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.drawings.containers import ImageError
 from app.drawings.formats import FORMAT_NAMES
-from app.drawings.image_files import ImageError, read_image
 from app.http import idempotency
 from app.http.authentication import Client
 from app.http.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, parse_drawing, read_file, split_batch
@@ -38,8 +38,8 @@ def _schema(name: str) -> dict[str, Any]:
 async def classify_drawing(request: Request, client: Client) -> Response:
     """Return which digit the drawing shows.
 
-    A drawing has 28 rows of 28 integers, 0 for background and 255 for ink. **After a 200 the prediction is on disk**;
-    after an error nothing is stored, unless `stored` is `unknown`.
+    A drawing has 28 rows of 28 integers, 0 for background and 255 for ink; for dark on light, send 255 minus each.
+    **After a 200 the prediction is on disk**; after an error nothing is stored, unless `stored` is `unknown`.
     """
     await runtime_of(request).rate_limiter.count_drawings(request)
     return await _classified(request, client, [parse_drawing(await request.body())])
@@ -113,11 +113,10 @@ async def classify_image(request: Request, client: Client) -> Response:
     await runtime.rate_limiter.count_drawings(request)
     with runtime.large_bodies.admit():
         data = await read_file(request)
-        async with runtime.large_bodies.slot():
-            try:
-                pixels = (await asyncio.to_thread(read_image, data)).tobytes()
-            except ImageError as error:
-                raise InvalidRequest([{"loc": ["file"], "msg": str(error), "type": "image"}], under=["body"]) from error
+        try:
+            pixels = await runtime.decoding.read(data)
+        except ImageError as error:
+            raise InvalidRequest([{"loc": ["file"], "msg": str(error), "type": "image"}], under=["body"]) from error
     return await _classified(request, client, [pixels])
 
 
