@@ -108,6 +108,8 @@ def _facts(result: Result, labels: list[LabelRead]) -> dict[str, object]:
         "model version": result.model_version,
         "request id": result.request_id,
     }
+    if result.hint:
+        facts["hint"] = result.hint
     if labels:
         lines = [f"{label.label} by {label.source}, {format_value(label.created_at)}" for label in labels]
         facts["labels"] = Text("\n".join(map(format_value, lines)))

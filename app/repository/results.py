@@ -153,8 +153,8 @@ def _confidence_is_selective(session: Session, filters: ResultFilters) -> bool:
 
 
 def find_result(session: Session, prediction_id: int) -> Row[Any] | None:
-    columns = (*PREDICTION_COLUMNS, Prediction.request_id, Drawing.scores, current_label().label("label"))
-    statement = select(*columns).outerjoin(Drawing, Drawing.prediction_id == Prediction.id)
+    more = (Prediction.request_id, Drawing.scores, Drawing.pixels, current_label().label("label"))
+    statement = select(*PREDICTION_COLUMNS, *more).outerjoin(Drawing, Drawing.prediction_id == Prediction.id)
     return session.execute(statement.where(Prediction.id == prediction_id)).one_or_none()
 
 

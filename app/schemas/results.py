@@ -45,6 +45,9 @@ class Result(ResultSummary):
 
     request_id: str | None = Field(description="The X-Request-ID of the request.")
     scores: dict[str, float] | None = Field(description="The probability of each digit; null for rows of version 0.5.")
+    hint: str | None = Field(
+        None, exclude_if=lambda hint: hint is None, description="Only for a drawing that may be inverted: what to do."
+    )
 
 
 class ResultFilters(BaseModel):

@@ -1,15 +1,20 @@
 import hashlib
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.drawings.shape import by_digit
+from app.drawings.shape import PIXELS, by_digit
 from app.repository import results as repository
 from app.repository.drawings import find_pixels
 from app.repository.results import Position
 from app.schemas.results import Result, ResultsPage, ResultsQuery, ResultSummary
 from app.services.cursors import cursor_of, position_of
 from app.services.errors import NotFound, PreconditionFailed
+
+INVERTED: Final = "Most of the drawing is ink. If it is dark on light, send 255 minus each value; 0 is background."
+
+# Mean level; MNIST's digits have at most 105.
+INVERTED_ABOVE: Final = 150
 
 
 class Record(NamedTuple):
@@ -33,9 +38,13 @@ def get(session: Session, prediction_id: int) -> Record:
     if row is None:
         raise _unknown(prediction_id)
     columns = dict(row._mapping)
-    scores = columns.pop("scores")
-    result = Result(scores=scores and by_digit(scores), **columns)
+    scores, pixels = columns.pop("scores"), columns.pop("pixels")
+    result = Result(scores=scores and by_digit(scores), hint=_hint(pixels), **columns)
     return Record(result, hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:32])
+
+
+def _hint(pixels: bytes | None) -> str | None:
+    return INVERTED if pixels is not None and sum(pixels) > INVERTED_ABOVE * PIXELS else None
 
 
 def find_drawing(session: Session, prediction_id: int) -> bytes | None:

@@ -9,8 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.schemas.results import MAX_NOTES
+from app.services import results
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, assert_problem, execute, rows
+from training.mnist import Digits
 
 
 @pytest.fixture
@@ -42,6 +44,32 @@ def test_etag_changes_only_with_notes_and_labels(client: TestClient, record: dic
     assert len(set(tags)) == len(tags)
     client.post("/classify", json=DRAWING)
     assert client.get("/results/1").headers["etag"] == tags[-1]
+
+
+INVERTED = {"pixels": [[255 - level for level in row] for row in DRAWING["pixels"]]}
+
+
+def test_record_of_an_inverted_drawing_has_a_hint(client: TestClient) -> None:
+    raw = bytes(level for row in INVERTED["pixels"] for level in row)
+    batch = {"images": [INVERTED["pixels"], DRAWING["pixels"]]}
+    bytes_ = {"content": raw, "headers": {"Content-Type": "application/octet-stream"}}
+    responses = [
+        client.post("/classify", json=INVERTED),
+        client.post("/classify/batch", json=batch),
+        client.post("/classify/batch", **bytes_),
+    ]
+    assert [response.status_code for response in responses] == [200, 200, 200]
+    hints = [client.get(f"/results/{id_}").json().get("hint") for id_ in (1, 2, 3, 4)]
+    assert hints == [results.INVERTED, results.INVERTED, None, results.INVERTED]
+    # Other answers keep their shape.
+    assert "hint" not in responses[0].json()
+    assert "hint" not in client.get("/results").text
+    assert client.put("/results/1/label", json={"label": "1"}).json()["hint"] == results.INVERTED
+
+
+def test_only_inverted_digits_have_a_hint(mnist_test: Digits) -> None:
+    means = mnist_test.images.mean(axis=(1, 2))
+    assert means.max() < results.INVERTED_ABOVE < 255 - means.max()
 
 
 CHANGES: list[tuple[str, str, Any]] = [

@@ -18,6 +18,7 @@
 /**
  * @typedef {object} ResultDetails
  * @property {string | null} request_id
+ * @property {string} [hint]
  * @property {Scores | null} scores
  */
 

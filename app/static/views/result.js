@@ -244,7 +244,7 @@ function createDrawings(id) {
 }
 
 /** @param {Result} result */
-function detailsOf({ created_at: time, model_version: version, request_id: request }) {
+function detailsOf({ created_at: time, model_version: version, request_id: request, hint }) {
   return el(
     "dl",
     { class: "details" },
@@ -252,5 +252,6 @@ function detailsOf({ created_at: time, model_version: version, request_id: reque
     el("div", {}, el("dt", {}, "Stored, in UTC"), el("dd", {}, time ? exactUtc(time) : "unknown")),
     el("div", {}, el("dt", {}, "Model version"), el("dd", {}, version)),
     el("div", {}, el("dt", {}, "Request ID"), el("dd", {}, request ?? "unknown")),
+    hint ? el("div", {}, el("dt", {}, "Hint"), el("dd", {}, hint)) : "",
   );
 }
