@@ -136,6 +136,7 @@ class Settings(BaseSettings):
     debug: bool = False
     rate_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "30/minute"
     preview_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "900/minute"
+    read_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "600/minute"
     rate_limit_storage_uri: Annotated[SecretStr, AfterValidator(_checked_redis_uri)] | None = None
     public_results: bool = True
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_checked_origins)] = ()

@@ -19,7 +19,7 @@ def test_defaults_need_no_file_and_no_environment() -> None:
     assert settings.database_url == "sqlite:///./pixelwise.db"
     assert settings.model_path == PROJECT_FOLDER / "models" / "digits.onnx"
     assert (settings.debug, settings.rate_limit, settings.public_results) == (False, "30/minute", True)
-    assert (settings.preview_limit, settings.cors_origins) == ("900/minute", ())
+    assert (settings.preview_limit, settings.read_limit, settings.cors_origins) == ("900/minute", "600/minute", ())
 
 
 def test_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch) -> None:

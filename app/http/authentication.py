@@ -24,19 +24,29 @@ class ApiKey(APIKeyHeader):
 
     async def __call__(self, request: HTTPConnection) -> str:
         """Return the client's name; raise InvalidApiKey or TooManyRequests."""
-        # Starlette decodes headers as Latin-1; this restores the client's bytes.
-        given = request.headers.get("x-api-key", "").strip(" \t").encode("latin-1")
-        runtime = runtime_of(request)
-        # Digests have one length, so the time reveals nothing.
-        if not hmac.compare_digest(hashlib.sha256(given).digest(), runtime.key_sha256):
-            await runtime.rate_limiter.count_wrong_key(request)
+        if not _has_key(request):
+            await runtime_of(request).rate_limiter.count_wrong_key(request)
             raise InvalidApiKey
         return BUILT_IN
 
 
 class ApiKeyUnlessPublic(ApiKey):
     async def __call__(self, request: HTTPConnection) -> str:
-        return "" if runtime_of(request).settings.public_results else await super().__call__(request)
+        """Return the client's name, or an empty one without the key; calls without it count towards READ_LIMIT."""
+        runtime = runtime_of(request)
+        if not runtime.settings.public_results:
+            return await super().__call__(request)
+        if _has_key(request):
+            return BUILT_IN
+        await runtime.rate_limiter.count_read(request)
+        return ""
+
+
+def _has_key(request: HTTPConnection) -> bool:
+    # Starlette decodes headers as Latin-1; this restores the client's bytes.
+    given = request.headers.get("x-api-key", "").strip(" \t").encode("latin-1")
+    # Digests have one length, so the time reveals nothing.
+    return hmac.compare_digest(hashlib.sha256(given).digest(), runtime_of(request).key_sha256)
 
 
 Client = Annotated[str, Security(ApiKey())]

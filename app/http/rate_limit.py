@@ -1,4 +1,4 @@
-"""RATE_LIMIT and PREVIEW_LIMIT, for each client address."""
+"""RATE_LIMIT, PREVIEW_LIMIT and READ_LIMIT, for each client address."""
 
 from contextlib import suppress
 from ipaddress import IPv6Address, IPv6Network
@@ -14,6 +14,7 @@ from app.http.problems import TooManyRequests
 
 DRAWINGS = "classify"
 PREVIEWS = "preview"
+READS = "read"
 WRONG_KEYS = "wrong key"
 
 NO_ADDRESS = "local"
@@ -46,6 +47,7 @@ class RateLimiter:
     def __init__(self, settings: Settings) -> None:
         self._drawings = _parsed(settings.rate_limit)
         self._previews = _parsed(settings.preview_limit)
+        self._reads = _parsed(settings.read_limit)
         self.memory = MemoryCounts()
         self._redis = None
         if settings.rate_limit_storage_uri is not None:
@@ -67,6 +69,10 @@ class RateLimiter:
         """Count apart from drawings, so that guesses never keep out the right key from their address."""
         if self._drawings:
             await self._count(self._drawings, (client_address(request), WRONG_KEYS), 1, 1)
+
+    async def count_read(self, request: HTTPConnection) -> None:
+        if self._reads:
+            await self._count(self._reads, (client_address(request), READS), 1, 1)
 
     async def close(self) -> None:
         if self._redis is not None:

@@ -1,0 +1,52 @@
+"""READ_LIMIT, for public reads without the key."""
+
+import pytest
+
+from tests.support.http_fixtures import Start
+from tests.support.service import DRAWING
+
+PUBLIC = (
+    "/results",
+    "/results/1",
+    "/results/1/labels",
+    "/stats?last=1",
+    "/stats",
+    "/stats/timeline",
+    "/stats/drift",
+    "/stats/calibration",
+    "/models",
+)
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_public_reads_have_their_own_limit(start: Start, sqlite_url: str, path: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day", READ_LIMIT="2/day")
+    reader = {"X-API-Key": "wrong"}
+    assert client.post("/classify", json=DRAWING).status_code == 200
+    assert [client.get(path, headers=reader).status_code for _ in range(3)] == [200, 200, 429]
+    limited = client.get("/results", headers=reader)
+    assert int(limited.headers["retry-after"]) > 0
+    # The key, drawings, the page and health checks do not depend on it.
+    assert client.get(path).status_code == 200
+    assert client.post("/classify", json=DRAWING).status_code == 200
+    assert {client.get(open_, headers=reader).status_code for open_ in ("/", "/health/ready", "/docs")} == {200}
+
+
+def test_every_public_route_counts_towards_the_limit_of_reads(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, READ_LIMIT="1/day")
+    paths = client.get("/openapi.json").json()["paths"]
+    nobody = {"X-API-Key": ""}
+    assert client.get("/results", headers=nobody).status_code == 200
+    answers = {path: client.get(path.replace("{id}", "1"), headers=nobody).status_code for path in paths}
+    reads = {path for path, status in answers.items() if status == 429}
+    assert reads == {path.partition("?")[0].replace("/1", "/{id}") for path in PUBLIC}
+
+
+def test_limit_of_reads_can_be_switched_off(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, READ_LIMIT="off")
+    assert {client.get("/results/1", headers={"X-API-Key": ""}).status_code for _ in range(700)} == {404}
+
+
+def test_reads_with_the_key_are_not_limited_when_results_are_private(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, READ_LIMIT="1/day", PUBLIC_RESULTS="false")
+    assert {client.get("/results").status_code for _ in range(3)} == {200}
