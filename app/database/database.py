@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import get_settings
 from app.database.errors import DatabaseError, translated_errors
-from app.database.limits import ANSWER_TIMEOUT_S, CLOSE_TIMEOUT_S, SCAN_QUEUE_SIZE, SCAN_TIMEOUT_S, SCANNERS
+from app.database.limits import ANSWER_TIMEOUT_S, CLOSE_TIMEOUT_S, SCAN_TIMEOUT_S, SCANNERS
 from app.database.pending_jobs import PendingJobs
 from app.database.reader import Reader
 from app.database.schema_version import schema_problem
@@ -68,9 +68,7 @@ class _Pools:
             write, SessionLocal, threads=writers, timeout_s=answer_timeout_s, before_commit=before_commit
         )
         self.reader = Reader(read, SessionLocal, threads=readers, timeout_s=answer_timeout_s)
-        self.scanner = Reader(
-            scan, SessionLocal, threads=SCANNERS, timeout_s=scan_timeout_s, queue_size=SCAN_QUEUE_SIZE
-        )
+        self.scanner = Reader(scan, SessionLocal, threads=SCANNERS, timeout_s=scan_timeout_s)
 
     def close(self) -> None:
         deadline = time.monotonic() + CLOSE_TIMEOUT_S
@@ -139,12 +137,13 @@ class Database:
         pool = self._pools().scanner.engine.pool
         return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], rows: int = 1) -> T:
         """Return the work's result once its commit is on disk; raise its exception or a DatabaseError.
 
-        The work may run twice. A cancelled caller's work may be stored.
+        The work may run twice. A cancelled caller's work is stored only if its commit has begun. `rows` is the work's
+        size.
         """
-        return await self._pools().writer.run(work)
+        return await self._pools().writer.run(work, rows)
 
     async def read(self, work: Work[T]) -> T:
         """Run the work on one snapshot."""
@@ -154,7 +153,7 @@ class Database:
         """Run a long read in separate threads."""
         return await self._pools().scanner.run(work)
 
-    def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncIterator[T]:
+    def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncGenerator[T]:
         return self._pools().scanner.stream(work)
 
     def snapshot(self) -> AbstractContextManager[Session]:

@@ -1,8 +1,27 @@
 """Limits that both engines share."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
-SCANNERS: Final = 2
+
+class LaneLimits(NamedTuple):
+    """How many expensive requests run, and how many wait for how long."""
+
+    places: int
+    places_per_client: int
+    queue_size: int
+    queue_size_per_client: int
+    wait_s: float
+
+
+# One address cannot occupy all places.
+SCANS: Final = LaneLimits(places=3, places_per_client=2, queue_size=32, queue_size_per_client=16, wait_s=10.0)
+EXPORTS: Final = LaneLimits(places=2, places_per_client=2, queue_size=4, queue_size_per_client=4, wait_s=5.0)
+# Decoding one photograph takes up to 400 MB.
+IMAGES: Final = LaneLimits(places=2, places_per_client=2, queue_size=30, queue_size_per_client=30, wait_s=10.0)
+# A drawing waits for one batch at most.
+BATCHES: Final = LaneLimits(places=1, places_per_client=1, queue_size=16, queue_size_per_client=16, wait_s=5.0)
+
+SCANNERS: Final = SCANS.places + EXPORTS.places
 
 BUSY_TIMEOUT_S: Final = 5.0
 
@@ -11,6 +30,8 @@ ANSWER_TIMEOUT_S: Final = 10.0
 SCAN_TIMEOUT_S: Final = 130.0
 
 QUEUE_SIZE: Final = 1000
-SCAN_QUEUE_SIZE: Final = 20
 
 CLOSE_TIMEOUT_S: Final = 1.5
+
+# Batches and images that are received or processed, in bytes.
+MAX_BODIES_IN_MEMORY: Final = 256 * 1024 * 1024

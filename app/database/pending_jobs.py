@@ -3,21 +3,29 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import groupby
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy import Connection
 
 from app.database.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
+from app.database.limits import BUSY_TIMEOUT_S
 
 T = TypeVar("T")
+
+# An interrupt between two statements has no effect.
+_INTERRUPT_INTERVAL_S: Final = 0.01
 
 
 class Job(Generic[T]):
     """A caller's work and its outcome."""
 
-    def __init__(self, work: Callable[..., T], timeout_s: float) -> None:
+    def __init__(self, work: Callable[..., T], timeout_s: float, rows: int = 1) -> None:
         self.work = work
+        self.rows = rows
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[T] = self.loop.create_future()
         self.result: T | None = None
@@ -25,6 +33,8 @@ class Job(Generic[T]):
         # The writer takes it before the commit, or the event loop at the deadline; the second gives up.
         self._decision = threading.Lock()
         self.deadline = self.loop.time() + timeout_s
+        self._running = threading.Lock()
+        self._interrupt: Callable[[], None] | None = None
 
     @property
     def expired(self) -> bool:
@@ -41,11 +51,47 @@ class Job(Generic[T]):
         if self.future.done():
             return
         if self._decision.acquire(blocking=False):
-            # The job stays queued; without its work, the drawings are freed.
-            self.work = _refuse
+            self._drop()
             self.future.set_exception(DatabaseUnavailable("the database does not answer"))
         else:
             self.future.set_exception(OutcomeUnknown("the database does not answer; the row may or may not be stored"))
+
+    def abandon(self) -> None:
+        """Drop a job whose caller is gone, unless it is being committed."""
+        if self._decision.acquire(blocking=False):
+            self._drop()
+
+    def _drop(self) -> None:
+        # The job stays queued; without its work, the drawings are freed.
+        self.work = _refuse
+        if self._interrupt is not None:
+            threading.Thread(target=self._interrupt_until_it_ends, name="interrupt", daemon=True).start()
+
+    @contextmanager
+    def interruptible(self, connection: Connection) -> Iterator[None]:
+        """Interrupt the block's statements once the job has expired."""
+        driver: Any = connection.connection.driver_connection
+        with self._running:
+            self._interrupt = getattr(driver, "interrupt", None) or partial(driver.cancel_safe, timeout=BUSY_TIMEOUT_S)
+        try:
+            if self.expired:
+                raise DatabaseUnavailable("the caller timed out")
+            yield
+        finally:
+            with self._running:
+                self._interrupt = None
+            if self.expired:
+                # An interrupt may still be on its way to the server.
+                connection.invalidate()
+
+    def _interrupt_until_it_ends(self) -> None:
+        while True:
+            with self._running:
+                if self._interrupt is None:
+                    return
+                with suppress(Exception):
+                    self._interrupt()
+            time.sleep(_INTERRUPT_INTERVAL_S)
 
     def deliver(self) -> None:
         if self.future.done():
@@ -85,8 +131,8 @@ class PendingJobs:
         if len(self._jobs) >= self._queue_size:
             raise DatabaseBusy(f"{self._queue_size} requests are waiting for the database")
 
-    def add(self, work: Callable[..., T]) -> Job[T]:
-        job = Job(work, self.timeout_s)
+    def add(self, work: Callable[..., T], rows: int = 1) -> Job[T]:
+        job = Job(work, self.timeout_s, rows)
         self._jobs.add(job)
         # One timer for all jobs: with one each, a request takes 2 % longer.
         if self._timer is None or self._timer_loop is not job.loop or job.deadline < self._timer.when():

@@ -2,16 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.database.errors import DatabaseBusy, translated_errors
+from app.database.errors import translated_errors
 from app.database.limits import QUEUE_SIZE
 from app.database.pending_jobs import Job, PendingJobs, join_all
 from app.database.writer import Work
@@ -22,29 +22,26 @@ _END: Final = object()
 
 
 class Reader:
-    def __init__(
-        self,
-        engine: Engine,
-        sessions: sessionmaker[Any],
-        *,
-        threads: int,
-        timeout_s: float,
-        queue_size: int = QUEUE_SIZE,
-    ) -> None:
+    def __init__(self, engine: Engine, sessions: sessionmaker[Any], *, threads: int, timeout_s: float) -> None:
         self.engine = engine
         self._sessions = sessions
-        self._streams = asyncio.Semaphore(threads)
-        self._pending = PendingJobs(queue_size=queue_size, timeout_s=timeout_s)
+        self._pending = PendingJobs(queue_size=QUEUE_SIZE, timeout_s=timeout_s)
         self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._serve, name="read", daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
     async def run(self, work: Work[T]) -> T:
+        """Run the work; interrupt it if the caller is cancelled or times out."""
         self._pending.check_space()
-        return await self._enter(partial(self._read, work)).future
+        job: Job[T] = self._enter(partial(self._read, work))
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            job.abandon()
+            raise
 
-    def _enter(self, call: Callable[[], T]) -> Job[T]:
+    def _enter(self, call: Callable[[Job[T]], T]) -> Job[T]:
         job = self._pending.add(call)
         self._queue.put(job)
         return job
@@ -53,15 +50,15 @@ class Reader:
         while (job := self._queue.get()) is not None:
             if not job.expired:
                 try:
-                    job.result = job.work()
+                    job.result = job.work(job)
                 except BaseException as error:  # noqa: BLE001
                     job.error = error
             self._pending.finish([job])
             # Otherwise the idle thread keeps the result.
             del job
 
-    def _read(self, work: Work[T]) -> T:
-        with self.snapshot() as session:
+    def _read(self, work: Work[T], job: Job[T]) -> T:
+        with self.snapshot() as session, job.interruptible(session.connection()):
             return work(session)
 
     @contextmanager
@@ -69,34 +66,27 @@ class Reader:
         with translated_errors(), self._sessions(bind=self.engine) as session:
             yield session
 
-    async def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncIterator[T]:
-        """Run a generator step by step; raise DatabaseBusy if all threads have a stream."""
-        if self._streams.locked():
-            raise DatabaseBusy("other exports are running")
-        async with self._streams:
-            pieces = self._pieces(work)
-            abandoned = threading.Event()
-            step = None
-            try:
-                while True:
-                    step = self._enter(partial(_next, pieces, abandoned))
-                    if (piece := await asyncio.shield(step.future)) is _END:
-                        break
-                    yield piece
-            finally:
-                # Close the snapshot even if the client disconnected.
-                if step is not None:
-                    await asyncio.wait([step.future])
-                abandoned.set()
-                closing = self._enter(partial(_close, pieces))
-                if step is not None and step.expired:
-                    closing.future.cancel()
-                else:
-                    await closing.future
-
-    def _pieces(self, work: Callable[[Session], Iterator[T]]) -> Generator[T, None, None]:
-        with self.snapshot() as session:
-            yield from work(session)
+    async def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncGenerator[T]:
+        """Run a generator step by step; interrupt a step whose caller is cancelled or times out."""
+        stream = _Stream(self._sessions(bind=self.engine), work)
+        step = None
+        try:
+            while True:
+                step = self._enter(stream.next)
+                if (piece := await asyncio.shield(step.future)) is _END:
+                    break
+                yield piece
+        finally:
+            stream.abandoned = True
+            if step is not None and not step.future.done():
+                step.abandon()
+                await asyncio.wait([step.future])
+                step.future.exception()
+            closing = self._enter(stream.close)
+            if step is not None and step.expired:
+                closing.future.cancel()
+            else:
+                await closing.future
 
     def close(self, deadline: float) -> bool:
         for _ in self._threads:
@@ -104,14 +94,27 @@ class Reader:
         return join_all(self._threads, deadline)
 
 
-def _next(pieces: Generator[Any, None, None], abandoned: threading.Event) -> Any:
-    piece = next(pieces, _END)
-    if abandoned.is_set():
-        _close(pieces)
-    return piece
+class _Stream:
+    """A generator on a snapshot; its steps run in threads."""
 
+    def __init__(self, session: Session, work: Callable[[Session], Iterator[Any]]) -> None:
+        self.abandoned = False
+        self._session = session
+        self._pieces = cast(Generator[Any], work(session))
+        self._running = threading.Lock()
 
-def _close(pieces: Generator[Any, None, None]) -> None:
-    # While a step runs in another thread, that thread closes the generator.
-    with suppress(ValueError):
-        pieces.close()
+    def next(self, job: Job[Any]) -> Any:
+        try:
+            with self._running, translated_errors(), job.interruptible(self._session.connection()):
+                return next(self._pieces, _END)
+        finally:
+            if self.abandoned:
+                self.close(job)
+
+    def close(self, _job: Job[Any]) -> None:
+        # A step that is running closes the stream at its end.
+        if self._running.acquire(blocking=False):
+            with translated_errors():
+                self._pieces.close()
+                self._session.close()
+            self._running.release()

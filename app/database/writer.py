@@ -1,5 +1,6 @@
 """Group commit: waiting writes share a transaction and a sync, each in its own session."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from app.database.pending_jobs import Job, PendingJobs, claim_all, join_all
 T = TypeVar("T")
 Work = Callable[[Session], T]
 
-# A batch takes about ten milliseconds, for which other processes wait.
+# In rows. A batch takes about ten milliseconds, for which other processes wait.
 COMMIT_BATCH_SIZE: Final = 64
 
 
@@ -43,13 +44,18 @@ class Writer:
         for thread in self._threads:
             thread.start()
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], rows: int) -> T:
         self.pending.check_space()
-        return await self._enter(work).future
+        job = self._enter(work, rows)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            job.abandon()
+            raise
 
-    def _enter(self, work: Work[T]) -> Job[T]:
+    def _enter(self, work: Work[T], rows: int) -> Job[T]:
         # Each event-loop iteration forms one batch; otherwise the thread would start with one job.
-        job = self.pending.add(work)
+        job = self.pending.add(work, rows)
         batch = self._batch
         if batch and batch[0].loop is job.loop:
             batch.append(job)
@@ -92,8 +98,7 @@ class Writer:
                     self._queue.put(None)
                     break
                 jobs += more
-            for start in range(0, len(jobs), COMMIT_BATCH_SIZE):
-                batch = jobs[start : start + COMMIT_BATCH_SIZE]
+            for batch in _batches(jobs):
                 self._write([job for job in batch if not job.expired])
                 self.pending.finish(batch)
 
@@ -143,3 +148,16 @@ class Writer:
             for job in jobs:
                 job.error = error
         return True
+
+
+def _batches(jobs: list[Job[Any]]) -> Iterator[list[Job[Any]]]:
+    """Split the jobs into transactions, small jobs first."""
+    batch: list[Job[Any]] = []
+    rows = 0
+    for job in sorted(jobs, key=lambda job: job.rows):
+        if batch and rows + job.rows > COMMIT_BATCH_SIZE:
+            yield batch
+            batch, rows = [], 0
+        batch.append(job)
+        rows += job.rows
+    yield batch

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.database.errors import DatabaseUnavailable
+from app.database.writer import COMMIT_BATCH_SIZE
 from app.models import Prediction
 
 
@@ -51,6 +52,55 @@ def test_writes_beyond_one_batch_follow_in_the_next(database: Database) -> None:
     commits = count_commits(database)
     assert asyncio.run(scenario()) == 100
     assert 2 <= len(commits) <= 100
+
+
+def test_rows_of_a_transaction_are_counted(database: Database) -> None:
+    async def scenario() -> None:
+        await asyncio.gather(*[database.write(add(), rows=COMMIT_BATCH_SIZE // 2) for _ in range(6)])
+
+    commits = count_commits(database)
+    asyncio.run(scenario())
+    assert len(commits) == 3
+
+
+def test_small_write_overtakes_a_large_one_and_shares_no_transaction_with_it(database: Database) -> None:
+    order: list[str] = []
+
+    def note(name: str) -> Callable[[Session], None]:
+        def work(session: Session) -> None:
+            add()(session)
+            order.append(name)
+
+        return work
+
+    async def scenario() -> None:
+        works = (("batch", 1000), ("drawing", 1), ("batch", 1000), ("drawing", 1))
+        await asyncio.gather(*[database.write(note(name), rows=rows) for name, rows in works])
+
+    commits = count_commits(database)
+    asyncio.run(scenario())
+    assert order == ["drawing", "drawing", "batch", "batch"]
+    assert len(commits) == 3
+
+
+def test_write_of_a_caller_that_is_gone_is_never_stored(database: Database) -> None:
+    release = threading.Event()
+
+    async def scenario() -> int:
+        # PostgreSQL has five threads.
+        busy = [asyncio.create_task(database.write(lambda _: release.wait(30))) for _ in range(5)]
+        await asyncio.sleep(0)
+        gone = asyncio.create_task(database.write(add()))
+        await asyncio.sleep(0.05)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        release.set()
+        await asyncio.gather(*busy)
+        await database.write(add())
+        return await stored(database)
+
+    assert asyncio.run(scenario()) == 1
 
 
 def test_each_write_has_its_own_session(database: Database) -> None:

@@ -62,8 +62,7 @@ def postgres_engine(url: URL) -> Engine:
 
 
 def postgres_scan_engine(url: URL) -> Engine:
-    # Streams keep connections between their steps.
-    return _engine(url, _BEGIN_SCAN, pool_size=2 * SCANNERS, max_overflow=0)
+    return _engine(url, _BEGIN_SCAN, pool_size=SCANNERS, max_overflow=0)
 
 
 def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int) -> Engine:
