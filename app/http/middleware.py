@@ -11,7 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import get_settings
-from app.http.problems import BodyTooLarge, problem_response
+from app.database.limits import MAX_BODIES_IN_MEMORY
+from app.http.problems import BodyTooLarge, Busy, problem_response
 
 log = logging.getLogger("pixelwise")
 
@@ -113,10 +114,11 @@ class AllowedOrigins:
 
 
 class BodyLimit:
-    """Rejects large bodies by Content-Length, or while they are read."""
+    """Rejects large bodies by Content-Length, or while they are read, and too many of them at once."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._in_memory = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -128,17 +130,26 @@ class BodyLimit:
             error = BodyTooLarge(limit)
             await problem_response(error, scope["state"]["request_id"])(scope, receive, send)
             return
-        received = 0
+        received = held = 0
 
         async def receive_counted() -> Message:
-            nonlocal received
+            nonlocal received, held
             message = await receive()
-            received += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            received += size
             if received > limit:
                 raise BodyTooLarge(limit)
+            if limit > MAX_BODY:
+                self._in_memory += size
+                held += size
+                if self._in_memory > MAX_BODIES_IN_MEMORY:
+                    raise Busy
             return message
 
-        await self.app(scope, receive_counted, send)
+        try:
+            await self.app(scope, receive_counted, send)
+        finally:
+            self._in_memory -= held
 
 
 def _request_id(scope: Scope) -> str:

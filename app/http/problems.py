@@ -71,13 +71,8 @@ class TooManyRequests(ProblemError):
 
 
 class Busy(ProblemError):
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit} batches and images are in progress; nothing was stored. Try again later.")
-
-
-class DecoderTooBusy(ProblemError):
     def __init__(self) -> None:
-        super().__init__("Too many images are being decoded; nothing was stored. Try again later.")
+        super().__init__("Too many requests of this kind are in progress; nothing was stored. Try again later.")
 
 
 class NotReady(ProblemError):
@@ -108,7 +103,6 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
     KeyReused: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
     TooManyRequests: _Reply(HTTPStatus.TOO_MANY_REQUESTS),
     Busy: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 1),
-    DecoderTooBusy: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 5),
     NotReady: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 5),
     OutcomeUnknown: _Reply(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -11,7 +11,7 @@ from app.classifier import Classifier, get_classifier, get_shadow_classifier
 from app.config import Settings, get_settings
 from app.database import Database, get_database
 from app.http.decoding import Decoding
-from app.http.large_bodies import LargeBodies
+from app.http.lanes import Lanes
 from app.http.rate_limit import RateLimiter
 from app.services.classify import ClassifyService
 from app.services.health import Readiness
@@ -32,7 +32,7 @@ class Runtime:
     classify: ClassifyService
     readiness: Readiness
     rate_limiter: RateLimiter
-    large_bodies: LargeBodies
+    lanes: Lanes
     decoding: Decoding
     database_errors: ThrottledLog
 
@@ -65,17 +65,17 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
 
 
 def _runtime(settings: Settings, shadow: Shadow | None) -> Runtime:
-    database, classifier, large_bodies = get_database(), get_classifier(), LargeBodies()
+    database, classifier = get_database(), get_classifier()
     return Runtime(
         settings=settings,
         key_sha256=hashlib.sha256(settings.require_secret_api_key().get_secret_value().encode()).digest(),
         database=database,
         classifier=classifier,
         shadow=shadow,
-        classify=ClassifyService(classifier, database, shadow, batch_slot=large_bodies.slot()),
+        classify=ClassifyService(classifier, database, shadow),
         readiness=Readiness(classifier, database),
         rate_limiter=RateLimiter(settings),
-        large_bodies=large_bodies,
+        lanes=Lanes(),
         decoding=Decoding(),
         database_errors=ThrottledLog(),
     )

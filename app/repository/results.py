@@ -36,6 +36,12 @@ class Position(NamedTuple):
     created_at: datetime | None
 
 
+def follows_index(filters: ResultFilters) -> bool:
+    """Return whether `list_results` reads no other rows than those of the page."""
+    given = {name for name in ResultFilters.model_fields if getattr(filters, name) is not None}
+    return given <= {"since", "until"} or given in ({"prediction"}, {"model_version"})
+
+
 def list_results(session: Session, filters: ResultFilters, limit: int, after: Position | None) -> list[Row[Any]]:
     if filters.since is not None or filters.until is not None:
         statement = _by_time(filters, after)

@@ -1,6 +1,5 @@
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -13,24 +12,17 @@ from app.repository.classify import NewPrediction, add_predictions
 from app.schemas.classify import ClassifyResponse, PreviewResponse
 from app.services.idempotency import Answer, IdempotentRequest, RequestsInProgress, answer_once
 from app.services.shadow import Shadow
+from app.services.threads import in_thread
 
 # Takes 10 MB, which fits into the processor's cache.
 MODEL_BATCH_SIZE: Final = 100
 
 
 class ClassifyService:
-    def __init__(
-        self,
-        classifier: Classifier,
-        database: Database,
-        shadow: Shadow | None,
-        batch_slot: AbstractAsyncContextManager[object],
-    ) -> None:
-        """`batch_slot` is held while a batch is classified."""
+    def __init__(self, classifier: Classifier, database: Database, shadow: Shadow | None) -> None:
         self._classifier = classifier
         self._database = database
         self._shadow = shadow
-        self._batch_slot = batch_slot
         self.in_progress = RequestsInProgress()
 
     async def classify(
@@ -48,7 +40,7 @@ class ClassifyService:
         """
         if idempotent is None:
             new = await self._classify(drawings, request_id, client)
-            stored = await self._database.write(lambda session: store_predictions(session, new))
+            stored = await self._database.write(lambda session: store_predictions(session, new), rows=len(new))
             answer = _answer(stored, render)
         else:
             with self.in_progress.exclusive(idempotent):
@@ -56,7 +48,8 @@ class ClassifyService:
                 answer = await self._database.write(
                     lambda session: answer_once(
                         session, idempotent, lambda: _answer(store_predictions(session, new), render)
-                    )
+                    ),
+                    rows=len(new),
                 )
         if self._shadow is not None and answer.ids:
             self._shadow.offer(answer.ids, drawings)
@@ -76,11 +69,9 @@ class ClassifyService:
         if len(drawings) == 1:
             # On the event loop, because it takes 0.1 ms.
             return classify_drawings(self._classifier, drawings, request_id=request_id, client=client)
-        # Not held during the write, because the database may hang.
-        async with self._batch_slot:
-            return await asyncio.to_thread(
-                classify_drawings, self._classifier, drawings, request_id=request_id, client=client
-            )
+        return await in_thread(
+            partial(classify_drawings, self._classifier, drawings, request_id=request_id, client=client)
+        )
 
 
 def classify_drawings(

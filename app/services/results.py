@@ -11,6 +11,8 @@ from app.schemas.results import Result, ResultsPage, ResultsQuery, ResultSummary
 from app.services.cursors import cursor_of, position_of
 from app.services.errors import NotFound, PreconditionFailed
 
+SHORT_PAGE: Final = 100
+
 INVERTED: Final = "Most of the drawing is ink. If it is dark on light, send 255 minus each value; 0 is background."
 
 # Mean level; MNIST's digits have at most 105.
@@ -20,6 +22,11 @@ INVERTED_ABOVE: Final = 150
 class Record(NamedTuple):
     result: Result
     tag: str
+
+
+def is_short(query: ResultsQuery) -> bool:
+    """Return whether the page follows an index without skipping rows."""
+    return query.limit <= SHORT_PAGE and repository.follows_index(query)
 
 
 def list_page(session: Session, query: ResultsQuery) -> ResultsPage:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.database.errors import DatabaseUnavailable
 from tests.support.predictions import count_predictions
-from tests.support.service import SECONDS
+from tests.support.service import SECONDS, eventually
 
 ENDLESS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
@@ -84,7 +84,7 @@ def test_statement_ends_when_its_caller_is_gone(database: Database, ask: Ask) ->
 
     asyncio.run(scenario())
     assert asyncio.run(database.read(count_predictions)) == asyncio.run(database.scan(count_predictions)) == 0
-    assert database.open_scans == 0
+    eventually(lambda: database.open_scans == 0)
 
 
 def test_loop_of_short_statements_ends_too(database: Database) -> None:

@@ -18,6 +18,8 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message
 
 from app.database import Database, get_database
+from app.database.limits import EXPORTS
+from app.http.lanes import Lane
 from app.http.routes import export as route
 from app.models import Drawing, Label, Prediction
 from app.schemas.export import ExportFormat, ExportManifest, ExportQuery
@@ -25,7 +27,7 @@ from app.services import export as service
 from app.services.export import Export
 from tests.support.databases import DISCONNECT_OTHERS
 from tests.support.export_files import DIGITS, ROWS, fill
-from tests.support.service import KEY, SECONDS, eventually, execute, scope_of, served
+from tests.support.service import KEY, SECONDS, eventually, execute, runtime_of, scope_of, served
 from tests.support.stored_rows import drawing_of, store
 
 # Enough drawings for several pieces of lines.
@@ -151,6 +153,8 @@ def test_finished_export_releases_its_connection(client: TestClient, database_ur
 
 def test_third_concurrent_export_is_refused_with_retry_after(client: TestClient, database_url: str) -> None:
     store(database_url, MANY, drawings=True)
+
+    runtime_of(client).lanes.exports = Lane(EXPORTS._replace(wait_s=0.05))
 
     async def crowd() -> Caller:
         go_on = asyncio.Event()

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Query, Request
 
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
-from app.http.runtime import runtime_of
+from app.http.reads import scan
 from app.schemas.calibration import Calibration, CalibrationQuery
 from app.services import calibration
 
@@ -19,4 +19,4 @@ router = APIRouter(prefix="/stats", tags=["stats"])
 )
 async def get_calibration(request: Request, query: Annotated[CalibrationQuery, Query()]) -> Calibration:
     """Compare confidence with accuracy on labelled predictions; needs at least 200 of them."""
-    return await runtime_of(request).database.scan(lambda session: calibration.calibration(session, query))
+    return await scan(request, lambda session: calibration.calibration(session, query))

@@ -1,4 +1,3 @@
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -8,10 +7,12 @@ from app.drawings.formats import FORMAT_NAMES
 from app.http import idempotency
 from app.http.authentication import Client
 from app.http.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, parse_drawing, read_file, split_batch
+from app.http.lanes import while_connected
 from app.http.openapi import documented
 from app.http.problems import InvalidRequest
 from app.http.runtime import runtime_of
 from app.schemas.classify import BatchResponse, ClassifyResponse, PreviewResponse
+from app.services.threads import in_thread
 
 router = APIRouter(tags=["classify"], route_class=BytesRoute)
 
@@ -78,12 +79,15 @@ async def classify_batch(request: Request, client: Client) -> Response:
     """
     runtime = runtime_of(request)
     await runtime.rate_limiter.count_drawings(request)
-    with runtime.large_bodies.admit():
-        body = await request.body()
-        async with runtime.large_bodies.slot():
-            drawings = await asyncio.to_thread(split_batch if media_type(request) == RAW else parse_batch, body)
+    body = await request.body()
+
+    async def wait_and_classify() -> Response:
+        async with runtime.lanes.batches.place(request):
+            drawings = await in_thread(split_batch if media_type(request) == RAW else parse_batch, body)
             await runtime.rate_limiter.count_drawings(request, len(drawings), counted=1)
-        return await _classified(request, client, drawings, as_batch=True)
+            return await _classified(request, client, drawings, as_batch=True)
+
+    return await while_connected(request, wait_and_classify())
 
 
 @router.post(
@@ -111,12 +115,11 @@ async def classify_image(request: Request, client: Client) -> Response:
     """
     runtime = runtime_of(request)
     await runtime.rate_limiter.count_drawings(request)
-    with runtime.large_bodies.admit():
-        data = await read_file(request)
-        try:
-            pixels = await runtime.decoding.read(data)
-        except ImageError as error:
-            raise InvalidRequest([{"loc": ["file"], "msg": str(error), "type": "image"}], under=["body"]) from error
+    data = await read_file(request)
+    try:
+        pixels = await while_connected(request, runtime.decoding.read(request, data))
+    except ImageError as error:
+        raise InvalidRequest([{"loc": ["file"], "msg": str(error), "type": "image"}], under=["body"]) from error
     return await _classified(request, client, [pixels])
 
 

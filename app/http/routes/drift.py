@@ -4,7 +4,7 @@ from fastapi import APIRouter, Query, Request
 
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
-from app.http.runtime import runtime_of
+from app.http.reads import scan
 from app.schemas.drift import Drift, DriftQuery
 from app.services import drift
 
@@ -19,4 +19,4 @@ router = APIRouter(prefix="/stats", tags=["stats"])
 )
 async def get_drift(request: Request, query: Annotated[DriftQuery, Query()]) -> Drift:
     """Compare digits, confidence and ink of new drawings with older ones, at least 300 each."""
-    return await runtime_of(request).database.scan(lambda session: drift.drift(session, query))
+    return await scan(request, lambda session: drift.drift(session, query))

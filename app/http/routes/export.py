@@ -1,8 +1,9 @@
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.types import Message, Receive, Scope, Send
 
 from app.http.authentication import KeyRequired
+from app.http.lanes import while_connected
 from app.http.openapi import documented
 from app.http.runtime import runtime_of
 from app.schemas.export import EXAMPLE_MANIFEST, ExportFormat, ExportManifest, ExportQuery
@@ -19,7 +21,9 @@ log = logging.getLogger("pixelwise")
 router = APIRouter(tags=["export"])
 
 STALLED_S: Final = 60.0
-"""Time for a client to receive a piece; meanwhile a transaction is open."""
+"""Time that a client may fall behind; meanwhile a transaction is open."""
+PIECE_S: Final = 4.0
+"""Time to receive a piece of 256 KiB at the slowest rate."""
 
 _MEDIA_TYPES: Final = {
     ExportFormat.NPZ: "application/zip",
@@ -51,20 +55,24 @@ class Download(StreamingResponse):
         try:
             async with aclosing(self._pieces):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                patience_s = STALLED_S
                 async for piece in self._pieces:
-                    if disconnected.done() or not await _was_sent(send, {"body": piece, "more_body": True}):
+                    patience_s = min(STALLED_S, patience_s + PIECE_S)
+                    began = time.monotonic()
+                    if disconnected.done() or not await _was_sent(send, patience_s, {"body": piece, "more_body": True}):
                         return
-            await _was_sent(send, {"body": b"", "more_body": False})
+                    patience_s -= time.monotonic() - began
+            await _was_sent(send, patience_s, {"body": b"", "more_body": False})
         finally:
             disconnected.cancel()
 
 
-async def _was_sent(send: Send, part: Message) -> bool:
+async def _was_sent(send: Send, patience_s: float, part: Message) -> bool:
     try:
-        async with asyncio.timeout(STALLED_S):
+        async with asyncio.timeout(patience_s):
             await send({"type": "http.response.body", **part})
     except TimeoutError:
-        log.warning("an export was stopped: its client received nothing for %g s", STALLED_S)
+        log.warning("an export was stopped: its client received it too slowly")
         return False
     return True
 
@@ -94,8 +102,14 @@ async def export(request: Request, query: Annotated[ExportQuery, Query()]) -> Re
         yield made.manifest
         yield from made.content()
 
-    pieces = cast(AsyncGenerator[Any], runtime_of(request).database.stream(work))
-    manifest: ExportManifest = await anext(pieces)
+    async def wait_and_read() -> AsyncGenerator[Any]:
+        runtime = runtime_of(request)
+        async with runtime.lanes.exports.place(request), aclosing(runtime.database.stream(work)) as stream:
+            async for piece in stream:
+                yield piece
+
+    pieces = wait_and_read()
+    manifest: ExportManifest = await while_connected(request, anext(pieces))
     return Download(
         pieces,
         f"pixelwise-{manifest.created_at:%Y%m%dT%H%M%SZ}.{query.format}",

@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 from app.http.authentication import Client, KeyUnlessPublic
 from app.http.conditional import IfMatch, tags_of
 from app.http.openapi import documented
+from app.http.reads import read
 from app.http.routes.results import PredictionId, record_response
 from app.http.runtime import runtime_of
 from app.schemas.labels import LabelHistory, LabelUpdate
@@ -39,4 +40,4 @@ async def set_label(
 )
 async def list_labels(request: Request, prediction_id: PredictionId) -> LabelHistory:
     """List all labels of a prediction, newest first."""
-    return await runtime_of(request).database.read(lambda session: labels.list_labels(session, prediction_id))
+    return await read(request, lambda session: labels.list_labels(session, prediction_id))

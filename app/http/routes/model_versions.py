@@ -2,6 +2,7 @@ from fastapi import APIRouter, Request
 
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
+from app.http.reads import scan
 from app.http.runtime import runtime_of
 from app.schemas.model_versions import ModelVersions
 from app.services import model_versions
@@ -24,4 +25,4 @@ async def list_models(request: Request) -> ModelVersions:
     loaded: dict[model_versions.Role, model_versions.LoadedModel] = {"live": runtime.classifier}
     if runtime.shadow is not None:
         loaded["shadow"] = runtime.shadow.classifier
-    return await runtime.database.scan(lambda session: model_versions.get_model_versions(session, loaded))
+    return await scan(request, lambda session: model_versions.get_model_versions(session, loaded))

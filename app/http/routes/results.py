@@ -8,6 +8,7 @@ from app.drawings.image_files import write_png
 from app.http.authentication import KeyRequired, KeyUnlessPublic
 from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known, tags_of
 from app.http.openapi import documented
+from app.http.reads import read, scan
 from app.http.runtime import runtime_of
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
 from app.schemas.types import LAST_ID
@@ -30,7 +31,8 @@ PredictionId = Annotated[int, Path(alias="id", ge=1, le=LAST_ID, description="Th
 )
 async def list_results(request: Request, response: Response, query: Annotated[ResultsQuery, Query()]) -> ResultsPage:
     """List predictions; follow the `Link` header, or pass `next` as `cursor`, for the next page."""
-    page = await runtime_of(request).database.read(lambda session: results.list_page(session, query))
+    run = read if results.is_short(query) else scan
+    page = await run(request, lambda session: results.list_page(session, query))
     if page.next is not None:
         parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         next_query = urlencode([*parameters, ("cursor", page.next)])
@@ -51,7 +53,7 @@ async def list_results(request: Request, response: Response, query: Annotated[Re
 )
 async def get_result(request: Request, prediction_id: PredictionId, if_none_match: IfNoneMatch = None) -> Response:
     """Return a prediction with its scores, notes and latest label."""
-    record = await runtime_of(request).database.read(lambda session: results.get(session, prediction_id))
+    record = await read(request, lambda session: results.get(session, prediction_id))
     if is_known(if_none_match, record.tag):
         return Response(status_code=304, headers={"ETag": etag(record.tag)})
     return record_response(record)
@@ -106,7 +108,7 @@ async def get_drawing(
 ) -> Response:
     """Return the 28 x 28 pixels as received, as a PNG."""
     runtime = runtime_of(request)
-    pixels = await runtime.database.read(lambda session: results.get_drawing(session, prediction_id))
+    pixels = await read(request, lambda session: results.get_drawing(session, prediction_id))
     picture = write_png(runtime.classify.normalise(pixels) if normalised else pixels)
     # Drawings never change; reading one needs the key.
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=31536000, immutable"})

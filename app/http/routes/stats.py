@@ -4,7 +4,7 @@ from fastapi import APIRouter, Query, Request
 
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
-from app.http.runtime import runtime_of
+from app.http.reads import read, scan
 from app.schemas.stats import Stats, StatsQuery, Timeline, TimelineQuery
 from app.services import stats
 
@@ -22,9 +22,8 @@ MAX_READ: Final = 10_000
 )
 async def get_stats(request: Request, query: Annotated[StatsQuery, Query()]) -> Stats:
     """Count predictions by digit and model version; only `accuracy_random` estimates the overall accuracy."""
-    database = runtime_of(request).database
-    run = database.read if query.last is not None and query.last <= MAX_READ else database.scan
-    return await run(lambda session: stats.get_stats(session, query))
+    run = read if query.last is not None and query.last <= MAX_READ else scan
+    return await run(request, lambda session: stats.get_stats(session, query))
 
 
 @router.get(
@@ -35,4 +34,4 @@ async def get_stats(request: Request, query: Annotated[StatsQuery, Query()]) -> 
 )
 async def get_timeline(request: Request, query: Annotated[TimelineQuery, Query()]) -> Timeline:
     """Count predictions in at most 1,000 buckets, in UTC."""
-    return await runtime_of(request).database.scan(lambda session: stats.get_timeline(session, query))
+    return await scan(request, lambda session: stats.get_timeline(session, query))

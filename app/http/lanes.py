@@ -1,0 +1,82 @@
+"""Lanes for expensive requests: a few run at once, and a short queue waits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
+from weakref import WeakValueDictionary
+
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
+
+from app.database.limits import BATCHES, EXPORTS, SCANS, LaneLimits
+from app.http.problems import Busy
+from app.http.rate_limit import client_address
+
+T = TypeVar("T")
+
+
+class Lane:
+    def __init__(self, limits: LaneLimits) -> None:
+        self._limits = limits
+        self._places = asyncio.Semaphore(limits.places)
+        self._places_of_client = WeakValueDictionary[str, asyncio.Semaphore]()
+        self._waiting: list[str] = []
+
+    @asynccontextmanager
+    async def place(self, request: HTTPConnection) -> AsyncIterator[None]:
+        """Wait for a place; raise Busy."""
+        client, limits = client_address(request), self._limits
+        if len(self._waiting) >= limits.queue_size or self._waiting.count(client) >= limits.queue_size_per_client:
+            raise Busy
+        own = self._places_of_client.setdefault(client, asyncio.Semaphore(limits.places_per_client))
+        async with AsyncExitStack() as places:
+            self._waiting.append(client)
+            try:
+                async with asyncio.timeout(limits.wait_s):
+                    await places.enter_async_context(own)
+                    await places.enter_async_context(self._places)
+            except TimeoutError:
+                raise Busy from None
+            finally:
+                self._waiting.remove(client)
+            yield
+
+
+class Lanes:
+    def __init__(self) -> None:
+        self.scans = Lane(SCANS)
+        self.exports = Lane(EXPORTS)
+        self.batches = Lane(BATCHES)
+
+
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
+    """Return the work's result; cancel it and raise ClientDisconnect if the client disconnects.
+
+    The body must have been read.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    watcher = asyncio.create_task(_wait_for_disconnect(request))
+    disconnected = False
+
+    def cancel(_watcher: asyncio.Task[None]) -> None:
+        nonlocal disconnected
+        if not watcher.cancelled() and watcher.exception() is None:
+            disconnected = True
+            task.cancel()
+
+    watcher.add_done_callback(cancel)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if disconnected and task.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
+    finally:
+        watcher.remove_done_callback(cancel)
+        watcher.cancel()
+
+
+async def _wait_for_disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,299 @@
+"""Lanes: few expensive requests run at once, a short queue waits, and the rest is refused."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from threading import Event
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from starlette.requests import Request
+from starlette.testclient import TestClient
+from starlette.types import Message
+
+from app.database import get_database
+from app.database.limits import BATCHES, SCANS, LaneLimits
+from app.http import middleware
+from app.http.lanes import Lane
+from app.http.problems import Busy
+from app.schemas.classify import SEVEN
+from tests.support.digit_images import encoded, picture
+from tests.support.service import (
+    DRAWING,
+    KEY,
+    SECONDS,
+    assert_storage_problem,
+    client_of,
+    connected,
+    eventually,
+    runtime_of,
+    scope_of,
+    stored,
+)
+
+BATCH = {"json": {"images": [SEVEN] * 3}}
+IMAGE = {"files": {"file": encoded(picture("4"))}}
+ROUTES = pytest.mark.parametrize(("path", "request_"), [("/classify/batch", BATCH), ("/classify/image", IMAGE)])
+QUICK = LaneLimits(places=3, places_per_client=2, queue_size=6, queue_size_per_client=4, wait_s=0.05)
+PATIENT = QUICK._replace(wait_s=SECONDS)
+
+
+def from_address(address: str) -> Request:
+    return Request({**scope_of("GET", "/stats"), "client": (address, 1)})
+
+
+def occupy(client: TestClient, stack: AsyncExitStack, lane: str, *addresses: str) -> None:
+    """Take places on the service's event loop."""
+
+    async def enter() -> None:
+        for address in addresses:
+            await stack.enter_async_context(getattr(runtime_of(client).lanes, lane).place(from_address(address)))
+
+    assert client.portal is not None
+    client.portal.call(enter)
+
+
+def release(client: TestClient, stack: AsyncExitStack) -> None:
+    assert client.portal is not None
+    client.portal.call(stack.aclose)
+
+
+async def attend(lane: Lane, address: str, leave: asyncio.Event, inside: list[str]) -> None:
+    async with lane.place(from_address(address)):
+        inside.append(address)
+        await leave.wait()
+
+
+async def begin(lane: Lane, leave: asyncio.Event, inside: list[str], *addresses: str) -> list[asyncio.Task[None]]:
+    visits = [asyncio.create_task(attend(lane, address, leave, inside)) for address in addresses]
+    await asyncio.sleep(0.01)
+    return visits
+
+
+def test_one_address_cannot_occupy_all_places() -> None:
+    async def run() -> None:
+        lane, leave, inside = Lane(PATIENT), asyncio.Event(), list[str]()
+        visits = await begin(lane, leave, inside, "a", "a", "a", "b", "b", "c")
+        assert inside == ["a", "a", "b"]
+        leave.set()
+        await asyncio.gather(*visits)
+        assert sorted(inside) == ["a", "a", "a", "b", "b", "c"]
+
+    asyncio.run(run())
+
+
+def test_queue_is_short_and_has_room_for_other_addresses() -> None:
+    async def run() -> None:
+        lane, leave, inside = Lane(PATIENT), asyncio.Event(), list[str]()
+        visits = await begin(lane, leave, inside, *"aaaaaa", "b", "b")
+        with pytest.raises(Busy):
+            await attend(lane, "a", leave, inside)
+        visits += await begin(lane, leave, inside, "b")
+        with pytest.raises(Busy):
+            await attend(lane, "c", leave, inside)
+        leave.set()
+        await asyncio.gather(*visits)
+
+    asyncio.run(run())
+
+
+def test_waiting_ends_with_a_refusal_and_leaves_no_place_occupied() -> None:
+    async def run() -> None:
+        lane, leave, inside = Lane(QUICK), asyncio.Event(), list[str]()
+        visits = await begin(lane, leave, inside, "a", "a", "b")
+        for address in "abc":
+            with pytest.raises(Busy):
+                await attend(lane, address, leave, inside)
+        waiting = await begin(lane, leave, inside, "a", "c")
+        for visit in waiting:
+            visit.cancel()
+        await asyncio.wait(waiting)
+        leave.set()
+        await asyncio.gather(*visits)
+        visits = await begin(lane, leave, inside, *"aabbcc")
+        await asyncio.gather(*visits)
+
+    asyncio.run(run())
+
+
+@ROUTES
+def test_large_body_is_refused_while_too_much_is_in_memory(
+    sqlite_client: TestClient, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, path: str, request_: dict[str, object]
+) -> None:
+    monkeypatch.setattr(middleware, "MAX_BODIES_IN_MEMORY", 100)
+    assert_storage_problem(sqlite_client.post(path, **request_))
+    # A single drawing needs no room.
+    assert sqlite_client.post("/classify", json=DRAWING).status_code == 200
+    assert stored(sqlite_url) == (1, 1)
+    monkeypatch.setattr(middleware, "MAX_BODIES_IN_MEMORY", 20_000)
+    # Refused and failed requests free their room.
+    for _ in range(3):
+        assert sqlite_client.post(path, content=bytes(10_000)).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert sqlite_client.post(path, **request_).status_code == 200
+
+
+def test_half_bodies_occupy_no_place(sqlite_client: TestClient) -> None:
+    headers = ((b"x-api-key", KEY.encode()), (b"content-type", b"application/octet-stream"))
+
+    async def run() -> None:
+        async def never() -> Message:
+            return await asyncio.Future()
+
+        async def send(_message: Message) -> None:
+            raise AssertionError
+
+        halves = [
+            asyncio.create_task(sqlite_client.app(scope_of("POST", path, *headers), never, send))
+            for path in ("/classify/batch", "/classify/image")
+            for _ in range(40)
+        ]
+        await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(SECONDS):
+                batch = await asyncio.to_thread(lambda: sqlite_client.post("/classify/batch", **BATCH))
+                image = await asyncio.to_thread(lambda: sqlite_client.post("/classify/image", **IMAGE))
+                assert batch.status_code == image.status_code == 200
+        finally:
+            for half in halves:
+                half.cancel()
+            await asyncio.wait(halves)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("path", "request_", "lane"), [("/classify/batch", BATCH, "batches")])
+def test_drawings_are_answered_while_a_batch_waits_for_its_place(
+    sqlite_client: TestClient, sqlite_url: str, path: str, request_: dict[str, object], lane: str
+) -> None:
+    others = AsyncExitStack()
+    occupy(sqlite_client, others, lane, *["a"] * BATCHES.places)
+    with ThreadPoolExecutor(1) as caller:
+        waiting = caller.submit(sqlite_client.post, path, **request_)
+        for _ in range(5):
+            assert sqlite_client.post("/classify", json=DRAWING).status_code == 200
+        assert stored(sqlite_url) == (5, 5)
+        assert not waiting.done()
+        release(sqlite_client, others)
+        assert waiting.result().status_code == 200
+
+
+def test_images_need_no_place_of_batches(sqlite_client: TestClient, sqlite_url: str) -> None:
+    with ThreadPoolExecutor(1) as caller:
+        with connected(sqlite_url) as other:
+            other.execute(text("BEGIN IMMEDIATE"))
+            waiting = caller.submit(sqlite_client.post, "/classify/batch", **BATCH)
+            eventually(lambda: len(get_database().pending_writes) == 1)
+            # An invalid image needs no database.
+            refused = sqlite_client.post("/classify/image", files={"file": b"no image"})
+            assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+            assert not waiting.done()
+        assert waiting.result().status_code == 200
+
+
+EXPENSIVE = ("/stats", "/models", "/stats/drift", "/results?notes_contains=a", "/results?limit=101", "/results?label=7")
+CHEAP = ("/results", "/results/1", "/results?since=2026-01-01", "/results?prediction=7&limit=100", "/health/ready")
+
+
+@pytest.mark.parametrize("path", EXPENSIVE)
+def test_expensive_reads_wait_for_a_place(sqlite_client: TestClient, path: str) -> None:
+    assert sqlite_client.post("/classify", json=DRAWING).status_code == 200
+    others = AsyncExitStack()
+    occupy(sqlite_client, others, "scans", *map(str, range(SCANS.places)))
+    with ThreadPoolExecutor(1) as caller:
+        waiting = caller.submit(sqlite_client.get, path)
+        for cheap in CHEAP:
+            assert sqlite_client.get(cheap).status_code == 200
+        assert not waiting.done()
+        release(sqlite_client, others)
+        assert waiting.result().status_code == 200
+
+
+def test_one_address_leaves_a_place_for_others(sqlite_client: TestClient) -> None:
+    others = AsyncExitStack()
+    occupy(sqlite_client, others, "scans", *["203.0.113.9"] * SCANS.places_per_client)
+    assert client_of(sqlite_client.app, "203.0.113.8").get("/stats").status_code == 200
+    release(sqlite_client, others)
+
+
+class Leaving:
+    """A client that disconnects when it is told to."""
+
+    def __init__(self, method: str, path: str, body: bytes = b"", *headers: tuple[bytes, bytes]) -> None:
+        self.scope = scope_of(method, path, (b"x-api-key", KEY.encode()), *headers)
+        self.leave = asyncio.Event()
+        self.sent: list[Message] = []
+        self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def call(self, app: Any) -> None:
+        await app(self.scope, self._receive, self._send)
+
+    async def _receive(self) -> Message:
+        if self._messages:
+            return self._messages.pop()
+        await self.leave.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_waiting_work_is_dropped_when_its_client_disconnects(
+    sqlite_client: TestClient, sqlite_url: str, method: str
+) -> None:
+    raw = (b"content-type", b"application/octet-stream")
+    of_batch = ("POST", "/classify/batch", bytes(784 * 2), raw)
+    lane = "scans" if method == "GET" else "batches"
+    others = AsyncExitStack()
+    occupy(sqlite_client, others, lane, *map(str, range(SCANS.places if method == "GET" else BATCHES.places)))
+    ended = Event()
+
+    async def visit() -> list[Message]:
+        client = Leaving("GET", "/stats") if method == "GET" else Leaving(*of_batch)
+        waiting = asyncio.create_task(client.call(sqlite_client.app))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        client.leave.set()
+        async with asyncio.timeout(SECONDS):
+            await waiting
+        ended.set()
+        return client.sent
+
+    assert sqlite_client.portal is not None
+    assert sqlite_client.portal.call(visit) == []
+    release(sqlite_client, others)
+    assert stored(sqlite_url) == (0, 0)
+    # Its place in the queue is free again.
+    assert sqlite_client.get("/stats").json()["count"] == 0
+
+
+def test_running_scan_is_interrupted_when_its_client_disconnects(
+    sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, interrupted = Event(), Event()
+
+    def endless(session: Any, _query: object) -> None:
+        begun.set()
+        try:
+            session.execute(
+                text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n")
+            )
+        finally:
+            interrupted.set()
+
+    monkeypatch.setattr("app.services.stats.get_stats", endless)
+
+    async def visit() -> None:
+        client = Leaving("GET", "/stats")
+        running = asyncio.create_task(client.call(sqlite_client.app))
+        assert await asyncio.to_thread(begun.wait, SECONDS)
+        client.leave.set()
+        async with asyncio.timeout(SECONDS):
+            await running
+        assert client.sent == []
+
+    assert sqlite_client.portal is not None
+    sqlite_client.portal.call(visit)
+    assert interrupted.wait(SECONDS)
