@@ -7,18 +7,33 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.schemas.types import LAST_ID
+from app.schemas.types import Id
 
 Q = TypeVar("Q", bound=BaseModel)
 Command = Callable[..., None]
 
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output, for scripts.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation; needed without a terminal.")]
-PredictionId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LAST_ID, help="The id of a prediction.")]
+
+
+def parser_of(kind: Any) -> Callable[[Any], Any]:
+    """Return a parser for Typer that reads a value as HTTP does."""
+    adapter = TypeAdapter(kind)
+
+    def parse(value: Any) -> Any:
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            raise typer.BadParameter(_reason(error)) from None
+
+    return parse
+
+
+PredictionId = Annotated[int, typer.Argument(metavar="ID", parser=parser_of(Id), help="The id of a prediction.")]
 PredictionIds = Annotated[
-    list[int], typer.Argument(metavar="ID...", min=1, max=LAST_ID, help="The ids of one or more predictions.")
+    list[int], typer.Argument(metavar="ID...", parser=parser_of(Id), help="The ids of one or more predictions.")
 ]
 
 _METAVARS: Final = {"integer": "<int>", "number": "<number>", "string": "<text>"}
@@ -57,10 +72,14 @@ def validate(schema: type[Q], values: dict[str, Any], **arguments: str) -> Q:
     try:
         return schema.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        names = [arguments.get(str(part), option_name(str(part))) for part in first["loc"][:1]]
-        reason = first["msg"].removeprefix("Value error, ")
-        raise typer.BadParameter(reason, param_hint=names[0] if names else None) from None
+        names = [arguments.get(str(part), option_name(str(part))) for part in error.errors()[0]["loc"][:1]]
+        raise typer.BadParameter(_reason(error), param_hint=names[0] if names else None) from None
+
+
+def _reason(error: ValidationError) -> str:
+    return error.errors(include_url=False, include_input=False, include_context=False)[0]["msg"].removeprefix(
+        "Value error, "
+    )
 
 
 def option_name(field: str) -> str:

@@ -10,7 +10,7 @@ from app.cli.tables import print_facts
 from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.prune import Pruned
 
-_AGE: Final = re.compile(r"([1-9]\d{0,3})([hdw])")
+_AGE: Final = re.compile("([1-9][0-9]{0,3})([hdw])")
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 COMPACT: Final = "PRAGMA auto_vacuum=INCREMENTAL; VACUUM"

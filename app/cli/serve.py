@@ -2,6 +2,9 @@ from typing import Annotated, Final
 
 import typer
 
+from app.cli.options import parser_of
+from app.schemas.types import Port
+
 # The service stops within twenty seconds, two of them for the server itself.
 GRACE_SECONDS: Final = 18
 
@@ -10,7 +13,10 @@ def serve(
     host: Annotated[
         str, typer.Option(metavar="<address>", help="The address to listen on; 0.0.0.0 for all networks.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
+    port: Annotated[
+        int,
+        typer.Option(metavar="<int>", parser=parser_of(Port), help="The port to listen on."),
+    ] = 8000,
 ) -> None:
     """Run the service until Ctrl-C.
 

@@ -2,7 +2,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.types import Moment, Text
+from app.schemas.types import Query, Since, Text, Until
 
 LABELS_NEEDED = 200
 
@@ -59,12 +59,10 @@ class Calibration(BaseModel):
     )
 
 
-class CalibrationQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class CalibrationQuery(Query):
     model_version: Text | None = Field(None, max_length=255, description="Only predictions of this version.")
-    since: Moment | None = Field(None, description="At this time or later; RFC 3339, UTC if it has no zone.")
-    until: Moment | None = Field(None, description="Before this time.")
+    since: Since = None
+    until: Until = None
     sample: Literal["all", "random"] = Field(
         "all",
         description="random: only the random samples of `/review`, which do not favour doubtful drawings.",

@@ -3,7 +3,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.types import Moment, Text
+from app.schemas.types import Moment, Query, Text, Until
 
 DRAWINGS_NEEDED = 300
 MAX_WINDOW = 10_000
@@ -101,9 +101,7 @@ class Drift(BaseModel):
     signals: list[DriftSignal] = Field(description="Empty without enough drawings.")
 
 
-class DriftQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class DriftQuery(Query):
     last: int | None = Field(
         None,
         ge=DRAWINGS_NEEDED,
@@ -116,7 +114,7 @@ class DriftQuery(BaseModel):
     since: Moment | None = Field(
         None, description="Instead of `last`: drawings at this time or later, at most the newest 10,000."
     )
-    until: Moment | None = Field(None, description="Before this time.")
+    until: Until = None
     reference_since: Moment | None = Field(
         None, description="Instead of `reference_last`: drawings at this time or later, at most the newest 50,000."
     )

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas.classify import SCORES, SUMMARY
 from app.schemas.problems import EXAMPLE_ID
-from app.schemas.types import Label, Moment, Text
+from app.schemas.types import Label, Query, Since, Text, Until
 
 MAX_NOTES = 2000
 
@@ -50,18 +50,16 @@ class Result(ResultSummary):
     )
 
 
-class ResultFilters(BaseModel):
+class ResultFilters(Query):
     """Filters for predictions; all must match."""
-
-    model_config = ConfigDict(extra="forbid")
 
     prediction: Text | None = Field(None, max_length=64, description="The predicted digit.")
     label: Label | None = Field(None, description="The last label: 0 to 9 or `none`.")
     model_version: Text | None = Field(None, max_length=255)
     min_confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     max_confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
-    since: Moment | None = Field(None, description="At this time or later; RFC 3339, UTC if it has no zone.")
-    until: Moment | None = Field(None, description="Before this time.")
+    since: Since = None
+    until: Until = None
     labelled: bool | None = Field(None, description="true: only labelled ones; false: only unlabelled ones.")
     notes_contains: Text | None = Field(
         None, min_length=1, max_length=200, description="A part of the notes; case-insensitive for A to Z."

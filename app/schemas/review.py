@@ -4,14 +4,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas.classify import SCORES, SUMMARY
-from app.schemas.types import Name
+from app.schemas.types import Name, Query
 
 Reason = Literal["random", "smallest margin"]
 
 
-class ReviewQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ReviewQuery(Query):
     limit: int = Field(10, ge=1, le=100, description="The maximum number.")
     reviewer: Name | None = Field(
         None,

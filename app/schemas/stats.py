@@ -4,7 +4,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.drawings.shape import DIGITS
-from app.schemas.types import Moment, Text
+from app.schemas.types import Moment, Query, Since, Text, Until
 
 MAX_LAST = 1_000_000
 
@@ -88,12 +88,10 @@ class Stats(PredictionStats):
     accuracy_rest: Accuracy = Field(description="Of all other labelled predictions.")
 
 
-class StatsQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class StatsQuery(Query):
     last: int | None = Field(None, ge=1, le=MAX_LAST, description="The number of newest ones; not with since or until.")
-    since: Moment | None = Field(None, description="At this time or later; RFC 3339, UTC if it has no zone.")
-    until: Moment | None = Field(None, description="Before this time.")
+    since: Since = None
+    until: Until = None
     model_version: Text | None = Field(None, max_length=255, description="Only predictions of this version.")
 
 
@@ -122,9 +120,7 @@ class Timeline(BaseModel):
     buckets: list[Bucket] = Field(description="Ordered by time, without gaps.")
 
 
-class TimelineQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class TimelineQuery(Query):
     bucket: BucketSize = Field("day", description="In UTC; a week begins on Monday.")
     since: Moment | None = Field(
         None, description="At this time or later; by default the start of the bucket 48 hours, 30 days or 26 weeks ago."

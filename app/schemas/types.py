@@ -2,15 +2,53 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import Annotated, Any, Final, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from app.drawings.shape import NOT_A_DIGIT
 
 # An unescaped + in a query string arrives as a space: `2026-11-20T09:30:00 00:00`.
-_SPACE_BEFORE_ZONE = re.compile(r"(.+[T ]\d\d:\d\d\S*) (\d\d:?\d\d)")
-_EARLIEST, _LATEST = 1900, 9000
+_SPACE_BEFORE_ZONE = re.compile(r"(.+[Tt ]\d\d:\d\d\S*) (\d\d:?\d\d)")
+_TIME: Final = (
+    "^(19[0-9]{2}|[2-8][0-9]{3}|9000)-[0-9]{2}-[0-9]{2}"
+    "([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?$"
+)
+_A_TIME: Final = "a date or an RFC 3339 time from 1900 to 9000, such as 2026-11-20 or 2026-11-20T09:30:00Z"
+_FIRST, _END = datetime(1900, 1, 1, tzinfo=UTC), datetime(9001, 1, 1, tzinfo=UTC)
+
+
+# `True` is what Python's str() makes of it.
+_FORMS: Final = {
+    int: ("-?[0-9]+", "a whole number in decimal digits"),
+    float: ("-?[0-9]+([.][0-9]+)?", "a decimal number, such as 0.25"),
+    bool: ("true|false|True|False", "true or false"),
+    datetime: (_TIME, _A_TIME),
+}
+
+
+def _error(what: str) -> PydanticCustomError:
+    return PydanticCustomError("format", "Input should be {what}", {"what": what})
+
+
+def _written(kind: Any, value: Any) -> Any:
+    """Refuse texts that pydantic would accept, such as 1_0."""
+    if isinstance(value, str) and kind in _FORMS:
+        pattern, what = _FORMS[kind]
+        if not re.fullmatch(pattern, value):
+            raise _error(what)
+    return value
 
 
 def _plus_restored(value: Any) -> Any:
@@ -20,10 +58,10 @@ def _plus_restored(value: Any) -> Any:
 
 
 def _utc(value: datetime) -> datetime:
-    # No time zone can move such a year out of datetime's range.
-    if not _EARLIEST <= value.year <= _LATEST:
-        raise ValueError(f"the year must lie between {_EARLIEST} and {_LATEST}")
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    if not _FIRST <= aware < _END:
+        raise _error(_A_TIME)
+    return aware.astimezone(UTC)
 
 
 def _storable(value: str) -> str:
@@ -36,8 +74,26 @@ def _storable(value: str) -> str:
 LAST_ID: Final = 2**31 - 1
 """The maximum of PostgreSQL's INTEGER."""
 
-Moment = Annotated[datetime, BeforeValidator(_plus_restored), AfterValidator(_utc)]
-"""A time, RFC 3339; UTC without a zone."""
+# The bounds stand first: behind a validator they would not be in the JSON schema.
+Id = Annotated[int, Field(ge=1, le=LAST_ID), BeforeValidator(partial(_written, int))]
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(partial(_written, int))]
+Flag = Annotated[bool, BeforeValidator(partial(_written, bool))]
+
+Moment = Annotated[
+    datetime,
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _TIME}),
+    # Validators run from the last to the first.
+    AfterValidator(_utc),
+    BeforeValidator(partial(_written, datetime)),
+    BeforeValidator(_plus_restored),
+]
+"""A time or the start of a day, 1900 to 9000; UTC without a zone."""
+
+Since = Annotated[
+    Moment | None,
+    Field(description="At this time or later: RFC 3339 or a date, 1900 to 9000; UTC if it has no zone."),
+]
+Until = Annotated[Moment | None, Field(description="Before this time.")]
 
 Text = Annotated[str, AfterValidator(_storable)]
 """A text that every database can store."""
@@ -45,3 +101,16 @@ Text = Annotated[str, AfterValidator(_storable)]
 Name = Annotated[Text, Field(min_length=1, max_length=64)]
 Label = Annotated[str, Field(pattern=f"^([0-9]|{NOT_A_DIGIT})$")]
 """A digit, or `none` for a drawing that is not a digit."""
+
+
+class Query(BaseModel):
+    """Parameters, which arrive as texts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_text(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name
+        kind = cls.model_fields[info.field_name].annotation
+        return _written((get_args(kind) or (kind,))[0], value)

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 from app.repository.results import Position
 from app.schemas.types import LAST_ID
@@ -16,12 +16,17 @@ def cursor_of(position: Position) -> str:
 
 
 def position_of(cursor: str) -> Position:
-    """Return the position; raise InvalidInput for an invalid cursor."""
+    """Return the position; raise InvalidInput unless `cursor_of` can have made the cursor."""
     try:
         id_, time = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        moment = None if time is None else datetime.fromisoformat(time)
+        position = Position(id_, None if time is None else datetime.fromisoformat(time))
     except (ValueError, TypeError, RecursionError):
-        id_, moment = None, None
-    if type(id_) is not int or not 0 < id_ <= LAST_ID or (moment is not None and moment.tzinfo is None):
-        raise InvalidInput("cursor", "is invalid; omit it to start at the first page")
-    return Position(id_, moment)
+        raise _invalid() from None
+    is_utc = position.created_at is None or position.created_at.tzinfo is UTC
+    if type(id_) is not int or not 0 < id_ <= LAST_ID or not is_utc or cursor_of(position) != cursor:
+        raise _invalid()
+    return position
+
+
+def _invalid() -> InvalidInput:
+    return InvalidInput("cursor", "is invalid; omit it to start at the first page")
