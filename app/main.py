@@ -63,7 +63,7 @@ def create_app() -> FastAPI:
     app.add_middleware(AllowedOrigins)
     app.add_middleware(ApiPrefix)
     app.add_middleware(RefuseToStart, start_problem=start_problem)
-    openapi.add_schemas(app)
+    openapi.complete(app)
     return app
 
 

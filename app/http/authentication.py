@@ -49,7 +49,7 @@ def _has_key(request: HTTPConnection) -> bool:
     return hmac.compare_digest(hashlib.sha256(given).digest(), runtime_of(request).key_sha256)
 
 
-Client = Annotated[str, Security(ApiKey())]
-
 KeyRequired = Security(ApiKey())
+# The same object, so that a route checks it once.
+Client = Annotated[str, KeyRequired]
 KeyUnlessPublic = Security(ApiKeyUnlessPublic())

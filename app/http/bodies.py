@@ -1,35 +1,30 @@
-"""Request bodies with drawings."""
+"""Request bodies."""
 
+import json
+import re
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.drawings.shape import PIXELS, SIDE
-from app.http.problems import InvalidRequest
+from app.http.headers import single_header
+from app.http.problems import InvalidRequest, UnsupportedBody
 from app.schemas.classify import MAX_BATCH, BatchRequest, ClassifyRequest
 
+JSON: Final = "application/json"
 RAW: Final = "application/octet-stream"
 FORM: Final = "multipart/form-data"
 
+_COMPRESSION: Final = re.compile("gzip|deflate|br|zstd|compress", re.IGNORECASE)
+_CHARSET: Final = re.compile(r'charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 
-class BytesRoute(APIRoute):
-    """Calls the endpoint directly, because resolving its signature takes longer than classifying."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        (check_key,) = [dependency.call for dependency in self.dependant.dependencies if dependency.call]
-        endpoint = self.endpoint
-
-        async def answer(request: Request) -> Response:
-            response: Response = await endpoint(request=request, client=await check_key(request))
-            return response
-
-        return answer
+M = TypeVar("M", bound=BaseModel)
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 _Pixel = Annotated[int, msgspec.Meta(ge=0, le=255)]
@@ -50,24 +45,85 @@ _decode_drawing = msgspec.json.Decoder(_Drawing).decode
 _decode_batch = msgspec.json.Decoder(_Batch).decode
 
 
+def json_body(shape: type[M]) -> Callable[[Request], Coroutine[Any, Any, M]]:
+    """Return a dependency that reads a body; FastAPI would read it before the key."""
+
+    async def read(request: Request) -> M:
+        return parse_json(shape, await read_body(request))
+
+    return read
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body; raise UnsupportedBody."""
+    check_body_headers(request)
+    return await request.body()
+
+
+def check_body_headers(request: Request) -> None:
+    """Raise UnsupportedBody for a compression, or for text that is not UTF-8."""
+    encoding = single_header(request, "Content-Encoding")
+    if encoding and encoding.lower() != "identity":
+        (name,) = _COMPRESSION.findall(encoding)[:1] or ["another encoding than identity"]
+        raise UnsupportedBody(
+            f"The body is compressed ({name}); send it uncompressed.", headers={"Accept-Encoding": "identity"}
+        )
+    charset = _CHARSET.search(single_header(request, "Content-Type") or "")
+    if charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedBody("The body is in another charset; send it in UTF-8.")
+
+
+def parse_json(shape: type[M], body: bytes) -> M:
+    """Return the body of any Content-Type, read as JSON; raise InvalidRequest."""
+    if json.detect_encoding(body) != "utf-8":
+        raise _invalid("Invalid JSON: the body must be UTF-8 without a byte order mark", "json_invalid")
+    try:
+        parsed = shape.model_validate_json(body)
+        # pydantic takes the last of repeated keys.
+        json.loads(body, object_pairs_hook=_members)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_input=False)
+        raise InvalidRequest(errors, under=["body"]) from None
+    except _RepeatedKey:
+        raise _invalid("A key appears more than once", "duplicate_key") from None
+    return parsed
+
+
+class _RepeatedKey(Exception):
+    pass
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise _RepeatedKey
+    return members
+
+
 def parse_drawing(body: bytes) -> bytes:
     """Return 784 bytes; raise InvalidRequest."""
-    try:
-        rows = _decode_drawing(body).pixels
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise _invalid(ClassifyRequest, body) from None
-    _refuse_repeated_keys(ClassifyRequest, body)
-    return b"".join(map(bytes, rows))
+    drawing = _quickly(_decode_drawing, body) or parse_json(ClassifyRequest, body)
+    return _bytes_of(drawing.pixels)
 
 
 def parse_batch(body: bytes) -> list[bytes]:
     """Return 784 bytes for each drawing; raise InvalidRequest."""
+    batch = _quickly(_decode_batch, body) or parse_json(BatchRequest, body)
+    return [_bytes_of(rows) for rows in batch.images]
+
+
+def _quickly(decode: Callable[[bytes], S], body: bytes) -> S | None:
+    """Return None unless the body is certainly valid."""
     try:
-        images = _decode_batch(body).images
+        decoded = decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise _invalid(BatchRequest, body) from None
-    _refuse_repeated_keys(BatchRequest, body)
-    return [b"".join(map(bytes, rows)) for rows in images]
+        return None
+    # A valid body has one key and no other string.
+    return decoded if body.count(b'"') == 2 else None
+
+
+def _bytes_of(rows: list[list[int]]) -> bytes:
+    return b"".join(map(bytes, rows))
 
 
 def split_batch(body: bytes) -> list[bytes]:
@@ -75,13 +131,12 @@ def split_batch(body: bytes) -> list[bytes]:
     count, rest = divmod(len(body), PIXELS)
     if rest or not 1 <= count <= MAX_BATCH:
         expected = f"{PIXELS} bytes for each of 1 to {MAX_BATCH} drawings"
-        error = {"loc": [], "msg": f"The body has {len(body)} bytes instead of {expected}", "type": "bytes_length"}
-        raise InvalidRequest([error], under=["body"])
+        raise _invalid(f"The body has {len(body)} bytes instead of {expected}", "bytes_length")
     return [body[start : start + PIXELS] for start in range(0, len(body), PIXELS)]
 
 
 def media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return (single_header(request, "Content-Type") or "").partition(";")[0].strip().lower()
 
 
 class _InMemory(MultiPartParser):
@@ -92,7 +147,8 @@ class _InMemory(MultiPartParser):
 
 
 async def read_file(request: Request) -> bytes:
-    """Return the form's only field, `file`; raise InvalidRequest."""
+    """Return the form's only field, `file`; raise InvalidRequest or UnsupportedBody."""
+    check_body_headers(request)
     if media_type(request) != FORM:
         raise _invalid_form(f"The body must be {FORM} with one file named `file`")
     try:
@@ -115,19 +171,5 @@ def _invalid_form(reason: str) -> InvalidRequest:
     return InvalidRequest([{"loc": ["file"], "msg": reason, "type": "missing"}], under=["body"])
 
 
-def _refuse_repeated_keys(shape: type[BaseModel], body: bytes) -> None:
-    # A valid body has one key and no other string. Parsers take the last of repeated keys.
-    if body.count(b'"') > 2:
-        raise _invalid(shape, body)
-
-
-def _invalid(shape: type[BaseModel], body: bytes) -> InvalidRequest:
-    try:
-        shape.model_validate_json(body)
-    except ValidationError as error:
-        return InvalidRequest(error.errors(include_url=False, include_input=False), under=["body"])
-    # pydantic accepts repeated keys.
-    (key,) = shape.model_fields
-    return InvalidRequest(
-        [{"loc": [key], "msg": "The key appears more than once", "type": "duplicate_key"}], under=["body"]
-    )
+def _invalid(reason: str, kind: str) -> InvalidRequest:
+    return InvalidRequest([{"loc": [], "msg": reason, "type": kind}], under=["body"])

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from app.http.problems import IDEMPOTENCY_KEY, InvalidRequest
+from app.http.headers import single_header
+from app.http.problems import IDEMPOTENCY_KEY, invalid
 from app.services.idempotency import IdempotentRequest
 
 MAX_LENGTH: Final = 255
@@ -24,10 +25,9 @@ PARAMETER: Final[dict[str, Any]] = {
 
 def idempotent_request(request: Request, client: str, drawings: Sequence[bytes]) -> IdempotentRequest | None:
     """Return None without a key; raise InvalidRequest."""
-    keys = request.headers.getlist(IDEMPOTENCY_KEY)
-    if not keys:
+    key = single_header(request, IDEMPOTENCY_KEY)
+    if key is None:
         return None
-    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
-        message = f"This must be one header of 1 to {MAX_LENGTH} printable ASCII characters"
-        raise InvalidRequest([{"loc": [IDEMPOTENCY_KEY], "msg": message, "type": "value_error"}], under=["header"])
-    return IdempotentRequest.of(client, keys[0], request.scope["route"].path, drawings)
+    if not _KEY.fullmatch(key):
+        raise invalid("header", IDEMPOTENCY_KEY, f"This must be 1 to {MAX_LENGTH} printable ASCII characters")
+    return IdempotentRequest.of(client, key, request.scope["route"].path, drawings)

@@ -153,7 +153,5 @@ class BodyLimit:
 
 
 def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
-            return str(value, "ascii")
-    return uuid4().hex
+    given = [value.strip(b" \t") for name, value in scope["headers"] if name == b"x-request-id"]
+    return given[0].decode() if len(given) == 1 and _SANE_ID.fullmatch(given[0]) else uuid4().hex

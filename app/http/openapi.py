@@ -1,11 +1,16 @@
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.config import get_settings
 from app.http.problems import EXAMPLES, MEANINGS, problem_of
 from app.schemas.classify import BatchRequest, ClassifyRequest
+from app.schemas.labels import LabelUpdate
 from app.schemas.problems import EXAMPLE_ID, Problem
+from app.schemas.results import NotesUpdate
 
 
 def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]]:
@@ -21,22 +26,57 @@ def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]
     return responses
 
 
-def add_schemas(app: FastAPI) -> None:
-    """Add schemas that are in no route's signature."""
+def request_body(content: Mapping[str, type[BaseModel] | dict[str, Any]]) -> dict[str, Any]:
+    """Document a body that is in no route's signature, by media type."""
+    return {
+        "requestBody": {"required": True, "content": {kind: {"schema": _ref(body)} for kind, body in content.items()}}
+    }
+
+
+def _ref(schema: type[BaseModel] | dict[str, Any]) -> dict[str, Any]:
+    return schema if isinstance(schema, dict) else {"$ref": f"#/components/schemas/{schema.__name__}"}
+
+
+def complete(app: FastAPI) -> None:
+    """Add and correct the parts of the schema that FastAPI does not derive from the routes."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        schema = generate()
-        schema["components"]["schemas"].update(_more_schemas())
-        return schema
+        if app.openapi_schema is None:
+            schema = generate()
+            schema["components"]["schemas"].update(_more_schemas())
+            for operation in _operations(schema):
+                _correct(operation, public=get_settings().public_results)
+        return generate()
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it.
 
 
 def _more_schemas() -> dict[str, Any]:
     _, schemas = models_json_schema(
-        [(ClassifyRequest, "validation"), (BatchRequest, "validation"), (Problem, "serialization")],
+        [
+            *((body, "validation") for body in (ClassifyRequest, BatchRequest, LabelUpdate, NotesUpdate)),
+            (Problem, "serialization"),
+        ],
         ref_template="#/components/schemas/{model}",
     )
     definitions: dict[str, Any] = schemas["$defs"]
     return definitions
+
+
+def _operations(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in schema["paths"].values():
+        yield from path.values()
+
+
+def _correct(operation: dict[str, Any], *, public: bool) -> None:
+    if not public and {} in operation.get("security", ()):
+        operation["security"].remove({})
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        # A parameter is left out, not null.
+        if "anyOf" in schema:
+            schema.update(schema.pop("anyOf")[0])
+        # FastAPI writes 1 as 1.0.
+        if schema.get("type") == "integer":
+            schema.update({bound: int(schema[bound]) for bound in ("minimum", "maximum") if bound in schema})

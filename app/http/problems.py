@@ -54,6 +54,10 @@ class RequestTimeout(ProblemError):
         super().__init__("The request was not sent in time.")
 
 
+class UnsupportedBody(ProblemError):
+    """A body in an encoding that is not read."""
+
+
 class InvalidRequest(ProblemError):
     def __init__(self, errors: Sequence[Mapping[str, Any]], *, under: Sequence[str] = ()) -> None:
         """Take pydantic's errors; `under` is the part of the request, such as `body`."""
@@ -98,6 +102,7 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
     MalformedRequest: _Reply(HTTPStatus.BAD_REQUEST),
     HeadTooLarge: _Reply(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
     RequestTimeout: _Reply(HTTPStatus.REQUEST_TIMEOUT),
+    UnsupportedBody: _Reply(HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     InvalidRequest: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
     InvalidInput: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
     KeyReused: _Reply(HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -135,6 +140,7 @@ MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.CONFLICT: "Another request with this `Idempotency-Key` is in progress; try again after `Retry-After`.",
     HTTPStatus.PRECONDITION_FAILED: "The record no longer has the `ETag` of `If-Match`; nothing was changed.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this route accepts.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is compressed or not in UTF-8.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid; `errors` lists each invalid part.",
     HTTPStatus.TOO_MANY_REQUESTS: "This address has reached its rate limit; try again after `Retry-After`.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers or the URL are too large.",
@@ -195,16 +201,16 @@ def _field_error(error: Mapping[str, Any], under: Sequence[str]) -> FieldError:
     return FieldError(loc=loc, msg=msg, type=kind)
 
 
-def _invalid(place: str, reason: str, under: str) -> InvalidRequest:
+def invalid(under: str, place: str, reason: str) -> InvalidRequest:
     return InvalidRequest([{"loc": [place], "msg": reason, "type": "value_error"}], under=[under])
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     match error:
         case InvalidInput():
-            error = _invalid(error.place, str(error), "query")
+            error = invalid("query", error.place, str(error))
         case KeyReused():
-            error = _invalid(IDEMPOTENCY_KEY, str(error), "header")
+            error = invalid("header", IDEMPOTENCY_KEY, str(error))
         case RequestValidationError():
             error = InvalidRequest(error.errors())
         case DatabaseError():
@@ -215,10 +221,6 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == HTTPStatus.BAD_REQUEST:
-        # FastAPI cannot parse the body.
-        unparsable = {"loc": [], "msg": "The body cannot be parsed", "type": "unparsable"}
-        return problem_response(InvalidRequest([unparsable], under=["body"]), request.state.request_id)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allowed(request)

@@ -85,7 +85,7 @@ def test_change_with_an_outdated_etag_is_refused(
 ) -> None:
     client.put("/results/1/label", json={"label": "4"})
     before = client.get("/results/1").json()
-    for stale in (record["etag"], '"other"', f"W/{client.get('/results/1').headers['etag']}", "nonsense"):
+    for stale in (record["etag"], '"other"', f"W/{client.get('/results/1').headers['etag']}"):
         response = client.request(method, path, json=body, headers={"If-Match": stale})
         assert_problem(response, HTTPStatus.PRECONDITION_FAILED)
         assert client.get("/results/1").json() == before

@@ -5,10 +5,11 @@ from fastapi import APIRouter, Query, Request
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
 from app.http.reads import scan
+from app.http.routing import ApiRoute
 from app.schemas.calibration import Calibration, CalibrationQuery
 from app.services import calibration
 
-router = APIRouter(prefix="/stats", tags=["stats"])
+router = APIRouter(prefix="/stats", tags=["stats"], route_class=ApiRoute)
 
 
 @router.get(

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -6,34 +6,32 @@ from app.drawings.containers import ImageError
 from app.drawings.formats import FORMAT_NAMES
 from app.http import idempotency
 from app.http.authentication import Client
-from app.http.bodies import FORM, RAW, BytesRoute, media_type, parse_batch, parse_drawing, read_file, split_batch
+from app.http.bodies import FORM, JSON, RAW, media_type, parse_batch, parse_drawing, read_body, read_file, split_batch
 from app.http.lanes import while_connected
-from app.http.openapi import documented
+from app.http.openapi import documented, request_body
 from app.http.problems import InvalidRequest
+from app.http.routing import BytesRoute
 from app.http.runtime import runtime_of
-from app.schemas.classify import BatchResponse, ClassifyResponse, PreviewResponse
+from app.schemas.classify import BatchRequest, BatchResponse, ClassifyRequest, ClassifyResponse, PreviewResponse
 from app.services.threads import in_thread
 
 router = APIRouter(tags=["classify"], route_class=BytesRoute)
 
 
-def _body(**content: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _stored_body(**content: dict[str, Any]) -> dict[str, Any]:
-    return {**_body(**content), "parameters": [idempotency.PARAMETER]}
-
-
-def _schema(name: str) -> dict[str, Any]:
-    return {"schema": {"$ref": f"#/components/schemas/{name}"}}
+_BINARY: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
+_IDEMPOTENT: Final = {"parameters": [idempotency.PARAMETER]}
+_FORM: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {**_BINARY, "description": f"{FORMAT_NAMES}."}},
+}
 
 
 @router.post(
     "/classify",
     response_model=ClassifyResponse,
-    responses=documented(401, 409, 413, 422, 429, 503, 507),
-    openapi_extra=_stored_body(**{"application/json": _schema("ClassifyRequest")}),
+    responses=documented(401, 409, 413, 415, 422, 429, 503, 507),
+    openapi_extra=request_body({JSON: ClassifyRequest}) | _IDEMPOTENT,
     summary="Classify a drawing and store the prediction",
 )
 async def classify_drawing(request: Request, client: Client) -> Response:
@@ -43,14 +41,14 @@ async def classify_drawing(request: Request, client: Client) -> Response:
     **After a 200 the prediction is on disk**; after an error nothing is stored, unless `stored` is `unknown`.
     """
     await runtime_of(request).rate_limiter.count_drawings(request)
-    return await _classified(request, client, [parse_drawing(await request.body())])
+    return await _classified(request, client, [parse_drawing(await read_body(request))])
 
 
 @router.post(
     "/classify/preview",
     response_model=PreviewResponse,
-    responses=documented(401, 413, 422, 429),
-    openapi_extra=_body(**{"application/json": _schema("ClassifyRequest")}),
+    responses=documented(401, 413, 415, 422, 429),
+    openapi_extra=request_body({JSON: ClassifyRequest}),
     summary="Classify a drawing without storing it",
 )
 async def classify_preview(request: Request, client: Client) -> Response:
@@ -60,16 +58,14 @@ async def classify_preview(request: Request, client: Client) -> Response:
     """
     runtime = runtime_of(request)
     await runtime.rate_limiter.count_preview(request)
-    return _json(runtime.classify.preview(parse_drawing(await request.body())).model_dump_json())
+    return _json(runtime.classify.preview(parse_drawing(await read_body(request))).model_dump_json())
 
 
 @router.post(
     "/classify/batch",
     response_model=BatchResponse,
-    responses=documented(401, 409, 413, 422, 429, 503, 507),
-    openapi_extra=_stored_body(
-        **{"application/json": _schema("BatchRequest"), RAW: {"schema": {"type": "string", "format": "binary"}}}
-    ),
+    responses=documented(401, 409, 413, 415, 422, 429, 503, 507),
+    openapi_extra=request_body({JSON: BatchRequest, RAW: _BINARY}) | _IDEMPOTENT,
     summary="Classify up to 1,000 drawings and store the predictions",
 )
 async def classify_batch(request: Request, client: Client) -> Response:
@@ -79,7 +75,7 @@ async def classify_batch(request: Request, client: Client) -> Response:
     """
     runtime = runtime_of(request)
     await runtime.rate_limiter.count_drawings(request)
-    body = await request.body()
+    body = await read_body(request)
 
     async def wait_and_classify() -> Response:
         async with runtime.lanes.batches.place(request):
@@ -93,18 +89,8 @@ async def classify_batch(request: Request, client: Client) -> Response:
 @router.post(
     "/classify/image",
     response_model=ClassifyResponse,
-    responses=documented(401, 409, 413, 422, 429, 503, 507),
-    openapi_extra=_stored_body(
-        **{
-            FORM: {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary", "description": f"{FORMAT_NAMES}."}},
-                }
-            }
-        }
-    ),
+    responses=documented(401, 409, 413, 415, 422, 429, 503, 507),
+    openapi_extra=request_body({FORM: _FORM}) | _IDEMPOTENT,
     summary="Classify the digit in an image and store the prediction",
 )
 async def classify_image(request: Request, client: Client) -> Response:

@@ -13,12 +13,13 @@ from starlette.types import Message, Receive, Scope, Send
 from app.http.authentication import KeyRequired
 from app.http.lanes import while_connected
 from app.http.openapi import documented
+from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.export import EXAMPLE_MANIFEST, ExportFormat, ExportManifest, ExportQuery
 from app.services.export import Export
 
 log = logging.getLogger("pixelwise")
-router = APIRouter(tags=["export"])
+router = APIRouter(tags=["export"], route_class=ApiRoute)
 
 STALLED_S: Final = 60.0
 """Time that a client may fall behind; meanwhile a transaction is open."""

@@ -2,19 +2,20 @@ from fastapi import APIRouter, Request
 
 from app.http.openapi import documented
 from app.http.problems import NotReady
+from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.health import Health, HealthWithModel, Readiness
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix="/health", tags=["health"], route_class=ApiRoute)
 
 
-@router.get("", summary="Check that the service responds, and get its model version")
+@router.get("", responses=documented(422), summary="Check that the service responds, and get its model version")
 async def health(request: Request) -> HealthWithModel:
     """Return `ok` and the model version, without using the database."""
     return HealthWithModel(status="ok", model_version=runtime_of(request).classifier.version)
 
 
-@router.get("/live", summary="Check that the service responds")
+@router.get("/live", responses=documented(422), summary="Check that the service responds")
 async def live() -> Health:
     """Return `ok` without any checks."""
     return Health(status="ok")
@@ -25,7 +26,10 @@ _FULL = "database or disk is full"
 
 @router.get(
     "/ready",
-    responses=documented(503, detail=f"write: {_FULL}", checks={"model": "ok", "schema": "ok", "write": _FULL}),
+    responses={
+        **documented(422),
+        **documented(503, detail=f"write: {_FULL}", checks={"model": "ok", "schema": "ok", "write": _FULL}),
+    },
     summary="Check that drawings can be classified and stored",
 )
 async def ready(request: Request) -> Readiness:

@@ -1,33 +1,43 @@
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
-from app.http.authentication import Client, KeyUnlessPublic
-from app.http.conditional import IfMatch, tags_of
-from app.http.openapi import documented
+from app.http.authentication import Client, KeyRequired, KeyUnlessPublic
+from app.http.bodies import JSON, json_body
+from app.http.conditional import IfMatch
+from app.http.openapi import documented, request_body
 from app.http.reads import read
 from app.http.routes.results import PredictionId, record_response
+from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.labels import LabelHistory, LabelUpdate
 from app.schemas.results import Result
 from app.services import labels
 from app.services.results import Record
 
-router = APIRouter(tags=["labels"])
+router = APIRouter(tags=["labels"], route_class=ApiRoute)
 
 
 @router.put(
     "/results/{id}/label",
+    dependencies=[KeyRequired],
     response_model=Result,
-    responses=documented(401, 404, 412, 413, 422, 429, 503, 507),
+    responses=documented(401, 404, 412, 413, 415, 422, 429, 503, 507),
+    openapi_extra=request_body({JSON: LabelUpdate}),
     summary="Label a drawing",
 )
 async def set_label(
-    request: Request, prediction_id: PredictionId, body: LabelUpdate, client: Client, if_match: IfMatch = None
+    request: Request,
+    prediction_id: PredictionId,
+    body: Annotated[LabelUpdate, Depends(json_body(LabelUpdate))],
+    client: Client,
+    if_match: IfMatch,
 ) -> Response:
     """Set which digit a drawing shows, or `none`. Earlier labels are kept; the latest one is used."""
 
     def write(session: Session) -> Record:
-        return labels.set_label(session, prediction_id, body, client, tags_of(if_match))
+        return labels.set_label(session, prediction_id, body, client, if_match)
 
     return record_response(await runtime_of(request).database.write(write))
 

@@ -3,17 +3,18 @@ from fastapi import APIRouter, Request
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
 from app.http.reads import scan
+from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.model_versions import ModelVersions
 from app.services import model_versions
 
-router = APIRouter(tags=["model versions"])
+router = APIRouter(tags=["model versions"], route_class=ApiRoute)
 
 
 @router.get(
     "/models",
     dependencies=[KeyUnlessPublic],
-    responses=documented(401, 429, 503),
+    responses=documented(401, 422, 429, 503),
     summary="List the model versions and their accuracy",
 )
 async def list_models(request: Request) -> ModelVersions:

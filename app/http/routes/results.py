@@ -1,23 +1,25 @@
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.drawings.image_files import write_png
 from app.http.authentication import KeyRequired, KeyUnlessPublic
-from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known, tags_of
-from app.http.openapi import documented
+from app.http.bodies import JSON, json_body
+from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known
+from app.http.openapi import documented, request_body
 from app.http.reads import read, scan
+from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
-from app.schemas.types import LAST_ID
+from app.schemas.types import Flag, Id
 from app.services import results
 from app.services.results import Record
 
-router = APIRouter(tags=["results"])
+router = APIRouter(tags=["results"], route_class=ApiRoute)
 
-PredictionId = Annotated[int, Path(alias="id", ge=1, le=LAST_ID, description="The `id` of a prediction.")]
+PredictionId = Annotated[Id, Path(alias="id", description="The `id` of a prediction.")]
 
 
 @router.get(
@@ -51,7 +53,7 @@ async def list_results(request: Request, response: Response, query: Annotated[Re
     },
     summary="Get a prediction",
 )
-async def get_result(request: Request, prediction_id: PredictionId, if_none_match: IfNoneMatch = None) -> Response:
+async def get_result(request: Request, prediction_id: PredictionId, if_none_match: IfNoneMatch) -> Response:
     """Return a prediction with its scores, notes and latest label."""
     record = await read(request, lambda session: results.get(session, prediction_id))
     if is_known(if_none_match, record.tag):
@@ -63,16 +65,20 @@ async def get_result(request: Request, prediction_id: PredictionId, if_none_matc
     "/results/{id}",
     dependencies=[KeyRequired],
     response_model=Result,
-    responses=documented(401, 404, 412, 413, 422, 429, 503, 507),
+    responses=documented(401, 404, 412, 413, 415, 422, 429, 503, 507),
+    openapi_extra=request_body({JSON: NotesUpdate}),
     summary="Set the notes of a prediction",
 )
 async def update_notes(
-    request: Request, prediction_id: PredictionId, body: NotesUpdate, if_match: IfMatch = None
+    request: Request,
+    prediction_id: PredictionId,
+    body: Annotated[NotesUpdate, Depends(json_body(NotesUpdate))],
+    if_match: IfMatch,
 ) -> Response:
     """Replace the notes of a prediction. Its other fields never change."""
 
     def write(session: Session) -> Record:
-        return results.set_notes(session, prediction_id, body.notes, tags_of(if_match))
+        return results.set_notes(session, prediction_id, body.notes, if_match)
 
     return record_response(await runtime_of(request).database.write(write))
 
@@ -84,9 +90,9 @@ async def update_notes(
     responses=documented(401, 404, 412, 422, 429, 503),
     summary="Delete a prediction",
 )
-async def delete_result(request: Request, prediction_id: PredictionId, if_match: IfMatch = None) -> None:
+async def delete_result(request: Request, prediction_id: PredictionId, if_match: IfMatch) -> None:
     """Delete a prediction, its drawing and its labels."""
-    await runtime_of(request).database.write(lambda session: results.delete(session, prediction_id, tags_of(if_match)))
+    await runtime_of(request).database.write(lambda session: results.delete(session, prediction_id, if_match))
 
 
 @router.get(
@@ -103,7 +109,7 @@ async def get_drawing(
     request: Request,
     prediction_id: PredictionId,
     normalised: Annotated[
-        bool, Query(description="Return the drawing as the network sees it, scaled and centred.")
+        Flag, Query(description="Return the drawing as the network sees it, scaled and centred.")
     ] = False,
 ) -> Response:
     """Return the 28 x 28 pixels as received, as a PNG."""

@@ -4,11 +4,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.http.authentication import KeyRequired
 from app.http.openapi import documented
+from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.review import ReviewPage, ReviewQuery
 from app.services import review
 
-router = APIRouter(tags=["labels"])
+router = APIRouter(tags=["labels"], route_class=ApiRoute)
 
 
 @router.get(

@@ -5,10 +5,11 @@ from fastapi import APIRouter, Query, Request
 from app.http.authentication import KeyUnlessPublic
 from app.http.openapi import documented
 from app.http.reads import read, scan
+from app.http.routing import ApiRoute
 from app.schemas.stats import Stats, StatsQuery, Timeline, TimelineQuery
 from app.services import stats
 
-router = APIRouter(prefix="/stats", tags=["stats"])
+router = APIRouter(prefix="/stats", tags=["stats"], route_class=ApiRoute)
 
 # Counted as fast as a page of results is read.
 MAX_READ: Final = 10_000

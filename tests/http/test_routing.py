@@ -1,0 +1,71 @@
+"""Every route refuses a query string that it does not fully understand, after it has checked the key."""
+
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.main import app
+from tests.support.contract import CONTRACT
+from tests.support.http_fixtures import Start
+from tests.support.service import assert_problem, exchange, scope_of
+
+PARAMETERS = {
+    (method, path): [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
+    for path, operations in app.openapi()["paths"].items()
+    for method, operation in operations.items()
+}
+
+
+def refused(client: TestClient, method: str, path: str, query: str) -> dict[str, Any]:
+    """Send a request with this query string; return the only error."""
+    url = f"{path.replace('{id}', '1')}?{query}"
+    problem = assert_problem(client.request(method, url), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
+    (error,) = problem["errors"]
+    assert isinstance(error, dict)
+    return error
+
+
+def test_unknown_parameter_is_refused_on_every_route_and_not_repeated(sqlite_client: TestClient) -> None:
+    for method, path in sorted(CONTRACT):
+        for query in ("colour=red", "colour", "=red", "%63olour=red", "Limit=1", "id=1", "%ff=1", "limit%00=1"):
+            error = refused(sqlite_client, method, path, query)
+            assert (error["loc"], error["type"]) == (["query"], "extra_forbidden")
+            assert "colour" not in str(error)
+
+
+def test_repeated_or_empty_parameter_is_named_on_every_route(sqlite_client: TestClient) -> None:
+    seen = 0
+    for (method, path), names in PARAMETERS.items():
+        for name in names:
+            for query in (f"{name}=3&{name}=3", f"{name}=x&{name}=1", f"{name}=1&%{ord(name[0]):x}{name[1:]}=2"):
+                error = refused(sqlite_client, method, path, query)
+                assert (error["loc"], "more than once" in error["msg"]) == (["query", name], True)
+            for query in (name, f"{name}=", f"&&{name}=&"):
+                error = refused(sqlite_client, method, path, query)
+                assert (error["loc"], "empty" in error["msg"]) == (["query", name], True)
+            seen += 1
+    assert seen > 40
+
+
+@pytest.mark.parametrize("value", ["%", "%2", "%zz", "%u0037", "a%ff", "%c3", "%ed%a0%80", "a%00", "%2500%00"])
+def test_wrongly_encoded_parameter_is_named_on_every_route(sqlite_client: TestClient, value: str) -> None:
+    for (method, path), names in PARAMETERS.items():
+        for name in names:
+            assert refused(sqlite_client, method, path, f"{name}={value}")["loc"] == ["query", name]
+
+
+def test_parameter_with_unescaped_bytes_is_refused(sqlite_client: TestClient) -> None:
+    # TestClient would escape them.
+    scope = {**scope_of("GET", "/results"), "query_string": "notes_contains=café".encode()}
+    start_message, *_ = exchange(sqlite_client.app, scope)
+    assert start_message["status"] == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def test_key_is_checked_before_the_query(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, PUBLIC_RESULTS="false")
+    for method, path in sorted(CONTRACT):
+        response = client.request(method, f"{path.replace('{id}', '1')}?colour=red", headers={"X-API-Key": "wrong"})
+        expected = HTTPStatus.UNPROCESSABLE_ENTITY if path.startswith("/health") else HTTPStatus.UNAUTHORIZED
+        assert response.status_code == expected, path
