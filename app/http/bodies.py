@@ -153,8 +153,7 @@ async def read_file(request: Request) -> bytes:
         raise _invalid_form(f"The body must be {FORM} with one file named `file`")
     try:
         form = await _InMemory(request.headers, request.stream(), max_files=1, max_fields=1).parse()
-    except (MultiPartException, UnicodeError):
-        # UnicodeError: the charset cannot decode the form.
+    except MultiPartException:
         raise _invalid_form("The form cannot be read or has more than one file") from None
     try:
         if [name for name, _ in form.multi_items()] != ["file"]:
