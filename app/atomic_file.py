@@ -3,9 +3,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO
+from typing import IO, BinaryIO
 
 UNFINISHED = ".unfinished"
+
+
+def create_private(path: Path) -> BinaryIO:
+    """Create a file that only its owner can read; raise FileExistsError also for a link, which is not followed."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR, mode=0o600), "w+b")
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ from app.cli import context
 from app.cli.exit_codes import CommandError
 from app.cli.options import Json, query_options
 from app.cli.terminal import print_json, progress_bar, say
-from app.schemas.export import ExportFormat, ExportQuery
+from app.schemas.export import ExportCounts, ExportFormat, ExportQuery
 
 
 @query_options(ExportQuery)
@@ -36,10 +37,18 @@ def export(
     if as_json:
         print_json(exported.manifest)
         return
-    counts = exported.manifest.counts
-    say(
-        f"Wrote {file} and {manifest_file}: {counts.rows} rows, {counts.train} for training, {counts.test} for testing."
+    say(f"Wrote {file} and {manifest_file}: {_describe(exported.manifest.counts)}.")
+
+
+def _describe(counts: ExportCounts) -> str:
+    """Return the sum of the rows; parts that are rarely there are left out if they are zero."""
+    parts = [f"{counts.train} for training", f"{counts.test} for testing"]
+    rest = (
+        (counts.none, "labelled none"),
+        (counts.without_drawing, "without a drawing"),
+        (counts.without_digit, "without a digit"),
     )
+    return f"{counts.rows} rows: {', '.join(parts + [f'{count} {what}' for count, what in rest if count])}"
 
 
 def _format_of(file: Path, query: ExportQuery) -> ExportFormat:
@@ -54,6 +63,8 @@ def _format_of(file: Path, query: ExportQuery) -> ExportFormat:
 
 def _checked_target(path: Path) -> Path:
     """Return where to write; raise CommandError if that is impossible."""
+    if path.is_symlink() and path.lstat().st_uid not in (0, os.geteuid()):
+        raise CommandError(f"{path} is another user's link; choose another name")
     # A symbolic link stays, and its target is replaced.
     target = path.resolve()
     if target.exists() and not target.is_file():

@@ -48,9 +48,7 @@ class ExportSplit(BaseModel):
 
 
 class ExportCounts(BaseModel):
-    """Each row is one of: training, test, none, without a drawing, without a digit."""
-
-    rows: int
+    rows: int = Field(description="The sum of the next five counts.")
     train: int
     test: int
     none: int = Field(description="Labelled `none`.")

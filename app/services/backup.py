@@ -16,7 +16,7 @@ from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
 from app import __version__
-from app.atomic_file import UNFINISHED, atomic_file
+from app.atomic_file import UNFINISHED, atomic_file, create_private
 from app.database import Database
 from app.database.postgres.dumps import check_dump, dump_postgres
 from app.database.sqlite.copies import CopyError, check_sqlite, copy_sqlite, reading, size_of, sync
@@ -40,7 +40,7 @@ def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> 
         # Left by a killed backup.
         for leftover in (unfinished, *folder.glob(f".pixelwise-*{MANIFEST}.*{UNFINISHED}")):
             leftover.unlink(missing_ok=True)
-        os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, mode=0o600))
+        create_private(unfinished).close()
         try:
             backup, manifest = _write(database, unfinished, progress)
             with atomic_file(manifest_of(backup)) as file:
@@ -125,7 +125,9 @@ def _dump(session: Session, url: URL, unfinished: Path, progress: Progress) -> N
 def _locked(folder: Path) -> Iterator[None]:
     """Create and lock the folder; raise CopyError if it is locked."""
     folder.mkdir(mode=S_IRWXU, exist_ok=True)
-    lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode=0o600)
+    if os.geteuid() == 0 and (owner := folder.stat().st_uid) != 0:
+        raise CopyError(f"{folder} belongs to another user, who could replace files; run it with: sudo -u '#{owner}'")
+    lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, mode=0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,15 +2,16 @@ import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from pydantic import ValidationError
 from sqlalchemy import URL
 
+from app.atomic_file import create_private
 from app.database import Database
 from app.database.postgres.dumps import check_dump, restore_postgres
 from app.database.schema_version import schema_problem, schema_revision
-from app.database.sqlite.copies import CopyError, reading, replace, used_by_nobody
+from app.database.sqlite.copies import CopyError, give_to_owner_of, reading, replace, used_by_nobody
 from app.database.url import checked_url
 from app.progress import Progress
 from app.repository.backup import count_rows
@@ -59,25 +60,26 @@ def _replace_file(database: Path, backup: Path, manifest: BackupManifest, progre
         new.unlink(missing_ok=True)
         if shutil.disk_usage(folder).free < manifest.size:
             raise CopyError(f"{folder} needs {manifest.size:,} bytes free for the copy; nothing was changed")
-        os.close(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, mode=0o600))
-        try:
-            _copy_file(backup, new, progress)
-            _compare(new, backup, manifest, progress)
-            check_copy(new, manifest.rows, progress)
-            with reading(new) as session:
-                problem = schema_problem(session.connection())
-            if problem and (manifest.revision or "") > schema_revision():
-                raise CopyError(f"{backup} cannot be used: {problem}")
-            kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
-            renamed = replace(database, new, kept)
-        finally:
-            new.unlink(missing_ok=True)
+        with create_private(new) as copy:
+            try:
+                _copy_file(backup, copy, progress)
+                _compare(new, backup, manifest, progress)
+                check_copy(new, manifest.rows, progress)
+                with reading(new) as session:
+                    problem = schema_problem(session.connection())
+                if problem and (manifest.revision or "") > schema_revision():
+                    raise CopyError(f"{backup} cannot be used: {problem}")
+                kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+                give_to_owner_of(database, copy.fileno())
+                renamed = replace(database, new, kept)
+            finally:
+                new.unlink(missing_ok=True)
     return Restored(manifest=manifest, kept={str(old): str(now) for old, now in renamed}, problem=problem)
 
 
-def _copy_file(source: Path, target: Path, progress: Progress) -> None:
+def _copy_file(source: Path, copy: BinaryIO, progress: Progress) -> None:
     size, done = source.stat().st_size, 0
-    with source.open("rb") as original, target.open("wb") as copy:
+    with source.open("rb") as original:
         while piece := original.read(_BLOCK_SIZE):
             copy.write(piece)
             done += len(piece)

@@ -1,6 +1,7 @@
 """`python -m app export`: a file and its manifest, both or neither."""
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.cli.exit_codes import ExitCode
-from tests.support.command_line import done, in_terminal, refused
+from tests.support.command_line import done, in_terminal, refused, run
 from tests.support.export_files import fill
-from tests.support.service import hidden
+from tests.support.service import execute, hidden
 from tests.support.stored_rows import random_rows, store
 
 FORMATS = ("npz", "jsonl", "csv")
@@ -40,6 +41,22 @@ def test_file_and_manifest_are_the_same_as_over_http(
             assert len(arrays["y_train"]) == manifest["counts"]["train"] > 0
     else:
         assert file.read_bytes() == response.content
+
+
+def test_printed_parts_add_up_to_the_rows(configured_sqlite: str) -> None:
+    store(configured_sqlite, random_rows(30), drawings=True)
+    execute(
+        configured_sqlite,
+        "DELETE FROM labels",
+        "INSERT INTO labels (prediction_id, label) SELECT prediction_id, '7' FROM drawings ORDER BY 1 LIMIT 5",
+        "INSERT INTO labels (prediction_id, label) SELECT max(prediction_id), 'none' FROM drawings",
+        "INSERT INTO predictions (id, prediction, confidence, model_version) VALUES (99, '7', 0.9, 'v0')",
+        "INSERT INTO labels (prediction_id, label) VALUES (99, '7')",
+    )
+    printed = run("export", "drawings.csv").err
+    _, rows, *parts = re.findall(r"(\d+) (?:rows|for|labelled|without)", "0 rows" + printed)
+    assert printed.rstrip(".\n").endswith("testing, 1 labelled none, 1 without a drawing")
+    assert int(rows) == sum(map(int, parts)) == 7
 
 
 def test_filters_narrow_the_export(configured_sqlite: str, tmp_path: Path) -> None:

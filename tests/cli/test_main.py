@@ -243,7 +243,7 @@ def test_colours_appear_only_on_a_terminal_without_no_color(sqlite_url: str, tmp
     assert piped == (
         0,
         "",
-        "Wrote drawings.csv and drawings.csv.manifest.json: 2 rows, 2 for training, 0 for testing.\n",
+        "Wrote drawings.csv and drawings.csv.manifest.json: 2 rows: 2 for training, 0 for testing.\n",
     )
 
 

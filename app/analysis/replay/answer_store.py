@@ -58,7 +58,8 @@ class AnswersFile:
         """Open a folder private to its owner; raise FolderRefused or OSError."""
         folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
         _describe(folder, description)
-        self._file = (folder / ANSWERS).open("a+b")
+        flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_NOFOLLOW
+        self._file = os.fdopen(os.open(folder / ANSWERS, flags, mode=stat.S_IRUSR | stat.S_IWUSR), "a+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -92,16 +91,25 @@ def _has_locked(database: Path, locks: ExitStack) -> bool:
     return True
 
 
+def give_to_owner_of(database: Path, new: int) -> None:
+    """Give an open file the owner and mode of the database; root gives it to the owner of the folder if there is none.
+
+    Another user may replace the file meanwhile, so it is not opened by name.
+    """
+    exists = database.exists()
+    if exists or os.geteuid() == 0:
+        status = (database if exists else database.parent).stat()
+        os.fchown(new, status.st_uid, status.st_gid)
+        if exists:
+            os.fchmod(new, S_IMODE(status.st_mode))
+    os.fsync(new)
+
+
 def replace(database: Path, new: Path, kept: Path) -> list[tuple[Path, Path]]:
     """Replace the database, keep the old one; return the renames, old names first.
 
     A power cut leaves the old file, the new one, or none.
     """
-    if database.exists():
-        status = database.stat()
-        shutil.chown(new, status.st_uid, status.st_gid)
-        new.chmod(S_IMODE(status.st_mode))
-    sync(new)
     side_files = [path for suffix in ("-wal", "-journal") if (path := _beside(database, suffix)).exists()]
     renamed = []
     # The database must never lack its WAL.
