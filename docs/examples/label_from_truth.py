@@ -24,8 +24,8 @@ def call(method: str, path: str, body: object = None) -> dict:
 
 
 labelled = wrong = at_random = 0
-while labelled < LABELS:
-    for item in call("GET", "/review?limit=10&reviewer=anna")["results"]:
+while labelled < LABELS and (items := call("GET", "/review?limit=10&reviewer=anna")["results"]):
+    for item in items:
         label = truth[item["id"] - 1]
         call("PUT", f"/results/{item['id']}/label", {"label": label, "source": "anna"})
         labelled += 1
