@@ -13,14 +13,24 @@ def checked_url(database_url: str) -> URL:
     except (ArgumentError, ValueError):
         raise ConfigurationError("DATABASE_URL is not a valid URL") from None
     if url.get_backend_name() != "sqlite":
+        if not (url.database or "dbname" in url.query or "service" in url.query):
+            raise ConfigurationError(
+                "DATABASE_URL lacks the name of the database: postgresql://user:password@host/name"
+            )
         return url
     if url.host or url.query or not url.database or url.database == ":memory:":
         raise ConfigurationError("DATABASE_URL: SQLite takes sqlite:/// and the path of a file, nothing else")
-    folder = Path(url.database).absolute().parent
-    if not folder.is_dir():
-        problem = f"DATABASE_URL: the folder {folder} does not exist"
-        from_root = Path("/", url.database)
-        if from_root.parent.is_dir():
-            problem += f"; an absolute path takes four slashes: sqlite:///{from_root}"
-        raise ConfigurationError(problem)
+    path = Path(url.database).absolute()
+    if path.is_dir():
+        raise ConfigurationError(f"DATABASE_URL: {path} is a folder; add the name of the file")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"DATABASE_URL: the folder {path.parent} does not exist{_four_slashes(url.database)}")
     return url
+
+
+def _four_slashes(database: str) -> str:
+    """Return a hint if a relative path begins like an absolute one, such as opt/pixelwise/pixelwise.db."""
+    from_root = Path("/", database)
+    if database.startswith(("/", ".")) or not Path(*from_root.parts[:2]).is_dir():
+        return ""
+    return f"; an absolute path takes four slashes: sqlite:///{from_root}"
