@@ -39,7 +39,7 @@ SessionLocal = sessionmaker(class_=_LazySession, expire_on_commit=False)
 class _Pools:
     """The engines and threads of an open database."""
 
-    refuse_lossy_commits: Callable[[Connection], None]
+    check_server: Callable[[Connection], None]
     _release_locks: Callable[[], None]
 
     def __init__(self, url: URL, *, beside_service: bool, answer_timeout_s: float, scan_timeout_s: float) -> None:
@@ -50,20 +50,20 @@ class _Pools:
             # SQLite allows one writer, and its lock has no queue.
             writers, readers = 1, READERS
             before_commit, self._release_locks = guard.check_still_there, guard.checkpoint_lock.release
-            self.refuse_lossy_commits = lambda _connection: None
+            self.check_server = lambda _connection: None
         else:
             from app.database.postgres.engine import (
                 POSTGRES_THREADS,
+                check_server,
                 postgres_engine,
                 postgres_scan_engine,
-                refuse_lossy_commits,
             )
 
             write = read = postgres_engine(url)
             scan = postgres_scan_engine(url)
             writers = readers = POSTGRES_THREADS
             before_commit = self._release_locks = lambda: None
-            self.refuse_lossy_commits = refuse_lossy_commits
+            self.check_server = check_server
         self.writer = Writer(
             write, SessionLocal, threads=writers, timeout_s=answer_timeout_s, before_commit=before_commit
         )
@@ -166,10 +166,10 @@ class Database:
 
     async def write_problem(self) -> str | None:
         """Try a commit; return None or the problem."""
-        refuse_lossy_commits = self._pools().refuse_lossy_commits
+        check_server = self._pools().check_server
 
         def touch(session: Session) -> None:
-            refuse_lossy_commits(session.connection())
+            check_server(session.connection())
             session.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
         try:
@@ -197,7 +197,7 @@ class Database:
         """Open the writer, which enables WAL mode; return None or the problem."""
         try:
             with translated_errors(), self.engine.connect() as connection:
-                self._pools().refuse_lossy_commits(connection)
+                self._pools().check_server(connection)
                 return None
         except DatabaseError as error:
             return str(error)

@@ -2,12 +2,13 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.errors import TransactionResolutionUnknown
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from app.database.errors import DatabaseUnavailable
 from app.database.limits import BUSY_TIMEOUT_S, SCANNERS
+from app.database.postgres.remedies import add_remedies, refuse_missing_privileges
 
 # For writes, and as many for reads.
 POSTGRES_THREADS: Final = 5
@@ -31,6 +32,12 @@ _BEGIN: Final = (
 _BEGIN_SCAN: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 120000;"
     " SET LOCAL idle_in_transaction_session_timeout = 120000"
+)
+
+# Requests queue behind a migration that waits for a table's lock. lock_timeout is shorter than theirs, so that they are
+# slow but do not fail. The server's other timeouts are meant for requests.
+_MIGRATION_LIMITS: Final = (
+    "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 )
 
 
@@ -65,6 +72,25 @@ def postgres_scan_engine(url: URL) -> Engine:
     return _engine(url, _BEGIN_SCAN, pool_size=SCANNERS, max_overflow=0)
 
 
+def postgres_migration_engine(url: URL, *, read_only: bool) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        # With PgBouncer each transaction may run on another connection, which lacks the prepared statements.
+        connect_args={"connect_timeout": 3, "prepare_threshold": None},
+    )
+    add_remedies(engine)
+
+    # In each transaction, for the same reason.
+    @event.listens_for(engine, "begin")
+    def set_limits(connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        if not driver.autocommit:
+            connection.exec_driver_sql(_MIGRATION_LIMITS + ("; SET TRANSACTION READ ONLY" if read_only else ""))
+
+    return engine
+
+
 def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+pixelwise"),
@@ -76,6 +102,7 @@ def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int) -> Engin
         pool_recycle=1800,
         connect_args=_CONNECT_ARGS,
     )
+    add_remedies(engine)
     event.listen(engine, "connect", _disable_prepared_statements_behind_pooler)
     return engine
 
@@ -84,6 +111,12 @@ def _disable_prepared_statements_behind_pooler(connection: psycopg.Connection, _
     """Recognise a pooler by a process id that is not the server's."""
     if connection.execute("SELECT pg_backend_pid()").fetchone() != (connection.info.backend_pid,):
         connection.prepare_threshold = None
+
+
+def check_server(connection: Connection) -> None:
+    """Raise DatabaseUnavailable if the server may lose rows or lets this role store none."""
+    refuse_lossy_commits(connection)
+    refuse_missing_privileges(connection)
 
 
 def refuse_lossy_commits(connection: Connection) -> None:

@@ -1,0 +1,98 @@
+"""PostgreSQL's errors name what an operator can do."""
+
+import pytest
+import sqlalchemy as sa
+
+from tests.support.command_line import refused, run
+from tests.support.databases import migrate
+from tests.support.old_databases import execute, refusal, schema_problem
+
+# Roles that every server has, without privileges of their own and with SELECT.
+NOBODY, READER = "pg_monitor", "pg_read_all_data"
+
+
+def as_role(url: str, role: str) -> str:
+    return f"{url}?options=-c%20role%3D{role}"
+
+
+def test_role_without_create_gets_the_grant_that_helps(empty_postgres_url: str) -> None:
+    message = refusal(as_role(empty_postgres_url, NOBODY), "upgrade", "head")
+    user = sa.make_url(empty_postgres_url).username
+    assert message.endswith(f'the owner of the database can run: GRANT USAGE, CREATE ON SCHEMA public TO "{user}"')
+    execute(empty_postgres_url, f"GRANT USAGE, CREATE ON SCHEMA public TO {NOBODY}")
+    migrate(as_role(empty_postgres_url, NOBODY))
+    assert schema_problem(empty_postgres_url) is None
+
+
+def test_role_that_does_not_own_the_tables_cannot_migrate_them(empty_postgres_url: str) -> None:
+    migrate(empty_postgres_url)
+    execute(empty_postgres_url, f"GRANT ALL ON SCHEMA public TO {READER}")
+    execute(empty_postgres_url, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {READER}")
+    message = refusal(as_role(empty_postgres_url, READER), "downgrade", "-1")
+    assert "run it as the role that owns the tables" in message
+
+
+def test_role_without_insert_may_read_and_is_not_ready(
+    settings_environment: pytest.MonkeyPatch, empty_postgres_url: str
+) -> None:
+    migrate(empty_postgres_url)
+    execute(
+        empty_postgres_url,
+        f"GRANT USAGE ON SCHEMA public TO {READER}",
+        f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {READER}",
+        f"REVOKE INSERT ON drawings FROM {READER}",
+    )
+    settings_environment.setenv("DATABASE_URL", as_role(empty_postgres_url, READER))
+    assert run("results").status == 0
+    for lacking, grant in (
+        ("drawings", f"GRANT INSERT ON drawings TO {READER}"),
+        ("labels_id_seq", f"GRANT USAGE ON SEQUENCE labels_id_seq TO {READER}"),
+        ("predictions_id_seq", f"GRANT USAGE ON SEQUENCE predictions_id_seq TO {READER}"),
+    ):
+        checks = run("check").out
+        assert f"permission denied for {lacking}; " in checks
+        assert "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public" in checks
+        execute(empty_postgres_url, grant)
+    assert "permission denied" not in run("check").out
+
+
+def test_server_that_accepts_no_writes_is_named(settings_environment: pytest.MonkeyPatch, postgres_url: str) -> None:
+    read_only = f"{postgres_url}?options=-c%20default_transaction_read_only%3Don"
+    settings_environment.setenv("DATABASE_URL", read_only)
+    assert run("results").status == 0
+    assert "the server accepts no writes" in run("check").out
+    assert "the server accepts no writes" in refusal(read_only, "downgrade", "-1")
+    migrate(read_only)
+
+
+@pytest.mark.parametrize(
+    ("parts", "remedy"),
+    [
+        ({"database": "pixelwise_nowhere"}, "create it with createdb, or correct the name"),
+        ({"username": "pixelwise_nobody"}, "DATABASE_URL"),
+        ({"port": 1}, "start the server, or correct the host and the port"),
+    ],
+)
+def test_connection_that_the_server_refuses_has_a_remedy(
+    postgres_admin_url: str, parts: dict[str, str | int], remedy: str
+) -> None:
+    url = sa.make_url(postgres_admin_url).set(**parts).render_as_string(hide_password=False)
+    for message in (refusal(url, "current"), schema_problem(url) or ""):
+        assert remedy in message
+        assert "\n" not in message
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/?sslmode=prefer"])
+def test_url_without_a_database_is_refused(settings_environment: pytest.MonkeyPatch, ending: str) -> None:
+    settings_environment.setenv("DATABASE_URL", f"postgresql://anna:hidden@127.0.0.1{ending}")
+    message = refused(3, "results")
+    assert message == "DATABASE_URL lacks the name of the database: postgresql://user:password@host/name"
+
+
+def test_database_may_be_named_by_an_option(postgres_url: str, settings_environment: pytest.MonkeyPatch) -> None:
+    url = sa.make_url(postgres_url)
+    name = url.database
+    settings_environment.setenv(
+        "DATABASE_URL", f"{url.set(database=None).render_as_string(hide_password=False)}/?dbname={name}"
+    )
+    assert run("results").status == 0
