@@ -1,8 +1,6 @@
 """Run migrations: on a connection of their own, one at a time, and record which older releases stay compatible."""
 
-import os
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.config import fileConfig
@@ -19,8 +17,11 @@ from alembic import context
 from app import models
 from app.config import ConfigurationError, get_settings
 from app.database.base import UtcDateTime
-from app.database.errors import DatabaseError, translated_errors
+from app.database.errors import UPGRADE, DatabaseError, translated_errors
+from app.database.revision_files import revision_files_problem
 from app.database.schema_version import schema_revision
+from app.database.sqlite.foreign_keys import BrokenReferences, foreign_keys_checked
+from app.database.sqlite.migration_engine import is_missing, migration_engine, question_engine
 from app.database.url import checked_url
 
 # Alembic's batch mode names the copy of a table this way.
@@ -29,81 +30,16 @@ COPY_PREFIX = "_alembic_tmp_"
 # An arbitrary number, the same in every release, so that two upgrades of one database exclude each other.
 ADVISORY_LOCK = 0x50495857
 
-# Long enough for another migration to finish.
-SQLITE_BUSY_TIMEOUT_S = 30
-
-# Requests queue behind a migration that waits for a table's lock. lock_timeout is shorter than the service's own, so
-# that they are slow but do not fail. The server's other timeouts are meant for requests and are turned off.
-POSTGRES_LIMITS = (
-    "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
-)
-
 LOCK_POLL_S = 0.2
 
 
-def make_postgres_engine(url: sa.URL) -> sa.Engine:
-    """Create the engine for migrations on PostgreSQL."""
-    engine = sa.create_engine(
-        url,
-        poolclass=sa.NullPool,
-        # With PgBouncer each transaction may run on another connection, which lacks the prepared statements.
-        connect_args={"connect_timeout": 3, "prepare_threshold": None},
-    )
+def make_engine(url: sa.URL, *, write: bool) -> sa.Engine:
+    """Create the engine; to write, create a missing SQLite file."""
+    if url.get_backend_name() == "sqlite":
+        return migration_engine(url) if write else question_engine(url)
+    from app.database.postgres.engine import postgres_migration_engine
 
-    # In each transaction, for the same reason.
-    @sa.event.listens_for(engine, "begin")
-    def set_timeouts(connection: sa.Connection) -> None:
-        driver_connection: Any = connection.connection.dbapi_connection
-        if not driver_connection.autocommit:
-            connection.exec_driver_sql(POSTGRES_LIMITS)
-
-    return engine
-
-
-def make_engine(url: sa.URL) -> sa.Engine:
-    """Create the engine for migrations; create a missing SQLite file, readable only by its owner."""
-    if url.get_backend_name() != "sqlite":
-        return make_postgres_engine(url)
-    path = Path(url.database or "")
-    if not path.exists():
-        check_not_lost(path)
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, mode=0o600))
-    engine = sa.create_engine(
-        url,
-        poolclass=sa.NullPool,
-        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S, "isolation_level": None},
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:
-        # SQLite sets auto_vacuum only in an empty file.
-        if path.stat().st_size == 0:
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        # Batch mode copies a table and drops the old one. With foreign keys on, the drop would delete the rows that
-        # refer to it; without legacy_alter_table, a view of the table would stop the migration. Neither can be set
-        # inside a transaction.
-        connection.execute("PRAGMA foreign_keys=OFF")
-        connection.execute("PRAGMA legacy_alter_table=ON")
-        # A running service checkpoints the WAL; two processes that do so can corrupt the file (WAL-reset bug).
-        connection.execute("PRAGMA wal_autocheckpoint=0")
-
-    # Otherwise sqlite3 commits before each schema change, and a failed migration cannot be rolled back or repeated.
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def check_not_lost(path: Path) -> None:
-    """Raise CommandError if files of a lost database remain: a new, empty database would hide the loss."""
-    names = (f"{path.name}-wal", f"{path.name}.before-")
-    left = [other for other in path.parent.iterdir() if other.name.startswith(names)]
-    if left:
-        raise CommandError(
-            f"{path} is missing, but {max(left)} exists; put the database back or restore a backup"
-            " (python -m app restore); to start with an empty database, move that file away"
-        )
+    return postgres_migration_engine(url, read_only=not write)
 
 
 def keep_autoincrement(table: sa.Table, connection: sa.Connection, **_arguments: object) -> None:
@@ -173,25 +109,6 @@ def record_compatibility(*, ctx: MigrationContext, heads: set[str], **_arguments
         execute(statement, {"revision": max(heads), "since": since})
 
 
-@contextmanager
-def foreign_keys_checked(connection: sa.Connection) -> Iterator[None]:
-    """Raise CommandError if the block leaves new broken foreign keys, which SQLite does not enforce meanwhile.
-
-    References that were broken before, such as by deletions with `sqlite3`, are ignored.
-    """
-    before = broken_references(connection)
-    yield
-    for (table, parent), count in (broken_references(connection) - before).items():
-        raise CommandError(f"the migration would leave {count} rows in {table} that refer to missing rows in {parent}")
-
-
-def broken_references(connection: sa.Connection) -> Counter[tuple[str, str]]:
-    """Count the broken foreign keys by (table, parent table); PostgreSQL has none."""
-    if connection.dialect.name != "sqlite":
-        return Counter()
-    return Counter((row.table, row.parent) for row in connection.execute(sa.text("PRAGMA foreign_key_check")))
-
-
 def include_object(_object: object, _name: str | None, kind: str, reflected: bool, compare_to: object | None) -> bool:
     """Ignore tables that the models do not define."""
     return not (kind == "table" and reflected and compare_to is None)
@@ -231,8 +148,8 @@ def unknown_revision(connection: sa.Connection) -> str:
     return f"{problem} It was created by a newer version of PixelWise, or by another program"
 
 
-def migrate(connection: sa.Connection) -> None:
-    """Run the migrations: on SQLite in one transaction, on PostgreSQL in one per revision.
+def configure(connection: sa.Connection) -> None:
+    """Configure Alembic: on SQLite one transaction for all revisions, on PostgreSQL one for each.
 
     PostgreSQL holds locks on tables until the commit; SQLite locks the whole file in any case.
     """
@@ -248,8 +165,45 @@ def migrate(connection: sa.Connection) -> None:
         render_item=render_item,
         process_revision_directives=number_revision,
     )
-    with autoincrement_kept(), context.begin_transaction(), foreign_keys_checked(connection):
-        context.run_migrations()
+
+
+def has_steps(url: sa.URL) -> bool:
+    """Return whether the command changes the database; answer those that only ask, such as `alembic current`."""
+    with make_engine(url, write=False).connect() as connection:
+        configure(connection)
+        command = context.get_context()
+        if is_missing(url):
+            refuse_question(url, command.opts)
+        if command.purge:
+            return True
+        try:
+            # The command's own function: it prints the answer, or returns the revisions to run.
+            steps = command.opts["fn"](command.get_current_heads(), command)
+        except CommandError as error:
+            if not str(error).startswith("Can't locate revision"):
+                raise
+            raise CommandError(unknown_revision(connection)) from error
+        return any(True for _ in steps)
+
+
+def refuse_question(url: sa.URL, opts: dict[str, Any]) -> None:
+    """Raise CommandError for `current`, `check` and `revision --autogenerate` without a database."""
+    revision = opts.get("revision_context")
+    if opts.get("dont_mutate") or (revision and revision.command_args["autogenerate"]):
+        raise CommandError(f"there is no database at {Path(url.database or '').absolute()}; {UPGRADE}")
+
+
+def migrate(url: sa.URL) -> None:
+    """Run the migrations, one process at a time."""
+    engine = make_engine(url, write=True)
+    with migration_lock(engine), engine.connect() as connection:
+        configure(connection)
+        with (
+            autoincrement_kept(),
+            context.begin_transaction(),
+            foreign_keys_checked(connection, make_engine(url, write=False).connect),
+        ):
+            context.run_migrations()
 
 
 @contextmanager
@@ -258,7 +212,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         with translated_errors():
             yield
-    except (CommandError, ConfigurationError, DatabaseError, OSError) as error:
+    except (BrokenReferences, CommandError, ConfigurationError, DatabaseError, OSError) as error:
         raise SystemExit(f"pixelwise: {error}") from error
 
 
@@ -269,14 +223,11 @@ def run() -> None:
         fileConfig(context.config.config_file_name, disable_existing_loggers=False)
     if context.is_offline_mode():
         raise CommandError("--sql is not supported, because migrations read the database")
-    engine = make_engine(checked_url(get_settings().database_url))
-    with migration_lock(engine), engine.connect() as connection:
-        try:
-            migrate(connection)
-        except CommandError as error:
-            if not str(error).startswith("Can't locate revision"):
-                raise
-            raise CommandError(unknown_revision(connection)) from error
+    if problem := revision_files_problem():
+        raise CommandError(problem)
+    url = checked_url(get_settings().database_url)
+    if has_steps(url):
+        migrate(url)
 
 
 with one_line_errors():

@@ -23,7 +23,7 @@ ARROWS: dict[str, set[str]] = {
     "schemas": {"drawings"},
     "classifier": {"config", "drawings"},
     "analysis": {"atomic_file", "drawings", "schemas"},
-    "database": {"config", "progress"},
+    "database": {"atomic_file", "config", "progress"},
     "models": {"database"},
     "repository": {"drawings", "models", "schemas"},
     "services": {

@@ -1,3 +1,4 @@
+from app.cli import context
 from app.cli.exit_codes import CommandError, ExitCode
 from app.cli.terminal import say
 
@@ -18,4 +19,6 @@ def upgrade() -> None:
     except SystemExit as error:
         # alembic/env.py adds the prefix, too.
         raise CommandError(str(error).removeprefix("pixelwise: "), ExitCode.UNAVAILABLE) from error
+    with context.open_database():
+        pass  # Raises CommandError if the tables are not those of the revision.
     say(f"The database is at revision {schema_revision()}.")

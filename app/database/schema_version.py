@@ -1,11 +1,20 @@
 """Check that this release can use the tables."""
 
+from collections.abc import Sequence
 from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Inspector, inspect, text
+from sqlalchemy.types import TypeEngine
 
 from app.config import PROJECT_FOLDER
+from app.database.base import Base
 from app.database.errors import UPGRADE
+from app.database.revision_files import revision_files_problem
+
+_START_AGAIN: Final = "run: alembic stamp base && alembic upgrade head"
+# The service works with either.
+_ALIKE: Final[dict[type, type]] = {bool: int, dict: str}
 
 
 @cache
@@ -14,11 +23,19 @@ def schema_revision() -> str:
 
 
 def schema_problem(connection: Connection) -> str | None:
-    tables = inspect(connection).get_table_names()
-    found = None
+    """Return None, or why this release cannot use the tables, those of the imported models."""
+    inspector = inspect(connection)
+    return revision_files_problem() or _revision_problem(connection, inspector) or _tables_problem(inspector)
+
+
+def _revision_problem(connection: Connection, inspector: Inspector) -> str | None:
+    tables = inspector.get_table_names()
+    revisions: Sequence[str] = ()
     if "alembic_version" in tables:
-        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    needed = schema_revision()
+        revisions = connection.scalars(text("SELECT version_num FROM alembic_version ORDER BY 1")).all()
+    if len(revisions) > 1:
+        return f"the database is at revisions {' and '.join(revisions)}; restore a backup from before the upgrade"
+    found, needed = next(iter(revisions), None), schema_revision()
     if found == needed:
         return None
     if found is None:
@@ -41,3 +58,31 @@ def _compatible_since(connection: Connection, tables: list[str], revision: str) 
         text("SELECT compatible_since FROM schema_compatibility WHERE revision = :revision"), {"revision": revision}
     )
     return since or revision
+
+
+def _tables_problem(inspector: Inspector) -> str | None:
+    needed = Base.metadata.tables
+    reflected = inspector.get_multi_columns(filter_names=list(needed))
+    tables = {name: {column["name"]: column["type"] for column in columns} for (_, name), columns in reflected.items()}
+    for name, table in needed.items():
+        if name not in tables:
+            return _incomplete(f"the table {name} is missing")
+        for column in table.columns:
+            found = tables[name].get(column.name)
+            if found is None:
+                return _incomplete(f"the table {name} has no column {column.name}")
+            if _python_type(found) is not _python_type(column.type):
+                return _incomplete(f"the column {name}.{column.name} has the type {found}")
+    return None
+
+
+def _python_type(kind: TypeEngine[Any]) -> type | None:
+    try:
+        found: type = kind.python_type
+    except NotImplementedError:
+        return None
+    return _ALIKE.get(found, found)
+
+
+def _incomplete(what: str) -> str:
+    return f"{what}, although the database has a revision; restore a backup, or for an empty database {_START_AGAIN}"
