@@ -9,7 +9,7 @@ UNFINISHED = ".unfinished"
 
 
 def create_private(path: Path) -> BinaryIO:
-    """Create a file that only its owner can read; raise FileExistsError also for a link, which is not followed."""
+    """Create a file private to its owner; raise FileExistsError also for a link."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR, mode=0o600), "w+b")
 
 

@@ -41,7 +41,6 @@ def export(
 
 
 def _describe(counts: ExportCounts) -> str:
-    """Return the sum of the rows; parts that are rarely there are left out if they are zero."""
     parts = [f"{counts.train} for training", f"{counts.test} for testing"]
     rest = (
         (counts.none, "labelled none"),

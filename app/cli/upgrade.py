@@ -20,5 +20,5 @@ def upgrade() -> None:
         # alembic/env.py adds the prefix, too.
         raise CommandError(str(error).removeprefix("pixelwise: "), ExitCode.UNAVAILABLE) from error
     with context.open_database():
-        pass  # Raises CommandError if the tables are not those of the revision.
+        pass
     say(f"The database is at revision {schema_revision()}.")

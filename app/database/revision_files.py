@@ -1,4 +1,4 @@
-"""The files in `alembic/versions`, read without Alembic, which is slow to import."""
+"""The files in `alembic/versions`, read without importing Alembic."""
 
 import ast
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class _Revision(NamedTuple):
 
 @cache
 def revision_files_problem(folder: Path = _FOLDER) -> str | None:
-    """Return None, or which two revisions do not follow each other: two branches may use the same number."""
+    """Return None, or which two revisions do not follow each other."""
     try:
         found = sorted(map(_read, _revision_files(folder)), key=lambda one: one[:2])
     except (OSError, SyntaxError, ValueError) as error:

@@ -13,7 +13,6 @@ from app.database.errors import UPGRADE
 from app.database.revision_files import revision_files_problem
 
 _START_AGAIN: Final = "run: alembic stamp base && alembic upgrade head"
-# The service works with either.
 _ALIKE: Final[dict[type, type]] = {bool: int, dict: str}
 
 
@@ -23,7 +22,7 @@ def schema_revision() -> str:
 
 
 def schema_problem(connection: Connection) -> str | None:
-    """Return None, or why this release cannot use the tables, those of the imported models."""
+    """Return None, or why this release cannot use the tables of the imported models."""
     inspector = inspect(connection)
     return revision_files_problem() or _revision_problem(connection, inspector) or _tables_problem(inspector)
 

@@ -34,8 +34,7 @@ _BEGIN_SCAN: Final = (
     " SET LOCAL idle_in_transaction_session_timeout = 120000"
 )
 
-# Requests queue behind a migration that waits for a table's lock. lock_timeout is shorter than theirs, so that they are
-# slow but do not fail. The server's other timeouts are meant for requests.
+# Requests queue behind a migration that waits for a lock; its lock_timeout is shorter, so that they do not fail.
 _MIGRATION_LIMITS: Final = (
     "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 )
@@ -76,12 +75,11 @@ def postgres_migration_engine(url: URL, *, read_only: bool) -> Engine:
     engine = create_engine(
         url,
         poolclass=NullPool,
-        # With PgBouncer each transaction may run on another connection, which lacks the prepared statements.
+        # PgBouncer may change the connection in each transaction.
         connect_args={"connect_timeout": 3, "prepare_threshold": None},
     )
     add_remedies(engine)
 
-    # In each transaction, for the same reason.
     @event.listens_for(engine, "begin")
     def set_limits(connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
@@ -114,7 +112,6 @@ def _disable_prepared_statements_behind_pooler(connection: psycopg.Connection, _
 
 
 def check_server(connection: Connection) -> None:
-    """Raise DatabaseUnavailable if the server may lose rows or lets this role store none."""
     refuse_lossy_commits(connection)
     refuse_missing_privileges(connection)
 

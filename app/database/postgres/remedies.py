@@ -31,7 +31,6 @@ _REFUSALS: Final = {
 }
 
 
-# What every request needs.
 _LACKING: Final = """
 SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND (
   relname = ANY(:tables) AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT'))

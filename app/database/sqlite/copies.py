@@ -92,9 +92,9 @@ def _has_locked(database: Path, locks: ExitStack) -> bool:
 
 
 def give_to_owner_of(database: Path, new: int) -> None:
-    """Give an open file the owner and mode of the database; root gives it to the owner of the folder if there is none.
+    """Give an open file the owner and mode of the database, or of its folder.
 
-    Another user may replace the file meanwhile, so it is not opened by name.
+    By descriptor, because another user may replace the file.
     """
     exists = database.exists()
     if exists or os.geteuid() == 0:

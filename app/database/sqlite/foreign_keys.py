@@ -1,4 +1,4 @@
-"""Check the foreign keys that a migration may have broken; SQLite does not enforce them meanwhile."""
+"""Check the foreign keys that a migration may have broken."""
 
 import sqlite3
 from collections import Counter, defaultdict
@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-# Broken references by (table, parent table).
+# By (table, parent table).
 Broken = Counter[tuple[str, str]]
 
 _ROWS_CHANGE: Final = (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_DELETE)
 
-# What a reference depends on, for each table.
+# What references depend on.
 _SCHEMA: Final = """
 SELECT m.name AS name, 'column' AS kind, c.name AS key, '' AS parent
 FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table'
@@ -35,10 +35,9 @@ class BrokenReferences(Exception):
 def foreign_keys_checked(
     connection: Connection, committed: Callable[[], AbstractContextManager[Connection]]
 ) -> Iterator[None]:
-    """Raise BrokenReferences if the block, a transaction, leaves new broken references.
+    """Raise BrokenReferences if a transaction breaks references; check the tables whose rows or keys it changes.
 
-    Checks the tables whose rows or keys it changes. References that were broken before are ignored; `committed` opens
-    the state before.
+    `committed` opens the state before, whose broken references are ignored.
     """
     if connection.dialect.name != "sqlite":
         yield
@@ -61,7 +60,7 @@ def foreign_keys_checked(
 
 @contextmanager
 def _changed_tables(connection: Connection) -> Iterator[set[str]]:
-    """Yield the tables whose references may have changed; complete after the block."""
+    """Yield a set, complete after the block."""
     before = _schema(connection)
     keys = {"rowid", *(key for items in before.values() for kind, key, _ in items if kind == "key")}
     changed: set[str] = set()
@@ -96,7 +95,7 @@ def _lower(name: str | None) -> str:
 
 
 def _children(schema: dict[str, set[tuple[str, str, str]]], changed: set[str] | None = None) -> set[str]:
-    """Return the tables with references from or to the changed ones, by default all."""
+    """Return the tables with references from or to the changed ones."""
     return {
         table
         for table, items in schema.items()

@@ -18,16 +18,14 @@ def is_missing(url: URL) -> bool:
 
 
 def migration_engine(url: URL) -> Engine:
-    """Create the engine and, if it is missing, the file, private to its owner."""
+    """Create the engine and a missing file."""
     path = _path(url)
     if not path.exists():
         _check_not_lost(path)
-        # Another migration may have created it.
         with suppress(FileExistsError):
             create_private(path).close()
-    # Batch mode copies a table and drops the old one. With foreign keys on, the drop would delete the rows that refer
-    # to it; without legacy_alter_table, a view of the table would stop the migration. Neither can be set inside a
-    # transaction.
+    # Batch mode drops the old table: with foreign keys, rows that refer to it would be deleted; without
+    # legacy_alter_table, a view of it would stop the migration.
     pragmas = ["foreign_keys=OFF", "legacy_alter_table=ON"]
     if path.stat().st_size == 0:
         # Only possible in an empty file.
@@ -36,7 +34,7 @@ def migration_engine(url: URL) -> Engine:
 
 
 def question_engine(url: URL) -> Engine:
-    """Create an engine that takes no write lock and creates no file; a missing file is an empty database."""
+    """Create an engine without a write lock; a missing file is an empty database."""
     if is_missing(url):
         return create_engine("sqlite://")
     return _engine(url, partial(_connect, _path(url), ["query_only=ON"]), "BEGIN")
@@ -47,7 +45,7 @@ def _path(url: URL) -> Path:
 
 
 def _check_not_lost(path: Path) -> None:
-    """Raise DatabaseUnavailable if files of a lost database remain: a new one would hide the loss."""
+    """Raise DatabaseUnavailable if files of a lost database remain."""
     names = (f"{path.name}-wal", f"{path.name}.before-")
     left = [other for other in path.parent.iterdir() if other.name.startswith(names)]
     if left:
@@ -61,7 +59,7 @@ def _connect(path: Path, pragmas: list[str]) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode=rw", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
-    # A running service checkpoints the WAL; two processes that do so can corrupt the file (WAL-reset bug).
+    # See app/database/sqlite/checkpoint_lock.py.
     for pragma in (*pragmas, "wal_autocheckpoint=0"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
@@ -70,7 +68,7 @@ def _connect(path: Path, pragmas: list[str]) -> sqlite3.Connection:
 def _engine(url: URL, connect: partial[sqlite3.Connection], begin: str) -> Engine:
     engine = create_engine(url, creator=connect, poolclass=NullPool)
 
-    # Otherwise sqlite3 commits before each schema change, and a failed migration cannot be rolled back or repeated.
+    # Otherwise sqlite3 commits before each schema change.
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
