@@ -1,12 +1,16 @@
 /** Strokes, and the 28 × 28 pixels that the service takes. */
 
 /** @typedef {[number, number]} Point */
-/** @typedef {{width: number, points: Point[]}} Stroke width and points in fractions of the pad's side, 0 to 1 */
+/** @typedef {{width: number, points: Point[], pointerType?: string}} Stroke width and points in fractions of the pad's side, 0 to 1 */
 
 const SIDE = 28;
 const BOX = 20;
-// Pixels are painted this much larger in each direction and averaged.
+// Each pixel is the average of this many samples in each direction.
 const OVERSAMPLING = 4;
+const SAMPLES = SIDE * OVERSAMPLING;
+// A curve becomes straight pieces about this long, in samples.
+const PIECE = 4;
+const MAX_PIECES = 32;
 
 // In pixels of 28. MNIST's strokes are about 2.5 pixels wide; the model has seen few thinner or thicker ones.
 const MIN_WIDTH = 2;
@@ -15,26 +19,19 @@ const MAX_WIDTH = 3.2;
 // Anything smaller is a tap, in fractions of the pad's side.
 const MIN_SIDE = 0.03;
 
-/** @type {HTMLCanvasElement | null} */
-let canvas = null;
-
 /**
- * Paint strokes, scaled and then moved.
+ * Paint strokes on a canvas with this side.
  *
  * @param {CanvasRenderingContext2D} context
  * @param {Stroke[]} strokes
- * @param {object} options
- * @param {number} options.scale
- * @param {number} [options.dx]
- * @param {number} [options.dy]
- * @param {(stroke: Stroke) => number} [options.widthOf] the width to paint a stroke with
+ * @param {number} side
  */
-export function paintStrokes(context, strokes, { scale, dx = 0, dy = 0, widthOf = (stroke) => stroke.width * scale }) {
+export function paintStrokes(context, strokes, side) {
   context.lineCap = context.lineJoin = "round";
   for (const stroke of strokes) {
-    context.lineWidth = widthOf(stroke);
+    context.lineWidth = stroke.width * side;
     context.beginPath();
-    addCurve(context, stroke.points.map(([x, y]) => [x * scale + dx, y * scale + dy]));
+    addCurve(context, stroke.points.map(([x, y]) => [x * side, y * side]));
     context.stroke();
   }
 }
@@ -84,6 +81,8 @@ export function isBlank(strokes) {
  * Return 28 rows of 28 numbers, 0 for background to 255 for ink. The ink is fitted to 20 × 20 in the middle: scaling
  * strokes loses nothing, while enlarging the pixels of a small digit would.
  *
+ * Computed, not read from a canvas: browsers that hinder fingerprinting return noise there.
+ *
  * @param {Stroke[]} strokes
  * @returns {number[][]}
  */
@@ -93,36 +92,79 @@ export function toPixels(strokes) {
   const widest = Math.max(...strokes.map((stroke) => stroke.width));
   const pen = clamp((widest * BOX) / (bounds.side + widest));
   const scale = (BOX - pen) / bounds.side;
+  const [dx, dy] = [SIDE / 2 - bounds.middleX * scale, SIDE / 2 - bounds.middleY * scale];
 
-  const side = SIDE * OVERSAMPLING;
-  canvas ??= Object.assign(document.createElement("canvas"), { width: side, height: side });
-  const context = contextOf(canvas, { willReadFrequently: true });
-  context.clearRect(0, 0, side, side);
-  context.strokeStyle = "#fff";
-  paintStrokes(context, strokes, {
-    scale: scale * OVERSAMPLING,
-    dx: (SIDE / 2 - bounds.middleX * scale) * OVERSAMPLING,
-    dy: (SIDE / 2 - bounds.middleY * scale) * OVERSAMPLING,
-    widthOf: (stroke) => clamp(stroke.width * scale) * OVERSAMPLING,
-  });
-  return averages(context.getImageData(0, 0, side, side).data);
+  const ink = new Float32Array(SAMPLES * SAMPLES);
+  for (const stroke of strokes) {
+    const points = stroke.points.map(([x, y]) => /** @type {Point} */ ([(x * scale + dx) * OVERSAMPLING, (y * scale + dy) * OVERSAMPLING]));
+    const line = lineOf(points);
+    const radius = (clamp(stroke.width * scale) * OVERSAMPLING) / 2;
+    for (let i = 0; i < line.length; i++) addSegment(ink, line[Math.max(i - 1, 0)], line[i], radius);
+  }
+  return averages(ink);
 }
 
 /**
- * Average the opacity of each square of oversampled pixels.
+ * Return the smooth line through points, as `addCurve` paints it, in short straight pieces.
  *
- * @param {Uint8ClampedArray} rgba
+ * @param {Point[]} points
  */
-function averages(rgba) {
-  const side = SIDE * OVERSAMPLING;
-  const sums = new Float64Array(SIDE * SIDE);
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      sums[Math.floor(y / OVERSAMPLING) * SIDE + Math.floor(x / OVERSAMPLING)] += rgba[(y * side + x) * 4 + 3];
+function lineOf(points) {
+  const line = [points[0]];
+  for (let i = 1; i < points.length - 1; i++) {
+    const [fromX, fromY] = line[line.length - 1];
+    const [x, y] = points[i];
+    const [toX, toY] = [(x + points[i + 1][0]) / 2, (y + points[i + 1][1]) / 2];
+    const length = Math.hypot(x - fromX, y - fromY) + Math.hypot(toX - x, toY - y);
+    const pieces = Math.min(Math.max(Math.ceil(length / PIECE), 1), MAX_PIECES);
+    for (let piece = 1; piece <= pieces; piece++) {
+      const t = piece / pieces;
+      const [a, b, c] = [(1 - t) ** 2, 2 * t * (1 - t), t ** 2];
+      line.push([a * fromX + b * x + c * toX, a * fromY + b * y + c * toY]);
     }
   }
+  line.push(points[points.length - 1]);
+  return line;
+}
+
+/**
+ * Add a straight piece of a stroke with round ends.
+ *
+ * @param {Float32Array} ink the opacity of each sample, 0 to 1
+ * @param {Point} from
+ * @param {Point} to
+ * @param {number} radius
+ */
+function addSegment(ink, [fromX, fromY], [toX, toY], radius) {
+  const [width, height] = [toX - fromX, toY - fromY];
+  const squared = width ** 2 + height ** 2;
+  const first = (/** @type {number} */ a, /** @type {number} */ b) => Math.max(Math.floor(Math.min(a, b) - radius - 1), 0);
+  const last = (/** @type {number} */ a, /** @type {number} */ b) => Math.min(Math.ceil(Math.max(a, b) + radius + 1), SAMPLES - 1);
+  const [left, right] = [first(fromX, toX), last(fromX, toX)];
+  for (let row = first(fromY, toY); row <= last(fromY, toY); row++) {
+    for (let column = left; column <= right; column++) {
+      const [x, y] = [column + 0.5 - fromX, row + 0.5 - fromY];
+      const along = squared && Math.min(Math.max((x * width + y * height) / squared, 0), 1);
+      const opacity = Math.min(radius + 0.5 - Math.hypot(x - along * width, y - along * height), 1);
+      const place = row * SAMPLES + column;
+      if (opacity > ink[place]) ink[place] = opacity;
+    }
+  }
+}
+
+/**
+ * Average the opacity of each square of samples.
+ *
+ * @param {Float32Array} ink
+ */
+function averages(ink) {
+  const sums = new Float64Array(SIDE * SIDE);
+  ink.forEach((opacity, place) => {
+    const [row, column] = [Math.floor(place / SAMPLES), place % SAMPLES];
+    sums[Math.floor(row / OVERSAMPLING) * SIDE + Math.floor(column / OVERSAMPLING)] += opacity;
+  });
   return Array.from({ length: SIDE }, (_, row) =>
-    Array.from({ length: SIDE }, (_, column) => Math.round(sums[row * SIDE + column] / OVERSAMPLING ** 2)),
+    Array.from({ length: SIDE }, (_, column) => Math.round((sums[row * SIDE + column] * 255) / OVERSAMPLING ** 2)),
   );
 }
 

@@ -31,7 +31,7 @@ export function createPad(canvas, { onstart, onmove, onend }) {
     context.clearRect(0, 0, side, side);
     // White on dark in every theme, as the network sees it.
     context.strokeStyle = "#fff";
-    paintStrokes(context, strokes, { scale: side });
+    paintStrokes(context, strokes, side);
   }
 
   function redrawNextFrame() {
