@@ -5,6 +5,9 @@ import { contextOf, paintStrokes } from "../lib/drawing.js";
 /** @import { Stroke } from "../lib/drawing.js" */
 
 const NORMAL_WIDTH = 1 / 14;
+// A touch so soon after a pen is the palm of its hand.
+const PALM_MS = 1000;
+const PRIMARY_BUTTON = 1;
 
 /**
  * Make the canvas a pad.
@@ -20,8 +23,9 @@ export function createPad(canvas, { onstart, onmove, onend }) {
   /** @type {Stroke[]} */
   let strokes = [];
   let width = NORMAL_WIDTH;
-  /** @type {number | null} the pointer that draws */
+  /** @type {{id: number, type: string} | null} the pointer that draws */
   let pointer = null;
+  let lastPen = -Infinity;
   let isFrameRequested = false;
 
   function redraw() {
@@ -54,7 +58,7 @@ export function createPad(canvas, { onstart, onmove, onend }) {
   }
 
   function undo() {
-    if (pointer !== null) return;
+    if (pointer) return;
     strokes.pop();
     redraw();
   }
@@ -65,31 +69,75 @@ export function createPad(canvas, { onstart, onmove, onend }) {
     redraw();
   }
 
+  /**
+   * Whether a pointer may begin a stroke. One draws at a time, so a second finger draws nothing. A pen comes before a touch,
+   * which may be the palm of the hand.
+   *
+   * @param {PointerEvent} event
+   */
+  function mayBegin({ button, pointerType, timeStamp }) {
+    if (button !== 0) return false;
+    if (pointerType === "touch" && timeStamp - lastPen < PALM_MS) return false;
+    return !pointer || (pointerType === "pen" && pointer.type === "touch");
+  }
+
   /** @param {PointerEvent} event */
   function begin(event) {
-    // One pointer at a time: a resting palm or a second finger draws nothing.
-    if (pointer !== null || event.button !== 0) return;
+    notePen(event);
+    if (!mayBegin(event)) return;
+    const { pointerId: id, pointerType } = event;
     event.preventDefault();
     canvas.focus({ preventScroll: true });
     onstart();
-    pointer = event.pointerId;
-    canvas.setPointerCapture(pointer);
-    strokes.push({ width, points: [] });
+    if (pointerType === "pen") strokes = strokes.filter((stroke) => stroke.pointerType !== "touch");
+    pointer = { id, type: pointerType };
+    capture(id);
+    strokes.push({ width, pointerType, points: [] });
     addPoints(event);
     redrawNextFrame();
   }
 
+  /**
+   * Follow a pointer outside the canvas, too.
+   *
+   * @param {number} id
+   */
+  function capture(id) {
+    try {
+      canvas.setPointerCapture(id);
+    } catch {
+      // The pointer is gone already; its end follows.
+    }
+  }
+
   /** @param {PointerEvent} event */
   function move(event) {
-    if (event.pointerId !== pointer) return;
+    notePen(event);
+    if (event.pointerId !== pointer?.id) return;
+    // The button was released where no event told so, or while another one was pressed.
+    if (!(event.buttons & PRIMARY_BUTTON)) {
+      end();
+      return;
+    }
     addPoints(event);
     redrawNextFrame();
     onmove();
   }
 
   /** @param {PointerEvent} event */
+  function notePen({ pointerType, timeStamp }) {
+    if (pointerType === "pen") lastPen = timeStamp;
+  }
+
+  /** @param {PointerEvent} event */
   function finish(event) {
-    if (event.pointerId !== pointer) return;
+    notePen(event);
+    if (event.pointerId === pointer?.id) end();
+  }
+
+  /** End the stroke that is being drawn, if there is one. */
+  function end() {
+    if (!pointer) return;
     pointer = null;
     redrawNextFrame();
     onend();
@@ -101,11 +149,16 @@ export function createPad(canvas, { onstart, onmove, onend }) {
   canvas.addEventListener("pointermove", move);
   canvas.addEventListener("pointerup", finish);
   canvas.addEventListener("pointercancel", finish);
+  canvas.addEventListener("lostpointercapture", finish);
+  // A pen that rests while it draws asks for a menu.
+  canvas.addEventListener("contextmenu", (event) => pointer && event.preventDefault());
+  window.addEventListener("blur", end);
   new ResizeObserver(redraw).observe(canvas);
 
   return {
     undo,
     clear,
+    end,
     redraw,
     get strokes() {
       return strokes;
