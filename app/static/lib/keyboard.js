@@ -1,6 +1,6 @@
 /**
- * Keyboard shortcuts. A key is named as in `KeyboardEvent.key`, letters in lower case, with "Ctrl+" or "Meta+" before it
- * where that key is held: "z", "Escape", "Ctrl+Enter".
+ * Keyboard shortcuts. A key is named by what it types, letters in lower case, with "Ctrl+" before it where Ctrl or Cmd is
+ * held: "z", "7", "Escape", "Ctrl+Enter".
  */
 
 import { DIGITS, NOT_A_DIGIT } from "./labels.js";
@@ -12,16 +12,44 @@ const TEXT_FIELDS = 'textarea, select, [contenteditable], input:not([type="radio
 // Enter presses these.
 const PRESSABLE = "button, a, input, summary";
 
+const DIGIT_KEY = /^(?:Digit|Numpad)(\d)$/;
+const LETTER_KEY = /^Key([A-Z])$/;
+const OTHER_ALPHABET = /^(?!\p{Script=Latin})\p{L}/u;
+
+/**
+ * What a key types. The place of the key counts where the layout types no digit or Latin letter there: the upper row of
+ * AZERTY, the letters of a Cyrillic layout.
+ *
+ * @param {KeyboardEvent} event
+ */
+function typedBy({ key, code, shiftKey }) {
+  if (/^[0-9a-z]$/i.test(key)) return key.toLowerCase();
+  if (key.length > 1 && key !== "Dead") return key;
+  const digit = DIGIT_KEY.exec(code);
+  if (digit && !shiftKey) return digit[1];
+  const letter = LETTER_KEY.exec(code);
+  return letter && OTHER_ALPHABET.test(key) ? letter[1].toLowerCase() : key;
+}
+
 /** @param {KeyboardEvent} event */
-function nameOf({ key, ctrlKey, metaKey }) {
-  if (ctrlKey) return `Ctrl+${key}`;
-  if (metaKey) return `Meta+${key}`;
-  return key.length === 1 ? key.toLowerCase() : key;
+function nameOf(event) {
+  const typed = typedBy(event);
+  if (!event.ctrlKey && !event.metaKey) return typed;
+  return event.shiftKey ? `Ctrl+Shift+${typed}` : `Ctrl+${typed}`;
+}
+
+/**
+ * Whether a key writes a character or belongs to the browser's menus, whatever is open.
+ *
+ * @param {KeyboardEvent} event
+ */
+function isNoShortcut(event) {
+  return event.altKey || event.getModifierState("AltGraph") || event.isComposing || event.key === "Process";
 }
 
 /** @param {KeyboardEvent} event */
 function belongsToControl({ key, target }) {
-  return target instanceof Element && (target.matches(TEXT_FIELDS) || (key === "Enter" && target.matches(PRESSABLE)));
+  return target instanceof Element && Boolean(target.closest(TEXT_FIELDS) || (key === "Enter" && target.closest(PRESSABLE)));
 }
 
 /**
@@ -31,21 +59,30 @@ function belongsToControl({ key, target }) {
  * @param {Document | HTMLElement} target
  * @param {Shortcuts} shortcuts
  * @param {object} [options]
- * @param {boolean} [options.repeats] run again while a key is held down: right for steps, wrong for labels
+ * @param {boolean} [options.repeats] run again while a key is held down: right for moving the focus alone
  * @param {boolean} [options.inFields] also take keys pressed in a text field
  * @returns {() => void}
  */
 export function addShortcuts(target, shortcuts, { repeats = false, inFields = false } = {}) {
   /** @param {Event} event */
   function onkeydown(event) {
-    if (!(event instanceof KeyboardEvent) || event.altKey || (event.repeat && !repeats)) return;
+    if (!(event instanceof KeyboardEvent) || event.defaultPrevented || isNoShortcut(event)) return;
     if (document.querySelector("dialog[open]") || (!inFields && belongsToControl(event))) return;
     const name = nameOf(event);
-    if (Object.hasOwn(shortcuts, name) && shortcuts[name](event) !== false) event.preventDefault();
+    if (!Object.hasOwn(shortcuts, name)) return;
+    const isIgnored = event.repeat && !repeats;
+    if (isIgnored || shortcuts[name](event) !== false) event.preventDefault();
   }
 
   target.addEventListener("keydown", onkeydown);
   return () => target.removeEventListener("keydown", onkeydown);
+}
+
+/** Press a button or link once while Enter is held down on it; browsers click again and again. */
+export function pressOnce() {
+  document.addEventListener("keydown", (event) => {
+    if (event.repeat && event.key === "Enter" && event.target instanceof Element && event.target.closest(PRESSABLE)) event.preventDefault();
+  });
 }
 
 /**

@@ -6,12 +6,12 @@ import { DIGITS, labelName, NOT_A_DIGIT } from "../lib/labels.js";
 /**
  * Make the buttons: "Right", ten digits, "not a digit".
  *
- * @param {(label: string) => unknown} onlabel
+ * @param {(label: string, isAgreement?: boolean) => unknown} onlabel
  */
 export function createLabeller(onlabel) {
   /** @type {string | null} */
   let prediction = null;
-  const right = button("Right", () => prediction !== null && onlabel(prediction), { class: "right" });
+  const right = button("Right", () => prediction !== null && onlabel(prediction, true), { class: "right" });
   const choices = [...DIGITS, NOT_A_DIGIT].map((label) => {
     const name = label === NOT_A_DIGIT ? "It is not a digit" : `It is a ${label}`;
     return { label, choice: button(labelName(label), () => onlabel(label), { "aria-label": name }) };
