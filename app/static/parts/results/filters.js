@@ -3,10 +3,13 @@
 import { read } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
 import { DIGITS, labelName, NOT_A_DIGIT } from "../../lib/labels.js";
+import { onSettled, showValue } from "../../lib/settled.js";
 
 /** @import { ModelVersions } from "../../lib/types.js" */
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
+// A year of four digits is whole; while 2026 is typed, it is 2, 20 and 202.
+const DAYS = { type: "date", min: "1970-01-01", max: "9999-12-31" };
 
 /**
  * @param {string} value
@@ -43,7 +46,8 @@ export function toQuery(params) {
 /**
  * Make the form; `show(params)` fills it in.
  *
- * @param {(params: URLSearchParams) => void} onchange called with the parameters of the new address
+ * @param {(params: URLSearchParams, isContinued: boolean) => void} onchange called with the parameters of the new address;
+ *   `isContinued`: the same field was changed just before
  */
 export function createFilters(onchange) {
   let shown = new URLSearchParams();
@@ -58,8 +62,8 @@ export function createFilters(onchange) {
   );
   const from = percentInput("Minimum confidence in percent");
   const to = percentInput("Maximum confidence in percent");
-  const since = el("input", { type: "date" });
-  const until = el("input", { type: "date" });
+  const since = el("input", DAYS);
+  const until = el("input", DAYS);
   const version = el("select", {}, option("", "any"));
   const notes = el("input", { type: "search", maxlength: "200" });
   const summary = el("summary");
@@ -85,14 +89,15 @@ export function createFilters(onchange) {
    * Change some parameters of the address. The others stay, even those that this form cannot show exactly.
    *
    * @param {Record<string, string>} changes
+   * @param {boolean} isContinued
    */
-  function change(changes) {
+  function change(changes, isContinued) {
     const params = new URLSearchParams(shown);
     for (const [name, value] of Object.entries(changes)) {
       if (value) params.set(name, value);
       else params.delete(name);
     }
-    onchange(params);
+    onchange(params, isContinued);
   }
 
   /**
@@ -100,7 +105,7 @@ export function createFilters(onchange) {
    * @param {(value: string) => Record<string, string>} changesOf
    */
   function bind(input, changesOf) {
-    input.addEventListener("change", () => input.reportValidity() && change(changesOf(input.value)));
+    onSettled(input, (value, isContinued) => change(changesOf(value), isContinued));
   }
 
   bind(prediction, (value) => ({ prediction: value }));
@@ -119,16 +124,17 @@ export function createFilters(onchange) {
     const value = (/** @type {string} */ name) => params.get(name) ?? "";
     const inPercent = (/** @type {string} */ name) => value(name) && String(Number((Number(value(name)) * 100).toFixed(4)));
     addOption(prediction, value("prediction"));
-    prediction.value = value("prediction");
-    label.value = ["label", "labelled"].filter((name) => params.has(name)).map((name) => `${name}=${value(name)}`).join("");
-    from.value = inPercent("min_confidence");
-    to.value = inPercent("max_confidence");
-    since.value = value("since").slice(0, 10);
-    until.value = value("until").slice(0, 10);
+    showValue(prediction, value("prediction"));
+    showValue(label, ["label", "labelled"].filter((name) => params.has(name)).map((name) => `${name}=${value(name)}`).join(""));
+    showValue(from, inPercent("min_confidence"));
+    showValue(to, inPercent("max_confidence"));
+    showValue(since, value("since").slice(0, 10));
+    showValue(until, value("until").slice(0, 10));
     addOption(version, value("model_version"));
-    version.value = value("model_version");
-    notes.value = value("notes_contains");
-    summary.textContent = params.size ? `Filters (${params.size} in use)` : "Filters";
+    showValue(version, value("model_version"));
+    showValue(notes, value("notes_contains"));
+    const count = [...params].length;
+    summary.textContent = count ? `Filters (${count} in use)` : "Filters";
   }
 
   /**

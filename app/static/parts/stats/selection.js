@@ -1,6 +1,7 @@
 /** Which predictions the stats count: the form, and the address that holds what was chosen. */
 
 import { button, el } from "../../lib/dom.js";
+import { onSettled, showValue } from "../../lib/settled.js";
 
 /** @import { Selection } from "./section.js" */
 
@@ -8,6 +9,8 @@ import { button, el } from "../../lib/dom.js";
 const DEFAULT_LAST = "1000";
 const BUCKETS = ["hour", "day", "week"];
 const WEEK_MS = 7 * 24 * 3600 * 1000;
+// A year of four digits is whole; while 2026 is typed, it is 2, 20 and 202.
+const TIMES = { type: "datetime-local", min: "1970-01-01T00:00", max: "9999-12-31T23:59" };
 
 /**
  * Read a selection from the parameters of the address.
@@ -63,11 +66,11 @@ function labelled(text, control) {
  * @param {() => unknown} onreload
  */
 export function createSelectionForm(onreload) {
-  const period = el("select", { id: "period", onchange: choose });
-  const since = el("input", { type: "datetime-local", id: "since", onchange: choose });
-  const until = el("input", { type: "datetime-local", id: "until", onchange: choose });
-  const version = el("select", { id: "version", onchange: choose });
-  const bucket = el("select", { id: "bucket", onchange: choose }, BUCKETS.map((name) => el("option", { value: name }, name)));
+  const period = el("select", { id: "period" });
+  const since = el("input", { ...TIMES, id: "since" });
+  const until = el("input", { ...TIMES, id: "until" });
+  const version = el("select", { id: "version" });
+  const bucket = el("select", { id: "bucket" }, BUCKETS.map((name) => el("option", { value: name }, name)));
   const times = el("div", { class: "times" }, labelled("From (UTC)", since), labelled("Before (UTC)", until));
   const element = el(
     "form",
@@ -81,14 +84,17 @@ export function createSelectionForm(onreload) {
   /** @type {string[]} */
   let versions = [];
 
-  function choose() {
+  /** @param {boolean} isContinued whether the same field was changed just before */
+  function choose(isContinued) {
     /** @type {Selection["period"]} */
     let chosen = period.value === "all" ? {} : { last: period.value };
     if (period.value === "time") {
       if (!since.value && !until.value) since.value = inputTime(new Date(Date.now() - WEEK_MS).toISOString());
       chosen = { since: since.value, until: until.value };
     }
-    location.hash = addressOf({ period: chosen, bucket: bucket.value, version: version.value });
+    const address = addressOf({ period: chosen, bucket: bucket.value, version: version.value });
+    if (isContinued) location.replace(address);
+    else location.hash = address;
   }
 
   /** @param {string} chosen */
@@ -111,8 +117,8 @@ export function createSelectionForm(onreload) {
     const isTime = Boolean(from || to);
     period.value = isTime ? "time" : (last ?? "all");
     times.hidden = !isTime;
-    since.value = inputTime(from);
-    until.value = inputTime(to);
+    showValue(since, inputTime(from));
+    showValue(until, inputTime(to));
     bucket.value = selection.bucket;
     fillVersions(selection.version);
   }
@@ -123,5 +129,6 @@ export function createSelectionForm(onreload) {
     fillVersions(version.value);
   }
 
+  for (const field of [period, since, until, version, bucket]) onSettled(field, (_, isContinued) => choose(isContinued));
   return { element, show, setVersions };
 }

@@ -1,0 +1,67 @@
+/** Tells when a field of a form has a new value that is whole. */
+
+import { addShortcuts } from "./keyboard.js";
+
+/** @typedef {HTMLInputElement | HTMLSelectElement} Field */
+
+const PAUSE_MS = 800;
+
+/** @type {WeakSet<Field>} fields whose value is still being typed */
+const pending = new WeakSet();
+
+/**
+ * Call a function when what was typed or chosen is whole: at once for a choice, and otherwise on Enter, when the field is
+ * left, or after a pause. While a date is typed, every key makes another valid date.
+ *
+ * @param {Field} field
+ * @param {(value: string, isContinued: boolean) => void} onsettled `isContinued`: called before, since the field has the focus
+ */
+export function onSettled(field, onsettled) {
+  const isChoice = field instanceof HTMLSelectElement;
+  /** @type {number | undefined} */
+  let timer;
+  let isContinued = false;
+  let view = "";
+
+  /** @param {boolean} isFinished whether the reader has finished, and is told what is wrong */
+  function settle(isFinished) {
+    clearTimeout(timer);
+    // A view that is left takes its fields with it, which lose the focus.
+    if (viewInAddress() !== view) pending.delete(field);
+    if (!pending.has(field) || !(isFinished ? field.reportValidity() : field.checkValidity())) return;
+    pending.delete(field);
+    onsettled(field.value, isContinued);
+    isContinued = true;
+  }
+
+  function onchange() {
+    pending.add(field);
+    view = viewInAddress();
+    clearTimeout(timer);
+    if (isChoice) settle(true);
+    else timer = setTimeout(settle, PAUSE_MS, false);
+  }
+
+  function onblur() {
+    settle(true);
+    isContinued = false;
+  }
+
+  field.addEventListener(isChoice ? "change" : "input", onchange);
+  field.addEventListener("blur", onblur);
+  if (!isChoice) addShortcuts(field, { Enter: () => settle(true) }, { inFields: true });
+}
+
+function viewInAddress() {
+  return location.hash.split("?")[0];
+}
+
+/**
+ * Show a value in a field, unless another one is being typed there.
+ *
+ * @param {Field} field
+ * @param {string} value
+ */
+export function showValue(field, value) {
+  if (!pending.has(field) && field.value !== value) field.value = value;
+}
