@@ -96,6 +96,7 @@ export function createThumbnails({ onlocked }) {
       // This result was stored without a drawing.
       ids.delete(image);
       image.classList.add("missing");
+      image.parentElement?.classList.add("empty");
       return;
     }
     wanted.add(image);
