@@ -5,11 +5,14 @@
 
 import { loadStyle } from "./lib/dom.js";
 import { getKey, takeKeyFromAddress } from "./lib/key.js";
+import { pressOnce } from "./lib/keyboard.js";
 import { askForKey } from "./parts/key_dialog.js";
+import { outboxStatus } from "./parts/outbox_status.js";
 
 /**
  * @typedef {object} View
  * @property {HTMLElement} element
+ * @property {HTMLElement} [notices] begins with what is not stored yet; the element, unless given
  * @property {(params: URLSearchParams, id: string) => void} show
  * @property {() => void} hide
  */
@@ -94,6 +97,7 @@ async function showView() {
     if (!isFirst) byId("view").focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }
+  (view.notices ?? view.element).prepend(outboxStatus().element);
   document.title = `${VIEWS[name].title} · PixelWise`;
   markLink(VIEWS[name].link);
   view.show(params, id);
@@ -138,6 +142,8 @@ function navigate() {
 }
 
 function start() {
+  pressOnce();
+  byId("key-button").before(outboxStatus().count);
   byId("key-button").addEventListener("click", askForKey);
   window.addEventListener("keychange", showKeyState);
   window.addEventListener("hashchange", navigate);
@@ -151,6 +157,7 @@ function start() {
   showKeyState();
   if (!location.hash) history.replaceState(null, "", "#/draw");
   showView();
+  outboxStatus().start();
 }
 
 start();

@@ -101,8 +101,7 @@ def test_drawing_resent_before_the_commit_is_stored_once(page: Page, sqlite_url:
         notice(page).to_contain_text("PixelWise is still storing this. Your drawing is kept and will be stored.")
     # The notice is also hidden for a moment at each retry.
     wait_until(lambda: stored(sqlite_url), "the drawing is stored")
-    waiting = "sessionStorage.getItem('pixelwise-outbox')"
-    wait_until(lambda: page.evaluate(waiting) == "[]", "the page knows that it is stored")
+    wait_until(lambda: page.evaluate("localStorage.length") == 0, "the page knows that it is stored")
     notice(page).to_be_hidden()
     assert stored(sqlite_url) == ["7"]
 

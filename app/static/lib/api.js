@@ -4,7 +4,7 @@ import { getKey } from "./key.js";
 
 /** @import { Result } from "./types.js" */
 
-/** @typedef {"offline" | "key" | "large" | "limited" | "unavailable" | "full" | "gone" | "changed" | "waiting" | "invalid" | "failed"} ErrorKind */
+/** @typedef {"offline" | "key" | "large" | "limited" | "unavailable" | "full" | "gone" | "changed" | "waiting" | "invalid" | "old" | "failed"} ErrorKind */
 
 /**
  * @typedef {object} RequestOptions
@@ -30,6 +30,7 @@ const MESSAGES = {
   changed: "Somebody else has changed this in the meantime.",
   waiting: "PixelWise is still storing this.",
   invalid: "PixelWise rejected this as invalid.",
+  old: "This has waited for more than a day, and may be stored already.",
   failed: "Something went wrong inside PixelWise.",
 };
 
@@ -106,10 +107,15 @@ async function failure(response) {
  */
 export async function request(path, { method = "GET", json, params = {}, headers = {}, signal, kind = "json" } = {}) {
   const given = Object.entries(params).filter(([, value]) => value !== "" && value !== undefined && value !== null);
-  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const query = String(new URLSearchParams(given.map(([name, value]) => [name, String(value)])));
+  // Safari has AbortSignal.any since version 17.4.
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const timer = setTimeout(abort, TIMEOUT_MS);
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
   try {
-    const response = await fetch(`api/${path}${query.size ? `?${query}` : ""}`, {
+    const response = await fetch(`api/${path}${query && `?${query}`}`, {
       method,
       headers: {
         ...(getKey() && { "X-API-Key": headerText(getKey()) }),
@@ -117,7 +123,7 @@ export async function request(path, { method = "GET", json, params = {}, headers
         ...headers,
       },
       body: json === undefined ? undefined : JSON.stringify(json),
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      signal: controller.signal,
       credentials: "omit",
     });
     if (!response.ok) throw await failure(response);
@@ -125,6 +131,9 @@ export async function request(path, { method = "GET", json, params = {}, headers
   } catch (error) {
     if (error instanceof ApiError || signal?.aborted) throw error;
     throw new ApiError("offline");
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
   }
 }
 
@@ -161,11 +170,6 @@ export async function checkKey(key) {
  */
 export async function read(path, params, options) {
   return (await request(path, { ...options, params })).body;
-}
-
-/** Return an id for X-Request-ID; `crypto.randomUUID` exists on https and localhost alone. */
-export function newRequestId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**

@@ -1,60 +1,110 @@
 /**
- * Drawings and labels on their way to the service: sent in order, each stored once. What is not stored yet is kept for
- * this tab and survives a reload.
+ * Drawings and labels on their way to the service: sent in order, each stored once, from every view. What is not stored yet
+ * is kept in the browser and survives a closed tab.
  */
 
-import { ApiError, asApiError, newRequestId, putLabel, read, request } from "./api.js";
-import { readList, writeList } from "./storage.js";
+import { ApiError, asApiError, putLabel, read, request } from "./api.js";
+import { setUnsaved } from "./leaving.js";
+import { announceResultChange } from "./results.js";
+import { UNSENT } from "./storage.js";
+import { createUnsent, newId } from "./unsent.js";
 
 /** @import { ClassifyResponse, LabelHistory, Result } from "./types.js" */
+/** @import { Unsent } from "./unsent.js" */
 
-/** @typedef {{requestId: string, maybeStored?: boolean}} Sending `maybeStored`: sent before, and perhaps stored */
-/** @typedef {{pixels: number[][]}} Drawing 28 rows of 28, 0 for background to 255 for ink */
+/** @typedef {{pixels: number[][], label?: string}} Drawing 28 rows of 28, 0 for background to 255 for ink; a label to give it once it is stored */
 /** @typedef {{id: number, label: string, source?: string}} Label */
 
+// The service knows an Idempotency-Key for a day.
+const KNOWN_MS = 23 * 3600 * 1000;
+
 /**
- * @template Content
+ * @template Item
  * @template Answer
- * @typedef {object} OutboxOptions
- * @property {string} name where the outbox is stored
- * @property {(item: Content & Sending) => Promise<Answer>} store sends one item
- * @property {(answer: Answer, item: Content & Sending) => void} onstored called for each item that is stored
- * @property {(error: ApiError, count: number) => void} onfailed called with the number of items that wait
+ * @typedef {object} OutboxListener
+ * @property {(answer: Answer, item: Item) => void} [onstored] called for each item that is stored
+ * @property {(error: ApiError) => void} [onfailed] called when sending failed; the items wait
+ * @property {() => void} [onchange] called when the number of items has changed
  */
 
 /**
- * Make an outbox. `send()` tries again, `discard()` drops the first item.
+ * Make an outbox. `send()` tries again, `discard()` drops the first item, `start()` takes what earlier visits left.
  *
  * @template Content
  * @template Answer
- * @param {OutboxOptions<Content, Answer>} options
+ * @param {{prefix: string, lists: string[]}} names where the items are kept
+ * @param {(item: Content & Unsent) => Promise<Answer>} store sends one item
  */
-export function createOutbox({ name, store, onstored, onfailed }) {
-  /** @typedef {Content & Sending} Item */
-  const items = /** @type {Item[]} */ (readList(name));
+function createOutbox(names, store) {
+  /** @typedef {Content & Unsent} Item */
+  /** @type {Item[]} */
+  const items = [];
+  /** @type {OutboxListener<Item, Answer>[]} */
+  const listeners = [];
+  const unsent = createUnsent({ ...names, mine: () => items, ontaken });
   let sending = false;
 
-  function keep() {
-    writeList(name, items);
+  /** @param {Item} item */
+  function keep(item) {
+    item.isKept = unsent.keep(item);
+  }
+
+  function changed() {
+    setUnsaved(names.prefix, items.length > 0);
+    for (const { onchange } of listeners) onchange?.();
   }
 
   /**
    * Add something to send; returns the item that `onstored` is called with.
    *
-   * @param {Content} content
+   * @param {Content & {requestId?: string}} content
    * @returns {Item}
    */
   function add(content) {
-    const item = { requestId: newRequestId(), ...content };
+    const item = { requestId: newId(), at: Date.now(), ...content };
     items.push(item);
-    keep();
+    keep(item);
+    changed();
     send();
     return item;
   }
 
+  /** @param {Item[]} taken */
+  function ontaken(taken) {
+    items.push(...taken);
+    taken.forEach(keep);
+    changed();
+    send();
+  }
+
+  /**
+   * @param {Item} item
+   * @param {Partial<Item>} changes
+   */
+  function change(item, changes) {
+    Object.assign(item, changes);
+    if (unsent.isMine(item)) keep(item);
+  }
+
+  /** @param {Item} item */
+  function remove(item) {
+    const place = items.indexOf(item);
+    if (place !== -1) items.splice(place, 1);
+    changed();
+  }
+
   function discard() {
-    items.shift();
-    keep();
+    const [item] = items;
+    if (!item) return;
+    unsent.forget(item);
+    remove(item);
+    send();
+  }
+
+  /** Send the first item although it may be stored already. */
+  function sendAnyway() {
+    const [item] = items;
+    if (item) change(item, /** @type {Partial<Item>} */ ({ at: Date.now(), maybeStored: false }));
     send();
   }
 
@@ -64,37 +114,44 @@ export function createOutbox({ name, store, onstored, onfailed }) {
     try {
       while (items.length) {
         const [item] = items;
-        let answer;
-        try {
-          answer = await attempt(item);
-        } catch (error) {
-          // Discarded while it was sent: the next one must not wait for it.
-          if (items[0] !== item) continue;
-          throw error;
-        }
-        if (items[0] === item) items.shift();
-        keep();
-        onstored(answer, item);
+        if (unsent.isMine(item)) await sendOne(item);
+        // Another tab has stored or taken it.
+        else remove(item);
       }
     } catch (error) {
-      onfailed(asApiError(error), items.length);
+      const failed = asApiError(error);
+      for (const { onfailed } of listeners) onfailed?.(failed);
     } finally {
       sending = false;
     }
   }
 
   /** @param {Item} item */
+  async function sendOne(item) {
+    let answer;
+    try {
+      answer = await attempt(item);
+    } catch (error) {
+      // Discarded while it was sent: the next one must not wait for it.
+      if (items[0] !== item) return;
+      throw error;
+    }
+    for (const { onstored } of listeners) onstored?.(answer, item);
+    unsent.forget(item);
+    remove(item);
+  }
+
+  /** @param {Item} item */
   async function attempt(item) {
     const { maybeStored } = item;
     const attempted = { ...item };
-    // Stored before it is sent: the tab may be closed before the answer arrives.
-    item.maybeStored = true;
-    keep();
+    // Kept before it is sent: the tab may be closed before the answer arrives.
+    change(item, /** @type {Partial<Item>} */ ({ maybeStored: true }));
     try {
       return await store(attempted);
     } catch (error) {
-      item.maybeStored = maybeStored || !(error instanceof ApiError) || error.stored !== false;
-      keep();
+      const unknown = maybeStored || !(error instanceof ApiError) || error.stored !== false;
+      change(item, /** @type {Partial<Item>} */ ({ maybeStored: unknown }));
       throw error;
     }
   }
@@ -102,32 +159,44 @@ export function createOutbox({ name, store, onstored, onfailed }) {
   return {
     items,
     add,
+    change,
     send,
+    sendAnyway,
     discard,
+    /** Returns the items of all tabs. @type {() => Item[]} */
+    all: unsent.all,
+    start: unsent.start,
+    /** @param {OutboxListener<Item, Answer>} listener */
+    listen: (listener) => void listeners.push(listener),
     get count() {
       return items.length;
+    },
+    /** Whether closing the tab would lose an item, because the browser cannot keep it. */
+    get isOnlyHere() {
+      return items.some(({ isKept }) => !isKept);
     },
   };
 }
 
 /**
- * Send a drawing; for an outbox. The Idempotency-Key makes the service store it once, however often it is sent.
+ * Send a drawing. The Idempotency-Key makes the service store it once, however often it is sent.
  *
- * @param {Drawing & Sending} item
+ * @param {Drawing & Unsent} item
  * @returns {Promise<ClassifyResponse>}
  */
-export async function storeDrawing({ requestId, pixels }) {
+async function storeDrawing({ requestId, at, pixels, maybeStored }) {
+  if (maybeStored && Date.now() - at > KNOWN_MS) throw new ApiError("old");
   const headers = { "Idempotency-Key": requestId, "X-Request-ID": requestId };
   return (await request("classify", { method: "POST", json: { pixels }, headers })).body;
 }
 
 /**
- * Send a label; for an outbox. A label that may be stored is stored already when it is the newest one.
+ * Send a label. A label that may be stored is stored already when it is the newest one.
  *
- * @param {Label & Sending} item
+ * @param {Label & Unsent} item
  * @returns {Promise<Result | null>} null when the prediction was deleted
  */
-export async function storeLabel({ id, label, source, maybeStored }) {
+async function storeLabel({ id, label, source, maybeStored }) {
   try {
     if (maybeStored) {
       const { labels } = /** @type {LabelHistory} */ (await read(`results/${id}/labels`));
@@ -138,4 +207,25 @@ export async function storeLabel({ id, label, source, maybeStored }) {
     if (asApiError(error).kind === "gone") return null;
     throw error;
   }
+}
+
+/** @typedef {ReturnType<typeof createOutboxes>} Outboxes */
+
+function createOutboxes() {
+  const drawings = createOutbox(UNSENT.drawings, storeDrawing);
+  const labels = createOutbox(UNSENT.labels, storeLabel);
+  drawings.listen({
+    // With an id of its own, so that a tab which ends just here adds it once.
+    onstored: ({ id }, { label, requestId }) => label && labels.add({ id, label, requestId: `${requestId}-label` }),
+  });
+  labels.listen({ onstored: (result, { id }) => announceResultChange(id, result) });
+  return { drawings, labels };
+}
+
+/** @type {Outboxes | null} */
+let shared = null;
+
+/** Return the outboxes of the page. */
+export function outboxes() {
+  return (shared ??= createOutboxes());
 }

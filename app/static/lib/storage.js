@@ -1,18 +1,20 @@
 /**
- * The storage of this tab, which a reload keeps. Where the browser forbids storage, everything reads as missing and
- * writing does nothing: what is kept then lives as long as the page.
+ * The storage of this tab, which a reload keeps, and the storage that all tabs share, which the browser keeps. Where the
+ * browser forbids storage, everything reads as missing and writing does nothing.
  */
 
-/** Names in storage. They do not change: a tab that is open during an upgrade must find its unsent work. */
+/** Names in the tab's storage. They do not change: a tab that is open during an upgrade must find its unsent work. */
 export const STORED = {
   key: "pixelwise-key",
-  drawings: "pixelwise-outbox",
-  drawLabels: "pixelwise-words",
-  reviewLabels: "pixelwise-labels",
-  resultLabels: "pixelwise-corrections",
   notes: "pixelwise-notes",
   reviewer: "pixelwise-reviewer",
   reviewTab: "pixelwise-review-tab",
+};
+
+/** Names of shared entries begin with these; the lists are what an older version stored in the tab. */
+export const UNSENT = {
+  drawings: { prefix: "pixelwise-drawing-", lists: ["pixelwise-outbox"] },
+  labels: { prefix: "pixelwise-label-", lists: ["pixelwise-words", "pixelwise-labels", "pixelwise-corrections"] },
 };
 
 /**
@@ -61,4 +63,58 @@ export function readList(name) {
  */
 export function writeList(name, items) {
   writeText(name, JSON.stringify(items));
+}
+
+/**
+ * Read one shared entry.
+ *
+ * @param {string} name
+ * @returns {any} null when it is missing
+ */
+export function readShared(name) {
+  try {
+    return JSON.parse(localStorage.getItem(name) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Write one shared entry; returns whether it is stored.
+ *
+ * @param {string} name
+ * @param {unknown} value null to remove it
+ */
+export function writeShared(name, value) {
+  try {
+    if (value === null) localStorage.removeItem(name);
+    else localStorage.setItem(name, JSON.stringify(value));
+    return true;
+  } catch {
+    // Forbidden or full.
+    return false;
+  }
+}
+
+/**
+ * Return the names of shared entries.
+ *
+ * @param {string} prefix
+ */
+export function sharedNames(prefix) {
+  try {
+    return Object.keys(localStorage).filter((name) => name.startsWith(prefix));
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Call a function when another tab changes a shared entry.
+ *
+ * @param {string} prefix
+ * @param {() => void} onchange
+ */
+export function onSharedChange(prefix, onchange) {
+  window.addEventListener("storage", ({ key }) => key?.startsWith(prefix) && onchange());
 }

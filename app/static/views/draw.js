@@ -6,16 +6,16 @@ import { isBlank, paintPixels, toPixels } from "../lib/drawing.js";
 import { confidenceInWords, percent } from "../lib/format.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { labelPhrase } from "../lib/labels.js";
-import { createOutbox, storeDrawing, storeLabel } from "../lib/outbox.js";
+import { setUnsaved } from "../lib/leaving.js";
+import { outboxes } from "../lib/outbox.js";
 import { createPreview } from "../lib/preview.js";
-import { STORED } from "../lib/storage.js";
 import { createLabeller } from "../parts/labeller.js";
-import { createNotice } from "../parts/notice.js";
+import { outboxStatus } from "../parts/outbox_status.js";
 import { createPad } from "../parts/pad.js";
 import { createScores } from "../parts/scores.js";
 
-/** @import { Drawing, Label } from "../lib/outbox.js" */
-/** @import { ClassifyResponse, PreviewResponse, Result, Scores } from "../lib/types.js" */
+/** @import { Outboxes } from "../lib/outbox.js" */
+/** @import { ClassifyResponse, PreviewResponse, Scores } from "../lib/types.js" */
 
 // A drawing is finished when the pen has rested this long; a digit of two strokes needs a moment between them.
 const PAUSE_MS = 1000;
@@ -28,19 +28,19 @@ export function create() {
   const elements = createElements({ undo, clear: reset, store: finish });
   const { canvas, digit, certainty, spoken, state, seen } = elements;
   const pad = createPad(canvas, { onstart: beginStroke, onmove: () => preview.soon(pad.strokes), onend: endStroke });
-  const drawings = createOutbox({ name: STORED.drawings, store: storeDrawing, onstored, onfailed });
-  const labels = createOutbox({ name: STORED.drawLabels, store: storeLabel, onstored: onlabelled, onfailed: onlabelfailed });
+  const { drawings, labels } = outboxes();
   const scores = createScores();
   const labeller = createLabeller(label);
-  const notice = createNotice();
-  // Drawings and labels fail independently, so each has its own notice.
-  const labelNotice = createNotice();
-  const preview = createPreview(showPreview, (error) => error.kind === "key" && notice.show(error, retryOptions()));
+  const preview = createPreview(showPreview, (error) => error.kind === "key" && outboxStatus().showDrawingError(error));
 
-  /** @type {Drawing | null} the stored form of what is on the pad; null while it is being drawn */
+  /** @type {Outboxes["drawings"]["items"][number] | null} the finished drawing; null while it is being drawn */
   let item = null;
   /** @type {ClassifyResponse | null} */
   let answer = null;
+  /** @type {string | null} the prediction on the screen */
+  let prediction = null;
+  /** @type {{label: string, isAgreement: boolean} | null} a label given before the drawing is stored */
+  let early = null;
   /** @type {number | undefined} */
   let pause;
   /** @type {() => void} */
@@ -52,6 +52,7 @@ export function create() {
     if (item) reset();
     elements.hint.hidden = true;
     canvas.classList.remove("resting");
+    setUnsaved("pad", true);
   }
 
   /** Show the prediction, and store the drawing unless another stroke follows soon. */
@@ -61,11 +62,19 @@ export function create() {
       state.textContent = "That is only a dot. Draw a digit, as large as you like.";
       return;
     }
+    // They agreed to the prediction of another drawing.
+    if (early?.isAgreement) early = null;
     preview.now(pad.strokes);
-    state.textContent = "This will be stored in a moment. Draw on to add to it.";
+    showEarlyState();
+    showLabeller();
     canvas.classList.add("resting");
     clearTimeout(pause);
     pause = setTimeout(finish, PAUSE_MS);
+  }
+
+  function showEarlyState() {
+    const label = early && `, labelled as ${labelPhrase(early.label)}`;
+    state.textContent = `This will be stored in a moment${label ?? ". Draw on to add to it"}.`;
   }
 
   /** Store the drawing now. */
@@ -80,12 +89,20 @@ export function create() {
       return;
     }
     state.textContent = "Storing …";
-    item = drawings.add({ pixels: toPixels(pad.strokes) });
+    setUnsaved("pad", false);
+    item = drawings.add({ pixels: toPixels(pad.strokes), ...(early && { label: early.label }) });
+  }
+
+  /** Finish before the page is closed or hidden, since a hidden page may be ended at any time. */
+  function finishUnseen() {
+    pad.end();
+    if (!item && !isBlank(pad.strokes)) finish();
   }
 
   function reset() {
     clearTimeout(pause);
-    item = answer = null;
+    item = answer = prediction = early = null;
+    setUnsaved("pad", false);
     preview.cancel();
     pad.clear();
     elements.hint.hidden = false;
@@ -93,7 +110,11 @@ export function create() {
     digit.textContent = certainty.textContent = spoken.textContent = state.textContent = "";
     seen.hidden = true;
     scores.show(null);
-    labeller.show(null);
+    showLabeller();
+  }
+
+  function showLabeller() {
+    labeller.show(isBlank(pad.strokes) ? null : { prediction, label: early?.label });
   }
 
   function undo() {
@@ -104,11 +125,12 @@ export function create() {
     else reset();
   }
 
-  /** @param {{prediction: string, confidence: number, scores: Scores}} prediction */
-  function showPrediction({ prediction, confidence, scores: ofDigits }) {
-    digit.textContent = prediction;
+  /** @param {{prediction: string, confidence: number, scores: Scores}} shown */
+  function showPrediction({ prediction: read, confidence, scores: ofDigits }) {
+    prediction = digit.textContent = read;
     certainty.textContent = `${confidenceInWords(confidence)}, ${percent(confidence)}`;
     scores.show(ofDigits);
+    showLabeller();
   }
 
   /** @param {PreviewResponse} previewed */
@@ -119,96 +141,72 @@ export function create() {
     if (!answer) showPrediction(previewed);
   }
 
-  /**
-   * @param {ClassifyResponse} stored
-   * @param {Drawing} drawing
-   */
-  function onstored(stored, drawing) {
-    notice.clear();
-    // The next drawing may have begun.
-    if (drawing !== item) return;
-    answer = stored;
-    showPrediction(stored);
-    // Read out once, when it is final, and not ten times a second while it changes.
-    spoken.textContent = `Read as ${stored.prediction}, ${certainty.textContent}.`;
-    labeller.show(stored);
-    state.replaceChildren("Stored as ", el("a", { href: `#/results/${stored.id}` }, `number ${stored.id}`), ". Is it right?");
-  }
+  drawings.listen({
+    onstored(stored, drawing) {
+      // The next drawing may have begun.
+      if (drawing !== item) return;
+      answer = stored;
+      showPrediction(stored);
+      // Read out once, when it is final, and not ten times a second while it changes.
+      spoken.textContent = `Read as ${stored.prediction}, ${certainty.textContent}.`;
+      state.replaceChildren("Stored as ", el("a", { href: `#/results/${stored.id}` }, `number ${stored.id}`), early ? "." : ". Is it right?");
+    },
+    onfailed: () => item && !answer && (state.textContent = "Not stored yet."),
+  });
+
+  labels.listen({
+    onstored(result, { id, label: value }) {
+      // The next drawing may be on the pad by now.
+      if (!answer || id !== answer.id) return;
+      if (!result) {
+        outboxStatus().showLabelError(new ApiError("gone"));
+        return;
+      }
+      labeller.show({ prediction, label: value });
+      state.textContent = value === answer.prediction ? `Confirmed: it is a ${value}.` : `Thank you. Labelled as ${labelPhrase(value)}.`;
+    },
+  });
 
   /**
-   * @param {ApiError} error
-   * @param {number} count
+   * Label the drawing, or note the label until it is stored.
+   *
+   * @param {string} value
+   * @param {boolean} [isAgreement]
    */
-  function onfailed(error, count) {
-    if (item) state.textContent = "Not stored yet.";
-    if (error.kind === "invalid" || error.kind === "large") {
-      notice.show(error, { discard: drawings.discard, keeps: "This drawing cannot be stored." });
-      return;
-    }
-    notice.show(error, retryOptions(count));
-  }
-
-  function retryOptions(count = drawings.count) {
-    const keeps = count > 1 ? `Your ${count} drawings are kept and will be stored.` : "Your drawing is kept and will be stored.";
-    return { retry, keeps };
-  }
-
-  function retry() {
-    drawings.send();
-    if (pad.strokes.length && !item) preview.now(pad.strokes);
-  }
-
-  /** @param {string} value */
-  function label(value) {
+  function label(value, isAgreement = false) {
     if (answer) labels.add({ id: answer.id, label: value });
+    else if (!isBlank(pad.strokes)) {
+      early = { label: value, isAgreement };
+      if (item) drawings.change(item, { label: value });
+      else showEarlyState();
+      showLabeller();
+    }
   }
 
-  /**
-   * @param {Result | null} result
-   * @param {Label} stored
-   */
-  function onlabelled(result, { id, label: value }) {
-    labelNotice.clear();
-    if (!result) labelNotice.show(new ApiError("gone"));
-    // The next drawing may be on the pad by now.
-    if (!result || !answer || id !== answer.id) return;
-    labeller.show({ prediction: answer.prediction, label: value });
-    state.textContent = value === answer.prediction ? `Confirmed: it is a ${value}.` : `Thank you. Labelled as ${labelPhrase(value)}.`;
-  }
-
-  /** @param {ApiError} error */
-  function onlabelfailed(error) {
-    labelNotice.show(error, { retry: labels.send, keeps: "Your label is kept and will be stored." });
-  }
-
-  function showShortcuts() {
-    const removeSteps = addShortcuts(document, { z: undo, u: undo, "Ctrl+z": undo }, { repeats: true });
-    const agree = () => answer && label(answer.prediction);
-    const removeOthers = addShortcuts(document, { Escape: reset, Enter: finish, ...labelShortcuts(label, agree) });
-    return () => {
-      removeSteps();
-      removeOthers();
-    };
+  function agree() {
+    if (prediction !== null) label(prediction, true);
   }
 
   elements.pens.addEventListener("change", ({ target }) => {
     if (target instanceof HTMLInputElement) pad.width = PENS[target.value];
   });
   elements.answer.append(scores.element, labeller.element);
-  // Not above the pad: a notice can appear during a stroke, and the pad must not move.
-  elements.answer.prepend(notice.element, labelNotice.element);
-  // What an earlier visit of this tab could not send.
-  drawings.send();
-  labels.send();
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && finishUnseen());
+  window.addEventListener("pagehide", finishUnseen);
+  window.addEventListener("keychange", () => !item && preview.now(pad.strokes));
 
   return {
     element: elements.element,
+    // Not above the pad: a notice can appear during a stroke, and the pad must not move.
+    notices: elements.answer,
     show() {
       removeShortcuts();
-      removeShortcuts = showShortcuts();
+      const keys = { z: undo, u: undo, "Ctrl+z": undo, Escape: reset, Enter: finish };
+      removeShortcuts = addShortcuts(document, { ...keys, ...labelShortcuts(label, agree) });
       pad.redraw();
     },
     hide() {
+      pad.end();
       removeShortcuts();
     },
   };

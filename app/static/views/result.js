@@ -6,12 +6,13 @@ import { confidenceInWords, exactUtc, percent } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { labelName } from "../lib/labels.js";
+import { outboxes } from "../lib/outbox.js";
 import { lastResults, onResultChange, readResult } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createLabeller } from "../parts/labeller.js";
 import { createNotice } from "../parts/notice.js";
 import { createDeletion } from "../parts/results/deletion.js";
-import { labelOutbox } from "../parts/results/label_outbox.js";
+import { createLabelStatus } from "../parts/results/label_status.js";
 import { createNotesEditor, hasDraft } from "../parts/results/notes_editor.js";
 import { timeElement, verdictElement } from "../parts/results/result_fields.js";
 import { createScores } from "../parts/scores.js";
@@ -24,7 +25,7 @@ export function create() {
   const notice = createNotice();
   const content = el("div");
   const back = el("a", {}, "← Results");
-  const element = el("div", { class: "result" }, el("p", {}, back), notice.element, content);
+  const element = el("div", { class: "result" }, createLabelStatus(), el("p", {}, back), notice.element, content);
   /** @type {OpenResult | null} */
   let open = null;
 
@@ -62,7 +63,6 @@ export function create() {
      */
     show(_, id) {
       back.href = lastResults.address;
-      element.prepend(labelOutbox().element);
       load(/^\d{1,10}$/.test(id) ? Number(id) : 0);
     },
     hide: close,
@@ -80,7 +80,7 @@ export function create() {
 function openResult(id, notice) {
   /** @type {Result | null} null until it is loaded */
   let result = null;
-  const label = (/** @type {string} */ value) => result && labelOutbox().add(id, value);
+  const label = (/** @type {string} */ value) => result && outboxes().labels.add({ id, label: value });
   const labeller = createLabeller(label);
   const state = el("p", { class: "state", role: "status" });
   const drawings = createDrawings(id);
@@ -88,7 +88,10 @@ function openResult(id, notice) {
   const deletion = createDeletion(id, { notice, ondeleted: () => location.replace(lastResults.address) });
   const notesCard = el("section", { class: "card", "aria-label": "Notes" });
   const labelList = el("ul", { class: "labels" });
-  const removeShortcuts = addShortcuts(document, labelShortcuts(label, () => result && label(result.prediction)));
+  const removeShortcuts = addShortcuts(document, {
+    ...labelShortcuts(label, () => result && label(result.prediction)),
+    Escape: () => void (location.hash = lastResults.address),
+  });
   const removeListener = onResultChange((change) => {
     if (change.id !== id || !change.result) return;
     showResult(change.result);

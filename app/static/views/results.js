@@ -4,11 +4,12 @@ import { asApiError, read } from "../lib/api.js";
 import { button, el } from "../lib/dom.js";
 import { getKey } from "../lib/key.js";
 import { addShortcuts } from "../lib/keyboard.js";
+import { outboxes } from "../lib/outbox.js";
 import { lastResults, onResultChange } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createNotice } from "../parts/notice.js";
 import { createFilters, toQuery } from "../parts/results/filters.js";
-import { labelOutbox } from "../parts/results/label_outbox.js";
+import { createLabelStatus } from "../parts/results/label_status.js";
 import { createResultRow } from "../parts/results/result_row.js";
 import { createThumbnails } from "../parts/results/thumbnails.js";
 
@@ -27,10 +28,11 @@ const POLL_INTERVAL_MS = 15000;
 export function create() {
   const elements = createElements({ onmore: loadMoreByButton, onnewer: showNewerByButton });
   const { list, status, moreButton, newerButton, empty, locked, reset } = elements;
-  const labels = labelOutbox();
   const notice = createNotice();
-  const filters = createFilters((params) => {
-    location.hash = `#/results${params.size ? `?${params}` : ""}`;
+  const filters = createFilters((params, isContinued) => {
+    const address = `#/results${String(params) && `?${params}`}`;
+    if (isContinued) location.replace(address);
+    else location.hash = address;
   });
   const thumbnails = createThumbnails({ onlocked: (isLocked) => (locked.hidden = !isLocked) });
   /** @type {Map<number, ReturnType<typeof createResultRow>>} */
@@ -49,8 +51,12 @@ export function create() {
   let hasFailed = false;
   /** @type {Place | null} */
   let place = null;
+  /** @type {Element | null} what had the focus when the list was left */
+  let lastFocus = null;
   /** @type {number | undefined} */
   let timer;
+  /** @type {() => void} */
+  let removeShortcuts = () => undefined;
 
   function reload() {
     loading?.abort();
@@ -114,7 +120,7 @@ export function create() {
 
   /** @param {ResultSummary} result */
   function createRow(result) {
-    const row = createResultRow(result, labels.add);
+    const row = createResultRow(result, (id, label) => outboxes().labels.add({ id, label }));
     rows.set(result.id, row);
     thumbnails.watch(row.element, row.image, result.id);
     return row.element;
@@ -171,8 +177,21 @@ export function create() {
   /** Show the list where the reader left it; at its beginning with newer results added. */
   async function comeBack() {
     if (place) scrollTo(place);
+    linkIn(lastFocus?.closest("li"))?.focus({ preventScroll: true });
     await pollNewer();
     if (!place && newer.length) addNewer();
+  }
+
+  /**
+   * Move the focus into the list, to the first visible row.
+   *
+   * @param {KeyboardEvent} event
+   */
+  function focusFirst({ target }) {
+    if (target instanceof Node && list.contains(target)) return false;
+    const link = linkIn(placeInView(list)?.row ?? list.firstElementChild);
+    link?.focus({ preventScroll: true });
+    return Boolean(link);
   }
 
   const end = new IntersectionObserver(
@@ -193,7 +212,7 @@ export function create() {
   });
   // Results may need a key.
   window.addEventListener("keychange", () => elements.element.isConnected && !rows.size && reload());
-  elements.element.prepend(notice.element);
+  elements.element.prepend(createLabelStatus(), notice.element);
   locked.before(filters.element);
 
   return {
@@ -201,21 +220,23 @@ export function create() {
     /** @param {URLSearchParams} params */
     show(params) {
       lastResults.address = location.hash;
-      elements.element.prepend(labels.element);
+      removeShortcuts = addShortcuts(document, { ArrowDown: focusFirst, ArrowUp: focusFirst });
       timer ??= setInterval(pollNewer, POLL_INTERVAL_MS);
       locked.hidden = Boolean(getKey());
+      filters.show(params);
       if (params.toString() === listed) {
         comeBack();
         return;
       }
       listed = params.toString();
       query = toQuery(params);
-      filters.show(params);
-      reset.hidden = !params.size;
+      reset.hidden = !String(params);
       reload();
     },
     hide() {
+      removeShortcuts();
       place = placeInView(list);
+      lastFocus = list.contains(document.activeElement) ? document.activeElement : null;
       clearInterval(timer);
       timer = undefined;
     },
@@ -233,6 +254,11 @@ function placeInView(list) {
   return row && window.scrollY > 0 ? { row, top: row.getBoundingClientRect().top } : null;
 }
 
+/** @param {Element | null | undefined} row */
+function linkIn(row) {
+  return row?.querySelector("a");
+}
+
 /** @param {Place} place */
 function scrollTo({ row, top }) {
   if (row.isConnected) window.scrollBy(0, row.getBoundingClientRect().top - top);
@@ -247,7 +273,7 @@ function scrollTo({ row, top }) {
 function focusRow({ target }, step) {
   if (!(target instanceof Element) || !target.matches(".result-link")) return false;
   const row = target.closest("li");
-  const link = (step === 1 ? row?.nextElementSibling : row?.previousElementSibling)?.querySelector("a");
+  const link = linkIn(step === 1 ? row?.nextElementSibling : row?.previousElementSibling);
   if (!link) return false;
   link.focus({ preventScroll: true });
   link.scrollIntoView({ block: "nearest" });

@@ -5,8 +5,7 @@ import { confidenceInWords, percent } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { DIGITS, labelPhrase } from "../lib/labels.js";
-import { createOutbox, storeLabel } from "../lib/outbox.js";
-import { STORED } from "../lib/storage.js";
+import { outboxes } from "../lib/outbox.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createLabeller } from "../parts/labeller.js";
 import { createNotice } from "../parts/notice.js";
@@ -16,8 +15,6 @@ import { createSession } from "../parts/review/session.js";
 import { createScores } from "../parts/scores.js";
 
 /** @import { ApiError } from "../lib/api.js" */
-/** @import { Label } from "../lib/outbox.js" */
-/** @import { Result } from "../lib/types.js" */
 /** @import { QueueItem } from "../parts/review/queue.js" */
 /** @import { Entry } from "../parts/review/session.js" */
 
@@ -29,8 +26,8 @@ export function create() {
   const scores = createScores();
   const labeller = createLabeller(label);
   const notice = createNotice();
-  const outbox = createOutbox({ name: STORED.reviewLabels, store: storeLabel, onstored, onfailed });
-  const queue = createQueue({ reviewer: name.get, unsent: () => outbox.items, onchange: render, onloaded, onfailed });
+  const outbox = outboxes().labels;
+  const queue = createQueue({ reviewer: name.get, unsent: outbox.all, onchange: render, onloaded, onfailed });
   const session = createSession(select);
 
   /** @type {Entry | null} the entry whose label is being changed; the queue waits */
@@ -177,30 +174,23 @@ export function create() {
   }
 
   function onloaded() {
+    notice.clear();
     if (outbox.count) outbox.send();
-    else notice.clear();
   }
 
-  /**
-   * @param {Result | null} result
-   * @param {Label} stored
-   */
-  function onstored(result, { id }) {
-    if (!result) state.textContent = `Number ${id} was deleted, so its label was not stored.`;
-    notice.clear();
-    if (!queue.isExpired) resume();
-  }
+  outbox.listen({
+    onstored(result, { id }) {
+      if (!result) state.textContent = `Number ${id} was deleted, so its label was not stored.`;
+      if (!queue.isExpired) resume();
+    },
+    // The page says why labels cannot be stored; it need not be said twice.
+    onfailed: notice.clear,
+  });
 
   /** @param {ApiError} error */
   function onfailed(error) {
-    const { count } = outbox;
-    const kept = count > 1 ? `Your ${count} labels are kept and will be stored.` : "Your label is kept and will be stored.";
-    notice.show(error, { retry: sendAndResume, keeps: count ? kept : "" });
-  }
-
-  function sendAndResume() {
-    outbox.send();
-    resume();
+    if (outbox.count) outbox.send();
+    else notice.show(error, { retry: resume });
   }
 
   /** Load drawings, unless the reviewer is not looking: what is loaded is reserved. */
@@ -229,7 +219,6 @@ export function create() {
     element: elements.element,
     show() {
       removeShortcuts();
-      // Not repeated: a key that is held down labels one drawing.
       removeShortcuts = addShortcuts(document, {
         ...labelShortcuts(label, agree),
         Enter: agree,
@@ -240,7 +229,7 @@ export function create() {
       });
       document.addEventListener("visibilitychange", resume);
       render();
-      sendAndResume();
+      resume();
     },
     hide() {
       removeShortcuts();

@@ -3,6 +3,7 @@
 import { asApiError, request } from "../../lib/api.js";
 import { button, el } from "../../lib/dom.js";
 import { addShortcuts } from "../../lib/keyboard.js";
+import { setUnsaved } from "../../lib/leaving.js";
 import { announceResultChange, readResult } from "../../lib/results.js";
 import { readList, STORED, writeList } from "../../lib/storage.js";
 import { createNotice } from "../notice.js";
@@ -28,6 +29,7 @@ function keepDraft(id, draft) {
   if (draft) allDrafts().set(id, draft);
   else allDrafts().delete(id);
   writeList(STORED.notes, [...allDrafts()]);
+  setUnsaved("notes", allDrafts().size > 0);
 }
 
 /**
@@ -118,7 +120,6 @@ export function createNotesEditor({ id, notes }, onclose) {
     area,
     {
       "Ctrl+Enter": submit,
-      "Meta+Enter": submit,
       // Esc must not discard what was typed.
       Escape: () => !hasDraft(id) && drop(),
     },

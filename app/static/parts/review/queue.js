@@ -1,8 +1,9 @@
 /** The drawings to review. They are loaded ahead with their pictures, and dropped when their reservation ends. */
 
-import { asApiError, drawingUrl, newRequestId, read } from "../../lib/api.js";
+import { asApiError, drawingUrl, read } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
 import { readText, STORED, writeText } from "../../lib/storage.js";
+import { newId } from "../../lib/unsent.js";
 
 /** @import { ApiError } from "../../lib/api.js" */
 /** @import { ReviewItem, ReviewPage } from "../../lib/types.js" */
@@ -21,7 +22,7 @@ const CHECK_INTERVAL_MS = 5000;
 
 /** A reviewer without a name gets one for this tab, so that a reload gets the same drawings again. */
 function tabName() {
-  const name = readText(STORED.reviewTab) || `tab ${newRequestId().slice(0, 8)}`;
+  const name = readText(STORED.reviewTab) || `tab ${newId().slice(0, 8)}`;
   writeText(STORED.reviewTab, name);
   return name;
 }

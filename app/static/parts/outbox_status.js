@@ -1,0 +1,102 @@
+/** What is not stored yet, said in every view: the count in the header, and notices that say why sending failed. */
+
+import { el } from "../lib/dom.js";
+import { countOf } from "../lib/format.js";
+import { outboxes } from "../lib/outbox.js";
+import { createNotice } from "./notice.js";
+
+/** @import { ApiError } from "../lib/api.js" */
+/** @import { Outboxes } from "../lib/outbox.js" */
+
+// What is stored faster than this is not counted.
+const PATIENCE_MS = 1000;
+
+/** @type {ReturnType<typeof createOutboxStatus> | null} */
+let shared = null;
+
+/** Return the status of the page's outboxes. */
+export function outboxStatus() {
+  return (shared ??= createOutboxStatus());
+}
+
+function createOutboxStatus() {
+  const { drawings, labels } = outboxes();
+  const count = el("span", { class: "unsent", role: "status" });
+  const element = el("div", { class: "outbox-notices", hidden: true });
+  /** @type {number | undefined} */
+  let timer;
+
+  function showCount() {
+    const number = drawings.count + labels.count;
+    count.textContent = number ? `${number} not stored yet` : "";
+  }
+
+  function onchange() {
+    clearTimeout(timer);
+    if (drawings.count + labels.count === 0 || count.textContent) showCount();
+    else timer = setTimeout(showCount, PATIENCE_MS);
+  }
+
+  const drawingNotice = createOutboxNotice(drawings, "drawing", element);
+  const labelNotice = createOutboxNotice(labels, "label", element);
+  for (const outbox of [drawings, labels]) outbox.listen({ onchange, onfailed: showCount });
+
+  return {
+    /** The number of items, for the header. */
+    count,
+    /** The notices; the view that is open contains them. */
+    element,
+    showDrawingError: drawingNotice.show,
+    showLabelError: labelNotice.show,
+    start() {
+      drawings.start();
+      labels.start();
+    },
+  };
+}
+
+/**
+ * Show a notice in `place` while an outbox cannot send.
+ *
+ * @param {Outboxes["drawings"] | Outboxes["labels"]} outbox
+ * @param {string} noun
+ * @param {HTMLElement} place
+ */
+function createOutboxNotice(outbox, noun, place) {
+  const notice = createNotice();
+
+  function arrange() {
+    // Only what says something is in the page.
+    if (notice.element.hidden) notice.element.remove();
+    else place.append(notice.element);
+    place.hidden = !place.childElementCount;
+  }
+
+  /** @param {ApiError} error */
+  function show(error) {
+    if (error.kind === "invalid" || error.kind === "large") {
+      notice.show(error, { discard: outbox.discard, keeps: `This ${noun} cannot be stored.` });
+    } else if (error.kind === "old") {
+      notice.show(error, { retry: outbox.sendAnyway, discard: outbox.discard });
+    } else if (error.kind === "gone") {
+      notice.show(error);
+    } else {
+      notice.show(error, { retry: outbox.send, keeps: keptInWords() });
+    }
+    arrange();
+  }
+
+  function keptInWords() {
+    const { count, isOnlyHere } = outbox;
+    const subject = count > 1 ? `Your ${countOf(count, noun)} are` : `Your ${noun} is`;
+    return isOnlyHere ? `${subject} kept until this tab is closed, and will be stored.` : `${subject} kept and will be stored.`;
+  }
+
+  function clear() {
+    notice.clear();
+    arrange();
+  }
+
+  outbox.listen({ onfailed: show, onstored: clear });
+  return { show };
+}

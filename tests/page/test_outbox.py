@@ -1,0 +1,218 @@
+"""What is not stored yet: sent from every view, kept when the tab is closed, and stored once by several tabs."""
+
+import json
+import time
+
+import pytest
+from playwright.sync_api import Dialog, Page, Route, expect
+
+from tests.support.digit_strokes import ONE, SEVEN, by_mouse
+from tests.support.results_page import classify_drawings, go, labels, row
+from tests.support.service import KEY, rows
+from tests.support.service_process import Service, wait_until
+
+API = "**/api/**"
+FORBID_STORAGE = """
+for (const name of ["localStorage", "sessionStorage"]) {
+  Object.defineProperty(window, name, {get() { throw new DOMException("", "SecurityError"); }});
+}
+"""
+FILL_STORAGE = "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); };"
+
+
+def stored(database_url: str) -> list[str]:
+    return [row["prediction"] for row in rows(database_url, "SELECT prediction FROM predictions ORDER BY id")]
+
+
+def expect_stored(database_url: str, expected: list[str]) -> None:
+    wait_until(lambda: len(stored(database_url)) >= len(expected), f"{expected} is stored")
+    assert stored(database_url) == expected
+
+
+def unsent(page: Page) -> object:
+    return expect(page.locator(".unsent"))
+
+
+def lose_connection(page: Page) -> None:
+    page.context.route(API, lambda route: route.abort())
+
+
+def reconnect(page: Page) -> None:
+    page.context.unroute_all()
+
+
+def draw(page: Page, *drawings: list[list[tuple[float, float]]]) -> None:
+    for strokes in drawings:
+        by_mouse(page, strokes)
+        page.keyboard.press("Enter")
+    expect(page.locator(".state")).to_have_text("Not stored yet.")
+
+
+@pytest.fixture
+def away(page: Page) -> Page:
+    """A page with two drawings that it could not store."""
+    expect(page.locator("canvas.pad")).to_be_visible()
+    lose_connection(page)
+    draw(page, SEVEN, ONE)
+    return page
+
+
+def test_unsent_drawings_are_counted_in_every_view_and_sent_from_any(away: Page, sqlite_url: str) -> None:
+    unsent(away).to_have_text("2 not stored yet")
+    for view in ("results", "results/1", "review", "stats"):
+        go(away, f"#/{view}")
+        expect(away.locator("nav a[aria-current]")).to_have_attribute("href", f"#/{view.partition('/')[0]}")
+        unsent(away).to_be_visible()
+        expect(away.get_by_text("Your 2 drawings are kept and will be stored.")).to_be_visible()
+    go(away, "#/results")
+    away.reload()
+    unsent(away).to_have_text("2 not stored yet")
+    assert stored(sqlite_url) == []
+    reconnect(away)
+    away.get_by_text("Your 2 drawings").locator("..").get_by_role("button", name="Try again now").click()
+    unsent(away).to_be_empty()
+    assert stored(sqlite_url) == ["7", "1"]
+
+
+@pytest.mark.parametrize("runs_unload_handlers", [True, False], ids=["closed", "crashed"])
+def test_drawings_of_a_lost_tab_are_sent_by_the_next(
+    away: Page, site: str, sqlite_url: str, runs_unload_handlers: bool
+) -> None:
+    context = away.context
+    away.on("dialog", lambda dialog: dialog.accept())
+    with away.expect_event("close"):
+        away.close(run_before_unload=runs_unload_handlers)
+    context.unroute_all()
+    context.new_page().goto(f"{site}#key={KEY}")
+    expect_stored(sqlite_url, ["7", "1"])
+
+
+def test_several_tabs_store_each_item_once(away: Page, site: str, service: Service, sqlite_url: str) -> None:
+    classified: list[str] = []
+    tabs = [away.context.new_page() for _ in range(3)]
+    for tab in tabs:
+        tab.goto(f"{site}#key={KEY}")
+        tab.bring_to_front()
+    away.wait_for_timeout(1500)
+    assert [tab.locator(".unsent").inner_text() for tab in tabs] == ["", "", ""], "an open tab keeps its drawings"
+    away.close()
+    reconnect(tabs[0])
+    for tab in tabs:
+        tab.on("request", lambda request: request.url.endswith("/classify") and classified.append(request.url))
+        tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect_stored(sqlite_url, ["7", "1"])
+    tabs[0].wait_for_timeout(300)
+    assert len(classified) == 2
+
+
+def test_leaving_with_something_unsent_warns(away: Page, sqlite_url: str) -> None:
+    warned: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        warned.append(dialog.type)
+        dialog.dismiss()
+
+    away.on("dialog", stay)
+    with away.expect_event("dialog"):
+        away.close(run_before_unload=True)
+    assert warned == ["beforeunload"]
+    reconnect(away)
+    away.get_by_role("button", name="Try again now").click()
+    expect_stored(sqlite_url, ["7", "1"])
+    unsent(away).to_be_empty()
+    with away.expect_event("close"):
+        away.close(run_before_unload=True)
+    assert warned == ["beforeunload"]
+
+
+def test_drawing_is_sent_although_its_tab_is_left_within_the_pause(page: Page, site: str, sqlite_url: str) -> None:
+    expect(page.locator("canvas.pad")).to_be_visible()
+    by_mouse(page, SEVEN)
+    page.goto("about:blank")
+    page.goto(f"{site}#/results")
+    expect_stored(sqlite_url, ["7"])
+
+
+@pytest.mark.parametrize("spoil", [FORBID_STORAGE, FILL_STORAGE], ids=["forbidden", "full"])
+def test_page_works_without_storage_and_says_what_it_means(page: Page, site: str, sqlite_url: str, spoil: str) -> None:
+    page.add_init_script(spoil)
+    page.goto("about:blank")
+    page.goto(f"{site}#key={KEY}")
+    expect(page.locator("canvas.pad")).to_be_visible()
+    lose_connection(page)
+    draw(page, SEVEN)
+    expect(page.get_by_text("Your drawing is kept until this tab is closed, and will be stored.")).to_be_visible()
+    reconnect(page)
+    page.get_by_role("button", name="Try again now").click()
+    expect(page.locator(".state")).to_contain_text("number 1.")
+    page.keyboard.press("y")
+    expect(page.locator(".state")).to_have_text("Confirmed: it is a 7.")
+    assert stored(sqlite_url) == ["7"]
+
+
+def test_drawing_that_may_be_stored_is_not_sent_after_a_day_without_asking(
+    page: Page, site: str, sqlite_url: str
+) -> None:
+    def lose_the_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    expect(page.locator("canvas.pad")).to_be_visible()
+    page.route("**/api/classify", lose_the_answer)
+    draw(page, SEVEN)
+    page.evaluate(
+        """day => {
+          const [name] = Object.keys(localStorage);
+          localStorage.setItem(name, JSON.stringify({...JSON.parse(localStorage[name]), at: day, claim: null}));
+        }""",
+        (time.time() - 25 * 3600) * 1000,
+    )
+    page.unroute_all()
+    page.context.new_page().goto(f"{site}#key={KEY}")
+    other = page.context.pages[1]
+    expect(other.get_by_text("This has waited for more than a day, and may be stored already.")).to_be_visible()
+    assert stored(sqlite_url) == ["7"]
+    other.get_by_role("button", name="Discard it").click()
+    unsent(other).to_be_empty()
+    assert stored(sqlite_url) == ["7"]
+
+
+def test_labels_of_all_views_wait_in_one_outbox(page: Page, service: Service, sqlite_url: str) -> None:
+    classify_drawings(service, 2)
+    go(page, "#/results")
+    row(page, 1).get_by_role("button", name="Label").click()
+    page.route("**/label", lambda route: route.abort())
+    row(page, 1).get_by_role("button", name="It is a 4").click()
+    expect(page.get_by_text("Your label is kept and will be stored.")).to_be_visible()
+    go(page, "#/results/2")
+    expect(page.get_by_text("No labels yet.")).to_be_visible()
+    page.keyboard.press("5")
+    unsent(page).to_have_text("2 not stored yet")
+    go(page, "#/stats")
+    page.reload()
+    expect(page.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
+    page.unroute_all()
+    page.get_by_role("button", name="Try again now").click()
+    unsent(page).to_be_empty()
+    assert labels(sqlite_url) == [(1, "4"), (2, "5")]
+
+
+def test_items_of_an_older_version_of_the_page_are_sent(page: Page, service: Service, sqlite_url: str) -> None:
+    classify_drawings(service, 1)
+    given = json.dumps([{"requestId": "of-an-older-page", "id": 1, "label": "8"}])
+    for name in ("pixelwise-words", "pixelwise-labels", "pixelwise-corrections"):
+        page.evaluate("([name, given]) => sessionStorage.setItem(name, given)", [name, given])
+        page.reload()
+        wait_until(lambda: page.evaluate("localStorage.length + sessionStorage.length") == 1, "all is sent")
+    assert labels(sqlite_url)[-1] == (1, "8")
+
+
+def test_unsaved_notes_warn(page: Page, service: Service) -> None:
+    classify_drawings(service, 1)
+    go(page, "#/results/1")
+    page.get_by_role("button", name="Write notes").click()
+    page.get_by_role("textbox", name="Notes on prediction 1").press_sequentially("mine")
+    with page.expect_event("dialog") as asked:
+        page.evaluate("() => void setTimeout(() => location.reload())")
+    assert asked.value.type == "beforeunload"
+    asked.value.accept()
