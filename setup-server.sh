@@ -20,13 +20,12 @@ set -euo pipefail
 umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-here=$PWD
 root=${PIXELWISE_ROOT:-/opt/pixelwise}
 user=${PIXELWISE_USER:-produser}
 units=${PIXELWISE_UNITS:-/etc/systemd/system}
 certificates=${PIXELWISE_CERTIFICATE:-/etc/ssl/pixelwise}
 # An upgrade replaces these. Everything else in the folder is data and is kept.
-code=(app alembic deploy docs models scripts alembic.ini init_db.py requirements.txt setup-server.sh .env.example README.md)
+code=(app alembic deploy docs models scripts alembic.ini init_db.py requirements.txt setup-server.sh .env.example benchmarks README.md CHANGELOG.md CONTRIBUTING.md LICENSE SECURITY.md)
 
 fail() {
     echo "pixelwise: $*" >&2
@@ -34,7 +33,7 @@ fail() {
 }
 
 main() {
-    case ${1:-} in
+    case $* in
     "") ;;
     -h | --help)
         sed -n '2,/^set/s/^# \{0,1\}//p' setup-server.sh
@@ -54,6 +53,7 @@ set_up_dev() {
     python=${PIXELWISE_VENV:-$PWD/.venv}/bin/python
     scripts/install
     scripts/configure
+    check_settings
     fetch_model
     check_model
     migrate
@@ -64,18 +64,24 @@ set_up_prod() {
     [ "$(id -u)" = 0 ] || fail "the user $user exists, so this is a production machine; run: sudo bash setup-server.sh"
     install_missing_packages
     [ "${root#/}" != "$root" ] || fail "PIXELWISE_ROOT must be an absolute path"
+    ! user_can_write "$(dirname "$root")" || fail "$user can write in $(dirname "$root"), so $root is not safe from the service; choose another PIXELWISE_ROOT"
     # The service's group may write here, because SQLite creates the database and its WAL in this folder. The sticky bit
     # protects root's files, the code and .env, from the service. Others get only x, for nginx: anyone who can open the
     # folder can lock it, which blocks SQLite's checkpoints.
+    # The service can create any new name here at any moment. So root follows no link here, and uses only what belongs
+    # to root.
     install -d -o root -g "$(id -gn "$user")" -m 1771 "$root"
-    [ -d "$root/backups" ] || install -d -o "$user" -g "$(id -gn "$user")" -m 700 "$root/backups"
+    [ -e "$root/backups" ] || as_service_user mkdir -m 700 "$root/backups"
     export PIXELWISE_VENV=$root/.venv
     python=$PIXELWISE_VENV/bin/python
-    [ ! -e "$PIXELWISE_VENV" ] || chown -hR root:root "$PIXELWISE_VENV"
-    scripts/install # Before the code is copied: if it fails, nothing has changed.
-    [ "$here" -ef "$root" ] || copy_code
+    install_packages # Before the code is copied: if it fails, nothing has changed.
+    local env_owner
+    # Without the file, the service may still make it before this script does.
+    env_owner=$(stat --format=%U "$root/.env" 2>/dev/null || echo "$user")
+    scripts/copy-code "$root" "$user" "${code[@]}"
     cd "$root"
     scripts/configure "sqlite:///$root/pixelwise.db"
+    check_env_file "$env_owner"
     fetch_model
     set_owners
     check_model as_service_user
@@ -83,6 +89,43 @@ set_up_prod() {
     upgrade_service
     start_timers
     set_up_nginx
+    report_access
+}
+
+# Create the folder first: mkdir fails if the service takes the name. A virtual environment that does not belong to root
+# may contain anything, so it is made anew; if that fails, it comes back.
+install_packages() {
+    local old=""
+    if [ -n "$(find "$PIXELWISE_VENV" ! -user root -print -quit 2>/dev/null)" ]; then
+        echo "Making $PIXELWISE_VENV anew, because it does not belong to root."
+        old=$(mktemp -d "$root/.new.XXXXXXXX")
+        mv -T "$PIXELWISE_VENV" "$old/venv"
+    fi
+    [ -e "$PIXELWISE_VENV" ] || mkdir "$PIXELWISE_VENV"
+    [ "$(stat --format=%U "$PIXELWISE_VENV")" = root ] || fail "$PIXELWISE_VENV was made by another process; run this script again"
+    if ! scripts/install; then
+        [ -z "$old" ] || { rm -rf "$PIXELWISE_VENV" && mv -T "$old/venv" "$PIXELWISE_VENV" && rmdir "$old"; }
+        exit 1
+    fi
+    [ -z "$old" ] || rm -rf "$old"
+}
+
+# Root follows some settings. If the service's user wrote them, the operator must have seen them first.
+check_env_file() {
+    local name
+    check_settings
+    if [ "$(stat --format=%U .env)" != root ] || [ "$(stat --dereference --format=%U .env)" != root ]; then
+        fail "$root/.env is a link to a file that does not belong to root, or became one; replace it"
+    fi
+    [ "$1" != root ] || return 0
+    for name in MODEL_URL PIXELWISE_NGINX; do
+        [ -n "${!name:-}" ] || [ -z "$(setting "$name")" ] ||
+            fail "$root/.env belonged to $1 and sets $name, which root would follow; look at the file, then run this script again"
+    done
+}
+
+user_can_write() {
+    as_service_user test -w "$1"
 }
 
 upgrade_service() {
@@ -109,13 +152,13 @@ install_missing_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends python3 python3-venv >/dev/null
 }
 
+check_settings() {
+    "$python" -I app/env_file.py
+}
+
 # Print a setting as the application reads it: from the environment, from .env, or else the default given.
 setting() {
-    if [ -n "${!1:-}" ]; then
-        echo "${!1}"
-    else
-        "$python" -I -m dotenv --file .env get "$1" 2>/dev/null || echo "${2:-}"
-    fi
+    "$python" -I app/env_file.py "$@"
 }
 
 # The code includes a model. MODEL_URL replaces it, but only with a file that has the given checksum.
@@ -127,6 +170,8 @@ fetch_model() {
     [ -n "$wanted" ] || fail "MODEL_URL is set and MODEL_SHA256 is not; set it to the model's checksum, as printed by sha256sum"
     path=$(setting MODEL_PATH models/digits.onnx)
     ! has_checksum "$path" "$wanted" || return 0
+    [ "$(id -u)" != 0 ] || ! id -u "$user" >/dev/null 2>&1 || ! user_can_write "$(dirname "$path")" ||
+        fail "$user can write in the folder of MODEL_PATH, so root puts no file there; use MODEL_PATH=models/..."
     command -v curl >/dev/null || fail "curl is needed to fetch the model; install it: apt install curl"
     echo "Fetching the model from MODEL_URL."
     partial=$(mktemp "$path.XXXXXXXX")
@@ -143,7 +188,9 @@ fetch_model() {
 }
 
 has_checksum() {
-    sha256sum --check --status <<<"$2  $1" 2>/dev/null
+    "$python" -I -c 'import hashlib, sys
+file, wanted = sys.argv[1:]
+sys.exit(hashlib.file_digest(open(file, "rb"), "sha256").hexdigest() != wanted.lower())' "$1" "$2" 2>/dev/null
 }
 
 # check_model and migrate take a command to run under, such as as_service_user.
@@ -167,29 +214,13 @@ migrate() {
     "$@" "$python" init_db.py
 }
 
-# The service reads .env; it does not get this shell's environment.
+# The service reads .env; it does not get this shell's environment, nor its terminal, into which it could type commands.
 as_service_user() {
-    runuser -u "$user" -- env -i PATH="$PATH" "$@"
+    setsid --wait runuser -u "$user" -- env -i PATH="$PATH" "$@"
 }
 
-# Replace each part that differs as a whole, so that no file of the previous version remains. In models/, each file is
-# a part, because operators keep their own models there.
-copy_code() {
-    local part staging
-    staging=$(mktemp -d "$root/.new.XXXXXXXX")
-    mkdir -p "$root/models"
-    for part in "${code[@]}" models/*; do
-        [ "$part" != models ] || continue
-        ! diff --recursive --brief --exclude=__pycache__ "$part" "$root/$part" >/dev/null 2>&1 || continue
-        echo "Copying $part to $root."
-        cp -R "$part" "$staging/part"
-        rm -rf "${root:?}/$part"
-        mv "$staging/part" "$root/$part"
-    done
-    rm -r "$staging"
-}
-
-# Links are never followed: the service may write in this folder and must not choose which files change owner.
+# Everything named here belongs to root, and the service cannot rename it. The exception is pixelwise.db*: a file with two
+# names may be a link to a file of root's elsewhere, so its owner stays.
 set_owners() {
     local group part
     group=$(id -gn "$user")
@@ -200,7 +231,7 @@ set_owners() {
     done
     chown -h "root:$group" .env
     [ -L .env ] || chmod 640 .env
-    find . -maxdepth 1 -name 'pixelwise.db*' -exec chown -h "$user:$group" {} +
+    find . -maxdepth 1 -name 'pixelwise.db*' -type f -links 1 ! -user "$user" -exec chown -h "$user:$group" {} +
 }
 
 # Print a checksum of everything that the running service depends on.
@@ -214,11 +245,12 @@ deployed_checksum() {
 }
 
 install_units() {
-    local source target unit changed=""
+    local source target unit address changed=""
     mkdir -p "$units"
+    address=$(default_address)
     for source in deploy/*.service deploy/*.timer; do
         target=$units/${source#deploy/}
-        unit=$(sed "s|/opt/pixelwise|$root|g; s|/etc/ssl/pixelwise|$certificates|g; s|produser|$user|g" "$source")
+        unit=$(sed "s|/opt/pixelwise|$root|g; s|/etc/ssl/pixelwise|$certificates|g; s|produser|$user|g; s|^Environment=UVICORN_HOST=.*|Environment=UVICORN_HOST=$address|" "$source")
         [ "$unit" != "$(cat "$target" 2>/dev/null)" ] || continue
         echo "Installing $target."
         echo "$unit" >"$target"
@@ -226,6 +258,19 @@ install_units() {
         changed=yes
     done
     [ -z "$changed" ] || ! systemd_reads_units || systemctl daemon-reload
+}
+
+# nginx needs only 127.0.0.1. Without nginx the port is open, and where it was open before, it stays open.
+default_address() {
+    if [ "$(setting PIXELWISE_NGINX)" = off ] || port_was_open; then
+        echo 0.0.0.0
+    else
+        echo 127.0.0.1
+    fi
+}
+
+port_was_open() {
+    grep -Eqs '^(Environment=UVICORN_HOST=|ExecStart=.* --host )0\.0\.0\.0' "$units/pixelwise.service"
 }
 
 systemd_reads_units() {
@@ -250,13 +295,27 @@ start_service() {
     systemctl enable --quiet pixelwise
     systemctl restart pixelwise
     for ((tries = 0; tries < 30; tries++)); do
-        if "$python" -I -c 'import urllib.request as r; r.urlopen("http://127.0.0.1:8000/health/ready", timeout=5)' 2>/dev/null; then
+        if is_ready; then
             echo "The service answers on port 8000."
             return
         fi
         sleep 1
     done
     fail "the service was started but is not ready; see journalctl -u pixelwise"
+}
+
+is_ready() {
+    local host
+    host=$(setting UVICORN_HOST 127.0.0.1)
+    case $host in
+    0.0.0.0) host=127.0.0.1 ;;
+    ::) host=::1 ;;
+    esac
+    # Without a proxy, which would look for the service on its own machine.
+    "$python" -I -c 'import http.client, sys
+connection = http.client.HTTPConnection(sys.argv[1], 8000, timeout=5)
+connection.request("GET", "/health/ready")
+sys.exit(connection.getresponse().status != 200)' "$host" 2>/dev/null
 }
 
 start_timers() {
@@ -280,6 +339,13 @@ set_up_nginx() {
     nginx=$(setting PIXELWISE_NGINX /etc/nginx)
     [ "$nginx" != off ] || return 0
     PIXELWISE_ROOT=$root PIXELWISE_NGINX=$nginx PIXELWISE_CERTIFICATE=$certificates scripts/nginx
+}
+
+report_access() {
+    if [ "$(setting PIXELWISE_NGINX)" != off ] && port_was_open && [ -z "$(setting UVICORN_HOST)" ]; then
+        echo "Port 8000 is still open to other machines, in plain HTTP. To close it, add UVICORN_HOST=127.0.0.1 to $root/.env and run this script again."
+    fi
+    echo "The key is SECRET_API_KEY in $root/.env. To see it: sudo grep SECRET_API_KEY $root/.env"
 }
 
 main "$@"

@@ -34,8 +34,8 @@ _SCHEMES: Final = {
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 # No query: its options would override those of `app.http.redis_counts`.
 _REDIS: Final = re.compile(r"rediss?://([^@/?#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?(/\d{1,5})?/?")
-# Passed on by uvicorn and by a systemd unit as they are.
-_NEVER_EMPTY: Final = ("WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN")
+# uvicorn and systemd units take these as they are; an empty UVICORN_HOST opens the port to all networks.
+_NEVER_EMPTY: Final = ("UVICORN_HOST", "WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN")
 
 _log: Final = logging.getLogger(__name__)
 

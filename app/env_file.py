@@ -9,7 +9,7 @@ from typing import Final
 
 # Read by scripts and systemd units only: what each must look like.
 DEPLOYMENT: Final = {
-    "MODEL_URL": (r"https?://\S+", "must begin with https://"),
+    "MODEL_URL": (r"[a-z]+://\S+", "must be a URL, such as https://example.org/mine.onnx"),
     "MODEL_SHA256": (r"[0-9a-fA-F]{64}", "must be a checksum as printed by sha256sum"),
     "PIXELWISE_NGINX": (r"off|/.*", "must be off or the absolute path of a folder"),
     "PIXELWISE_BACKUP": (r"on|off", "must be on or off"),
@@ -128,18 +128,17 @@ def _value(text: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Print a setting from the environment or `.env`: NAME [DEFAULT]."""
-    name, *default = arguments
+    """Check the settings of DEPLOYMENT, or print a setting: NAME [DEFAULT]."""
+    name, *default = arguments or [""]
     try:
         from_file = {other: value for other, value in read_env_file(Path(".env")).items() if value}
         known = {**from_file, **{other: value for other, value in os.environ.items() if value.strip()}}
-        if name in DEPLOYMENT:
-            value = deployment_value(name, known)
-        else:
-            value = expanded(unquoted(name, known.get(name, "")), known)
+        values = {other: deployment_value(other, known) for other in DEPLOYMENT}
+        value = values[name] if name in values else expanded(unquoted(name, known.get(name, "")), known)
     except (EnvFileError, ValueError) as error:
         sys.exit(f"pixelwise: {error}")
-    print(value or "".join(default))  # noqa: T201
+    if arguments:
+        print(value or "".join(default))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -183,7 +183,7 @@ def test_key_of_two_lines_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "quiet" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN"])
+@pytest.mark.parametrize("name", ["UVICORN_HOST", "WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN"])
 def test_empty_value_is_refused_where_another_program_cannot_read_it(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

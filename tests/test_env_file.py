@@ -158,7 +158,7 @@ def test_privacy_setting_that_cannot_be_read_refuses_to_start(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MODEL_URL", "ftp://kept-quiet"),
+        ("MODEL_URL", "kept-quiet"),
         ("MODEL_SHA256", "kept-quiet"),
         ("PIXELWISE_NGINX", "Off"),
         ("PIXELWISE_BACKUP", "no"),

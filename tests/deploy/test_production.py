@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documentation import prose_of
 from tests.support.ports import free_port
 from tests.support.project_copy import (
     PROJECT,
@@ -46,8 +47,14 @@ class Production:
     nginx: Path
     certificates: Path
     clone: Path
+    first_output: str = ""
 
     def set_up(self, **environment: str) -> str:
+        done = self.try_to_set_up(**environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def try_to_set_up(self, **environment: str) -> subprocess.CompletedProcess[str]:
         places = {
             "PIXELWISE_ROOT": str(self.root),
             "PIXELWISE_UNITS": str(self.units),
@@ -55,9 +62,7 @@ class Production:
             "PIXELWISE_CERTIFICATE": str(self.certificates),
         }
         settings = {"PIXELWISE_USER": SERVICE_USER, **places, **environment}
-        done = run(self.clone, "bash", "setup-server.sh", **settings)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return run(self.clone, "bash", "setup-server.sh", **settings)
 
     def run_as_service(self, *command: str) -> subprocess.CompletedProcess[str]:
         return run(self.root, "runuser", "-u", SERVICE_USER, "--", *command)
@@ -128,7 +133,7 @@ def production() -> Iterator[Production]:
         write_version_05_to(root)
         make_venv_in(root)
         machine = Production(root, units, nginx, folder / "ssl", clone_into(folder / "clone"))
-        machine.set_up()
+        machine.first_output = machine.set_up()
         yield machine
 
 
@@ -185,11 +190,45 @@ def test_nginx_site_is_enabled_unless_switched_off(production: Production) -> No
     enabled = production.nginx / "sites-enabled/pixelwise"
     assert f"root {production.root}/app;" in enabled.read_text()
     assert f"ssl_certificate {production.certificates}/certificate.pem;" in enabled.read_text()
+    unit = production.units / "pixelwise.service"
+    assert "\nEnvironment=UVICORN_HOST=127.0.0.1\n" in unit.read_text()
+    assert "Port 8000" not in production.first_output
+
     enabled.unlink()
     production.set_up(PIXELWISE_NGINX="off")
     assert not enabled.is_symlink()
-    production.set_up()
+    assert "\nEnvironment=UVICORN_HOST=0.0.0.0\n" in unit.read_text()
+
+    # Like an installation of 0.9, whose port was open: it stays open, and the output says so.
+    output = production.set_up()
     assert enabled.is_symlink()
+    assert "\nEnvironment=UVICORN_HOST=0.0.0.0\n" in unit.read_text()
+    assert "Port 8000 is still open to other machines" in output
+
+
+def test_setup_says_where_the_key_is_and_that_browsers_warn(production: Production) -> None:
+    assert f"The key is SECRET_API_KEY in {production.root}/.env" in production.first_output
+    assert "The certificate is self-signed, so browsers warn" in production.first_output
+
+
+def test_every_link_in_the_installed_pages_leads_to_a_file(production: Production) -> None:
+    pages = [*production.root.glob("*.md"), *(production.root / "docs").rglob("*.md")]
+    assert len(pages) > 10
+    for page in pages:
+        for target in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
+            if not target.startswith(("http", "#")):
+                assert (page.parent / target.partition("#")[0]).exists(), f"{page.name}: {target}"
+
+
+def test_setting_that_root_follows_is_refused_if_the_service_wrote_it(production: Production) -> None:
+    path = production.root / ".env"
+    shipped, service = path.read_text(), pwd.getpwnam(SERVICE_USER)
+    path.write_text(f"{shipped}MODEL_URL=https://example.org/mine.onnx\n")
+    os.chown(path, service.pw_uid, service.pw_gid)
+    refused = production.try_to_set_up()
+    assert refused.returncode == 1
+    assert "sets MODEL_URL, which root would follow" in refused.stderr
+    path.write_text(shipped)
 
 
 def test_files_of_the_page_are_world_readable_for_nginx(production: Production) -> None:

@@ -53,7 +53,11 @@ def test_unit_keeps_the_settings_that_the_course_names() -> None:
     assert (unit["User"], unit["WorkingDirectory"]) == ("produser", "/opt/pixelwise")
     assert (unit["Restart"], unit["RestartSec"]) == ("always", "3")
     assert "uvicorn app.main:app --host ${UVICORN_HOST} --port 8000" in unit["ExecStart"]
-    assert ("Environment", "UVICORN_HOST=0.0.0.0") in settings_of(UNIT)
+
+
+def test_unit_listens_on_this_machine_only_and_has_limits() -> None:
+    assert ("Environment", "UVICORN_HOST=127.0.0.1") in settings_of(UNIT)
+    assert {"MemoryMax", "TasksMax"} <= dict(settings_of(UNIT)).keys()
 
 
 def test_only_local_nginx_is_trusted_with_forwarded_headers() -> None:
@@ -160,7 +164,7 @@ def test_model_with_the_right_checksum_is_fetched_once(project: Path) -> None:
     [
         ({"MODEL_SHA256": ""}, "MODEL_URL is set and MODEL_SHA256 is not"),
         ({"MODEL_SHA256": "0" * 64}, "does not have the checksum MODEL_SHA256"),
-        ({"MODEL_SHA256": "no checksum at all"}, "does not have the checksum MODEL_SHA256"),
+        ({"MODEL_SHA256": "no checksum at all"}, "MODEL_SHA256: must be a checksum"),
         ({"MODEL_URL": "file:///there/is/no/model"}, "could not be fetched from MODEL_URL"),
         ({"MODEL_URL": "http://127.0.0.1:9/digits.onnx"}, "could not be fetched from MODEL_URL"),
     ],
