@@ -1,5 +1,9 @@
-"""Create or upgrade the database's tables. Safe to repeat."""
+"""Create or upgrade the database's tables: `python init_db.py`. Safe to repeat.
 
+The database is DATABASE_URL, in the environment or in .env.
+"""
+
+import sys
 from pathlib import Path
 
 from alembic.config import Config
@@ -11,8 +15,13 @@ from app.database import Database
 from app.database.schema_version import schema_revision
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Run `alembic upgrade head` and print the result; on failure, exit with status 1 and one line."""
+    if arguments in (["-h"], ["--help"]):
+        print(__doc__.strip())
+        return
+    if arguments:
+        raise SystemExit("pixelwise: init_db.py takes no arguments; see init_db.py --help")
     try:
         problem = schema_problem()
         # Tables of a newer, compatible release are no problem; its migrations are not here.
@@ -36,4 +45,4 @@ def schema_problem() -> str | None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,3 +1,4 @@
+import socket
 from typing import Annotated, Final
 
 import typer
@@ -24,4 +25,8 @@ def serve(
     """
     import uvicorn
 
+    try:
+        socket.getaddrinfo(host, port)
+    except (OSError, UnicodeError):
+        raise typer.BadParameter("must be an address of this machine, such as 127.0.0.1", param_hint="--host") from None
     uvicorn.run("app.main:app", host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS)

@@ -1,4 +1,4 @@
-"""scripts/serve, scripts/install and scripts/configure in a fresh clone."""
+"""scripts/serve and scripts/configure in a fresh clone, and the arguments of every script."""
 
 import json
 import os
@@ -30,19 +30,19 @@ def project(tmp_path: Path) -> Path:
     return clone_into(tmp_path / "pixel wise")
 
 
-def paste(command: str, folder: Path) -> str:
+def paste(command: str, folder: Path, **extra: str) -> str:
     """Run a printed command in another folder, and return its output."""
     need("curl", "curl")
-    return run(folder, "bash", "-c", command).stdout
+    return run(folder, "bash", "-c", command, **extra).stdout
 
 
 @contextmanager
-def served(project: Path, output: int, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def served(project: Path, output: int, *arguments: str, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run scripts/serve in its own process group, writing to a file descriptor; end it with SIGTERM."""
     process = start_process(
-        [project / "scripts/serve"],
+        [project / "scripts/serve", *arguments],
         cwd=project.parent,
-        env=environment(PORT=str(port)),
+        env=environment(**extra),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
@@ -62,7 +62,7 @@ def read_until_curl(descriptor: int) -> str:
     """Return the output of scripts/serve up to the complete line with the curl command."""
     text = ""
     deadline = time.monotonic() + SECONDS
-    while not re.search(r"^curl .*\n", text, re.MULTILINE):
+    while not re.search(r" \| curl .*\n", text):
         readable, _, _ = select.select([descriptor], [], [], max(0, deadline - time.monotonic()))
         assert readable, f"no curl command was printed:\n{text}"
         received = os.read(descriptor, 65536).decode()
@@ -72,7 +72,7 @@ def read_until_curl(descriptor: int) -> str:
 
 
 def curl_line(text: str) -> str:
-    return next(line for line in text.splitlines() if line.startswith("curl "))
+    return next(line for line in text.splitlines() if " | curl " in line)
 
 
 def key_of(project: Path) -> str:
@@ -84,14 +84,14 @@ def key_of(project: Path) -> str:
 def test_serve_starts_in_a_fresh_clone_and_its_curl_command_works(project: Path, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     port = free_port()
-    with served(project, theirs, port):
+    with served(project, theirs, PORT=str(port)):
         first = read_until_curl(ours)
         answer = json.loads(paste(curl_line(first), tmp_path))
     os.close(ours)
     os.close(theirs)
 
     assert answer["prediction"] == "7"
-    assert key_of(project) in curl_line(first)
+    assert key_of(project) not in curl_line(first)
     assert f"http://127.0.0.1:{port}/#key={key_of(project)}" in first.splitlines()
     assert re.fullmatch("[0-9a-f]{64}", key_of(project))
     assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
@@ -101,11 +101,12 @@ def test_serve_starts_in_a_fresh_clone_and_its_curl_command_works(project: Path,
 
 def test_second_start_keeps_data_and_key_is_not_logged(project: Path, tmp_path: Path) -> None:
     texts, ids = [], []
-    for _ in range(2):
+    # The second time, the key comes from the environment.
+    for given in ("", "a-key-from-the-environment"):
         ours, theirs = os.pipe()
-        with served(project, theirs, free_port()):
+        with served(project, theirs, "--port", str(free_port()), SECRET_API_KEY=given):
             text = read_until_curl(ours)
-            ids.append(json.loads(paste(curl_line(text), tmp_path))["id"])
+            ids.append(json.loads(paste(curl_line(text), tmp_path, SECRET_API_KEY=given))["id"])
         os.close(theirs)
         texts.append(text + os.read(ours, 65536).decode())
         os.close(ours)
@@ -115,6 +116,59 @@ def test_second_start_keeps_data_and_key_is_not_logged(project: Path, tmp_path: 
     assert "Wrote .env" not in texts[1]
     assert "Installing" not in texts[1]
     assert key_of(project) not in "".join(texts)
+    assert "a-key-from-the-environment" not in "".join(texts)
+
+
+def test_serve_listens_on_ipv6_and_never_uses_a_proxy(project: Path, tmp_path: Path) -> None:
+    port = free_port()
+    ours, theirs = os.pipe()
+    proxy = dict.fromkeys(("http_proxy", "all_proxy"), "http://127.0.0.1:1")
+    with served(project, theirs, f"--port={port}", HOST="::1", **proxy):
+        text = read_until_curl(ours)
+        assert f"http://[::1]:{port}/" in text.splitlines()
+        assert json.loads(paste(curl_line(text), tmp_path, **proxy))["prediction"] == "7"
+    os.close(theirs)
+    os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra", "expected"),
+    [
+        (["bogus"], {}, "unknown argument; see scripts/serve --help"),
+        (["--prot", "8001"], {}, "unknown argument; see scripts/serve --help"),
+        (["--port"], {}, "--port needs a value; see scripts/serve --help"),
+        ([], {"PORT": "abc"}, "PORT must be a number from 1 to 65535"),
+        ([], {"PORT": "8_000"}, "PORT must be a number from 1 to 65535"),
+        (["--port", "65536"], {}, "PORT must be a number from 1 to 65535"),
+        ([], {"HOST": "x86_64-conda-linux-gnu"}, "HOST is not an address of this machine"),
+        (["--host=192.0.2.1"], {}, "HOST is not an address of this machine"),
+    ],
+)
+def test_serve_refuses_wrong_arguments_in_one_line(
+    project: Path, arguments: list[str], extra: dict[str, str], expected: str
+) -> None:
+    refused = run(project, "scripts/serve", *arguments, **extra)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"pixelwise: {expected}")
+    assert refused.stderr.count("\n") == 1
+    assert not list(project.glob("pixelwise.db*"))
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["scripts/certificate", "scripts/configure", "scripts/nginx", "scripts/copy-code", "setup-server.sh", "init_db.py"],
+)
+def test_every_script_has_help_and_refuses_unknown_arguments_in_one_line(project: Path, script: str) -> None:
+    command = [sys.executable, script] if script.endswith(".py") else [f"./{script}"]
+    before = sorted(project.iterdir())
+    for option in ("-h", "--help"):
+        helped = run(project, *command, option)
+        assert (helped.returncode, helped.stderr) == (0, "")
+        assert Path(script).name in helped.stdout
+    refused = run(project, *command, "--bogus")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert re.fullmatch(r"pixelwise: .*--help\n", refused.stderr)
+    assert sorted(project.iterdir()) == before
 
 
 def test_serve_reports_a_used_port_and_creates_no_database(project: Path) -> None:
@@ -134,76 +188,6 @@ def test_serve_reports_the_example_key_in_one_line(project: Path) -> None:
     assert refused.stderr.count("pixelwise: SECRET_API_KEY is still the example") == 1
     assert "Traceback" not in refused.stderr
     assert "curl" not in refused.stdout
-
-
-def test_install_retries_after_a_failure_and_runs_once_per_requirements(project: Path, tmp_path: Path) -> None:
-    venv = str(tmp_path / "fresh")
-    (project / "requirements.txt").write_text("./not-there-yet\n")
-    failed = run(project, "scripts/install", PIXELWISE_VENV=venv)
-    assert failed.returncode == 1
-    assert failed.stderr.splitlines()[-1].startswith("pixelwise: the installation failed")
-
-    (project / "requirements.txt").write_text("# Nothing is needed.\n")
-    repeated = run(project, "scripts/install", PIXELWISE_VENV=venv)
-    assert repeated.returncode == 0, repeated.stderr
-    assert repeated.stdout.startswith("Installing requirements.txt")
-
-    assert run(project, "scripts/install", PIXELWISE_VENV=venv).stdout == ""
-
-    (project / "requirements.txt").write_text("# Nothing is needed still.\n")
-    changed = run(project, "scripts/install", PIXELWISE_VENV=venv)
-    assert changed.stdout.startswith("Installing requirements.txt")
-
-
-def test_install_recreates_a_virtual_environment_without_python(project: Path, tmp_path: Path) -> None:
-    (project / "requirements.txt").write_text("# Nothing is needed.\n")
-    venv = tmp_path / "moved"
-    (venv / "bin").mkdir(parents=True)
-    (venv / "pyvenv.cfg").write_text("home = /nowhere\n")
-    (venv / "bin/python").symlink_to("/nowhere/python3")
-    (venv / "installed-requirements.txt").write_text("# Nothing is needed.\n")
-    made = run(project, "scripts/install", PIXELWISE_VENV=str(venv))
-    assert made.returncode == 0, made.stderr
-    assert subprocess.run([venv / "bin/python", "-c", "import pip"], timeout=30).returncode == 0
-
-
-def test_install_never_clears_other_folders(project: Path, tmp_path: Path) -> None:
-    (tmp_path / "holiday.txt").write_text("photographs")
-    refused = run(project, "scripts/install", PIXELWISE_VENV=str(tmp_path))
-    assert refused.returncode == 1
-    assert "is not a virtual environment" in refused.stderr
-    assert (tmp_path / "holiday.txt").exists()
-
-
-def only_these_programs(folder: Path, *names: str) -> str:
-    """Make a folder with links to these programs only, for PATH."""
-    folder.mkdir()
-    for name in names:
-        program = shutil.which(name)
-        assert program
-        (folder / name).symlink_to(program)
-    return str(folder)
-
-
-def test_install_without_python_names_the_required_version(project: Path, tmp_path: Path) -> None:
-    path = only_these_programs(tmp_path / "bin", "bash", "cat", "dirname")
-    fresh = str(tmp_path / "fresh")
-    refused = run(project, f"{path}/bash", "scripts/install", PATH=path, PIXELWISE_VENV=fresh)
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("pixelwise: Python 3.11 or newer was not found")
-
-
-def test_install_without_ensurepip_names_the_missing_package(project: Path, tmp_path: Path) -> None:
-    path = only_these_programs(tmp_path / "bin", "bash", "cat", "dirname")
-    # Like Debian's python3 without python3-venv, which lacks ensurepip.
-    python = Path(path) / "python3"
-    python.write_text(f'#!/bin/bash\ncase $* in *ensurepip*) exit 1 ;; esac\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    fresh = str(tmp_path / "fresh")
-    refused = run(project, f"{path}/bash", "scripts/install", PATH=path, PIXELWISE_VENV=fresh)
-    assert refused.returncode == 1
-    assert "apt install python3-venv" in refused.stderr
-    assert not (tmp_path / "fresh").exists()
 
 
 def test_configure_writes_a_private_env_file_once(project: Path) -> None:
