@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
-from app.database.limits import BATCHES, EXPORTS, SCANS, LaneLimits
+from app.database.limits import BATCHES, EXPORTS, REVIEWS, SCANS, LaneLimits
 from app.http.problems import Busy
 from app.http.rate_limit import client_address
 
@@ -46,6 +46,7 @@ class Lanes:
     def __init__(self) -> None:
         self.scans = Lane(SCANS)
         self.exports = Lane(EXPORTS)
+        self.reviews = Lane(REVIEWS)
         self.batches = Lane(BATCHES)
 
 

@@ -1,7 +1,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Result, Row, Select, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
@@ -89,6 +89,21 @@ def _sample_by_offset(session: Session, random: Random, drawn: set[int]) -> Iter
 
 def _find_unsampled(session: Session, ids: Iterable[int]) -> dict[int, Row[Any]]:
     return {row.id: row for row in _find(session, ids) if not row.sampled}
+
+
+class ReviewState(NamedTuple):
+    sampled: bool
+    reviewer: str | None
+    offered_at: datetime | None
+    labelled: bool
+
+
+def state_of(row: Row[Any]) -> ReviewState:
+    return ReviewState(row.sampled, row.reviewer, row.offered_at, row.labelled)
+
+
+def find_states(session: Session, ids: Iterable[int]) -> dict[int, ReviewState]:
+    return {row.id: state_of(row) for row in _find(session, ids)}
 
 
 def lock_predictions(session: Session, ids: Iterable[int]) -> set[int]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random, SystemRandom
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from app.database import Database
 from app.drawings.shape import by_digit
 from app.drawings.similarity import DistinctDrawings
 from app.repository import review as repository
@@ -16,6 +18,9 @@ from app.schemas.review import ReviewItem, ReviewPage, ReviewQuery
 RESERVED_FOR: Final = timedelta(minutes=10)
 
 RANDOM_ONE_IN: Final = 5
+
+# Other processes may reserve the same drawings.
+MAX_CHOICES: Final = 3
 
 _RANDOM: Final = SystemRandom()
 
@@ -46,25 +51,62 @@ class _Page:
         return refused
 
 
+class Choice(NamedTuple):
+    """The drawings of a page, and new random samples; some are both."""
+
+    page: list[Row[Any]]
+    drawn: dict[int, Row[Any]]
+
+    @property
+    def rows(self) -> list[Row[Any]]:
+        return [*self.page, *self.drawn.values()]
+
+
+async def offer_page(database: Database, query: ReviewQuery) -> ReviewPage:
+    """Choose drawings without holding the write lock, and reserve them."""
+    for _ in range(MAX_CHOICES):
+        choice = await database.scan(lambda session: choose(session, query))
+        page = await database.write(partial(reserve, query=query, choice=choice))
+        if page is not None:
+            return page
+    return await database.write(lambda session: offer(session, query))
+
+
 def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> ReviewPage:
-    """Reserve unlabelled drawings for a reviewer.
+    """Choose and reserve drawings in one transaction."""
+    repository.lock_queue(session)
+    page = reserve(session, query, choose(session, query, random))
+    assert page is not None
+    return page
+
+
+def choose(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Choice:
+    """Choose unlabelled drawings for a reviewer.
 
     The reviewer's reserved drawings come first. Of the rest, one in RANDOM_ONE_IN is a random sample, and the others
     have the smallest margins.
     """
-    repository.lock_queue(session)
-    now = datetime.now(UTC)
-    since = now - RESERVED_FOR
+    since = datetime.now(UTC) - RESERVED_FOR
     page = _Page(query.limit)
     if query.reviewer is not None:
         page.fill(repository.iterate_reserved(session, query.reviewer, since))
     drawn = _add_random(session, page, since, random)
     page.fill(repository.iterate_by_margin(session, since))
+    return Choice(list(page.rows.values()), drawn)
 
-    existing = repository.lock_predictions(session, {*page.rows, *drawn})
-    offered = [row for id_, row in page.rows.items() if id_ in existing]
+
+def reserve(session: Session, query: ReviewQuery, choice: Choice) -> ReviewPage | None:
+    """Reserve the drawings that still exist; return None if one was offered, sampled or labelled meanwhile."""
+    repository.lock_queue(session)
+    now = datetime.now(UTC)
+    existing = repository.lock_predictions(session, {row.id for row in choice.rows})
+    now_states = repository.find_states(session, existing)
+    if any(row.id in existing and now_states.get(row.id) != repository.state_of(row) for row in choice.rows):
+        return None
+    offered = [row for row in choice.page if row.id in existing]
+    shown, drawn = {row.id for row in offered}, choice.drawn
     sampled = {row.id for row in offered if row.sampled} | drawn.keys()
-    unshown = [row for id_, row in drawn.items() if id_ in existing and id_ not in page.rows]
+    unshown = [row for id_, row in drawn.items() if id_ in existing and id_ not in shown]
     repository.save_reviews(
         session,
         [_review(row.id, row.id in sampled, query.reviewer, now) for row in offered]

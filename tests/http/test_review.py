@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from app.database import Database
 from app.repository.review import MAX_CANDIDATES
-from app.schemas.review import ReviewQuery
-from app.services.review import offer
+from app.schemas.review import ReviewPage, ReviewQuery
+from app.services.review import choose, offer, offer_page, reserve
 from tests.support.http_fixtures import Start
 from tests.support.review_rows import LONG_AGO, add_drawings, add_labels, ids, let_reservations_end, page, reviews
 from tests.support.service import DRAWING, PLAIN, assert_problem, execute, rows
@@ -236,3 +236,21 @@ def test_review_uses_the_index_on_margins(start: Start, sqlite_url: str) -> None
     plan = sqlite_plan(walk)
     assert plan[0].startswith("SEARCH drawings USING COVERING INDEX ix_drawings_margin"), plan
     assert not [step for step in plan if "SCAN" in step or "TEMP B-TREE" in step], plan
+
+
+def test_drawing_that_another_process_takes_in_between_is_not_offered_twice(
+    database: Database, database_url: str
+) -> None:
+    add_drawings(database_url, {id_: id_ / 1000 for id_ in range(1, 11)})
+
+    async def scenario() -> ReviewPage:
+        choice = await database.scan(lambda session: choose(session, ReviewQuery(limit=5)))
+        await database.write(lambda session: offer(session, ReviewQuery(limit=5, reviewer="anna")))
+        assert await database.write(lambda session: reserve(session, ReviewQuery(limit=5), choice)) is None
+        return await offer_page(database, ReviewQuery(limit=5))
+
+    page = asyncio.run(scenario())
+    offered = {item.id for item in page.results}
+    taken = {id_ for id_, (_, reviewer, _) in reviews(database_url).items() if reviewer == "anna"}
+    assert len(offered) == 5
+    assert not offered & taken

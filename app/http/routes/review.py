@@ -3,6 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.http.authentication import KeyRequired
+from app.http.lanes import while_connected
 from app.http.openapi import documented
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
@@ -25,4 +26,10 @@ async def get_review(request: Request, response: Response, query: Annotated[Revi
     the drawings reserved for that name.
     """
     response.headers["Cache-Control"] = "no-store"
-    return await runtime_of(request).database.write(lambda session: review.offer(session, query))
+    runtime = runtime_of(request)
+
+    async def wait_and_offer() -> ReviewPage:
+        async with runtime.lanes.reviews.place(request):
+            return await review.offer_page(runtime.database, query)
+
+    return await while_connected(request, wait_and_offer())
