@@ -12,7 +12,7 @@ from app.services import stats
 router = APIRouter(prefix="/stats", tags=["stats"], route_class=ApiRoute)
 
 # Counted as fast as a page of results is read.
-MAX_READ: Final = 10_000
+MAX_READ: Final = 1000
 
 
 @router.get(
