@@ -94,6 +94,7 @@ def _running(variant: Variant, folder: Path, postgresql: str | None) -> Iterator
             "DATABASE_URL": database_url,
             "DEBUG": "false",
             "RATE_LIMIT": "1000000/second",
+            "READ_LIMIT": "off",
             **variant.settings,
         }
         prepare = [sys.executable, *variant.kind.prepare]

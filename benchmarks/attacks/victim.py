@@ -45,6 +45,7 @@ class Honest:
 
     def __enter__(self) -> Self:
         self._ended = threading.Event()
+        self._random = Random(1)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
         return self
@@ -60,13 +61,16 @@ class Honest:
     def is_served(self) -> bool:
         return not self.refused and self.slowest_s <= ANSWER_S
 
+    def send(self) -> int:
+        """Send a request; return the status of its answer."""
+        with Client(self.port) as client:
+            return client.classify(drawing(self._random)).status_code
+
     def _run(self) -> None:
-        random = Random(1)
         while not self._ended.is_set():
             began = time.monotonic()
             try:
-                with Client(self.port) as client:
-                    status = client.classify(drawing(random)).status_code
+                status = self.send()
             except OSError as error:
                 self.refused.append(repr(error))
             else:

@@ -179,6 +179,7 @@ def _settings(database_url: str, workers: int) -> dict[str, str]:
         "SECRET_API_KEY": KEY,
         "DATABASE_URL": database_url,
         "RATE_LIMIT": "off",
+        "READ_LIMIT": "off",
         "WEB_CONCURRENCY": str(workers),
     }
 
