@@ -27,6 +27,9 @@ pytest_plugins = [
     "tests.support.run_order",
 ]
 
+# The tests call services on this machine only, never through a proxy.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
+
 ENGINES = ("sqlite", "postgresql")
 
 

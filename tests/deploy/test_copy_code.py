@@ -89,6 +89,20 @@ def test_service_cannot_make_root_copy_what_it_cannot_read(folder: Path, root: P
     assert refused.stderr.startswith(f"pixelwise: {root}/.env is not a file")
 
 
+def test_code_that_is_there_already_becomes_new_files_of_root(folder: Path, root: Path) -> None:
+    # As if the service's user had cloned the project into the folder of the service.
+    make_clone(folder / "clone", "one")
+    subprocess.run(["cp", "-R", *(folder / "clone").iterdir(), root], check=True)
+    give_to_service(*root.rglob("*"))
+    open_before = (root / "app/file").open("a")
+    done = run(folder, str(root / "scripts/copy-code"), str(root), SERVICE_USER, *PARTS)
+    assert done.returncode == 0, done.stderr
+    open_before.write("evil")
+    open_before.close()
+    assert (root / "app/file").read_text() == "one"
+    assert {path.lstat().st_uid for path in root.rglob("*")} == {0}
+
+
 @pytest.mark.parametrize("kind", ["folder", "link", "file"])
 def test_name_that_the_service_took_before_is_replaced(folder: Path, root: Path, kind: str) -> None:
     (folder / "evil").mkdir()

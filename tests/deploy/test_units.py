@@ -39,6 +39,16 @@ def test_every_shell_script_is_executable_and_stops_at_the_first_error() -> None
         assert "set -euo pipefail" in script.read_text(), script
 
 
+# What bash 3.2 of macOS lacks.
+NEWER_BASH = re.compile(r"read .*-t 0?\.|declare -A|local -A|mapfile|readarray|&>>|\|&|\$\{\w+(\^|,,)|local -n|wait -n")
+
+
+def test_scripts_for_every_machine_work_with_the_bash_of_macos() -> None:
+    for script in shell_scripts():
+        if script.parent.name != ".ci":
+            assert not NEWER_BASH.search(script.read_text()), script.name
+
+
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_every_service_is_hardened(unit: Path) -> None:
     need("systemd-analyze", "systemd")
