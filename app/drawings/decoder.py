@@ -135,6 +135,9 @@ def main(cpu_limit_s: float) -> None:
     # The service ends the process by closing the socket.
     for kind in (signal.SIGINT, signal.SIGTERM):
         signal.signal(kind, signal.SIG_IGN)
+    # The first image would wait for it.
+    import scipy.ndimage  # noqa: F401
+
     from app.drawings.image_files import read_image
 
     _limit_resources()

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE
 from app.drawings.shape import SIDE
+from app.drawings.surroundings import separate
 
 Picture = npt.NDArray[np.uint8 | np.uint16]
 Floats = npt.NDArray[np.float32]
@@ -15,6 +16,9 @@ Floats = npt.NDArray[np.float32]
 # A picture is reduced to this many pixels, and cropped until the digit fills half of it.
 REDUCED_PIXELS = 256 * 256
 MAX_CROPS = 4
+
+# A frame on a sheet on a table.
+MAX_LAYERS = 3
 
 # Kept around the digit in a crop, as a share of its side.
 MARGIN = 0.4
@@ -59,10 +63,12 @@ class Box(NamedTuple):
 def drawing_of(picture: Picture) -> npt.NDArray[np.uint8]:
     """Find the digit in uint8 or uint16 (height, width); return uint8 (28, 28), ink 255, zeros if blank.
 
-    A picture of 28 x 28 is not scaled; only its background is removed.
+    A picture of 28 x 28 is not scaled; only its background is removed. Raise ImageError if the digit touches a frame.
     """
-    if picture.shape == (SIDE, SIDE):
+    inner = _without_surroundings(picture)
+    if inner is picture and picture.shape == (SIDE, SIDE):
         return np.rint(_on_even_ground(_light(picture, 1))).astype(np.uint8)
+    picture = inner
     for crop in range(1, MAX_CROPS + 1):
         step = ceil(sqrt(picture.size / REDUCED_PIXELS))
         ink = _ink(_light(picture, step))
@@ -75,6 +81,19 @@ def drawing_of(picture: Picture) -> npt.NDArray[np.uint8]:
         top, left = max(0, box.top - around), max(0, box.left - around)
         picture = picture[top * step : (box.bottom + around) * step, left * step : (box.right + around) * step]
     return np.zeros((SIDE, SIDE), np.uint8)
+
+
+def _without_surroundings(picture: Picture) -> Picture:
+    for _ in range(MAX_LAYERS):
+        step = ceil(sqrt(picture.size / REDUCED_PIXELS))
+        found = separate(_light(picture, step))
+        if found is None:
+            break
+        rows, columns = (slice(side.start * step, side.stop * step) for side in found.area)
+        part = picture[rows, columns]
+        cover = found.cover[found.area].repeat(step, axis=0).repeat(step, axis=1)[: part.shape[0], : part.shape[1]]
+        picture = np.where(cover, part.dtype.type(found.ground * (257 if part.dtype == np.uint16 else 1)), part)
+    return picture
 
 
 def _light(picture: Picture, step: int) -> Floats:
