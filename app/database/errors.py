@@ -6,11 +6,13 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+_SQLITE_NO_ACCESS: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 # SQLSTATEs of connection limits, timeouts, deadlocks and serialisation failures.
 _POSTGRES_BUSY: Final = ("53300", "55P03", "57014", "40P01", "40001")
 _POSTGRES_FULL: Final = "53100"
 OUTCOME_UNKNOWN: Final = "08007"
 
+AS_OWNER: Final = "run it as the user that owns the file and its folder, such as: sudo -u produser"
 UPGRADE: Final = "run: alembic upgrade head"
 
 
@@ -46,6 +48,14 @@ def damaged(cause: str) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"the database is damaged ({cause}); stop the service and restore a backup")
 
 
+def unavailable(error: BaseException, cause: str) -> DatabaseUnavailable:
+    if is_damage(error):
+        return damaged(cause)
+    if sqlite_code(error) in _SQLITE_NO_ACCESS:
+        return DatabaseUnavailable(f"{cause}; {AS_OWNER}")
+    return DatabaseUnavailable(cause)
+
+
 def _translated(error: SQLAlchemyError) -> DatabaseError:
     original = getattr(error, "orig", None)
     if isinstance(error, PoolTimeout):
@@ -60,11 +70,9 @@ def _translated(error: SQLAlchemyError) -> DatabaseError:
         return DatabaseFull(cause)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or state in _POSTGRES_BUSY:
         return DatabaseBusy(cause)
-    if is_damage(original):
-        return damaged(cause)
     if state == OUTCOME_UNKNOWN:
         return OutcomeUnknown(f"the outcome of the commit is unknown; the row may or may not be stored ({cause})")
-    return DatabaseUnavailable(cause)
+    return unavailable(original, cause)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.config import ConfigurationError
+from app.database.errors import AS_OWNER
 
 
 def checked_url(database_url: str) -> URL:
@@ -21,9 +22,14 @@ def checked_url(database_url: str) -> URL:
     if url.host or url.query or not url.database or url.database == ":memory:":
         raise ConfigurationError("DATABASE_URL: SQLite takes sqlite:/// and the path of a file, nothing else")
     path = Path(url.database).absolute()
-    if path.is_dir():
+    try:
+        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
+    except OSError as error:
+        remedy = f"; {AS_OWNER}" if isinstance(error, PermissionError) else ""
+        raise ConfigurationError(f"DATABASE_URL: cannot open {path}: {error.strerror}{remedy}") from error
+    if is_folder:
         raise ConfigurationError(f"DATABASE_URL: {path} is a folder; add the name of the file")
-    if not path.parent.is_dir():
+    if not has_folder:
         raise ConfigurationError(f"DATABASE_URL: the folder {path.parent} does not exist{_four_slashes(url.database)}")
     return url
 

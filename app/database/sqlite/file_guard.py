@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from app.database.errors import UPGRADE, DatabaseUnavailable, damaged, is_damage
+from app.database.errors import AS_OWNER, UPGRADE, DatabaseUnavailable, damaged, is_damage, unavailable
 from app.database.limits import BUSY_TIMEOUT_S
 from app.database.sqlite.checkpoint_lock import CheckpointLock
 
@@ -55,7 +55,7 @@ class FileGuard:
         except FileNotFoundError:
             raise DatabaseUnavailable(f"there is no database at {path}; {UPGRADE}") from None
         except OSError as error:
-            raise DatabaseUnavailable(f"cannot open {path}: {error.strerror}") from error
+            raise DatabaseUnavailable(f"cannot open {path}: {error.strerror}; {AS_OWNER}") from error
 
     def check_still_there(self) -> None:
         """Raise DatabaseUnavailable if the file or its WAL was moved, deleted, replaced, emptied or damaged."""
@@ -116,7 +116,7 @@ class FileGuard:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.Error as error:
             self.note_damage(error)
-            raise damaged(str(error)) if self._damage else DatabaseUnavailable(str(error)) from error
+            raise unavailable(error, str(error)) from error
 
     def _lost(self, path: Path) -> DatabaseUnavailable:
         remedy = "restart the service"

@@ -1,5 +1,4 @@
 import sqlite3
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -7,7 +6,7 @@ from typing import Final
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 
 from app.atomic_file import create_private
-from app.database.errors import DatabaseUnavailable
+from app.database.errors import AS_OWNER, DatabaseUnavailable
 
 # Long enough for another migration to finish.
 _BUSY_TIMEOUT_S: Final = 30
@@ -22,8 +21,12 @@ def migration_engine(url: URL) -> Engine:
     path = _path(url)
     if not path.exists():
         _check_not_lost(path)
-        with suppress(FileExistsError):
+        try:
             create_private(path).close()
+        except FileExistsError:
+            pass  # Another migration created it.
+        except OSError as error:
+            raise DatabaseUnavailable(f"cannot create {path}: {error.strerror}; {AS_OWNER}") from error
     # Batch mode drops the old table: with foreign keys, rows that refer to it would be deleted; without
     # legacy_alter_table, a view of it would stop the migration.
     pragmas = ["foreign_keys=OFF", "legacy_alter_table=ON"]
