@@ -75,6 +75,7 @@ set_up_prod() {
     export PIXELWISE_VENV=$root/.venv
     python=$PIXELWISE_VENV/bin/python
     install_packages # Before the code is copied: if it fails, nothing has changed.
+    [ ! -f "$root/.env" ] || (here=$PWD && cd "$root" && "$python" -I "$here/app/env_file.py")
     local env_owner
     # Without the file, the service may still make it before this script does.
     env_owner=$(stat --format=%U "$root/.env" 2>/dev/null || echo "$user")

@@ -26,7 +26,10 @@ def serve(
     import uvicorn
 
     try:
-        socket.getaddrinfo(host, port)
+        # An empty host would be all networks.
+        known = bool(host) and bool(socket.getaddrinfo(host, port))
     except (OSError, UnicodeError):
-        raise typer.BadParameter("must be an address of this machine, such as 127.0.0.1", param_hint="--host") from None
+        known = False
+    if not known:
+        raise typer.BadParameter("must be an address of this machine, such as 127.0.0.1", param_hint="--host")
     uvicorn.run("app.main:app", host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS)

@@ -92,6 +92,9 @@ def write_version_05_to(root: Path) -> None:
         )
         database.execute("INSERT INTO predictions VALUES (5, '7', 0.94, 'v1', NULL)")
         database.commit()
+    # The service can make such a link where the kernel does not protect hard links.
+    (root.parent / "secret").write_text("root's")
+    os.link(root.parent / "secret", root / "pixelwise.db-second")
 
 
 def configure_nginx_in(folder: Path) -> None:
@@ -151,6 +154,7 @@ def test_service_user_can_write_its_data_and_nothing_else(production: Production
     service = pwd.getpwnam(SERVICE_USER)
     root = production.root
     assert (root / "pixelwise.db").stat().st_uid == service.pw_uid
+    assert (root.parent / "secret").stat().st_uid == 0
     secrets = (root / ".env").stat()
     assert (secrets.st_uid, secrets.st_gid, stat.S_IMODE(secrets.st_mode)) == (0, service.pw_gid, 0o640)
     for target in (".env", ".venv/pyvenv.cfg", "app/main.py", "init_db.py", "models/digits.onnx"):
@@ -218,6 +222,20 @@ def test_every_link_in_the_installed_pages_leads_to_a_file(production: Productio
         for target in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
             if not target.startswith(("http", "#")):
                 assert (page.parent / target.partition("#")[0]).exists(), f"{page.name}: {target}"
+
+
+def test_line_of_env_that_is_refused_stops_the_upgrade_before_anything_changes(production: Production) -> None:
+    path = production.root / ".env"
+    shipped, old = path.read_text(), production.clone / "app/of_the_next_version.py"
+    path.write_text(f"{shipped}PUBLIC_RESULTS: false\n")
+    old.write_text("")
+    refused = production.try_to_set_up()
+    old.unlink()
+    path.write_text(shipped)
+    assert refused.returncode == 1
+    number = len(shipped.splitlines()) + 1
+    assert refused.stderr == f"pixelwise: cannot read {path}, line {number}: is not NAME=value\n"
+    assert not (production.root / "app/of_the_next_version.py").exists()
 
 
 def test_setting_that_root_follows_is_refused_if_the_service_wrote_it(production: Production) -> None:

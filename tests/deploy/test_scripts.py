@@ -141,6 +141,7 @@ def test_serve_listens_on_ipv6_and_never_uses_a_proxy(project: Path, tmp_path: P
         ([], {"PORT": "8_000"}, "PORT must be a number from 1 to 65535"),
         (["--port", "65536"], {}, "PORT must be a number from 1 to 65535"),
         ([], {"HOST": "x86_64-conda-linux-gnu"}, "HOST is not an address of this machine"),
+        (["--host="], {}, "HOST is not an address of this machine"),
         (["--host=192.0.2.1"], {}, "HOST is not an address of this machine"),
     ],
 )
