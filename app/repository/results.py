@@ -3,6 +3,7 @@
 Pages use keyset pagination, by id or by time; each statement targets an index in that order.
 """
 
+import string
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +30,8 @@ from app.schemas.results import ResultFilters
 from app.schemas.types import LAST_ID
 
 MAX_SORTED_ROWS: Final = 2000
+
+_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class Position(NamedTuple):
@@ -82,10 +85,12 @@ def matching(filters: ResultFilters, indexed: str = "") -> list[ColumnElement[bo
     if filters.labelled is not None:
         conditions.append(is_labelled() if filters.labelled else ~is_labelled())
     if filters.notes_contains is not None:
-        # For the partial index on notes.
+        text = filters.notes_contains.translate(_LOWER)
         conditions += [
+            # For the partial index on notes.
             Prediction.notes.is_not(None),
-            Prediction.notes.icontains(filters.notes_contains, autoescape=True),
+            # With this collation PostgreSQL lowers A to Z only, as SQLite always does.
+            func.lower(Prediction.notes.collate("C")).contains(text, autoescape=True),
         ]
     return conditions
 

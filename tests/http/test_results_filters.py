@@ -239,3 +239,30 @@ def test_text_of_a_filter_is_matched_literally(client: TestClient, database_url:
     store(database_url, [ROWS[0]._replace(notes="plain")])
     for name in ("notes_contains", "prediction", "model_version"):
         assert client.get(f"/results?{name}={value}").json()["results"] == []
+
+
+NOTES = (
+    "CAFÉ",
+    "Café",
+    "café",
+    "cafe\u0301",
+    "İstanbul",
+    "ISTANBUL",
+    "\uff21\uff22\uff23",
+    "\uff41\uff42\uff43",
+    "STRASSE",
+    "straße",
+    "\u212a",
+)
+
+
+def lowered(text: str) -> str:
+    return "".join(character.lower() if character.isascii() else character for character in text)
+
+
+def test_search_in_notes_ignores_the_case_of_a_to_z_only(client: TestClient, database_url: str) -> None:
+    store(database_url, [row._replace(notes=notes) for row, notes in zip(ROWS, NOTES, strict=False)])
+    for text in (*NOTES, "É", "é", "k", "i", "I", "ß", "SS"):
+        found = client.get("/results", params={"notes_contains": text}).json()["results"]
+        expected = {notes for notes in NOTES if lowered(text) in lowered(notes)}
+        assert {row["notes"] for row in found} == expected, text
