@@ -55,7 +55,7 @@ def query_options(query: type[BaseModel]) -> Callable[[Command], Command]:
 
         @functools.wraps(command)
         def with_options(**values: Any) -> None:
-            query_values = {name: values.pop(name) for name in options}
+            query_values = {name: _single(name, values.pop(name)) for name in options}
             command(query=validate(query, query_values), **values)
 
         # Typer reads the options off the signature.
@@ -65,6 +65,15 @@ def query_options(query: type[BaseModel]) -> Callable[[Command], Command]:
         return with_options
 
     return decorate
+
+
+def _single(name: str, value: Any) -> Any:
+    # Typer takes the last one of a repeated option.
+    if not isinstance(value, list):
+        return value
+    if len(value) > 1:
+        raise typer.BadParameter("is given more than once", param_hint=option_name(name))
+    return value[0]
 
 
 def validate(schema: type[Q], values: dict[str, Any], **arguments: str) -> Q:
@@ -100,7 +109,7 @@ def _option(name: str, schema: dict[str, Any], fields: dict[str, Any]) -> inspec
     info = typer.Option(
         spelling, help=_help(name, schema, fields), metavar=None if is_flag else _metavar(schema), show_default=False
     )
-    annotation = Annotated[bool | None, info] if is_flag else Annotated[str | None, info]
+    annotation = Annotated[bool | None, info] if is_flag else Annotated[list[str] | None, info]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 

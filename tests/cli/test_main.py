@@ -105,6 +105,7 @@ def test_every_filter_of_http_is_an_option(query: type[ResultFilters]) -> None:
         (["results", "--limit", "0"], "--limit"),
         (["results", "--limit", "many"], "--limit"),
         (["results", "--limit", "1_0"], "--limit"),
+        (["results", "--prediction", "3", "--prediction", "7"], "--prediction"),
         (["results", "--min-confidence", "nan"], "--min-confidence"),
         (["results", "--min-confidence", "5e-1"], "--min-confidence"),
         (["results", "--label", "ten"], "--label"),
