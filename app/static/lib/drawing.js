@@ -136,16 +136,20 @@ function lineOf(points) {
  * @param {number} radius
  */
 function addSegment(ink, [fromX, fromY], [toX, toY], radius) {
-  const [width, height] = [toX - fromX, toY - fromY];
-  const squared = width ** 2 + height ** 2;
+  const width = toX - fromX;
+  const height = toY - fromY;
+  const squared = width * width + height * height;
   const first = (/** @type {number} */ a, /** @type {number} */ b) => Math.max(Math.floor(Math.min(a, b) - radius - 1), 0);
   const last = (/** @type {number} */ a, /** @type {number} */ b) => Math.min(Math.ceil(Math.max(a, b) + radius + 1), SAMPLES - 1);
-  const [left, right] = [first(fromX, toX), last(fromX, toX)];
-  for (let row = first(fromY, toY); row <= last(fromY, toY); row++) {
+  const [left, right, top, bottom] = [first(fromX, toX), last(fromX, toX), first(fromY, toY), last(fromY, toY)];
+  for (let row = top; row <= bottom; row++) {
     for (let column = left; column <= right; column++) {
-      const [x, y] = [column + 0.5 - fromX, row + 0.5 - fromY];
+      const x = column + 0.5 - fromX;
+      const y = row + 0.5 - fromY;
       const along = squared && Math.min(Math.max((x * width + y * height) / squared, 0), 1);
-      const opacity = Math.min(radius + 0.5 - Math.hypot(x - along * width, y - along * height), 1);
+      // Not Math.hypot, which is slower.
+      const distance = Math.sqrt((x - along * width) ** 2 + (y - along * height) ** 2);
+      const opacity = Math.min(radius + 0.5 - distance, 1);
       const place = row * SAMPLES + column;
       if (opacity > ink[place]) ink[place] = opacity;
     }
