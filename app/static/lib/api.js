@@ -4,7 +4,7 @@ import { getKey } from "./key.js";
 
 /** @import { Result } from "./types.js" */
 
-/** @typedef {"offline" | "key" | "large" | "limited" | "unavailable" | "full" | "gone" | "changed" | "waiting" | "invalid" | "old" | "failed"} ErrorKind */
+/** @typedef {"offline" | "key" | "proxy" | "large" | "limited" | "unavailable" | "full" | "gone" | "changed" | "waiting" | "invalid" | "old" | "failed"} ErrorKind */
 
 /**
  * @typedef {object} RequestOptions
@@ -22,6 +22,7 @@ const TIMEOUT_MS = 20000;
 const MESSAGES = {
   offline: "PixelWise cannot be reached.",
   key: "This needs the API key.",
+  proxy: "A proxy in front of PixelWise asks for a password. Open PixelWise in another tab and enter it there.",
   large: "This is too large for PixelWise.",
   limited: "Too many requests in a short time.",
   unavailable: "PixelWise cannot store anything at the moment.",
@@ -89,7 +90,7 @@ async function failure(response) {
   const isProblem = (response.headers.get("Content-Type") ?? "").startsWith("application/problem+json");
   const problem = isProblem ? await response.json().catch(() => ({})) : {};
   const wait = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
-  return new ApiError(KINDS[response.status] ?? "failed", {
+  return new ApiError(response.status === 401 && !isProblem ? "proxy" : (KINDS[response.status] ?? "failed"), {
     detail: typeof problem.detail === "string" ? problem.detail : "",
     retryAfter: Number.isFinite(wait) ? wait : null,
     // The service's own errors roll back, unless they say that the outcome is unknown. A gateway's error says nothing.
@@ -124,7 +125,9 @@ export async function request(path, { method = "GET", json, params = {}, headers
       },
       body: json === undefined ? undefined : JSON.stringify(json),
       signal: controller.signal,
-      credentials: "omit",
+      // With the password that a proxy in front may ask for.
+      credentials: "same-origin",
+      cache: "no-cache",
     });
     if (!response.ok) throw await failure(response);
     return { body: await response[kind](), headers: response.headers };
