@@ -76,7 +76,7 @@ def test_every_response_has_strict_transport_security(deployed: Deployed) -> Non
 
 def test_page_files_have_the_same_content_and_headers_as_from_the_service(deployed: Deployed) -> None:
     static = PROJECT / "app/static"
-    paths = [f"/static/{path.relative_to(static)}" for path in static.rglob("*") if path.is_file()]
+    paths = [f"/static/{path.relative_to(static)}" for path in static.rglob("*.*") if path.name != "index.html"]
     assert len(paths) > 3
     for path in ("/", *paths):
         from_nginx = deployed.client.get(path)
@@ -142,23 +142,58 @@ def test_text_is_compressed_and_images_are_not(deployed: Deployed) -> None:
 
 def test_api_documentation_is_served_under_the_prefix(deployed: Deployed) -> None:
     redirect = deployed.client.get("/docs", follow_redirects=False)
-    assert (redirect.status_code, redirect.headers["location"]) == (308, "/api/docs")
-    assert "/api/openapi.json" in deployed.client.get("/api/docs").text
+    assert (redirect.status_code, redirect.headers["location"]) == (308, "api/docs")
+    docs = deployed.client.get("/docs", follow_redirects=True)
+    assert (docs.status_code, docs.url.path) == (200, "/api/docs")
 
 
 def test_links_to_the_next_page_work_through_nginx(deployed: Deployed) -> None:
     for _ in range(3):
         deployed.client.post("/api/classify", json=DRAWING)
     first = deployed.client.get("/api/results", params={"limit": 1})
-    second = deployed.client.get(first.links["next"]["url"])
+    second = deployed.client.get(first.url.join(first.links["next"]["url"]))
     assert second.url.path == "/api/results"
     assert second.json()["results"][0]["id"] == first.json()["results"][0]["id"] - 1
 
 
-def test_service_knows_the_requested_scheme_host_and_port(deployed: Deployed) -> None:
-    # The redirect of a trailing slash is the only response with an absolute URL.
-    redirect = deployed.client.get("/api/results/", follow_redirects=False)
-    assert redirect.headers["location"] == f"{deployed.front.url}/api/results"
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/api/results/", "/api/results"),
+        ("/docs", "/api/docs"),
+        ("/api", "/"),
+        ("/api/", "/"),
+        ("/api/docs/", "/api/docs"),
+    ],
+)
+def test_redirects_are_relative_and_never_contain_the_host(deployed: Deployed, path: str, target: str) -> None:
+    redirect = deployed.client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+    assert not redirect.headers["location"].startswith(("/", "http"))
+    found = deployed.client.get(path, follow_redirects=True)
+    assert (found.status_code, found.url.path) == (200, target)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/app.js", "/api/health", "/api/docs", "/api/results", "/api/none", "/none"]
+)
+def test_head_has_the_status_of_get_and_options_is_answered(deployed: Deployed, path: str) -> None:
+    got = deployed.client.get(path)
+    head = deployed.client.head(path)
+    assert (head.status_code, head.content, head.headers.keys() - got.headers.keys()) == (got.status_code, b"", set())
+    if path.startswith("/api/") and path != "/api/none":
+        assert deployed.client.options(path).headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("given", ["bytes=0-9", "bytes=999999-", "x"])
+def test_ranges_are_ignored_as_in_the_service(deployed: Deployed, given: str) -> None:
+    for path in ("/", "/static/app.js"):
+        response = deployed.client.get(path, headers={"Range": given})
+        assert (response.status_code, response.content) == (200, deployed.client.get(path).content)
+
+
+def test_page_is_nowhere_but_at_the_root(deployed: Deployed) -> None:
+    for path in ("/static/index.html", "/static//index.html"):
+        assert_problem_of_nginx(deployed.client.get(path), HTTPStatus.NOT_FOUND)
 
 
 def test_etag_of_a_result_is_accepted_by_if_match(deployed: Deployed) -> None:

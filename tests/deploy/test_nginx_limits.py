@@ -80,6 +80,39 @@ def test_requests_with_a_wrong_key_count_against_their_address(sqlite_url: str, 
         assert service.log.read_text().count('" 401 ') == len(answers) - len(refused)
 
 
+def test_requests_without_a_key_never_keep_out_those_with_one(sqlite_url: str, tmp_path: Path) -> None:
+    limits = {"limit_req": "zone=pixelwise_requests burst=5 nodelay"}
+    with (
+        serving(sqlite_url, tmp_path) as service,
+        https_in_front(tmp_path, service.port, **limits) as front,
+        calling(front) as visitor,
+    ):
+        # Another site can make a visitor's browser send these.
+        keyless = [visitor.post("/api/classify", headers={"X-API-Key": ""}).status_code for _ in range(60)]
+        assert HTTPStatus.TOO_MANY_REQUESTS in keyless
+        assert visitor.post("/api/classify", json=DRAWING).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("addresses", "together"),
+    [
+        (["2001:db8:0:7::1", "2001:db8:0:7:ffff::9", "2001:db8:0:7:a:d:a0a:1"], True),
+        (["2001:db8:0:7::1", "2001:db8:0:8::1", "2001:db8::7:0:0:1"], False),
+        (["203.0.113.1", "203.0.113.2", "203.0.113.3"], False),
+    ],
+)
+def test_ipv6_addresses_of_one_network_count_together(tmp_path: Path, addresses: list[str], together: bool) -> None:
+    changes = {
+        "limit_req": "zone=pixelwise_requests",
+        "limit_req_zone": "$pixelwise_client zone=pixelwise_requests:10m rate=1r/m",
+        # The machine has too few addresses: take the client's from a header.
+        "server_tokens": "off; set_real_ip_from 127.0.0.1; real_ip_header X-Test-Address",
+    }
+    with https_in_front(tmp_path, free_port(), **changes) as front, calling(front) as client:
+        codes = [client.get("/api/health", headers={"X-Test-Address": each}).status_code for each in addresses]
+    assert codes == [502, 429, 429] if together else [502, 502, 502]
+
+
 def test_two_hundred_requests_in_a_row_are_allowed(deployed: Deployed) -> None:
     codes = {deployed.client.get("/api/health").status_code for _ in range(200)}
     assert codes == {200}

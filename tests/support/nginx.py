@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+from app.http.middleware import HEADERS
 from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, cannot_run, need, run
 from tests.support.run_cleanup import start_process
@@ -96,7 +97,24 @@ def https_in_front(folder: Path, service_port: int, **changes: str) -> Iterator[
     made = run(PROJECT, str(PROJECT / "scripts/certificate"), PIXELWISE_CERTIFICATE=str(own))
     assert made.returncode == 0, made.stderr
     https_port, http_port = free_port(), free_port()
-    (own / "site.conf").write_text(_site(own, service_port, https_port, http_port, changes))
+    with _running(own, _site(own, service_port, https_port, http_port, changes), https_port) as process:
+        yield Front(process, own, https_port, http_port)
+
+
+@contextmanager
+def http_in_front(folder: Path, locations: str) -> Iterator[str]:
+    """An nginx of somebody else with these locations; the block gets its address."""
+    need("nginx", "nginx")
+    own = folder / "nginx"
+    own.mkdir()
+    port = free_port()
+    with _running(own, f"server {{ listen 127.0.0.1:{port}; {locations} }}", port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _running(own: Path, site: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    (own / "site.conf").write_text(site)
     # The folders of a test are closed to everybody else; nginx's own user would not get in.
     user = "user root;" if os.geteuid() == 0 else ""
     (own / "nginx.conf").write_text(_AROUND.format(folder=own, user=user))
@@ -104,10 +122,9 @@ def https_in_front(folder: Path, service_port: int, **changes: str) -> Iterator[
     checked = run(own, *command, "-t")
     assert checked.returncode == 0, checked.stderr
     process = start_process(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    front = Front(process, own, https_port, http_port)
     try:
-        wait_until(lambda: _listens(front), "nginx listens")
-        yield front
+        wait_until(lambda: _listens(process, own, port), "nginx listens")
+        yield process
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
@@ -132,10 +149,10 @@ def _site(folder: Path, service_port: int, https_port: int, http_port: int, chan
     return site
 
 
-def _listens(front: Front) -> bool:
-    assert front.process.poll() is None, (front.folder / "error.log").read_text()
+def _listens(process: subprocess.Popen[bytes], own: Path, port: int) -> bool:
+    assert process.poll() is None, (own / "error.log").read_text()
     try:
-        socket.create_connection(("127.0.0.1", front.https_port), PATIENCE_S).close()
+        socket.create_connection(("127.0.0.1", port), PATIENCE_S).close()
     except ConnectionRefusedError:
         return False
     return True
@@ -193,6 +210,7 @@ def assert_problem_of_nginx(response: Any, status: HTTPStatus) -> None:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["strict-transport-security"] == HSTS
+    assert {name: response.headers.get_list(name) for name in HEADERS} == {name: [HEADERS[name]] for name in HEADERS}
     problem = response.json()
     assert set(problem) == PLAIN
     assert (problem["type"], problem["status"]) == ("about:blank", status)
