@@ -5,13 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.config import get_settings
-from app.http import openapi, problems, static_page
+from app.http import docs_pages, middleware, openapi, problems, static_page
 from app.http.connection import limit_connections
-from app.http.middleware import AllowedOrigins, ApiPrefix, BodyLimit, RefuseToStart, RequestContext
 from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
 from app.http.runtime import running
 from app.startup import collect_garbage_less_often, shorten_log_records, start_problem
@@ -31,12 +29,17 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     """Build the application without opening the model or the database."""
-    # FastAPI would load Swagger's files from a CDN.
-    app = FastAPIOffline(
+    app = FastAPI(
         title="PixelWise",
         version=__version__,
         description="Reads hand-drawn digits. A 200 means that the prediction is stored on disk.",
         lifespan=lifespan,
+        # Relative to openapi.json.
+        servers=[{"url": "."}],
+        docs_url=None,
+        redoc_url=None,
+        # Its redirects would name the Host header.
+        redirect_slashes=False,
         # Checking for telemetry receivers takes 1 % of a request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
@@ -52,17 +55,14 @@ def create_app() -> FastAPI:
         export.router,
         health.router,
         static_page.router,
+        docs_pages.router,
     )
     for router in routers:
         app.include_router(router)
-    app.mount("/static", static_page.STATIC)
+    app.mount("/static", static_page.FILES)
+    app.mount("/static-offline-docs", docs_pages.FILES)
     problems.install(app)
-    # The last one added is the outermost.
-    app.add_middleware(BodyLimit)
-    app.add_middleware(RequestContext)
-    app.add_middleware(AllowedOrigins)
-    app.add_middleware(ApiPrefix)
-    app.add_middleware(RefuseToStart, start_problem=start_problem)
+    middleware.install(app, start_problem)
     openapi.complete(app)
     return app
 

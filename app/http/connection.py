@@ -11,6 +11,7 @@ from uuid import uuid4
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from app.http.middleware import RAW_HEADERS
 from app.http.problems import HeadTooLarge, MalformedRequest, ProblemError, RequestTimeout, problem_response
 
 MAX_HEAD: Final = 64 * 1024
@@ -201,6 +202,7 @@ class Connection(HttpToolsProtocol):
         response = problem_response(error, request_id)
         headers = [
             *(*self.server_state.default_headers, *response.raw_headers),
+            *RAW_HEADERS,
             *((b"x-request-id", request_id.encode()), (b"connection", b"close")),
         ]
         lines = (b"%s: %s\r\n" % header for header in headers)

@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 from uuid import uuid4
 
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import get_settings
 from app.database.limits import MAX_BODIES_IN_MEMORY
-from app.http.problems import BodyTooLarge, Busy, problem_response
+from app.http.problems import BodyTooLarge, Busy, PreflightRefused, problem_response
 
 log = logging.getLogger("pixelwise")
 
@@ -22,6 +25,17 @@ MAX_BODIES = {"/classify/batch": 8 * 1024 * 1024, "/classify/image": 8 * 1024 * 
 
 CORS_REQUEST_HEADERS = ("Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-API-Key", "X-Request-ID")
 CORS_RESPONSE_HEADERS = ("ETag", "Link", "Retry-After", "X-Export-Manifest", "X-Request-ID")
+
+# Defaults, also in nginx.
+HEADERS: Final[Mapping[str, str]] = {
+    # Caches know Authorization, not X-API-Key.
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+RAW_HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 
 # Safe in logs and headers.
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -45,7 +59,7 @@ class RefuseToStart:
 
 
 class RequestContext:
-    """Gives every request an id, and responds to unexpected errors."""
+    """Gives every request an id, and every response its headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -55,37 +69,54 @@ class RequestContext:
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
-        header = (b"x-request-id", request_id.encode())
-        started = False
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        id_header = (b"x-request-id", request_id.encode())
 
-        async def send_with_id(message: Message) -> None:
-            nonlocal started
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                started = True
-                message["headers"] = [*message["headers"], header]
+                state["response_started"] = True
+                given = {name for name, _ in message["headers"]}
+                missing = [header for header in RAW_HEADERS if header[0] not in given]
+                message["headers"] = [*message["headers"], id_header, *missing]
             await send(message)
 
-        try:
-            await self.app(scope, receive, send_with_id)
-        except ClientDisconnect:
-            log.info("request %s: the client disconnected before it had sent the whole request", request_id)
-        except Exception as error:
-            log.exception("request %s failed", request_id)
-            if started:
-                raise
-            await problem_response(error, request_id)(scope, receive, send_with_id)
+        await self.app(scope, receive, send_with_headers)
 
 
-class ApiPrefix:
-    """Serves every path under /api too; `root_path` gives links the prefix."""
+class HeadAsGet:
+    """Answers HEAD like GET without a body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(API_PREFIX + "/"):
-            scope["root_path"] = API_PREFIX
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_start(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                # Then an export stops.
+                await send({"type": "http.response.body", "body": b""})
+
+        await self.app({**scope, "method": "GET"}, receive, send_start)
+
+
+class ApiPrefix:
+    """Serves every path under /api and in a proxy's folder too, so links must be relative."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = _without_folder(scope["path"], scope.get("root_path", ""))
+            if path.startswith(API_PREFIX + "/") and path != API_PREFIX + "/":
+                path = path.removeprefix(API_PREFIX)
+            if path != scope["path"]:
+                scope = {**scope, "path": path, "root_path": ""}
         await self.app(scope, receive, send)
 
 
@@ -94,23 +125,58 @@ class AllowedOrigins:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._with_cors: dict[tuple[str, ...], ASGIApp] = {}
+        self._with_cors: dict[tuple[str, ...], CORSMiddleware] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         origins = get_settings().cors_origins if scope["type"] == "http" else ()
-        app = self._allowing(origins) if origins else self.app
-        await app(scope, receive, send)
+        if not origins:
+            await self.app(scope, receive, send)
+            return
+        cors = self._allowing(origins)
+        headers = Headers(scope=scope)
+        if scope["method"] != "OPTIONS" or "origin" not in headers or "access-control-request-method" not in headers:
+            await cors(scope, receive, send)
+            return
+        response = cors.preflight_response(headers)
+        if response.status_code != 200:
+            problem = problem_response(PreflightRefused(), scope["state"]["request_id"])
+            for name, value in response.headers.items():
+                problem.headers.setdefault(name, value)
+            response = problem
+        await response(scope, receive, send)
 
-    def _allowing(self, origins: tuple[str, ...]) -> ASGIApp:
+    def _allowing(self, origins: tuple[str, ...]) -> CORSMiddleware:
         if origins not in self._with_cors:
             self._with_cors[origins] = CORSMiddleware(
                 self.app,
                 allow_origins=origins,
-                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
                 allow_headers=CORS_REQUEST_HEADERS,
                 expose_headers=CORS_RESPONSE_HEADERS,
             )
         return self._with_cors[origins]
+
+
+class UnexpectedErrors:
+    """Answers with 500, which allowed origins can read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = scope["state"]["request_id"]
+        try:
+            await self.app(scope, receive, send)
+        except ClientDisconnect:
+            log.info("request %s: the client disconnected before it had sent the whole request", request_id)
+        except Exception as error:
+            log.exception("request %s failed", request_id)
+            if "response_started" in scope["state"]:
+                raise
+            await problem_response(error, request_id)(scope, receive, send)
 
 
 class BodyLimit:
@@ -124,7 +190,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = MAX_BODIES.get(scope["path"].removeprefix(scope.get("root_path", "")), MAX_BODY)
+        limit = MAX_BODIES.get(scope["path"], MAX_BODY)
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if not declared.isdigit() or len(declared) > 18 or int(declared) > limit:
             error = BodyTooLarge(limit)
@@ -150,6 +216,22 @@ class BodyLimit:
             await self.app(scope, receive_counted, send)
         finally:
             self._in_memory -= held
+
+
+def install(app: Starlette, start_problem: Callable[[], str | None]) -> None:
+    # The last one added is the outermost.
+    for layer in (BodyLimit, UnexpectedErrors, AllowedOrigins, ApiPrefix, HeadAsGet, RequestContext):
+        app.add_middleware(layer)
+    app.add_middleware(RefuseToStart, start_problem=start_problem)
+
+
+def _without_folder(path: str, root_path: str) -> str:
+    if not root_path:
+        return path
+    # uvicorn adds --root-path to paths that may have it already.
+    path = path.removeprefix(root_path)
+    folder = "/" + root_path.strip("/")
+    return path.removeprefix(folder) if path.startswith(folder + "/") else path
 
 
 def _request_id(scope: Scope) -> str:

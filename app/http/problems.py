@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 
 from app.database.errors import DatabaseBusy, DatabaseError, DatabaseFull, OutcomeUnknown
 from app.schemas.problems import FieldError, Problem
@@ -29,6 +30,11 @@ class ProblemError(Exception):
 class InvalidApiKey(ProblemError):
     def __init__(self) -> None:
         super().__init__("Invalid API key", headers={"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
+
+
+class PreflightRefused(ProblemError):
+    def __init__(self) -> None:
+        super().__init__("CORS_ORIGINS does not allow this origin, or the API does not accept this method or header.")
 
 
 class BodyTooLarge(ProblemError):
@@ -94,6 +100,7 @@ class _Reply(NamedTuple):
 
 
 REPLIES: Final[dict[type[Exception], _Reply]] = {
+    PreflightRefused: _Reply(HTTPStatus.BAD_REQUEST),
     InvalidApiKey: _Reply(HTTPStatus.UNAUTHORIZED),
     NotFound: _Reply(HTTPStatus.NOT_FOUND),
     InProgress: _Reply(HTTPStatus.CONFLICT, 1),
@@ -133,7 +140,7 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
 
 # For OpenAPI.
 MEANINGS: Final[dict[int, str]] = {
-    HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1.",
+    HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1, or a preflight request asks for what is not allowed.",
     HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` is missing or wrong.",
     HTTPStatus.NOT_FOUND: "The prediction does not exist or has no drawing.",
     HTTPStatus.REQUEST_TIMEOUT: "The request was not sent in time.",
@@ -221,20 +228,39 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND and (shorter := _without_slash(request)):
+        return RedirectResponse(shorter)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allowed(request)
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
     return _response(error.status_code, str(error.detail), request.state.request_id, headers, {})
+
+
+def _is_served(request: Request, path: str, method: str) -> bool:
+    scope = {**request.scope, "root_path": "", "path": path, "method": method}
+    matching = [route for route in request.app.routes if route.matches(scope)[0] is Match.FULL]
+    # Mounts have files only, and match all methods.
+    return any(method == "GET" or not isinstance(route, Mount) for route in matching)
 
 
 def _allowed(request: Request) -> str:
     """Return all methods of the path, not only those of the first route."""
+    path = request.scope["path"]
+    served = [method for method in ("GET", "POST", "PUT", "PATCH", "DELETE") if _is_served(request, path, method)]
+    return ", ".join([*served, "OPTIONS"]).replace("GET", "GET, HEAD")
 
-    def is_served(method: str) -> bool:
-        scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
-    return ", ".join(filter(is_served, ("GET", "POST", "PUT", "PATCH", "DELETE")))
+def _without_slash(request: Request) -> str | None:
+    """Return the address without the slash, relative to it, if something is there."""
+    path: str = request.scope["path"]
+    shorter = path.removesuffix("/")
+    if shorter in (path, "/") or not any(_is_served(request, shorter, method) for method in ("GET", request.method)):
+        return None
+    address = "../" + quote(shorter.rpartition("/")[2])
+    query: bytes = request.scope["query_string"]
+    return f"{address}?{quote(query, safe='%&=+,;:/?@!$*()')}" if query else address
 
 
 def install(app: FastAPI) -> None:

@@ -2,41 +2,51 @@
 
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.staticfiles import StaticFiles
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+from starlette.types import Scope
 
 from app.config import PROJECT_FOLDER
+from app.http import middleware
+from app.http.whole_files import WholeFiles
 
 # nginx sends the same.
 HEADERS: Final = {
+    **middleware.HEADERS,
     # Stored text cannot become a script.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     # An upgrade replaces all files together.
     "Cache-Control": "no-cache",
 }
 
-
-class _PageFiles(StaticFiles):
-    def file_response(self, *args: object, **kwargs: object) -> Response:
-        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
-        response.headers.update(HEADERS)
-        return response
+_PAGE: Final = "index.html"
 
 
-_FILES: Final = _PageFiles(directory=PROJECT_FOLDER / "app" / "static")
-# For a service without nginx.
-STATIC: Final = GZipMiddleware(_FILES)
+class _PageFiles(WholeFiles):
+    def get_path(self, scope: Scope) -> str:
+        if scope["path"] == "/":
+            return _PAGE
+        path = super().get_path(scope)
+        # The page's links are relative to /.
+        return "" if path == _PAGE else path
 
-router = APIRouter(include_in_schema=False)
+
+# Compressed for a service without nginx.
+FILES: Final = GZipMiddleware(_PageFiles(HEADERS, directory=PROJECT_FOLDER / "app" / "static"))
+
+router = APIRouter(include_in_schema=False, routes=[Route("/", FILES, methods=["GET"])])
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
-async def get_page(request: Request) -> Response:
-    return await _FILES.get_response("index.html", request.scope)
+@router.get("/api")
+async def go_to_page() -> Response:
+    return RedirectResponse("./")
+
+
+@router.get("/api/")
+async def leave_prefix() -> Response:
+    return RedirectResponse("../")

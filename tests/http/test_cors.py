@@ -5,6 +5,7 @@ from http import HTTPStatus
 import pytest
 from starlette.testclient import TestClient
 
+from app.main import create_app
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, assert_problem
 
@@ -28,7 +29,7 @@ def test_no_origin_is_allowed_by_default(sqlite_client: TestClient, path: str) -
     asked = sqlite_client.options(path, headers={"Origin": FRIEND, **ASKING})
     answered = sqlite_client.post(path, json=DRAWING, headers={"Origin": FRIEND})
 
-    assert asked.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+    assert asked.status_code == HTTPStatus.NO_CONTENT
     assert cors_headers(asked.headers) == cors_headers(answered.headers) == []
 
 
@@ -53,9 +54,44 @@ def test_other_origins_stay_forbidden(friendly: TestClient) -> None:
     asked = friendly.options("/classify", headers={"Origin": STRANGER, **ASKING})
     answered = friendly.get("/results", headers={"Origin": STRANGER})
 
-    assert asked.status_code == HTTPStatus.BAD_REQUEST
+    assert_problem(asked, HTTPStatus.BAD_REQUEST)
     assert "access-control-allow-origin" not in asked.headers
     assert "access-control-allow-origin" not in answered.headers
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"Access-Control-Request-Method": "TRACE"},
+        {"Access-Control-Request-Method": ""},
+        {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-unknown"},
+        {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": ",,\xff"},
+        {"Access-Control-Request-Method": "POST", "Access-Control-Request-Private-Network": "true"},
+        {**ASKING, "Origin": "null"},
+        {**ASKING, "Origin": f"{FRIEND}.evil.example"},
+        {**ASKING, "Origin": FRIEND.upper()},
+        {**ASKING, "Origin": ""},
+    ],
+)
+def test_refused_preflights_are_problems_that_repeat_nothing(friendly: TestClient, asked: dict[str, str]) -> None:
+    headers = {name: value.encode("latin-1") for name, value in {"Origin": FRIEND, **asked}.items()}
+    refused = friendly.options("/classify", headers=headers)  # type: ignore[arg-type]
+    assert_problem(refused, HTTPStatus.BAD_REQUEST)
+    assert "Origin" in refused.headers["vary"]
+    assert "evil" not in f"{refused.headers} {refused.text}"
+
+
+def test_allowed_origin_can_read_unexpected_errors(start: Start, sqlite_url: str) -> None:
+    app = create_app()
+
+    @app.get("/fails")
+    async def fail() -> None:
+        raise RuntimeError
+
+    client = start(app, DATABASE_URL=sqlite_url, CORS_ORIGINS=FRIEND)
+    failed = client.get("/fails", headers={"Origin": FRIEND})
+    assert_problem(failed, HTTPStatus.INTERNAL_SERVER_ERROR)
+    assert failed.headers["access-control-allow-origin"] == FRIEND
 
 
 def test_allowed_origin_can_read_errors(friendly: TestClient) -> None:

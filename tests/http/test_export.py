@@ -133,7 +133,7 @@ def test_file_has_a_filename_and_is_not_cached(sqlite_client: TestClient, kind: 
     headers = sqlite_client.get("/export", params={"format": kind}).headers
     created = json.loads(headers["x-export-manifest"])["created_at"][:19].replace("-", "").replace(":", "")
     assert headers["content-disposition"] == f'attachment; filename="pixelwise-{created}Z.{kind}"'
-    assert headers["cache-control"] == "no-store"
+    assert headers["cache-control"] == "private, no-store"
 
 
 def test_drawing_is_always_in_the_same_split(client: TestClient, database_url: str) -> None:

@@ -35,7 +35,7 @@ def test_every_response_has_a_unique_request_id(start: Start, sqlite_url: str) -
     async def fail() -> None:
         raise RuntimeError
 
-    client = start(app, DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
+    client = start(app, DATABASE_URL=sqlite_url, RATE_LIMIT="2/day")
     responses = [
         client.post("/classify", json=DRAWING),
         client.get("/health"),
@@ -166,3 +166,4 @@ def test_server_refuses_and_closes_without_waiting_for_the_body(
     with served(app) as port:
         answer = response_to(port, head.encode() + body)
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert answer.count(b"x-content-type-options: nosniff\r\n") == 1

@@ -22,13 +22,13 @@ def test_unknown_path_is_a_404_problem_without_the_path(sqlite_client: TestClien
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/classify", "POST"),
-        ("PUT", "/classify", "POST"),
-        ("POST", "/results", "GET"),
-        ("POST", "/results/1", "GET, PATCH, DELETE"),
-        ("OPTIONS", "/classify", "POST"),
-        ("TRACE", "/health", "GET"),
-        ("NONSENSE", "/health/ready", "GET"),
+        ("GET", "/classify", "POST, OPTIONS"),
+        ("PUT", "/classify", "POST, OPTIONS"),
+        ("POST", "/results", "GET, HEAD, OPTIONS"),
+        ("POST", "/results/1", "GET, HEAD, PATCH, DELETE, OPTIONS"),
+        ("TRACE", "/health", "GET, HEAD, OPTIONS"),
+        ("NONSENSE", "/health/ready", "GET, HEAD, OPTIONS"),
+        ("CONNECT", "/openapi.json", "GET, HEAD, OPTIONS"),
     ],
 )
 def test_wrong_method_is_a_405_problem_that_names_the_allowed_ones(
@@ -37,6 +37,8 @@ def test_wrong_method_is_a_405_problem_that_names_the_allowed_ones(
     response = sqlite_client.request(method, path)
     assert_problem(response, HTTPStatus.METHOD_NOT_ALLOWED)
     assert response.headers["allow"] == allowed
+    options = sqlite_client.options(path)
+    assert (options.status_code, options.headers["allow"]) == (HTTPStatus.NO_CONTENT, allowed)
 
 
 def test_unexpected_exception_is_a_500_problem_and_only_the_log_has_its_text(

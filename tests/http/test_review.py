@@ -43,7 +43,7 @@ def test_item_has_the_prediction_margin_picture_and_reason(client: TestClient) -
     assert item["margin"] == pytest.approx(first - second)
     assert item["reason"] == "random"
     assert client.get(item["drawing"]).headers["content-type"] == "image/png"
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "private, no-store"
     reserved = datetime.fromisoformat(response.json()["reserved_until"]) - datetime.now(UTC)
     assert timedelta(minutes=9) < reserved <= timedelta(minutes=10)
 

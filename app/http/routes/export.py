@@ -47,7 +47,6 @@ class Download(StreamingResponse):
     def __init__(self, pieces: AsyncGenerator[bytes], name: str, **more: Any) -> None:
         super().__init__(pieces, **more)
         self.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        self.headers["Cache-Control"] = "no-store"
         self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

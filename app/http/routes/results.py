@@ -38,7 +38,7 @@ async def list_results(request: Request, response: Response, query: Annotated[Re
     if page.next is not None:
         parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         next_query = urlencode([*parameters, ("cursor", page.next)])
-        response.headers["Link"] = f'<{request.url.path}?{next_query}>; rel="next"'
+        response.headers["Link"] = f'<results?{next_query}>; rel="next"'
     return page
 
 
@@ -56,9 +56,11 @@ async def list_results(request: Request, response: Response, query: Annotated[Re
 async def get_result(request: Request, prediction_id: PredictionId, if_none_match: IfNoneMatch) -> Response:
     """Return a prediction with its scores, notes and latest label."""
     record = await read(request, lambda session: results.get(session, prediction_id))
-    if is_known(if_none_match, record.tag):
-        return Response(status_code=304, headers={"ETag": etag(record.tag)})
-    return record_response(record)
+    known = is_known(if_none_match, record.tag)
+    response = Response(status_code=304, headers={"ETag": etag(record.tag)}) if known else record_response(record)
+    if runtime_of(request).settings.public_results:
+        response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 @router.patch(
@@ -116,10 +118,9 @@ async def get_drawing(
     runtime = runtime_of(request)
     pixels = await read(request, lambda session: results.get_drawing(session, prediction_id))
     picture = write_png(runtime.classify.normalise(pixels) if normalised else pixels)
-    # Drawings never change; reading one needs the key.
-    return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=31536000, immutable"})
+    return Response(picture, media_type="image/png")
 
 
 def record_response(record: Record) -> Response:
-    headers = {"ETag": etag(record.tag), "Cache-Control": "no-cache"}
-    return Response(record.result.model_dump_json(), media_type="application/json", headers=headers)
+    body = record.result.model_dump_json()
+    return Response(body, media_type="application/json", headers={"ETag": etag(record.tag)})

@@ -1,6 +1,6 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 
 from app.http.authentication import KeyRequired
 from app.http.lanes import while_connected
@@ -19,13 +19,12 @@ router = APIRouter(tags=["labels"], route_class=ApiRoute)
     responses=documented(401, 422, 429, 503, 507),
     summary="Get the drawings to label next",
 )
-async def get_review(request: Request, response: Response, query: Annotated[ReviewQuery, Query()]) -> ReviewPage:
+async def get_review(request: Request, query: Annotated[ReviewQuery, Query()]) -> ReviewPage:
     """Return the most uncertain unlabelled drawings, without near-duplicates, and reserve them for ten minutes.
 
     One in five is a random sample, which measures the model's accuracy. Calls with the same `reviewer` first return
     the drawings reserved for that name.
     """
-    response.headers["Cache-Control"] = "no-store"
     runtime = runtime_of(request)
 
     async def wait_and_offer() -> ReviewPage:
