@@ -12,7 +12,7 @@ from app.http import docs_pages, middleware, openapi, problems, static_page
 from app.http.connection import limit_connections
 from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
 from app.http.runtime import running
-from app.startup import collect_garbage_less_often, shorten_log_records, start_problem
+from app.startup import allow_many_connections, collect_garbage_less_often, shorten_log_records, start_problem
 
 
 @asynccontextmanager
@@ -23,6 +23,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     shorten_log_records()
     collect_garbage_less_often()
+    allow_many_connections()
     async with running(settings) as app.state.runtime:
         yield
 

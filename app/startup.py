@@ -1,10 +1,15 @@
 import gc
 import logging
+import resource
+from typing import Final
 
 from app.classifier import ModelError, get_classifier, get_shadow_classifier
 from app.config import ConfigurationError, get_settings
 from app.database import get_database
 from app.database.errors import DatabaseError
+
+OPEN_FILES: Final = 65536
+"""As in deploy/pixelwise.service."""
 
 
 def start_problem() -> str | None:
@@ -35,3 +40,11 @@ def collect_garbage_less_often() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
+
+
+def allow_many_connections() -> None:
+    """Raise the limit of open files, which shells set to 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
