@@ -21,14 +21,13 @@ FRAME_PER_BODY_BYTE: Final = 8
 MAX_HEADERS: Final = 100
 MAX_PIPELINED: Final = 16
 
-LINGER_S: Final = 5.0
-LINGER_BYTES: Final = 64 * 1024 * 1024
-
 FORWARDED_FOR: Final = b"x-forwarded-for"
 _HOP: Final = re.compile(r"\[([\da-f:.]+)\](?::\d{1,5})?|([\d.]+)(?::\d{1,5})?|([\da-f:.]+)", re.ASCII | re.IGNORECASE)
 
 
 class Connection(HttpToolsProtocol):
+    """uvicorn's protocol; times are in seconds."""
+
     HEAD_S = 10.0
     BODY_PERIOD_S = 10.0
     BODY_PERIOD_BYTES = 10 * 1024
@@ -36,6 +35,8 @@ class Connection(HttpToolsProtocol):
     MAX_BODY_PERIODS = 30
     WRITE_PERIOD_S = 60.0
     """A client must read something of its response in each period."""
+    LINGER_S = 5.0
+    LINGER_BYTES = 64 * 1024 * 1024
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -46,7 +47,7 @@ class Connection(HttpToolsProtocol):
         self._requests_read = 0
         self._read_size = self._body_read = 0
         self._overhead = 0
-        self._body_periods = self._body_in_period = 0
+        self._trailers = self._body_periods = self._body_in_period = 0
         self._keep_alive = True
         self._running: RequestResponseCycle | None = None
         self._ignores = self._lingers = False
@@ -70,6 +71,10 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
         for deadline in filter(None, (self._read_deadline, self._write_deadline)):
             deadline.cancel()
+        # Without cycles of references, the memory is free at once.
+        self.transport = self._socket
+        self.cycle = self._running = None  # type: ignore[assignment]
+        self.pipeline.clear()
 
     def shutdown(self) -> None:
         self._keep_alive = False
@@ -80,16 +85,14 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._ignores:
             self._ignored += len(data)
-            if self._ignored > LINGER_BYTES:
+            if self._ignored > self.LINGER_BYTES:
                 self._socket.close()
             return
         self._unset_keepalive_if_required()
         requests_before = self._requests_read
         self._read_size, self._body_read = len(data), 0
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass
+            self._parse(data)
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, ProblemError) else MalformedRequest())
@@ -110,6 +113,22 @@ class Connection(HttpToolsProtocol):
                 self.BODY_PERIOD_S if self._in_body else self.HEAD_S, self._check_reading
             )
 
+    def _parse(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = data[upgrade.args[0] :]
+            # The parser has ended the request, even if it has a body.
+            data = self._head_without_upgrade() + rest
+            self.parser = httptools.HttpRequestParser(self)
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join((b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version), *lines, b"", b""))
+
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= MAX_PIPELINED:
             raise MalformedRequest
@@ -117,11 +136,14 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # A trailer must not become a header.
-        if self._in_head:
-            if len(self.headers) >= MAX_HEADERS:
-                raise HeadTooLarge(MAX_HEAD, MAX_HEADERS)
+        if not self._in_head:
+            # A trailer, which must not become a header.
+            self._trailers += len(name) + len(value)
+        elif len(self.headers) < MAX_HEADERS:
             super().on_header(name, value)
+            return
+        if self._in_head or self._trailers > MAX_HEAD:
+            raise HeadTooLarge(MAX_HEAD, MAX_HEADERS)
 
     def on_headers_complete(self) -> None:
         if self._overhead + self._read_size > MAX_HEAD:
@@ -129,11 +151,15 @@ class Connection(HttpToolsProtocol):
             head = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if head > MAX_HEAD:
                 raise HeadTooLarge(MAX_HEAD, MAX_HEADERS)
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise MalformedRequest
+            return
         _drop_invalid_hops(self.headers)
         super().on_headers_complete()
         self._cancel_read_deadline()
         self._in_head, self._in_body = False, True
-        self._body_periods = self._body_in_period = 0
+        self._trailers = self._body_periods = self._body_in_period = 0
         # A response that begins before the end of the request closes the connection.
         self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
@@ -142,6 +168,8 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._in_head:
+            return
         self._in_body = False
         self._requests_read += 1
         self._cancel_read_deadline()
@@ -152,10 +180,10 @@ class Connection(HttpToolsProtocol):
     def _check_reading(self) -> None:
         self._read_deadline = None
         if self._in_body:
-            app_is_waiting = not self.flow.read_paused and not self.cycle.waiting_for_100_continue
-            self._body_periods += app_is_waiting
+            waits_for_client = not self.flow.read_paused and not self.cycle.waiting_for_100_continue
+            self._body_periods += waits_for_client
             in_time = self._body_in_period >= self.BODY_PERIOD_BYTES and self._body_periods < self.MAX_BODY_PERIODS
-            if in_time or not app_is_waiting:
+            if in_time or not waits_for_client:
                 self._body_in_period = 0
                 self._read_deadline = self.loop.call_later(self.BODY_PERIOD_S, self._check_reading)
                 return
@@ -222,7 +250,7 @@ class Connection(HttpToolsProtocol):
             if self._socket.can_write_eof():
                 self._socket.write_eof()
             self.flow.resume_reading()
-            self._read_deadline = self.loop.call_later(LINGER_S, self.close)
+            self._read_deadline = self.loop.call_later(self.LINGER_S, self.close)
             return
         self._socket.close()
         if self._socket.get_write_buffer_size():

@@ -208,9 +208,10 @@ def exchange(app: ASGIApp, scope: Scope, *received: Message) -> list[Message]:
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[int]:
+def served(app: ASGIApp, protocol: type[asyncio.Protocol] | str = "auto") -> Iterator[int]:
     """Serve a started application with uvicorn on a free port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", ws="none", log_level="critical"))
+    config = uvicorn.Config(app, port=0, http=protocol, lifespan="off", ws="none", log_level="critical")
+    server = uvicorn.Server(config)
     thread = Thread(target=server.run)
     thread.start()
     try:

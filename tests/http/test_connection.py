@@ -1,0 +1,339 @@
+"""What a client may send of a request, and how slowly; early responses; the client's address."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import Event
+
+import psutil
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from tests.support.impatient import Impatient
+from tests.support.ports import free_port
+from tests.support.project_copy import PROJECT, environment
+from tests.support.run_cleanup import start_process
+from tests.support.service import KEY, served
+from tests.support.service_process import PATIENCE_S, Service, serving, wait_until
+from tests.support.slow_clients import BODY, HEAD
+
+GET = b"GET /health HTTP/1.1\r\nHost: pixelwise\r\n"
+CHUNKED = HEAD.replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked")
+CHUNK = b"%x\r\n%s\r\n" % (len(BODY), BODY)
+LARGE = b"a" * 70_000
+
+
+@pytest.fixture(scope="module")
+def service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with short deadlines."""
+    folder = tmp_path_factory.mktemp("service")
+    shutil.copy(migrated_sqlite_file, folder / "pixelwise.db")
+    uvicorn = ("-m", "uvicorn", "--http", "tests.support.impatient:Impatient")
+    with serving(f"sqlite:///{folder / 'pixelwise.db'}", folder, uvicorn=uvicorn) as running:
+        yield running
+        assert "Traceback" not in running.log.read_text()
+
+
+@contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
+        yield connection
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Read until the service closes."""
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
+
+
+def exchange(port: int, request: bytes) -> bytes:
+    """Send the request and no more; return everything that the service sends until it closes."""
+    with connected(port) as connection:
+        connection.sendall(request)
+        return rest(connection)
+
+
+def statuses(received: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+)", received)]
+
+
+def assert_refused(received: bytes, status: HTTPStatus) -> None:
+    """Check that the only response is this problem and says that the connection closes."""
+    assert statuses(received) == [status]
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"\r\nconnection: close" in head
+    assert b"\r\ncontent-type: application/problem+json" in head
+    problem = json.loads(body)
+    assert (problem["status"], problem["title"]) == (status, status.phrase)
+    assert b"\r\nx-request-id: " + problem["request_id"].encode() in head
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        GET + b"X-Large: " + LARGE + b"\r\n\r\n",
+        GET + b"X-Large: " + LARGE,
+        GET + b"".join(b"X-%d: %s\r\n" % (number, b"a" * 1000) for number in range(70)) + b"\r\n",
+        GET + b"a: b\r\n" * 100 + b"\r\n",
+        b"GET /" + LARGE + b" HTTP/1.1\r\nHost: pixelwise\r\n\r\n",
+        b"GET /health?" + LARGE,
+        b"\r\n" * 35_000,
+        CHUNKED + CHUNK + b"0\r\nX-Large: " + LARGE + b"\r\n\r\n",
+        CHUNKED + CHUNK + b"0\r\nX-Large: " + 2 * LARGE,
+        CHUNKED + b"1;extension=" + LARGE,
+    ],
+    ids=[
+        "header",
+        "open header",
+        "headers",
+        "101 headers",
+        "URL",
+        "open URL",
+        "empty lines",
+        "trailer",
+        "open trailer",
+        "extension",
+    ],
+)
+def test_large_heads_are_refused(service: Service, request_bytes: bytes) -> None:
+    assert_refused(exchange(service.port, request_bytes), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+
+def test_heads_below_the_limit_are_served(service: Service) -> None:
+    large = b"X-Large: " + b"a" * 60_000 + b"\r\n"
+    assert statuses(exchange(service.port, GET + large + b"a: b\r\n" * 90 + b"Connection: close\r\n\r\n")) == [200]
+
+
+def test_small_chunks_are_no_overhead(service: Service) -> None:
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in BODY + b" " * 30_000)
+    request = CHUNKED[:-2] + b"Connection: close\r\n\r\n" + chunks + b"0\r\n\r\n"
+    assert statuses(exchange(service.port, request)) == [200]
+
+
+def test_trailers_are_no_headers(service: Service) -> None:
+    without_key = CHUNKED.replace(b"X-API-Key: " + KEY.encode(), b"Connection: close")
+    trailer = b"0\r\nX-API-Key: " + KEY.encode() + b"\r\n\r\n"
+    assert statuses(exchange(service.port, without_key + CHUNK + trailer)) == [401]
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"hello\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT pixelwise:443 HTTP/1.1\r\nHost: pixelwise\r\n\r\n",
+        GET + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        GET + b"Content-Length: -1\r\n\r\n",
+        GET + b" folded\r\n\r\n",
+        CHUNKED + b"no number\r\n",
+    ],
+    ids=["text", "TLS", "HTTP/2", "CONNECT", "two lengths", "negative length", "folded header", "chunk"],
+)
+def test_malformed_requests_get_a_problem(service: Service, request_bytes: bytes) -> None:
+    assert_refused(exchange(service.port, request_bytes), HTTPStatus.BAD_REQUEST)
+
+
+@pytest.mark.parametrize(
+    "part", [GET, HEAD, HEAD + BODY[:100], CHUNKED + b"5\r\n"], ids=["headers", "no body", "body", "chunk"]
+)
+def test_unfinished_requests_are_closed(service: Service, part: bytes) -> None:
+    assert_refused(exchange(service.port, part), HTTPStatus.REQUEST_TIMEOUT)
+
+
+def test_connections_without_a_request_are_closed(service: Service) -> None:
+    assert exchange(service.port, b"") == b""
+
+
+@pytest.mark.parametrize(("start", "pieces"), [(GET + b"X-Slow: ", b"a"), (HEAD, b" ")], ids=["headers", "body"])
+def test_a_byte_now_and_then_does_not_keep_a_connection_open(service: Service, start: bytes, pieces: bytes) -> None:
+    with connected(service.port) as connection:
+        connection.sendall(start)
+        connection.settimeout(0.1)
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE_S:
+            try:
+                connection.sendall(pieces)
+                assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
+                return
+            except TimeoutError:
+                continue
+    raise AssertionError("the connection was kept open")
+
+
+def test_slow_clients_above_the_least_rate_are_served(service: Service) -> None:
+    with connected(service.port) as connection:
+        connection.sendall(HEAD)
+        pieces = 5
+        size = len(BODY) // pieces + 1
+        assert size < 1000
+        for start in range(0, len(BODY), size):
+            time.sleep(0.4)
+            connection.sendall(BODY[start : start + size])
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_bodies_have_a_deadline_however_fast_they_arrive(service: Service) -> None:
+    head = HEAD.replace(b"/classify", b"/classify/batch").replace(b"%d" % len(BODY), b"8000000", 1)
+    with connected(service.port) as connection:
+        connection.sendall(head)
+        connection.settimeout(0.1)
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE_S:
+            try:
+                connection.sendall(b" " * 1000)
+                assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
+                return
+            except TimeoutError:
+                continue
+    raise AssertionError("the connection was kept open")
+
+
+def upload(port: int, path: str, key: str, body: bytes, *, chunked: bool) -> int:
+    """Send the whole body before reading the response, as Python's own client does."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    pieces = (body[start : start + 65536] for start in range(0, len(body), 65536))
+    connection.request("POST", path, pieces if chunked else body, {"X-API-Key": key}, encode_chunked=chunked)
+    with connection.getresponse() as response:
+        assert response.headers["connection"] == "close"
+        assert json.loads(response.read())["status"] == response.status
+        return response.status
+
+
+@pytest.mark.parametrize("megabytes", [2, 10, 50])
+@pytest.mark.parametrize(
+    ("path", "key", "chunked", "status"),
+    [
+        ("/classify", KEY, False, 413),
+        ("/classify", KEY, True, 413),
+        ("/classify/image", "wrong", True, 401),
+        ("/nowhere", KEY, True, 404),
+    ],
+)
+def test_early_responses_reach_the_client(
+    service: Service, megabytes: int, path: str, key: str, chunked: bool, status: int
+) -> None:
+    process = psutil.Process(service.process.pid)
+    before = process.memory_info().rss
+    assert upload(service.port, path, key, bytes(megabytes * 1_000_000), chunked=chunked) == status
+    assert process.memory_info().rss - before < 32 * 1024**2
+
+
+def can_send(connection: socket.socket) -> bool:
+    try:
+        connection.sendall(bytes(1000))
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_uploads_do_not_go_on_for_ever_after_an_early_response(service: Service) -> None:
+    with connected(service.port) as connection:
+        connection.sendall(HEAD.replace(b"%d" % len(BODY), b"10000000000", 1))
+        wait_until(lambda: not can_send(connection), "the service closes the connection")
+
+
+def test_pipelined_requests_are_answered_in_order(service: Service) -> None:
+    second = HEAD.replace(b"X-API-Key", b"Connection: close\r\nX-No-Key") + BODY
+    assert statuses(exchange(service.port, HEAD + BODY + second)) == [200, 401]
+
+
+def test_pipelining_is_bounded(service: Service) -> None:
+    received = statuses(exchange(service.port, (GET + b"\r\n") * 1000))
+    assert received == [200] * len(received)
+    assert 10 <= len(received) < 50
+
+
+@pytest.mark.parametrize("second", [b"hello\r\n\r\n", CHUNKED + b"no number\r\n", GET])
+def test_response_to_a_request_is_not_replaced_by_an_error_of_the_next(service: Service, second: bytes) -> None:
+    received = exchange(service.port, HEAD + BODY + second)
+    assert statuses(received)[0] == 200
+    assert b'"prediction"' in received.partition(b"HTTP/1.1 4")[0]
+
+
+@pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
+def test_upgrades_are_ignored(service: Service, upgrade: bytes) -> None:
+    asked = HEAD[:-2] + b"Connection: Upgrade, close\r\nUpgrade: " + upgrade + b"\r\n\r\n" + BODY
+    assert statuses(exchange(service.port, asked)) == [200]
+
+
+@pytest.mark.parametrize(
+    ("header", "client"),
+    [
+        (b"X-Forwarded-For: 203.0.113.9", "203.0.113.9:0"),
+        (b"X-Forwarded-For: 2001:db8::1", "2001:db8::1:0"),
+        (b"X-Forwarded-For: [2001:db8::1]:443", "2001:db8::1:443"),
+        (b"X-Forwarded-For: 203.0.113.9:443, 127.0.0.1", "203.0.113.9:443"),
+        (b"X-Forwarded-For: junk, 203.0.113.9", "203.0.113.9:0"),
+        (b"X-Forwarded-For: junk", "127.0.0.1"),
+        (b"X-Forwarded-For: 203.0.113.9, junk", "127.0.0.1"),
+        (b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: junk", "127.0.0.1"),
+        (b"X-Forwarded-For: 203.0.113.999", "127.0.0.1"),
+        (b"X-Forwarded-For: 203.0.113.9:junk", "127.0.0.1"),
+        (b"X-Forwarded-For: [::1]junk", "127.0.0.1"),
+        (b"X-Forwarded-For: fe80::1%junk", "127.0.0.1"),
+        (b"X-Forwarded-For: unknown", "127.0.0.1"),
+        (b"X-Forwarded-For: ", "127.0.0.1"),
+    ],
+)
+def test_only_addresses_are_taken_from_x_forwarded_for(service: Service, header: bytes, client: str) -> None:
+    path = f"/health?{time.monotonic_ns()}"
+    exchange(service.port, f"GET {path} HTTP/1.0\r\n".encode() + header + b"\r\n\r\n")
+    wait_until(lambda: path in service.log.read_text(), "the request is in the log")
+    (line,) = (line for line in service.log.read_text().splitlines() if path in line)
+    assert line.removeprefix("INFO:     ").startswith(client)
+
+
+def test_responses_that_nobody_reads_are_dropped() -> None:
+    ended = Event()
+
+    async def send_much(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1000):
+            await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
+        ended.set()
+
+    with served(send_much, Impatient) as port, connected(port) as connection:
+        connection.sendall(GET + b"\r\n")
+        assert ended.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_uvicorn_alone_has_the_limits(sqlite_url: str, tmp_path: Path, workers: int) -> None:
+    with serving(sqlite_url, tmp_path, workers=workers) as service:
+        for _ in range(4):
+            received = exchange(service.port, GET + b"X-Large: " + LARGE)
+            assert_refused(received, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+
+def test_serve_command_has_the_limits(sqlite_url: str, tmp_path: Path) -> None:
+    port = free_port()
+    with start_process(
+        [sys.executable, "-m", "app", "serve", "--port", str(port)],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(PROJECT), DATABASE_URL=sqlite_url, SECRET_API_KEY=KEY),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    ) as server:
+        try:
+            wait_until(lambda: is_listening(port), "the service listens")
+            received = exchange(port, GET + b"X-Large: " + LARGE)
+            assert_refused(received, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        finally:
+            server.terminate()
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,14 @@
+"""A connection whose deadlines are short, for uvicorn's `--http`."""
+
+from app.http.connection import Connection
+
+
+class Impatient(Connection):
+    """Waits a second where the service waits ten or more."""
+
+    HEAD_S = 1.0
+    BODY_PERIOD_S = 1.0
+    BODY_PERIOD_BYTES = 1000
+    MAX_BODY_PERIODS = 4
+    WRITE_PERIOD_S = 1.0
+    LINGER_S = 1.0
