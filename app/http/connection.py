@@ -2,15 +2,13 @@
 
 import asyncio
 import math
-import re
-from ipaddress import ip_address
-from itertools import takewhile
 from typing import Any, Final, cast
 from uuid import uuid4
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from app.http.forwarded import drop_invalid_hops
 from app.http.middleware import RAW_HEADERS
 from app.http.problems import HeadTooLarge, MalformedRequest, ProblemError, RequestTimeout, problem_response
 
@@ -20,9 +18,6 @@ MAX_HEAD: Final = 64 * 1024
 FRAME_PER_BODY_BYTE: Final = 8
 MAX_HEADERS: Final = 100
 MAX_PIPELINED: Final = 16
-
-FORWARDED_FOR: Final = b"x-forwarded-for"
-_HOP: Final = re.compile(r"\[([\da-f:.]+)\](?::\d{1,5})?|([\d.]+)(?::\d{1,5})?|([\da-f:.]+)", re.ASCII | re.IGNORECASE)
 
 
 class Connection(HttpToolsProtocol):
@@ -155,7 +150,7 @@ class Connection(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise MalformedRequest
             return
-        _drop_invalid_hops(self.headers)
+        drop_invalid_hops(self.headers)
         super().on_headers_complete()
         self._cancel_read_deadline()
         self._in_head, self._in_body = False, True
@@ -281,24 +276,6 @@ class _ResponseTransport:
         self.write = transport.write
         self.is_closing = connection.is_closing
         self.close = connection.close
-
-
-def _drop_invalid_hops(headers: list[tuple[bytes, bytes]]) -> None:
-    """Drop from X-Forwarded-For the last hop that is no address, and those that it reported."""
-    hops = [hop for name, value in headers if name == FORWARDED_FOR for hop in value.split(b",")]
-    valid = list(takewhile(_is_address, reversed(hops)))
-    if len(valid) < len(hops):
-        headers[:] = [header for header in headers if header[0] != FORWARDED_FOR]
-        if valid:
-            headers.append((FORWARDED_FOR, b",".join(reversed(valid))))
-
-
-def _is_address(hop: bytes) -> bool:
-    match = _HOP.fullmatch(hop.decode("latin-1").strip())
-    try:
-        return match is not None and bool(ip_address(match[match.lastindex or 0]))
-    except ValueError:
-        return False
 
 
 def limit_connections() -> None:

@@ -1,14 +1,10 @@
-"""What a client may send of a request, and how slowly; early responses; the client's address."""
+"""What a client may send of a request, and how slowly; early responses."""
 
 import json
-import re
 import shutil
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
@@ -19,14 +15,11 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from tests.support.impatient import Impatient
-from tests.support.ports import free_port
-from tests.support.project_copy import PROJECT, environment
-from tests.support.run_cleanup import start_process
+from tests.support.raw_http import GET, assert_refused, connected, exchange, statuses
 from tests.support.service import KEY, served
 from tests.support.service_process import PATIENCE_S, Service, serving, wait_until
 from tests.support.slow_clients import BODY, HEAD
 
-GET = b"GET /health HTTP/1.1\r\nHost: pixelwise\r\n"
 CHUNKED = HEAD.replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked")
 CHUNK = b"%x\r\n%s\r\n" % (len(BODY), BODY)
 LARGE = b"a" * 70_000
@@ -41,42 +34,6 @@ def service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory
     with serving(f"sqlite:///{folder / 'pixelwise.db'}", folder, uvicorn=uvicorn) as running:
         yield running
         assert "Traceback" not in running.log.read_text()
-
-
-@contextmanager
-def connected(port: int) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
-        yield connection
-
-
-def rest(connection: socket.socket) -> bytes:
-    """Read until the service closes."""
-    received = b""
-    while piece := connection.recv(65536):
-        received += piece
-    return received
-
-
-def exchange(port: int, request: bytes) -> bytes:
-    """Send the request and no more; return everything that the service sends until it closes."""
-    with connected(port) as connection:
-        connection.sendall(request)
-        return rest(connection)
-
-
-def statuses(received: bytes) -> list[int]:
-    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+)", received)]
-
-
-def assert_refused(received: bytes, status: HTTPStatus) -> None:
-    """Check that the only response is this problem and says that the connection closes."""
-    assert statuses(received) == [status]
-    head, _, body = received.partition(b"\r\n\r\n")
-    assert b"\r\nconnection: close" in head
-    assert b"\r\ncontent-type: application/problem+json" in head
-    problem = json.loads(body)
-    assert (problem["status"], problem["title"]) == (status, status.phrase)
-    assert b"\r\nx-request-id: " + problem["request_id"].encode() in head
 
 
 @pytest.mark.parametrize(
@@ -268,33 +225,6 @@ def test_upgrades_are_ignored(service: Service, upgrade: bytes) -> None:
     assert statuses(exchange(service.port, asked)) == [200]
 
 
-@pytest.mark.parametrize(
-    ("header", "client"),
-    [
-        (b"X-Forwarded-For: 203.0.113.9", "203.0.113.9:0"),
-        (b"X-Forwarded-For: 2001:db8::1", "2001:db8::1:0"),
-        (b"X-Forwarded-For: [2001:db8::1]:443", "2001:db8::1:443"),
-        (b"X-Forwarded-For: 203.0.113.9:443, 127.0.0.1", "203.0.113.9:443"),
-        (b"X-Forwarded-For: junk, 203.0.113.9", "203.0.113.9:0"),
-        (b"X-Forwarded-For: junk", "127.0.0.1"),
-        (b"X-Forwarded-For: 203.0.113.9, junk", "127.0.0.1"),
-        (b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: junk", "127.0.0.1"),
-        (b"X-Forwarded-For: 203.0.113.999", "127.0.0.1"),
-        (b"X-Forwarded-For: 203.0.113.9:junk", "127.0.0.1"),
-        (b"X-Forwarded-For: [::1]junk", "127.0.0.1"),
-        (b"X-Forwarded-For: fe80::1%junk", "127.0.0.1"),
-        (b"X-Forwarded-For: unknown", "127.0.0.1"),
-        (b"X-Forwarded-For: ", "127.0.0.1"),
-    ],
-)
-def test_only_addresses_are_taken_from_x_forwarded_for(service: Service, header: bytes, client: str) -> None:
-    path = f"/health?{time.monotonic_ns()}"
-    exchange(service.port, f"GET {path} HTTP/1.0\r\n".encode() + header + b"\r\n\r\n")
-    wait_until(lambda: path in service.log.read_text(), "the request is in the log")
-    (line,) = (line for line in service.log.read_text().splitlines() if path in line)
-    assert line.removeprefix("INFO:     ").startswith(client)
-
-
 def test_responses_that_nobody_reads_are_dropped() -> None:
     ended = Event()
 
@@ -307,33 +237,3 @@ def test_responses_that_nobody_reads_are_dropped() -> None:
     with served(send_much, Impatient) as port, connected(port) as connection:
         connection.sendall(GET + b"\r\n")
         assert ended.wait(PATIENCE_S)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_uvicorn_alone_has_the_limits(sqlite_url: str, tmp_path: Path, workers: int) -> None:
-    with serving(sqlite_url, tmp_path, workers=workers) as service:
-        for _ in range(4):
-            received = exchange(service.port, GET + b"X-Large: " + LARGE)
-            assert_refused(received, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-
-
-def test_serve_command_has_the_limits(sqlite_url: str, tmp_path: Path) -> None:
-    port = free_port()
-    with start_process(
-        [sys.executable, "-m", "app", "serve", "--port", str(port)],
-        cwd=tmp_path,
-        env=environment(PYTHONPATH=str(PROJECT), DATABASE_URL=sqlite_url, SECRET_API_KEY=KEY),
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    ) as server:
-        try:
-            wait_until(lambda: is_listening(port), "the service listens")
-            received = exchange(port, GET + b"X-Large: " + LARGE)
-            assert_refused(received, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        finally:
-            server.terminate()
-
-
-def is_listening(port: int) -> bool:
-    with socket.socket() as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
