@@ -24,6 +24,7 @@ root=${PIXELWISE_ROOT:-/opt/pixelwise}
 user=${PIXELWISE_USER:-produser}
 units=${PIXELWISE_UNITS:-/etc/systemd/system}
 certificates=${PIXELWISE_CERTIFICATE:-/etc/ssl/pixelwise}
+production=""
 # An upgrade replaces these. Everything else in the folder is data and is kept.
 code=(app alembic deploy docs models scripts alembic.ini init_db.py requirements.txt setup-server.sh .env.example benchmarks README.md CHANGELOG.md CONTRIBUTING.md LICENSE SECURITY.md)
 
@@ -42,6 +43,7 @@ main() {
     *) fail "unknown argument $1; see setup-server.sh --help" ;;
     esac
     if id -u "$user" >/dev/null 2>&1; then
+        production=yes
         set_up_prod
     else
         set_up_dev
@@ -64,7 +66,7 @@ set_up_prod() {
     [ "$(id -u)" = 0 ] || fail "the user $user exists, so this is a production machine; run: sudo bash setup-server.sh"
     install_missing_packages
     [ "${root#/}" != "$root" ] || fail "PIXELWISE_ROOT must be an absolute path"
-    ! user_can_write "$(dirname "$root")" || fail "$user can write in $(dirname "$root"), so $root is not safe from the service; choose another PIXELWISE_ROOT"
+    check_place PIXELWISE_ROOT "$root"
     # The service's group may write here, because SQLite creates the database and its WAL in this folder. The sticky bit
     # protects root's files, the code and .env, from the service. Others get only x, for nginx: anyone who can open the
     # folder can lock it, which blocks SQLite's checkpoints.
@@ -125,6 +127,19 @@ check_env_file() {
     done
 }
 
+# Fail if the service's user could replace one of the folders that the path leads through.
+check_place() {
+    local folder
+    folder=$(realpath --canonicalize-missing "$2")
+    while [ "$folder" != / ]; do
+        folder=$(dirname "$folder")
+        [ -e "$folder" ] || continue
+        if [ "$(stat --format=%U "$folder")" = "$user" ] || { [ ! -k "$folder" ] && user_can_write "$folder"; }; then
+            fail "$user can change $folder, so root uses nothing there; choose another $1"
+        fi
+    done
+}
+
 user_can_write() {
     as_service_user test -w "$1"
 }
@@ -171,8 +186,10 @@ fetch_model() {
     [ -n "$wanted" ] || fail "MODEL_URL is set and MODEL_SHA256 is not; set it to the model's checksum, as printed by sha256sum"
     path=$(setting MODEL_PATH models/digits.onnx)
     ! has_checksum "$path" "$wanted" || return 0
-    [ "$(id -u)" != 0 ] || ! id -u "$user" >/dev/null 2>&1 || ! user_can_write "$(dirname "$path")" ||
-        fail "$user can write in the folder of MODEL_PATH, so root puts no file there; use MODEL_PATH=models/..."
+    if [ -n "$production" ]; then
+        check_place MODEL_PATH "$path"
+        ! user_can_write "$(dirname "$path")" || fail "$user can write in the folder of MODEL_PATH, so root puts no file there; use MODEL_PATH=models/..."
+    fi
     command -v curl >/dev/null || fail "curl is needed to fetch the model; install it: apt install curl"
     echo "Fetching the model from MODEL_URL."
     partial=$(mktemp "$path.XXXXXXXX")

@@ -3,26 +3,21 @@
 import os
 import pwd
 import re
-import shutil
 import sqlite3
 import stat
 import subprocess
-import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from tests.support.documentation import prose_of
 from tests.support.ports import free_port
+from tests.support.production import SERVICE_USER, Production, configure_nginx_in, make_venv_in, write_version_05_to
 from tests.support.project_copy import (
     PROJECT,
-    SECONDS,
     cannot_run,
     changed,
     clone_into,
@@ -33,91 +28,6 @@ from tests.support.project_copy import (
     state_of,
 )
 from tests.support.run_cleanup import start_process, watch_folder
-
-# Every Debian machine has this account; it replaces produser here.
-SERVICE_USER = "www-data"
-
-
-@dataclass
-class Production:
-    """The folders of a production machine with version 0.5."""
-
-    root: Path
-    units: Path
-    nginx: Path
-    certificates: Path
-    clone: Path
-    first_output: str = ""
-
-    def set_up(self, **environment: str) -> str:
-        done = self.try_to_set_up(**environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def try_to_set_up(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        places = {
-            "PIXELWISE_ROOT": str(self.root),
-            "PIXELWISE_UNITS": str(self.units),
-            "PIXELWISE_NGINX": str(self.nginx),
-            "PIXELWISE_CERTIFICATE": str(self.certificates),
-        }
-        settings = {"PIXELWISE_USER": SERVICE_USER, **places, **environment}
-        return run(self.clone, "bash", "setup-server.sh", **settings)
-
-    def run_as_service(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return run(self.root, "runuser", "-u", SERVICE_USER, "--", *command)
-
-
-def python_for_everyone() -> Path:
-    """Return a Python of this version that the service user can run."""
-    version = f"python3.{sys.version_info.minor}"
-    candidates = [Path(sys.base_prefix) / "bin" / version, Path("/usr/bin") / version]
-    for python in candidates:
-        if run(Path("/"), "runuser", "-u", SERVICE_USER, "--", str(python), "-c", "").returncode == 0:
-            return python
-    return cannot_run(f"{SERVICE_USER} can run no {version}; to run this test: apt install python3")
-
-
-def write_version_05_to(root: Path) -> None:
-    """Write an old source file, an operator's model and a database with one row."""
-    (root / "app").mkdir(parents=True)
-    (root / "app/of_version_05.py").write_text("")
-    (root / "models").mkdir()
-    (root / "models/mine.onnx").write_bytes(b"an operator's own")
-    with closing(sqlite3.connect(root / "pixelwise.db")) as database:
-        database.execute(
-            "CREATE TABLE predictions (id INTEGER NOT NULL, prediction VARCHAR NOT NULL,"
-            " confidence FLOAT NOT NULL, model_version VARCHAR NOT NULL, created_at DATETIME,"
-            " PRIMARY KEY (id))"
-        )
-        database.execute("INSERT INTO predictions VALUES (5, '7', 0.94, 'v1', NULL)")
-        database.commit()
-    # The service can make such a link where the kernel does not protect hard links.
-    (root.parent / "secret").write_text("root's")
-    os.link(root.parent / "secret", root / "pixelwise.db-second")
-
-
-def configure_nginx_in(folder: Path) -> None:
-    """Write an nginx configuration without sites."""
-    for name in ("sites-available", "sites-enabled"):
-        (folder / name).mkdir(parents=True)
-    (folder / "nginx.conf").write_text(
-        f"pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}\n"
-        f"http {{ access_log off; include {folder}/sites-enabled/*; }}\n"
-    )
-
-
-def make_venv_in(root: Path) -> None:
-    """Copy this run's packages into a virtual environment that the service user can read."""
-    command = [python_for_everyone(), "-m", "venv", "--without-pip", root / ".venv"]
-    subprocess.run(command, check=True, timeout=SECONDS)
-    packages = root / f".venv/lib/python3.{sys.version_info.minor}/site-packages"
-    # Half of the files are needed by tests only.
-    names = re.findall(r"^([\w-]+)==", (PROJECT / "tests/requirements.txt").read_text(), re.MULTILINE)
-    tests_only = {file.parts[0] for name in names for file in metadata.files(name) or ()} - {"..", "__pycache__"}
-    shutil.copytree(
-        sysconfig.get_path("purelib"), packages, dirs_exist_ok=True, ignore=lambda _, found: tests_only & {*found}
-    )
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +132,26 @@ def test_every_link_in_the_installed_pages_leads_to_a_file(production: Productio
         for target in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
             if not target.startswith(("http", "#")):
                 assert (page.parent / target.partition("#")[0]).exists(), f"{page.name}: {target}"
+
+
+def test_folder_that_the_service_could_replace_is_refused(production: Production) -> None:
+    service = pwd.getpwnam(SERVICE_USER)
+    home = production.root.parent / "home"
+    (home / "of-root").mkdir(parents=True)
+    os.chown(home, service.pw_uid, service.pw_gid)
+    refused = production.try_to_set_up(PIXELWISE_ROOT=str(home / "of-root/pixelwise"))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"pixelwise: {SERVICE_USER} can change {home}, so root uses nothing there")
+    assert list((home / "of-root").iterdir()) == []
+
+
+def test_root_downloads_no_model_into_a_folder_of_the_service(production: Production) -> None:
+    model = production.root / "mine.onnx"
+    settings = {"MODEL_URL": f"file://{PROJECT}/models/digits.onnx", "MODEL_SHA256": "0" * 64}
+    refused = production.try_to_set_up(MODEL_PATH=str(model), **settings)
+    assert refused.returncode == 1
+    assert "root puts no file there" in refused.stderr
+    assert not list(production.root.glob("mine.onnx*"))
 
 
 def test_line_of_env_that_is_refused_stops_the_upgrade_before_anything_changes(production: Production) -> None:
