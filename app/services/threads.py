@@ -12,4 +12,6 @@ async def in_thread(function: Callable[..., T], *args: Any) -> T:
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
         await asyncio.wait([thread])
+        # Otherwise asyncio would log it.
+        thread.exception()
         raise
