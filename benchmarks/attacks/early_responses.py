@@ -29,7 +29,9 @@ from tests.support.service_process import Service
 MEGABYTES: Final = (2, 10, 50)
 TRIES: Final = 10
 TIMEOUT_S: Final = 30
-PLACES: Final = 64
+# Together more than MAX_BODIES_IN_MEMORY.
+UPLOADS: Final = 165
+UPLOADED: Final = 840_000
 
 NODE_HTTP: Final = """
 const [url, file, key, chunked] = process.argv.slice(1);
@@ -133,14 +135,15 @@ CLIENTS: Final[dict[str, Client]] = {
 
 
 @contextmanager
-def all_places_taken(service: Service) -> Iterator[None]:
-    """Send unfinished batches, each as slowly as the service allows."""
-    head = f"POST /classify/batch HTTP/1.1\r\nHost: pixelwise\r\nX-API-Key: {KEY}\r\nContent-Length: 8000000\r\n\r\n"
+def memory_taken(service: Service) -> Iterator[None]:
+    """Send unfinished batches, more than the service keeps in memory, and go on slowly."""
+    head = f"POST /classify/batch HTTP/1.1\r\nHost: pixelwise\r\nX-API-Key: {KEY}\r\nContent-Length: 8388608\r\n\r\n"
     ended = threading.Event()
     with ExitStack() as stack:
-        uploads = [stack.enter_context(socket.create_connection(("127.0.0.1", service.port))) for _ in range(PLACES)]
+        uploads = [stack.enter_context(socket.create_connection(("127.0.0.1", service.port))) for _ in range(UPLOADS)]
         for upload in uploads:
-            upload.sendall(head.encode())
+            with suppress(OSError):
+                upload.sendall(head.encode() + bytes(UPLOADED))
 
         def go_on() -> None:
             while not ended.wait(0.5):
@@ -176,7 +179,7 @@ def attempt(case: Case) -> tuple[list[list[str]], float]:
     lines = []
     with tempfile.NamedTemporaryFile() as body, attacked(RATE_LIMIT=case.rate_limit) as service, ExitStack() as stack:
         if case.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            stack.enter_context(all_places_taken(service))
+            stack.enter_context(memory_taken(service))
         before = memory_mib(service)
         for megabytes in MEGABYTES:
             body.truncate(megabytes * 1_000_000)
