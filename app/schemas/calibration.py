@@ -60,7 +60,9 @@ class Calibration(BaseModel):
 
 
 class CalibrationQuery(Query):
-    model_version: Text | None = Field(None, max_length=255, description="Only predictions of this version.")
+    model_version: Text | None = Field(
+        None, min_length=1, max_length=255, description="Only predictions of this version."
+    )
     since: Since = None
     until: Until = None
     sample: Literal["all", "random"] = Field(

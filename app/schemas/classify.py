@@ -27,7 +27,7 @@ SUMMARY: Any = {
     "created_at": "2026-11-20T09:30:00.123456Z",
 }
 
-Pixel = Annotated[int, Field(ge=0, le=255)]
+Pixel = Annotated[int, Field(ge=0, le=255, description="Without a decimal point: 219, not 219.0.")]
 # One error is enough: the other 783 pixels would add nothing.
 Row = Annotated[list[Pixel], Field(min_length=SIDE, max_length=SIDE), FailFast()]
 Pixels = Annotated[list[Row], Field(min_length=SIDE, max_length=SIDE), FailFast()]

@@ -119,4 +119,6 @@ class DriftQuery(Query):
         None, description="Instead of `reference_last`: drawings at this time or later, at most the newest 50,000."
     )
     reference_until: Moment | None = Field(None, description="Before this time; `since` by default.")
-    model_version: Text | None = Field(None, max_length=255, description="Only drawings that this version classified.")
+    model_version: Text | None = Field(
+        None, min_length=1, max_length=255, description="Only drawings that this version classified."
+    )

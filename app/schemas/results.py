@@ -53,9 +53,9 @@ class Result(ResultSummary):
 class ResultFilters(Query):
     """Filters for predictions; all must match."""
 
-    prediction: Text | None = Field(None, max_length=64, description="The predicted digit.")
+    prediction: Text | None = Field(None, min_length=1, max_length=64, description="The predicted digit.")
     label: Label | None = Field(None, description="The last label: 0 to 9 or `none`.")
-    model_version: Text | None = Field(None, max_length=255)
+    model_version: Text | None = Field(None, min_length=1, max_length=255)
     min_confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     max_confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     since: Since = None
@@ -68,7 +68,7 @@ class ResultFilters(Query):
 
 class ResultsQuery(ResultFilters):
     limit: int = Field(20, ge=1, le=1000, description="The maximum number.")
-    cursor: str | None = Field(None, max_length=200, description="`next` of the previous page.")
+    cursor: str | None = Field(None, min_length=1, max_length=200, description="`next` of the previous page.")
 
 
 class NotesUpdate(BaseModel):

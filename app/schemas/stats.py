@@ -92,7 +92,9 @@ class StatsQuery(Query):
     last: int | None = Field(None, ge=1, le=MAX_LAST, description="The number of newest ones; not with since or until.")
     since: Since = None
     until: Until = None
-    model_version: Text | None = Field(None, max_length=255, description="Only predictions of this version.")
+    model_version: Text | None = Field(
+        None, min_length=1, max_length=255, description="Only predictions of this version."
+    )
 
 
 BucketSize = Literal["hour", "day", "week"]
@@ -126,4 +128,6 @@ class TimelineQuery(Query):
         None, description="At this time or later; by default the start of the bucket 48 hours, 30 days or 26 weeks ago."
     )
     until: Moment | None = Field(None, description="Before this time; now by default.")
-    model_version: Text | None = Field(None, max_length=255, description="Only predictions of this version.")
+    model_version: Text | None = Field(
+        None, min_length=1, max_length=255, description="Only predictions of this version."
+    )

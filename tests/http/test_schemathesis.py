@@ -1,0 +1,39 @@
+"""Requests that Schemathesis generates from OpenAPI: the service keeps to what is documented."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.http_fixtures import Start
+from tests.support.service import KEY, served
+
+ST = Path(sys.executable).with_name("st")
+BUDGET_S = 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
+def test_service_keeps_to_its_openapi(
+    start: Start, request: pytest.FixtureRequest, tmp_path: Path, public: bool
+) -> None:
+    url = request.getfixturevalue("sqlite_url" if public else "postgres_url")
+    client = start(DATABASE_URL=url, PUBLIC_RESULTS=str(public), PREVIEW_LIMIT="off", READ_LIMIT="off")
+    with served(client.app) as port:
+        ended = subprocess.run(
+            [
+                *(ST, "--config-file", Path(__file__).with_name("schemathesis.toml")),
+                *("run", f"http://127.0.0.1:{port}/openapi.json", "--header", f"X-API-Key: {KEY}"),
+                *("--checks", "all", "--seed", "1", "--max-examples", "2", "--max-time", str(BUDGET_S)),
+                # Texts with NUL are refused, which OpenAPI cannot say.
+                *("--generation-database", "none", "--generation-allow-x00", "false", "--no-color"),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=10 * BUDGET_S,
+        )
+    assert ended.returncode == 0, ended.stdout
+    for phase in ("Examples", "Coverage"):
+        assert f"✅ {phase}" in ended.stdout
