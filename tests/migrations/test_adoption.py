@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from app.config import PROJECT_FOLDER
 from app.database.schema_version import schema_revision
 from tests.support.databases import migrate
 from tests.support.old_databases import (
@@ -16,6 +15,8 @@ from tests.support.old_databases import (
     execute,
     make_optional_part,
     make_v0_5,
+    one_line,
+    prepare,
     refusal,
     rows,
     run,
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 def test_v0_5_database_is_adopted_with_every_row(empty_database_url: str) -> None:
     make_v0_5(empty_database_url)
-    assert run(empty_database_url, "alembic upgrade head").returncode == 0
+    migrate(empty_database_url)
     migrate(empty_database_url, "check")
     found = rows(
         empty_database_url,
@@ -83,7 +84,7 @@ def test_table_with_a_trigger_is_refused_on_sqlite(tmp_path: Path) -> None:
 def test_database_with_notes_is_adopted_by_the_suggested_command(empty_database_url: str) -> None:
     make_optional_part(empty_database_url)
     before = everything(empty_database_url)
-    message = assert_one_line_error(run(empty_database_url, "alembic upgrade head"))
+    message = refusal(empty_database_url)
     assert everything(empty_database_url) == before
     command = message.partition("run: ")[2]
     assert command == "alembic stamp --purge 0002 && alembic upgrade head"
@@ -120,8 +121,8 @@ def test_newer_database_is_refused_and_unchanged(empty_database_url: str) -> Non
 
 def test_missing_folder_is_reported_with_a_suggested_url(tmp_path: Path) -> None:
     url = f"sqlite:///{str(tmp_path)[1:]}/pixelwise.db"
-    message = assert_one_line_error(run(url, "alembic upgrade head"))
-    assert f"{PROJECT_FOLDER}{tmp_path}" in message
+    message = refusal(url)
+    assert f"{Path.cwd()}{tmp_path}" in message
     assert f"sqlite:///{tmp_path}/pixelwise.db" in message
 
 
@@ -136,17 +137,18 @@ def test_init_db_creates_upgrades_and_can_be_repeated(empty_database_url: str, s
         make_v0_5(empty_database_url)
     elif start == "current":
         migrate(empty_database_url)
-    done = run(empty_database_url, "python init_db.py")
-    assert (done.returncode, done.stderr) == (0, "")
+    printed = prepare(empty_database_url)
     expected = "was already up to date" if start == "current" else "is ready"
-    assert done.stdout == f"The database {expected} (revision {schema_revision()}).\n"
+    assert printed == f"The database {expected} (revision {schema_revision()}).\n"
     assert rows(empty_database_url, "SELECT count(*) FROM predictions") == [(2 if start == "v0.5" else 0,)]
     migrate(empty_database_url, "check")
 
 
 def test_init_db_fails_with_one_line(tmp_path: Path) -> None:
     assert_one_line_error(run(f"sqlite:///{tmp_path}/missing/pixelwise.db", "python init_db.py"))
-    assert_one_line_error(run("mysql://localhost/pixelwise", "python init_db.py"))
+    with pytest.raises(SystemExit) as refused:
+        prepare("mysql://localhost/pixelwise")
+    assert "DATABASE_URL" in one_line(refused.value)
 
 
 def test_service_reports_a_wrong_schema(empty_database_url: str) -> None:

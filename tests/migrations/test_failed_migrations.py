@@ -17,14 +17,18 @@ class InjectedFailure(Exception):
     """Raised by the tests in place of a statement."""
 
 
+# Before these statements a migration only looks what there is to do.
+LOCKS = ("BEGIN IMMEDIATE", "pg_try_advisory_xact_lock")
+
+
 @contextmanager
 def failure_at(step: int) -> Iterator[None]:
-    """Fail the given statement, counted from one, of connections opened meanwhile."""
+    """Fail the given statement, counted from the one that takes the lock."""
     seen = 0
 
-    def count(_statement: Statement) -> None:
+    def count(statement: Statement) -> None:
         nonlocal seen
-        seen += 1
+        seen += seen > 0 or any(lock in statement.text for lock in LOCKS)
         if seen == step:
             raise InjectedFailure
 

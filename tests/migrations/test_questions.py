@@ -44,7 +44,7 @@ def test_init_db_and_the_command_take_no_lock_either(
     configured_database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with nobody_else_may_write(configured_database_url):
-        init_db.main()
+        init_db.main([])
         assert "was already up to date" in capsys.readouterr().out
         done("upgrade")
 

@@ -1,8 +1,10 @@
 """Databases for the tests: made, migrated and dropped."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -20,14 +22,16 @@ from tests.support.run_cleanup import watch_database
 NAME_PREFIX: Final = "pixelwise_pytest_"
 
 
-def migrate(database_url: str, *arguments: str) -> None:
-    """Run one Alembic command on the database, by default `upgrade head`."""
+def migrate(database_url: str, *arguments: str, project: Path = PROJECT_FOLDER) -> None:
+    """Run one Alembic command on the database, by default `upgrade head`; `project` may have more revisions."""
     name, *rest = arguments or ("upgrade", "head")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", database_url)
+        # Alembic puts the project's folder first.
+        patch.setattr(sys, "path", sys.path.copy())
         get_settings.cache_clear()
         try:
-            getattr(command, name)(Config(PROJECT_FOLDER / "alembic.ini"), *rest)
+            getattr(command, name)(Config(project / "alembic.ini"), *rest)
         finally:
             get_settings.cache_clear()
 

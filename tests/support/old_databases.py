@@ -4,13 +4,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from app.config import PROJECT_FOLDER
+import init_db
+from app.config import PROJECT_FOLDER, get_settings
 from app.database import Database
 from app.database.schema_version import schema_revision
 from tests.support.databases import migrate
@@ -160,14 +163,32 @@ def assert_one_line_error(done: subprocess.CompletedProcess[str]) -> str:
     return errors[0]
 
 
-def refusal(url: str, *arguments: str) -> str:
+def refusal(url: str, *arguments: str, project: Path = PROJECT_FOLDER) -> str:
     """Run a migration that must be refused; return what it says."""
     with pytest.raises(SystemExit) as refused:
-        migrate(url, *arguments)
-    message = str(refused.value)
+        migrate(url, *arguments, project=project)
+    return one_line(refused.value)
+
+
+def one_line(refused: SystemExit) -> str:
+    """Check that a program ends with one line; return it."""
+    message = str(refused)
     assert message.startswith("pixelwise: ")
     assert "\n" not in message
     return message
+
+
+def prepare(url: str) -> str:
+    """Run `init_db.py`; return what it prints."""
+    out = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out):
+        patch.setenv("DATABASE_URL", url)
+        get_settings.cache_clear()
+        try:
+            init_db.main([])
+        finally:
+            get_settings.cache_clear()
+    return out.getvalue()
 
 
 def schema_problem(url: str) -> str | None:
