@@ -27,6 +27,7 @@ from tests.support.project_copy import (
     settings_of,
     state_of,
 )
+from tests.support.raw_http import assert_limited
 from tests.support.run_cleanup import start_process, watch_folder
 
 
@@ -201,6 +202,7 @@ def test_commands_of_the_installed_unit_start_the_service(production: Production
             patience = ("--retry", "40", "--retry-connrefused", "--retry-delay", "1")
             ready = run(Path("/"), "curl", "--silent", "--fail", *patience, url)
             assert ready.returncode == 0, ready.stdout
+            assert_limited(int(port))
         finally:
             server.terminate()
             server.communicate(timeout=30)

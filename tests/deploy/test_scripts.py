@@ -21,6 +21,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.project_copy import SECONDS, clone_into, environment, need, run
+from tests.support.raw_http import assert_limited
 from tests.support.run_cleanup import start_process
 
 
@@ -87,6 +88,7 @@ def test_serve_starts_in_a_fresh_clone_and_its_curl_command_works(project: Path,
     with served(project, theirs, PORT=str(port)):
         first = read_until_curl(ours)
         answer = json.loads(paste(curl_line(first), tmp_path))
+        assert_limited(port)
     os.close(ours)
     os.close(theirs)
 

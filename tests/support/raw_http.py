@@ -46,3 +46,9 @@ def assert_refused(received: bytes, status: HTTPStatus) -> None:
     problem = json.loads(body)
     assert (problem["status"], problem["title"]) == (status, status.phrase)
     assert b"\r\nx-request-id: " + problem["request_id"].encode() in head
+
+
+def assert_limited(port: int) -> None:
+    """Check that the service refuses a large header."""
+    received = exchange(port, GET + b"X-Large: " + b"a" * 70_000)
+    assert_refused(received, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
