@@ -231,7 +231,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND and (shorter := _without_slash(request)):
         return RedirectResponse(shorter)
     headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+    is_ping = (request.method, request.scope["path"]) == ("OPTIONS", "*")
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED or is_ping:
         headers["Allow"] = _allowed(request)
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from app.http.problems import MEANINGS, REPLIES
 from app.main import create_app
 from tests.support.http_fixtures import Start
-from tests.support.service import DRAWING, KEY, assert_problem
+from tests.support.service import DRAWING, KEY, assert_problem, exchange, scope_of
 
 
 @pytest.mark.parametrize("folder", ["", "/api", "/results/1", "/static", "/static-offline-docs"])
@@ -39,6 +39,11 @@ def test_wrong_method_is_a_405_problem_that_names_the_allowed_ones(
     assert response.headers["allow"] == allowed
     options = sqlite_client.options(path)
     assert (options.status_code, options.headers["allow"]) == (HTTPStatus.NO_CONTENT, allowed)
+
+
+def test_options_of_the_whole_server_is_answered(sqlite_client: TestClient) -> None:
+    sent = exchange(sqlite_client.app, scope_of("OPTIONS", "*"))
+    assert (sent[0]["status"], dict(sent[0]["headers"])[b"allow"]) == (HTTPStatus.NO_CONTENT, b"OPTIONS")
 
 
 def test_unexpected_exception_is_a_500_problem_and_only_the_log_has_its_text(
