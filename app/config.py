@@ -1,6 +1,5 @@
 """Settings: environment variables override `.env` in the working directory."""
 
-import logging
 import os
 import re
 from difflib import get_close_matches
@@ -36,8 +35,6 @@ _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f
 _REDIS: Final = re.compile(r"rediss?://([^@/?#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?(/\d{1,5})?/?")
 # uvicorn and systemd units take these as they are; an empty UVICORN_HOST opens the port to all networks.
 _NEVER_EMPTY: Final = ("UVICORN_HOST", "WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN")
-
-_log: Final = logging.getLogger(__name__)
 
 
 class ConfigurationError(Exception):
@@ -191,9 +188,10 @@ _KNOWN: Final = {name.upper() for name in Settings.model_fields} | DEPLOYMENT.ke
 def get_settings() -> Settings:
     """Read the settings once; raise ConfigurationError."""
     settings = _checked()
-    _check_names()
-    if settings.secret_api_key and len(settings.secret_api_key.get_secret_value()) < SHORT_KEY:
-        _log.warning("SECRET_API_KEY is short and can be guessed; make a key with `openssl rand -hex 32`")
+    for name, intended in _misspelt().items():
+        # Otherwise the results would stay public.
+        if intended == "PUBLIC_RESULTS":
+            raise ConfigurationError(_not_a_setting(name, intended))
     return settings
 
 
@@ -205,14 +203,22 @@ def deployment_setting(name: str, default: str) -> str:
         raise ConfigurationError(str(error)) from None
 
 
-def _check_names() -> None:
-    """Warn about names that look misspelt; raise ConfigurationError if privacy depends on it."""
-    for name in sorted(_known_values().keys() - _KNOWN):
-        for intended in get_close_matches(name.upper(), _KNOWN, n=1, cutoff=0.9):
-            problem = f"{name} is not a setting; did you mean {intended}?"
-            if intended == "PUBLIC_RESULTS":
-                raise ConfigurationError(problem)
-            _log.warning("%s", problem)
+def setting_warnings() -> list[str]:
+    """Return a line for each name that looks misspelt, and for a short key."""
+    warnings = [_not_a_setting(name, intended) for name, intended in _misspelt().items()]
+    key = get_settings().secret_api_key
+    if key and len(key.get_secret_value()) < SHORT_KEY:
+        warnings.append("SECRET_API_KEY is short and can be guessed; make a key with `openssl rand -hex 32`")
+    return warnings
+
+
+def _misspelt() -> dict[str, str]:
+    close = {name: get_close_matches(name.upper(), _KNOWN, n=1, cutoff=0.9) for name in _known_values().keys() - _KNOWN}
+    return {name: intended[0] for name, intended in sorted(close.items()) if intended}
+
+
+def _not_a_setting(name: str, intended: str) -> str:
+    return f"{name} is not a setting; did you mean {intended}?"
 
 
 def environment_with(**more: str) -> dict[str, str]:

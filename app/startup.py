@@ -4,12 +4,14 @@ import resource
 from typing import Final
 
 from app.classifier import ModelError, get_classifier, get_shadow_classifier
-from app.config import ConfigurationError, get_settings
+from app.config import ConfigurationError, get_settings, setting_warnings
 from app.database import get_database
 from app.database.errors import DatabaseError
 
 OPEN_FILES: Final = 65536
 """As in deploy/pixelwise.service."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 def start_problem() -> str | None:
@@ -17,6 +19,8 @@ def start_problem() -> str | None:
     try:
         settings = get_settings()
         settings.require_secret_api_key()
+        for warning in setting_warnings():
+            _log.warning("%s", warning)
         get_classifier()
         get_shadow_classifier.cache_clear()
         get_shadow_classifier()

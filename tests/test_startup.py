@@ -70,6 +70,14 @@ def test_service_starts_and_stops_with_working_settings(working_settings: pytest
     assert start_problem(create_app()) is None
 
 
+def test_service_warns_about_its_settings_at_the_start(
+    working_settings: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    working_settings.setenv("RATE_LIMITS", "5/minute")
+    assert start_problem(create_app()) is None
+    assert "RATE_LIMITS is not a setting; did you mean RATE_LIMIT?" in caplog.text
+
+
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal.name}={refusal.value}"[:40])
 def test_invalid_setting_is_refused_in_one_line(
     working_settings: pytest.MonkeyPatch, fresh_classifier: None, refusal: Refusal
