@@ -261,13 +261,13 @@ def test_one_tap_labels_the_drawing(phone: Page, sqlite_url: str) -> None:
         assert box["width"] >= 44
 
 
-def test_unstored_drawing_cannot_be_labelled(page: Page, sqlite_url: str) -> None:
-    pause_clock(page)
-    by_mouse(page, SEVEN)
+def test_empty_pad_cannot_be_labelled(page: Page, sqlite_url: str) -> None:
+    expect(page.locator("canvas.pad")).to_be_visible()
     page.keyboard.press("1")
     expect(page.get_by_role("button", name="It is a 1")).to_be_disabled()
-    page.clock.resume()
-    state(page).to_contain_text("number 1.")
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+    state(page).to_have_text("Stored as number 1. Is it right?")
     assert labels(sqlite_url) == []
 
 

@@ -218,11 +218,17 @@ def test_items_of_an_older_version_of_the_page_are_sent(page: Page, service: Ser
 
 
 def test_unsaved_notes_warn(page: Page, service: Service) -> None:
+    warned: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        warned.append(dialog.type)
+        dialog.dismiss()
+
     classify_drawings(service, 1)
     go(page, "#/results/1")
     page.get_by_role("button", name="Write notes").click()
     page.get_by_role("textbox", name="Notes on prediction 1").press_sequentially("mine")
-    with page.expect_event("dialog") as asked:
-        page.evaluate("() => void setTimeout(() => location.reload())")
-    assert asked.value.type == "beforeunload"
-    asked.value.accept()
+    page.on("dialog", stay)
+    with page.expect_event("dialog"):
+        page.close(run_before_unload=True)
+    assert warned == ["beforeunload"]

@@ -4,10 +4,8 @@
  */
 
 import { ApiError, asApiError, putLabel, read, request } from "./api.js";
-import { setUnsaved } from "./leaving.js";
-import { announceResultChange } from "./results.js";
 import { UNSENT } from "./storage.js";
-import { createUnsent, newId } from "./unsent.js";
+import { createUnsent, newId, setUnsaved } from "./unsent.js";
 
 /** @import { ClassifyResponse, LabelHistory, Result } from "./types.js" */
 /** @import { Unsent } from "./unsent.js" */
@@ -218,7 +216,6 @@ function createOutboxes() {
     // With an id of its own, so that a tab which ends just here adds it once.
     onstored: ({ id }, { label, requestId }) => label && labels.add({ id, label, requestId: `${requestId}-label` }),
   });
-  labels.listen({ onstored: (result, { id }) => announceResultChange(id, result) });
   return { drawings, labels };
 }
 

@@ -12,7 +12,7 @@ import { askForKey } from "../parts/key_dialog.js";
 import { createLabeller } from "../parts/labeller.js";
 import { createNotice } from "../parts/notice.js";
 import { createDeletion } from "../parts/results/deletion.js";
-import { createLabelStatus } from "../parts/results/label_status.js";
+import { labelStatus } from "../parts/results/label_status.js";
 import { createNotesEditor, hasDraft } from "../parts/results/notes_editor.js";
 import { timeElement, verdictElement } from "../parts/results/result_fields.js";
 import { createScores } from "../parts/scores.js";
@@ -25,7 +25,7 @@ export function create() {
   const notice = createNotice();
   const content = el("div");
   const back = el("a", {}, "← Results");
-  const element = el("div", { class: "result" }, createLabelStatus(), el("p", {}, back), notice.element, content);
+  const element = el("div", { class: "result" }, el("p", {}, back), notice.element, content);
   /** @type {OpenResult | null} */
   let open = null;
 
@@ -63,6 +63,7 @@ export function create() {
      */
     show(_, id) {
       back.href = lastResults.address;
+      element.prepend(labelStatus());
       load(/^\d{1,10}$/.test(id) ? Number(id) : 0);
     },
     hide: close,

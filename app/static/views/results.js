@@ -9,13 +9,13 @@ import { lastResults, onResultChange } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createNotice } from "../parts/notice.js";
 import { createFilters, toQuery } from "../parts/results/filters.js";
-import { createLabelStatus } from "../parts/results/label_status.js";
+import { labelStatus } from "../parts/results/label_status.js";
+import { focusRow, linkIn, placeInView, scrollTo } from "../parts/results/place.js";
 import { createResultRow } from "../parts/results/result_row.js";
 import { createThumbnails } from "../parts/results/thumbnails.js";
 
 /** @import { ResultsPage, ResultSummary } from "../lib/types.js" */
-
-/** @typedef {{row: Element, top: number}} Place a row, and where it is on the screen */
+/** @import { Place } from "../parts/results/place.js" */
 
 const PAGE_SIZE = 50;
 // This many rows are built within one frame.
@@ -212,7 +212,7 @@ export function create() {
   });
   // Results may need a key.
   window.addEventListener("keychange", () => elements.element.isConnected && !rows.size && reload());
-  elements.element.prepend(createLabelStatus(), notice.element);
+  elements.element.prepend(notice.element);
   locked.before(filters.element);
 
   return {
@@ -220,6 +220,7 @@ export function create() {
     /** @param {URLSearchParams} params */
     show(params) {
       lastResults.address = location.hash;
+      elements.element.prepend(labelStatus());
       removeShortcuts = addShortcuts(document, { ArrowDown: focusFirst, ArrowUp: focusFirst });
       timer ??= setInterval(pollNewer, POLL_INTERVAL_MS);
       locked.hidden = Boolean(getKey());
@@ -241,43 +242,6 @@ export function create() {
       timer = undefined;
     },
   };
-}
-
-/**
- * Return the first visible row and where it is: rows change their height, so the scroll position alone is not enough.
- *
- * @param {Element} list
- * @returns {Place | null}
- */
-function placeInView(list) {
-  const row = [...list.children].find((child) => child.getBoundingClientRect().bottom > 0);
-  return row && window.scrollY > 0 ? { row, top: row.getBoundingClientRect().top } : null;
-}
-
-/** @param {Element | null | undefined} row */
-function linkIn(row) {
-  return row?.querySelector("a");
-}
-
-/** @param {Place} place */
-function scrollTo({ row, top }) {
-  if (row.isConnected) window.scrollBy(0, row.getBoundingClientRect().top - top);
-}
-
-/**
- * Move the focus from a row to the next or the one before.
- *
- * @param {KeyboardEvent} event
- * @param {1 | -1} step
- */
-function focusRow({ target }, step) {
-  if (!(target instanceof Element) || !target.matches(".result-link")) return false;
-  const row = target.closest("li");
-  const link = linkIn(step === 1 ? row?.nextElementSibling : row?.previousElementSibling);
-  if (!link) return false;
-  link.focus({ preventScroll: true });
-  link.scrollIntoView({ block: "nearest" });
-  return true;
 }
 
 /**

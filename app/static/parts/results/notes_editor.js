@@ -3,9 +3,9 @@
 import { asApiError, request } from "../../lib/api.js";
 import { button, el } from "../../lib/dom.js";
 import { addShortcuts } from "../../lib/keyboard.js";
-import { setUnsaved } from "../../lib/leaving.js";
 import { announceResultChange, readResult } from "../../lib/results.js";
 import { readList, STORED, writeList } from "../../lib/storage.js";
+import { setUnsaved } from "../../lib/unsent.js";
 import { createNotice } from "../notice.js";
 
 /** @import { Result } from "../../lib/types.js" */
