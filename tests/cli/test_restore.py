@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from app.cli.exit_codes import ExitCode
+from app.cli.main import main
+from app.config import get_settings
 from app.database.sqlite.copies import used_by_nobody
 from app.services.backup import checksum
 from tests.support.backups import ROWS, flip_one_bit, take_backup
-from tests.support.command_line import done, in_terminal, refused, run_process
+from tests.support.command_line import done, in_terminal, refused
 from tests.support.databases import migrate
 from tests.support.old_databases import everything
-from tests.support.project_copy import PROJECT, need, run
 from tests.support.service import execute, rows
 from tests.support.service_process import Load, missing, serving
 from tests.support.stored_rows import store
@@ -213,39 +214,54 @@ def test_restore_asks_for_confirmation(backup: Path, sqlite_url: str, tmp_path: 
     assert (tmp_path / "pixelwise.db").read_bytes() == before
 
 
-def restore_killed_at(call: str, number: int, folder: Path, backup: Path) -> bool:
-    """Restore, killed at this occurrence of a system call; return whether it was killed."""
-    command = [sys.executable, "-m", "app", "restore", str(backup), "--yes"]
-    killer = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"]
-    settings = {"PYTHONPATH": str(PROJECT), "DATABASE_URL": f"sqlite:///{folder / 'pixelwise.db'}"}
-    ended = run(folder, *killer, *command, **settings)
-    assert ended.returncode in (0, -signal.SIGKILL, 128 + signal.SIGKILL), ended.stderr
-    return ended.returncode != 0
+def restore_killed_at(call: str, number: int, backup: Path) -> bool:
+    """Restore in another process, killed just before this occurrence of a call; return whether it was killed."""
+    process = os.fork()
+    if process == 0:
+        seen = 0
+
+        def kill(event: str, _arguments: tuple[object, ...]) -> None:
+            nonlocal seen
+            seen += event == call
+            if event == call and seen == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(kill)
+        os._exit(main(["restore", str(backup), "--yes"]))
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    assert status in (ExitCode.SUCCESS, -signal.SIGKILL)
+    return status != ExitCode.SUCCESS
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("call", "times"), [("link", 1), ("rename", 2), ("unlink", 4)])
-def test_restore_killed_at_any_step_loses_nothing(
-    backup: Path, sqlite_url: str, tmp_path: Path, call: str, times: int
-) -> None:
-    need("strace", "strace")
-    with serving(sqlite_url, tmp_path) as service:
-        with Load(service.port, 2) as load:
-            load.wait_for(20)
-        service.kill()
-    for number in range(1, times + 2):
-        folder = tmp_path / f"{call} {number}"
-        folder.mkdir()
+@pytest.fixture
+def with_wal(backup: Path, tmp_path: Path) -> Path:
+    """A database whose newest row is in its WAL, as a killed service leaves it."""
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    with closing(sqlite3.connect(tmp_path / "pixelwise.db", isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("UPDATE predictions SET notes = 'in the WAL' WHERE id = 1")
         for path in tmp_path.glob("pixelwise.db*"):
             shutil.copy(path, folder)
+    assert (folder / "pixelwise.db-wal").stat().st_size > 0
+    return folder
+
+
+@pytest.mark.parametrize(("call", "times"), [("os.link", 1), ("os.rename", 2), ("os.remove", 4)])
+def test_restore_killed_at_any_step_loses_nothing(
+    settings_environment: pytest.MonkeyPatch, backup: Path, with_wal: Path, tmp_path: Path, call: str, times: int
+) -> None:
+    for number in range(1, times + 2):
+        folder = Path(shutil.copytree(with_wal, tmp_path / f"{call} {number}"))
         database = folder / "pixelwise.db"
-        assert restore_killed_at(call, number, folder, backup) == (number <= times)
+        settings_environment.setenv("DATABASE_URL", f"sqlite:///{database}")
+        get_settings.cache_clear()
+        assert restore_killed_at(call, number, backup) == (number <= times)
         # The old database and its WAL have the same name, the old one or the new one.
         olds = [path for path in folder.glob("pixelwise.db.before-*") if path.name.endswith("Z")]
         for old in olds or [database]:
-            assert missing(load.acknowledged, f"sqlite:///{old}") == []
-        again = run_process(folder, "restore", str(backup), "--yes", DATABASE_URL=f"sqlite:///{database}")
-        assert again.status == ExitCode.SUCCESS, again.err
+            assert rows(f"sqlite:///{old}", "SELECT notes FROM predictions WHERE id = 1") == [{"notes": "in the WAL"}]
+        done("restore", str(backup), "--yes")
         assert ids_in(database) == [row.id for row in ROWS]
 
 
