@@ -1,8 +1,10 @@
 """Tests that are killed leave no processes, databases and folders behind."""
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.support.databases import drop_abandoned, postgres_database
+from tests.support.postgres_cluster import FOLDER_PREFIX, delete_abandoned_folders, folder_of_postgres
 from tests.support.project_copy import PROJECT
 from tests.support.service_process import wait_until
 
@@ -70,6 +73,16 @@ def database(postgres_admin_url: str) -> str:
     with psycopg.connect(postgres_admin_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
     return name
+
+
+def test_next_run_deletes_abandoned_folders_only() -> None:
+    abandoned = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+    os.utime(abandoned, (1, 1))
+    with folder_of_postgres() as used:
+        os.utime(used, (1, 1))
+        delete_abandoned_folders()
+        assert not abandoned.exists()
+        assert used.exists()
 
 
 def test_next_run_drops_abandoned_databases_only(postgres_admin_url: str, database: str) -> None:

@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,6 +26,8 @@ from tests.support.service_process import PATIENCE_S, wait_until
 
 POOLER = PROJECT / "deploy/pgbouncer.ini"
 # PostgreSQL and PgBouncer refuse to run as root; Debian's packages make this user for them.
+ABANDONED_AFTER_S = 3600
+FOLDER_PREFIX = "pixelwise-postgres-"
 AS_POSTGRES: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": ()} if os.geteuid() == 0 else {}
 
 
@@ -110,14 +114,33 @@ class Cluster:
 @contextmanager
 def folder_of_postgres() -> Iterator[Path]:
     """A folder owned by the user of the servers; pytest's own folders are private."""
-    folder = Path(tempfile.mkdtemp(prefix="pixelwise-postgres-"))
+    delete_abandoned_folders()
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     watch_folder(folder)
+    lock = os.open(folder, os.O_RDONLY)
     try:
+        # The system frees it when this process ends in any way. Then the folder is abandoned.
+        flock(lock, LOCK_EX)
         if AS_POSTGRES:
             shutil.chown(folder, "postgres", "postgres")
         yield folder
     finally:
+        os.close(lock)
         shutil.rmtree(folder)
+
+
+def delete_abandoned_folders() -> None:
+    """Delete the folders of killed runs; a server without its folder ends by itself."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        with suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY)
+            try:
+                flock(lock, LOCK_EX | LOCK_NB)
+                # A process that made it just now does not have the lock yet.
+                if time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 @contextmanager
