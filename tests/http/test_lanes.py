@@ -4,12 +4,9 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from http import HTTPStatus
-from threading import Event
-from typing import Any
 
 import pytest
 from sqlalchemy import text
-from starlette.requests import Request
 from starlette.testclient import TestClient
 from starlette.types import Message
 
@@ -20,6 +17,7 @@ from app.http.lanes import Lane
 from app.http.problems import Busy
 from app.schemas.classify import SEVEN
 from tests.support.digit_images import encoded, picture
+from tests.support.lanes import from_address, occupy, release
 from tests.support.service import (
     DRAWING,
     KEY,
@@ -28,7 +26,6 @@ from tests.support.service import (
     client_of,
     connected,
     eventually,
-    runtime_of,
     scope_of,
     stored,
 )
@@ -38,26 +35,6 @@ IMAGE = {"files": {"file": encoded(picture("4"))}}
 ROUTES = pytest.mark.parametrize(("path", "request_"), [("/classify/batch", BATCH), ("/classify/image", IMAGE)])
 QUICK = LaneLimits(places=3, places_per_client=2, queue_size=6, queue_size_per_client=4, wait_s=0.05)
 PATIENT = QUICK._replace(wait_s=SECONDS)
-
-
-def from_address(address: str) -> Request:
-    return Request({**scope_of("GET", "/stats"), "client": (address, 1)})
-
-
-def occupy(client: TestClient, stack: AsyncExitStack, lane: str, *addresses: str) -> None:
-    """Take places on the service's event loop."""
-
-    async def enter() -> None:
-        for address in addresses:
-            await stack.enter_async_context(getattr(runtime_of(client).lanes, lane).place(from_address(address)))
-
-    assert client.portal is not None
-    client.portal.call(enter)
-
-
-def release(client: TestClient, stack: AsyncExitStack) -> None:
-    assert client.portal is not None
-    client.portal.call(stack.aclose)
 
 
 async def attend(lane: Lane, address: str, leave: asyncio.Event, inside: list[str]) -> None:
@@ -215,85 +192,3 @@ def test_one_address_leaves_a_place_for_others(sqlite_client: TestClient) -> Non
     occupy(sqlite_client, others, "scans", *["203.0.113.9"] * SCANS.places_per_client)
     assert client_of(sqlite_client.app, "203.0.113.8").get("/stats").status_code == 200
     release(sqlite_client, others)
-
-
-class Leaving:
-    """A client that disconnects when it is told to."""
-
-    def __init__(self, method: str, path: str, body: bytes = b"", *headers: tuple[bytes, bytes]) -> None:
-        self.scope = scope_of(method, path, (b"x-api-key", KEY.encode()), *headers)
-        self.leave = asyncio.Event()
-        self.sent: list[Message] = []
-        self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def call(self, app: Any) -> None:
-        await app(self.scope, self._receive, self._send)
-
-    async def _receive(self) -> Message:
-        if self._messages:
-            return self._messages.pop()
-        await self.leave.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: Message) -> None:
-        self.sent.append(message)
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_waiting_work_is_dropped_when_its_client_disconnects(
-    sqlite_client: TestClient, sqlite_url: str, method: str
-) -> None:
-    raw = (b"content-type", b"application/octet-stream")
-    of_batch = ("POST", "/classify/batch", bytes(784 * 2), raw)
-    lane = "scans" if method == "GET" else "batches"
-    others = AsyncExitStack()
-    occupy(sqlite_client, others, lane, *map(str, range(SCANS.places if method == "GET" else BATCHES.places)))
-    ended = Event()
-
-    async def visit() -> list[Message]:
-        client = Leaving("GET", "/stats") if method == "GET" else Leaving(*of_batch)
-        waiting = asyncio.create_task(client.call(sqlite_client.app))
-        await asyncio.sleep(0.05)
-        assert not waiting.done()
-        client.leave.set()
-        async with asyncio.timeout(SECONDS):
-            await waiting
-        ended.set()
-        return client.sent
-
-    assert sqlite_client.portal is not None
-    assert sqlite_client.portal.call(visit) == []
-    release(sqlite_client, others)
-    assert stored(sqlite_url) == (0, 0)
-    # Its place in the queue is free again.
-    assert sqlite_client.get("/stats").json()["count"] == 0
-
-
-def test_running_scan_is_interrupted_when_its_client_disconnects(
-    sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun, interrupted = Event(), Event()
-
-    def endless(session: Any, _query: object) -> None:
-        begun.set()
-        try:
-            session.execute(
-                text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n")
-            )
-        finally:
-            interrupted.set()
-
-    monkeypatch.setattr("app.services.stats.get_stats", endless)
-
-    async def visit() -> None:
-        client = Leaving("GET", "/stats")
-        running = asyncio.create_task(client.call(sqlite_client.app))
-        assert await asyncio.to_thread(begun.wait, SECONDS)
-        client.leave.set()
-        async with asyncio.timeout(SECONDS):
-            await running
-        assert client.sent == []
-
-    assert sqlite_client.portal is not None
-    sqlite_client.portal.call(visit)
-    assert interrupted.wait(SECONDS)

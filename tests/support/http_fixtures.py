@@ -24,7 +24,7 @@ def start(settings_environment: pytest.MonkeyPatch) -> Iterator[Start]:
     with ExitStack() as running:
 
         def start_service(app: FastAPI | None = None, **settings: str) -> TestClient:
-            for name, value in {"SECRET_API_KEY": KEY, "RATE_LIMIT": "off", **settings}.items():
+            for name, value in {"SECRET_API_KEY": KEY, "RATE_LIMIT": "off", "READ_LIMIT": "off", **settings}.items():
                 settings_environment.setenv(name, value)
             get_settings.cache_clear()
             return running.enter_context(client_of(app or create_app()))
