@@ -33,6 +33,3 @@ SCAN_TIMEOUT_S: Final = 130.0
 QUEUE_SIZE: Final = 1000
 
 CLOSE_TIMEOUT_S: Final = 1.5
-
-# Batches and images that are received or processed, in bytes.
-MAX_BODIES_IN_MEMORY: Final = 128 * 1024 * 1024

@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import get_settings
-from app.database.limits import MAX_BODIES_IN_MEMORY
-from app.http.problems import BodyTooLarge, Busy, PreflightRefused, problem_response
+from app.http.body_memory import BodyMemory
+from app.http.problems import BodyTooLarge, PreflightRefused, problem_response
 
 log = logging.getLogger("pixelwise")
 
@@ -184,7 +184,7 @@ class BodyLimit:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._in_memory = 0
+        self._memory = BodyMemory()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -196,26 +196,23 @@ class BodyLimit:
             error = BodyTooLarge(limit)
             await problem_response(error, scope["state"]["request_id"])(scope, receive, send)
             return
-        received = held = 0
+        received = 0
 
         async def receive_counted() -> Message:
-            nonlocal received, held
+            nonlocal received
             message = await receive()
             size = len(message.get("body", b""))
             received += size
             if received > limit:
                 raise BodyTooLarge(limit)
             if limit > MAX_BODY:
-                self._in_memory += size
-                held += size
-                if self._in_memory > MAX_BODIES_IN_MEMORY:
-                    raise Busy
+                await self._memory.add(receive_counted, size, more=message.get("more_body", False))
             return message
 
         try:
             await self.app(scope, receive_counted, send)
         finally:
-            self._in_memory -= held
+            self._memory.remove(receive_counted)
 
 
 def install(app: Starlette, start_problem: Callable[[], str | None]) -> None:
