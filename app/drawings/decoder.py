@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -151,6 +152,9 @@ def main(cpu_limit_s: float) -> None:
                 answer = _DIGIT + read_image(data).tobytes()
             except ImageError as error:
                 answer = _REFUSAL + str(error).encode()
+            except Exception:  # noqa: BLE001  # Such as MemoryError. The next image is read all the same.
+                traceback.print_exc()
+                answer = _REFUSAL + b"The image cannot be read."
             signal.setitimer(signal.ITIMER_PROF, 0)
             connection.sendall(len(answer).to_bytes(_HEAD_BYTES) + answer)
             del data

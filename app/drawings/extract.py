@@ -13,8 +13,9 @@ from app.drawings.surroundings import separate
 Picture = npt.NDArray[np.uint8 | np.uint16]
 Floats = npt.NDArray[np.float32]
 
-# A picture is reduced to this many pixels, and cropped until the digit fills half of it.
+# A picture is reduced to these limits, and cropped until the digit fills half of it.
 REDUCED_PIXELS = 256 * 256
+REDUCED_SIDE = 4096
 MAX_CROPS = 4
 
 # A frame on a sheet on a table.
@@ -70,7 +71,7 @@ def drawing_of(picture: Picture) -> npt.NDArray[np.uint8]:
         return np.rint(_on_even_ground(_light(picture, 1))).astype(np.uint8)
     picture = inner
     for crop in range(1, MAX_CROPS + 1):
-        step = ceil(sqrt(picture.size / REDUCED_PIXELS))
+        step = _step(picture)
         ink = _ink(_light(picture, step))
         box = _find(ink)
         if box is None:
@@ -85,7 +86,7 @@ def drawing_of(picture: Picture) -> npt.NDArray[np.uint8]:
 
 def _without_surroundings(picture: Picture) -> Picture:
     for _ in range(MAX_LAYERS):
-        step = ceil(sqrt(picture.size / REDUCED_PIXELS))
+        step = _step(picture)
         found = separate(_light(picture, step))
         if found is None:
             break
@@ -94,6 +95,11 @@ def _without_surroundings(picture: Picture) -> Picture:
         cover = found.cover[found.area].repeat(step, axis=0).repeat(step, axis=1)[: part.shape[0], : part.shape[1]]
         picture = np.where(cover, part.dtype.type(found.ground * (257 if part.dtype == np.uint16 else 1)), part)
     return picture
+
+
+def _step(picture: Picture) -> int:
+    pixels, longest = int(picture.size), int(max(picture.shape))
+    return max(ceil(sqrt(pixels / REDUCED_PIXELS)), ceil(longest / REDUCED_SIDE))
 
 
 def _light(picture: Picture, step: int) -> Floats:
@@ -107,7 +113,9 @@ def _averaged(values: npt.NDArray[np.number], step: int) -> Floats:
     edges = [np.arange(0, length, step) for length in values.shape]
     rows, columns = (np.diff([*edge, length]) for edge, length in zip(edges, values.shape, strict=True))
     total = np.float32 if values.dtype == np.float32 else np.uint32
-    sums = np.add.reduceat(np.add.reduceat(values, edges[0], axis=0, dtype=total), edges[1], axis=1)
+    longer, other = (0, 1) if values.shape[0] >= values.shape[1] else (1, 0)
+    sums = np.add.reduceat(values, edges[longer], axis=longer, dtype=total)
+    sums = np.add.reduceat(sums, edges[other], axis=other)
     means: Floats = (sums / np.outer(rows, columns)).astype(np.float32)
     return means
 

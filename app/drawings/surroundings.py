@@ -163,7 +163,7 @@ def _around(parts: list[_Part], shape: tuple[int, int]) -> Area:
 def _sheet(parts: list[_Part], light: Floats, ground: float) -> Separated | None:
     """Return the area of a rectangular sheet; a narrow one must show something, or it is a stroke."""
     for part in parts:
-        large = min(part.mask.shape) >= LEAST_SHEET * min(part.shape)
+        large = min(part.mask.shape) >= max(LEAST_SHEET * min(part.shape), 3 * EDGE)
         if large and part.mask.mean() >= SOLID:
             rows, columns = (slice(side.start + EDGE, side.stop - EDGE) for side in part.area)
             paper = _ground(light[rows, columns])

@@ -5,8 +5,8 @@ from typing import Final
 
 from app.http.problems import Busy
 
-# In bytes. The oldest body that is being received may exceed it, so that bodies never wait for each other.
-MAX_BYTES: Final = 48 * 1024 * 1024
+# In bytes. The oldest body that is being received does not wait for other incomplete ones.
+MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_WAIT_S: Final = 10.0
 
 
@@ -38,7 +38,9 @@ class BodyMemory:
         self._wake()
 
     def _has_room(self, request: object, size: int) -> bool:
-        return next(iter(self._receiving)) is request or sum(self._bytes.values()) + size <= MAX_BYTES
+        oldest = next(iter(self._receiving)) is request
+        incomplete = sum(self._bytes.get(other, 0) for other in self._receiving if other is not request)
+        return sum(self._bytes.values()) + size - (incomplete if oldest else 0) <= MAX_BYTES
 
     async def _wait_for_room(self, request: object, size: int) -> None:
         while not self._has_room(request, size):

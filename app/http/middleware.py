@@ -205,7 +205,7 @@ class BodyLimit:
             received += size
             if received > limit:
                 raise BodyTooLarge(limit)
-            if limit > MAX_BODY:
+            if limit > MAX_BODY and message["type"] == "http.request":
                 await self._memory.add(receive_counted, size, more=message.get("more_body", False))
             return message
 

@@ -1,6 +1,8 @@
 """A digit is read apart from frames, margins, bars and the like, or the image is refused."""
 
+import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -123,6 +125,18 @@ def test_blank_sheet_with_surroundings_is_blank_or_refused(kind: str) -> None:
 def test_digit_that_touches_its_frame_is_refused() -> None:
     with pytest.raises(ImageError, match="apart"):
         drawing_of(np.asarray(frame(4, 0)(picture("4", size=1))))
+
+
+@pytest.mark.parametrize("shape", [(1, 1_000_000), (1_000_000, 1), (3, 200_000)])
+def test_long_strip_costs_little_memory(shape: tuple[int, int]) -> None:
+    strip = np.full(shape, 255, np.uint8)
+    strip.reshape(-1)[250_000:280_000] = 0
+    tracemalloc.start()
+    with suppress(ImageError):
+        drawing_of(strip)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20_000_000
 
 
 @pytest.mark.parametrize("scale", [0.25, 4])
