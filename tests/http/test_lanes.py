@@ -1,9 +1,8 @@
 """Lanes: few expensive requests run at once, a short queue waits, and the rest is refused."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from http import HTTPStatus
 
 import pytest
@@ -13,7 +12,6 @@ from starlette.types import Message
 
 from app.database import get_database
 from app.database.limits import BATCHES, SCANS, LaneLimits
-from app.http import body_memory
 from app.http.lanes import Lane
 from app.http.problems import Busy
 from app.schemas.classify import SEVEN
@@ -23,7 +21,6 @@ from tests.support.service import (
     DRAWING,
     KEY,
     SECONDS,
-    assert_storage_problem,
     client_of,
     connected,
     eventually,
@@ -94,54 +91,6 @@ def test_waiting_ends_with_a_refusal_and_leaves_no_place_occupied() -> None:
         await asyncio.gather(*visits)
 
     asyncio.run(run())
-
-
-@ROUTES
-def test_large_body_waits_while_too_much_is_in_memory(
-    sqlite_client: TestClient, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, path: str, request_: dict[str, object]
-) -> None:
-    monkeypatch.setattr(body_memory, "MAX_BYTES", 20_000)
-    first = {"type": "http.request", "body": bytes(19_900), "more_body": True}
-    with ThreadPoolExecutor(1) as caller, half_sent(sqlite_client, first):
-        waiting = caller.submit(sqlite_client.post, path, **request_)
-        # A single drawing needs no room.
-        assert sqlite_client.post("/classify", json=DRAWING).status_code == 200
-        assert not waiting.done()
-    assert waiting.result().status_code == 200
-    monkeypatch.setattr(body_memory, "MAX_WAIT_S", 0.05)
-    with half_sent(sqlite_client, first):
-        assert_storage_problem(sqlite_client.post(path, **request_))
-    assert sqlite_client.post(path, **request_).status_code == 200
-
-
-@contextmanager
-def half_sent(client: TestClient, message: Message) -> Iterator[None]:
-    """Send a part of a batch; the client disconnects after the block."""
-    headers = ((b"x-api-key", KEY.encode()), (b"content-type", b"application/octet-stream"))
-    received, ended = Event(), Event()
-    messages = iter([message])
-
-    async def receive() -> Message:
-        for sent in messages:
-            return sent
-        received.set()
-        await asyncio.to_thread(ended.wait)
-        return {"type": "http.disconnect"}
-
-    async def send(_message: Message) -> None:
-        raise AssertionError
-
-    async def run() -> None:
-        await client.app(scope_of("POST", "/classify/batch", *headers), receive, send)
-
-    assert client.portal is not None
-    sending = client.portal.start_task_soon(run)
-    assert received.wait(SECONDS)
-    try:
-        yield
-    finally:
-        ended.set()
-        sending.result(SECONDS)
 
 
 def test_half_bodies_occupy_no_place(sqlite_client: TestClient) -> None:
