@@ -27,7 +27,8 @@ ATTACKS: Final = {
         f"Content-Length: {len(BODY)}".encode(),
         b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 8000000",
     )
-    + b"--b\r\n" * 10,
+    + b'--b\r\nContent-Disposition: form-data; name="file"; filename="seven.png"\r\n\r\n'
+    + bytes(1000),
 }
 
 
