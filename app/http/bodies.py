@@ -20,6 +20,13 @@ JSON: Final = "application/json"
 RAW: Final = "application/octet-stream"
 FORM: Final = "multipart/form-data"
 
+_BODY_HEADERS: Final = (b"content-type", b"content-encoding")
+# What needs no further look.
+_USUAL: Final[tuple[list[tuple[bytes, bytes]], ...]] = (
+    [],
+    [(b"content-type", b"application/json")],
+    [(b"content-type", b"application/x-www-form-urlencoded")],
+)
 _COMPRESSION: Final = re.compile("gzip|deflate|br|zstd|compress", re.IGNORECASE)
 _CHARSET: Final = re.compile(r'charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 
@@ -62,6 +69,9 @@ async def read_body(request: Request) -> bytes:
 
 def check_body_headers(request: Request) -> None:
     """Raise UnsupportedBody for a compression, or for text that is not UTF-8."""
+    given = [header for header in request.scope["headers"] if header[0] in _BODY_HEADERS]
+    if given in _USUAL:
+        return
     encoding = single_header(request, "Content-Encoding")
     if encoding and encoding.lower() != "identity":
         (name,) = _COMPRESSION.findall(encoding)[:1] or ["another encoding than identity"]

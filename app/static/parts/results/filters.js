@@ -110,8 +110,8 @@ export function createFilters(onchange) {
 
   bind(prediction, (value) => ({ prediction: value }));
   bind(label, (value) => ({ label: "", labelled: "", ...Object.fromEntries(new URLSearchParams(value)) }));
-  bind(from, (value) => ({ min_confidence: value && String(Number(value) / 100) }));
-  bind(to, (value) => ({ max_confidence: value && String(Number(value) / 100) }));
+  bind(from, (value) => ({ min_confidence: value && fractionOf(value) }));
+  bind(to, (value) => ({ max_confidence: value && fractionOf(value) }));
   bind(since, (value) => ({ since: value }));
   bind(until, (value) => ({ until: value }));
   bind(version, (value) => ({ model_version: value }));
@@ -166,6 +166,15 @@ export function createFilters(onchange) {
  */
 function field(name, input) {
   return el("label", { class: "field" }, name, input);
+}
+
+/**
+ * Return a percentage as a fraction, without an exponent, which the API would not read.
+ *
+ * @param {string} percent
+ */
+function fractionOf(percent) {
+  return String(Number((Number(percent) / 100).toFixed(6)));
 }
 
 /** @param {string} name */
