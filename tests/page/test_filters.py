@@ -1,53 +1,50 @@
 """Fields of a form that are typed: one query and one step back for a value that is whole."""
 
 import re
+from typing import Final
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.results_page import go
 
+# The view, the field, what is typed, how typing ends, and the address.
+TYPED: Final = [
+    ("results", "From", "03052026", "pause", "#/results?since=2026-03-05"),
+    ("results", "Maximum confidence in percent", "97", "Tab", "#/results?max_confidence=0.97"),
+    ("results", "Notes contain", "with a bar", "Enter", "#/results?notes_contains=with+a+bar"),
+    (
+        *("stats?since=2026-03-01", "Before (UTC)", "03052026\t1030PM", "Tab"),
+        "#/stats?since=2026-03-01T00:00&until=2026-03-05T22:30",
+    ),
+]
 
-@pytest.mark.parametrize(
-    ("view", "field", "typed", "address"),
-    [
-        ("results", "From", "03052026", "#/results?since=2026-03-05"),
-        ("results", "Maximum confidence in percent", "97", "#/results?max_confidence=0.97"),
-        ("results", "Notes contain", "with a bar", "#/results?notes_contains=with+a+bar"),
-        (
-            "stats?since=2026-03-01",
-            "Before (UTC)",
-            "03052026\t1030PM",
-            "#/stats?since=2026-03-01T00:00&until=2026-03-05T22:30",
-        ),
-    ],
-)
-@pytest.mark.parametrize("end", ["Enter", "Tab", "pause"])
-def test_typed_filter_is_one_query_and_one_step_back(
-    page: Page, view: str, field: str, typed: str, address: str, end: str
-) -> None:
+
+def test_typed_filter_is_one_query_and_one_step_back(page: Page) -> None:
     asked: list[str] = []
-    go(page, f"#/{view}")
-    box = page.get_by_label(field, exact=True)
-    expect(box).to_be_visible()
-    page.wait_for_load_state("networkidle")
     page.on("request", lambda request: asked.append(request.url))
-    before = page.evaluate("history.length")
-    box.focus()
-    box.press_sequentially(typed)
-    if end != "pause":
-        page.keyboard.press(end)
-    expect(page).to_have_url(re.compile(re.escape(address) + "$"))
-    page.wait_for_load_state("networkidle")
-    assert page.evaluate("history.length") == before + 1
-    queries = [url for url in asked if re.search(r"/api/(results|stats)\?", url)]
-    assert len(queries) == 1, queries
-    # What is typed on belongs to the same step.
-    page.go_back()
-    expect(box).to_have_value("")
+    for view, field, typed, end, address in TYPED:
+        # From another view, so that going there is a step.
+        go(page, "#/draw")
+        go(page, f"#/{view}")
+        box = page.get_by_label(field, exact=True)
+        expect(box).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        asked.clear()
+        before = page.evaluate("history.length")
+        box.focus()
+        box.press_sequentially(typed)
+        if end != "pause":
+            page.keyboard.press(end)
+        expect(page).to_have_url(re.compile(re.escape(address) + "$"))
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("history.length") == before + 1
+        queries = [url for url in asked if re.search(r"/api/(results|stats)\?", url)]
+        assert len(queries) == 1, queries
+        page.go_back()
+        expect(box).to_have_value("")
 
 
-def test_filter_that_is_typed_on_is_one_step_back(page: Page) -> None:
+def test_filter_that_is_typed_on_is_one_step_and_left_with_its_view(page: Page) -> None:
     go(page, "#/results")
     box = page.get_by_label("Notes contain")
     before = page.evaluate("history.length")
@@ -57,11 +54,8 @@ def test_filter_that_is_typed_on_is_one_step_back(page: Page) -> None:
     box.press_sequentially(" a bar")
     expect(page).to_have_url(re.compile(r"notes_contains=with\+a\+bar$"))
     assert page.evaluate("history.length") == before + 1
-
-
-def test_unfinished_filter_does_not_bring_the_view_back(page: Page) -> None:
-    go(page, "#/results")
-    page.get_by_label("Notes contain").press_sequentially("with")
+    # An unfinished one does not bring the view back.
+    box.press_sequentially("red")
     go(page, "#/stats")
     expect(page.get_by_role("heading", name="Stats")).to_be_visible()
     page.wait_for_timeout(1000)

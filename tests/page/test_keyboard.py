@@ -130,21 +130,27 @@ def test_held_keys_label_once(page: Page, keyboard: CDPSession, sqlite_url: str)
     expect_labels(sqlite_url, ["7", "1", "7"])
 
 
-@pytest.mark.parametrize(
-    ("typed", "code", "modifiers"),
-    [("z", "KeyZ", META), ("Z", "KeyZ", CTRL), ("я", "KeyZ", CTRL), ("я", "KeyZ", 0), ("z", "KeyW", CTRL)],
-    ids=["Cmd", "CapsLock", "Cyrillic with Ctrl", "Cyrillic", "AZERTY"],
-)
-def test_held_undo_key_undoes_one_stroke(page: Page, sqlite_url: str, typed: str, code: str, modifiers: int) -> None:
+UNDO: Final = {
+    "Cmd": ("z", "KeyZ", META),
+    "CapsLock": ("Z", "KeyZ", CTRL),
+    "Cyrillic with Ctrl": ("я", "KeyZ", CTRL),
+    "Cyrillic": ("я", "KeyZ", 0),
+    "AZERTY": ("z", "KeyW", CTRL),
+}
+
+
+def test_held_undo_key_undoes_one_stroke(page: Page, sqlite_url: str) -> None:
     keyboard = page.context.new_cdp_session(page)
     page.clock.install(time=0)
     page.clock.pause_at(60_000)
-    by_mouse(page, [*SEVEN, FOUR[1]])
-    key(keyboard, "Z", "KeyZ", CTRL + SHIFT)
-    hold(keyboard, typed, code, modifiers)
-    page.keyboard.press("Enter")
-    expect(page.locator(".state")).to_contain_text("number 1.")
-    assert [row["prediction"] for row in rows(sqlite_url, "SELECT prediction FROM predictions")] == ["7"]
+    for number, (typed, code, modifiers) in enumerate(UNDO.values(), start=1):
+        by_mouse(page, [*SEVEN, FOUR[1]])
+        key(keyboard, "Z", "KeyZ", CTRL + SHIFT)
+        hold(keyboard, typed, code, modifiers)
+        page.keyboard.press("Enter")
+        expect(page.locator(".state")).to_contain_text(f"number {number}.")
+    read = [row["prediction"] for row in rows(sqlite_url, "SELECT prediction FROM predictions ORDER BY id")]
+    assert dict(zip(UNDO, read, strict=True)) == dict.fromkeys(UNDO, "7")
 
 
 def test_keys_work_in_the_open_view_alone(page: Page, keyboard: CDPSession, service: Service, sqlite_url: str) -> None:

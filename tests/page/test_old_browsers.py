@@ -31,7 +31,6 @@ delete URL.parse;
 delete Uint8Array.fromBase64;
 delete PointerEvent.prototype.getCoalescedEvents;
 delete PointerEvent.prototype.getPredictedEvents;
-delete Element.prototype.checkVisibility;
 delete Element.prototype.setHTMLUnsafe;
 delete HTMLInputElement.prototype.showPicker;
 delete HTMLElement.prototype.showPopover;
