@@ -201,3 +201,9 @@ def test_repeated_request_is_answered_after_its_row_was_deleted(client: TestClie
 def test_repeated_requests_count_towards_the_limit(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day")
     assert [send(client, "/classify").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_white_space_around_a_key_is_no_part_of_it(client: TestClient, database_url: str) -> None:
+    keys = ("a", "a ", "\ta")
+    ids = {client.post("/classify", json=DRAWING, headers={"Idempotency-Key": key}).json()["id"] for key in keys}
+    assert (ids, stored(database_url)) == ({1}, (1, 1))

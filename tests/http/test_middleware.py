@@ -167,3 +167,16 @@ def test_server_refuses_and_closes_without_waiting_for_the_body(
         answer = response_to(port, head.encode() + body)
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert answer.count(b"x-content-type-options: nosniff\r\n") == 1
+
+
+def test_only_a_single_request_id_is_used(sqlite_client: TestClient) -> None:
+    given = {
+        ("order-66 ",): True,
+        ("order-66", "order-66"): False,
+        ("order-66", "order-67"): False,
+        ("order 66",): False,
+    }
+    for values, is_used in given.items():
+        headers = [("X-Request-ID", value) for value in values]
+        used = sqlite_client.get("/health", headers=headers).headers["x-request-id"]
+        assert (used == "order-66") is is_used, values
