@@ -8,7 +8,6 @@ class Impatient(Connection):
 
     HEAD_S = 1.0
     BODY_PERIOD_S = 1.0
-    BODY_PERIOD_BYTES = 1000
+    BODY_PERIOD_BYTES = 100
     MAX_BODY_PERIODS = 4
     WRITE_PERIOD_S = 1.0
-    LINGER_S = 1.0
