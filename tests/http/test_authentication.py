@@ -129,3 +129,10 @@ def test_key_appears_in_no_response_and_no_log(
     logged = "".join(record.getMessage() for record in caplog.records if not record.name.startswith("http"))
     assert "DatabaseUnavailable" in logged
     assert KEY not in f"{sent} {logged} {capfd.readouterr()}"
+
+
+def test_repeated_key_is_refused(sqlite_client: TestClient) -> None:
+    del sqlite_client.headers["X-API-Key"]
+    for keys in ((KEY, KEY), (KEY, "wrong"), ("wrong", KEY), (KEY, "")):
+        response = sqlite_client.get("/review", headers=[("X-API-Key", key) for key in keys])
+        assert_problem(response, HTTPStatus.UNAUTHORIZED)
