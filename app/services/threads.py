@@ -15,3 +15,6 @@ async def in_thread(function: Callable[..., T], *args: Any) -> T:
         # Otherwise asyncio would log it.
         thread.exception()
         raise
+    finally:
+        # The traceback of an error would lead back to it and keep the arguments.
+        del thread

@@ -8,15 +8,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Final
 
 import numpy as np
+import psutil
 from PIL import Image
 
 from benchmarks.attacks.expensive import Crowd, status_of
-from benchmarks.attacks.victim import Honest, attacked, memory_mib
+from benchmarks.attacks.victim import Honest, attacked
 from benchmarks.report import table
 from tests.support.digit_images import encoded
 from tests.support.hostile_images import bmp_of, png_chunk, png_of, with_scans
@@ -67,6 +68,16 @@ def images() -> dict[str, bytes]:
     }
 
 
+def shared_memory_mib(service: Service) -> float:
+    """The memory of the service and its decoders; pages that they share count once."""
+    process, total = psutil.Process(service.process.pid), 0
+    for each in (process, *process.children()):
+        # A decoder may just have been killed.
+        with suppress(psutil.Error):
+            total += each.memory_full_info().pss
+    return total / 1024**2
+
+
 @contextmanager
 def most_memory(service: Service) -> Iterator[list[float]]:
     """Measure memory until the end of the block."""
@@ -74,7 +85,7 @@ def most_memory(service: Service) -> Iterator[list[float]]:
 
     def measure() -> None:
         while not ended.wait(0.02):
-            found.append(memory_mib(service))
+            found.append(shared_memory_mib(service))
 
     thread = threading.Thread(target=measure)
     thread.start()
