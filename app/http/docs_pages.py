@@ -13,9 +13,9 @@ _FOLDER: Final = PROJECT_FOLDER / "app" / "http" / "docs"
 _CACHING: Final = {"Cache-Control": "no-cache"}
 _HEADERS: Final = {
     **_CACHING,
-    # ReDoc searches in a worker.
+    # For the search of ReDoc and the pictures of Swagger.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; "
+    "img-src 'self' data: blob:; connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
 }
 

@@ -24,4 +24,13 @@ def test_example_is_classified_after_authorizing(
         answer = route.locator(".live-responses-table .response").first
         assert "200" in (answer.locator(".response-col_status").text_content() or "")
 
+        route = page.locator("#operations-results-get_drawing_results__id__drawing_png_get")
+        route.locator(".opblock-summary-control").click()
+        route.get_by_role("button", name="Try it out").click()
+        route.get_by_placeholder("id").fill("1")
+        route.get_by_role("button", name="Execute").click()
+        drawing = route.locator(".live-responses-table img")
+        drawing.wait_for()
+        assert drawing.evaluate("image => image.decode().then(() => image.naturalWidth)") == 28
+
     assert rows(sqlite_url, "SELECT id, prediction FROM predictions") == [{"id": 1, "prediction": "7"}]
