@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.schemas.drift import DriftQuery
 from app.schemas.export import ExportQuery
-from app.schemas.results import ResultsQuery
+from app.schemas.results import MAX_NOTES, NotesUpdate, ResultsQuery
 from app.schemas.types import Flag, Id, Moment, Port
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -124,3 +124,16 @@ def test_documented_forms_are_accepted() -> None:
     query = ResultsQuery.model_validate(values)
     assert (query.limit, query.min_confidence, query.max_confidence, query.labelled) == (10, 0, 0.5, False)
     assert TypeAdapter(Id).validate_python("2147483647") == 2**31 - 1
+
+
+@pytest.mark.parametrize("character", ["\0", "\ud800"])
+def test_text_that_no_database_stores_is_refused(character: str) -> None:
+    for shape, name in ((NotesUpdate, "notes"), (ResultsQuery, "notes_contains"), (ExportQuery, "seed")):
+        with pytest.raises(ValidationError):
+            shape.model_validate({name: f"a{character}\nb"})
+
+
+def test_length_of_a_text_is_counted_in_characters() -> None:
+    assert NotesUpdate(notes="\n🎉" * (MAX_NOTES // 2)).notes
+    with pytest.raises(ValidationError, match=f"at most {MAX_NOTES} characters"):
+        NotesUpdate(notes="🎉" * (MAX_NOTES + 1))
