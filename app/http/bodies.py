@@ -20,7 +20,7 @@ JSON: Final = "application/json"
 RAW: Final = "application/octet-stream"
 FORM: Final = "multipart/form-data"
 
-_BODY_HEADERS: Final = (b"content-type", b"content-encoding")
+_BODY_HEADERS: Final = (b"content-type", b"content-encoding", b"transfer-encoding")
 # What needs no further look.
 _USUAL: Final[tuple[list[tuple[bytes, bytes]], ...]] = (
     [],
@@ -72,14 +72,16 @@ def check_body_headers(request: Request) -> None:
     given = [header for header in request.scope["headers"] if header[0] in _BODY_HEADERS]
     if given in _USUAL:
         return
-    encoding = single_header(request, "Content-Encoding")
-    if encoding and encoding.lower() != "identity":
-        (name,) = _COMPRESSION.findall(encoding)[:1] or ["another encoding than identity"]
-        raise UnsupportedBody(
-            f"The body is compressed ({name}); send it uncompressed.", headers={"Accept-Encoding": "identity"}
-        )
+    for name, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
+        encoding = single_header(request, name)
+        if encoding and encoding.lower() != plain:
+            (used,) = _COMPRESSION.findall(encoding)[:1] or [f"another encoding than {plain}"]
+            raise UnsupportedBody(
+                f"The body is compressed ({used}); send it uncompressed.", headers={"Accept-Encoding": "identity"}
+            )
     charset = _CHARSET.search(single_header(request, "Content-Type") or "")
-    if charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+    is_text = media_type(request) != RAW
+    if is_text and charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedBody("The body is in another charset; send it in UTF-8.")
 
 

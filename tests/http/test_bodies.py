@@ -69,8 +69,16 @@ def test_compressed_body_is_a_415_that_names_the_compression(stored: TestClient,
 
 
 @every_route
+def test_compressed_transfer_is_a_415(stored: TestClient, route: Route) -> None:
+    body = gzip.compress(json.dumps(route.body).encode())
+    headers = {"Transfer-Encoding": "gzip, chunked"}
+    response = stored.request(route.method, route.path, content=body, headers=headers)
+    assert "gzip" in assert_problem(response, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)["detail"]
+
+
+@every_route
 def test_identity_is_no_compression(stored: TestClient, route: Route) -> None:
-    headers = {"Content-Encoding": " Identity "}
+    headers = {"Content-Encoding": " Identity ", "Transfer-Encoding": "Chunked"}
     assert stored.request(route.method, route.path, json=route.body, headers=headers).status_code == 200
 
 

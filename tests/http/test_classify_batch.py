@@ -50,6 +50,11 @@ def test_batch_gives_the_same_predictions_as_single_drawings_in_order(client: Te
     assert [bytes(row["pixels"]) for row in pixels] == [drawing.tobytes() for drawing in drawings] * 3
 
 
+def test_bytes_have_no_charset(sqlite_client: TestClient) -> None:
+    headers = {"Content-Type": "application/octet-stream; charset=binary"}
+    assert sqlite_client.post("/classify/batch", content=raw(random_drawings(2)), headers=headers).status_code == 200
+
+
 def test_predictions_of_a_batch_are_listed_like_others(client: TestClient) -> None:
     headers = {"X-Request-ID": "a-batch"}
     results = client.post("/classify/batch", json={"images": SEVENS}, headers=headers).json()["results"]
