@@ -190,7 +190,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = MAX_BODIES.get(scope["path"], MAX_BODY)
+        limit = MAX_BODIES.get(scope["path"].removesuffix("/"), MAX_BODY)
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if not declared.isdigit() or len(declared) > 18 or int(declared) > limit:
             error = BodyTooLarge(limit)

@@ -66,6 +66,9 @@ def test_undecodable_query_is_passed_on(sqlite_client: TestClient) -> None:
 def test_redirected_post_keeps_its_method_and_body(sqlite_client: TestClient, sqlite_url: str) -> None:
     assert sqlite_client.post("/api/classify/", json=DRAWING).status_code == 200
     assert stored(sqlite_url) == (1, 1)
+    large, kind = bytes(100 * 784), {"Content-Type": "application/octet-stream"}
+    assert sqlite_client.post("/classify/batch/", content=large, headers=kind).status_code == 200
+    assert stored(sqlite_url) == (101, 101)
 
 
 def test_page_is_nowhere_but_at_the_root(sqlite_client: TestClient) -> None:
