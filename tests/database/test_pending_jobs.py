@@ -1,7 +1,6 @@
 """Callers that time out: each gets an error, and no row is stored after an error that says so."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,8 +10,8 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.database.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 from app.database.limits import QUEUE_SIZE
-from app.database.postgres.engine import POSTGRES_THREADS
 from app.database.writer import COMMIT_BATCH_SIZE
+from tests.support.hanging_writes import Hanging, occupy
 from tests.support.predictions import add_prediction, count_predictions
 from tests.support.service import connected
 
@@ -26,35 +25,6 @@ def impatient(database_url: str) -> Iterator[Database]:
     opened = Database(url, answer_timeout_s=2.0, scan_timeout_s=2.0)
     yield opened
     opened.close()
-
-
-class Hanging:
-    """Works that end when `release` is called."""
-
-    def __init__(self) -> None:
-        self._released = threading.Event()
-        self.begun = threading.Semaphore(0)
-
-    def work(self, session: Session) -> int:
-        added = add_prediction(session)
-        self.wait()
-        return added
-
-    def wait(self, *_: object) -> None:
-        self.begun.release()
-        assert self._released.wait(30)
-
-    def release(self) -> None:
-        self._released.set()
-
-
-async def occupy(database: Database, hanging: Hanging) -> list[asyncio.Task[int]]:
-    """Give each writing thread a work that hangs."""
-    tasks = []
-    for _ in range(POSTGRES_THREADS if "postgresql" in database.engine.url.drivername else 1):
-        tasks.append(asyncio.create_task(database.write(hanging.work)))
-        assert await asyncio.to_thread(hanging.begun.acquire, timeout=30)
-    return tasks
 
 
 @pytest.mark.parametrize("together", [1, 3])

@@ -12,6 +12,7 @@ from app.database import Database
 from app.database.errors import DatabaseUnavailable
 from app.database.writer import COMMIT_BATCH_SIZE
 from app.models import Prediction
+from tests.support.hanging_writes import Hanging, occupy
 
 
 def add(confidence: float = 0.5) -> Callable[[Session], int]:
@@ -84,21 +85,19 @@ def test_small_write_overtakes_a_large_one_and_shares_no_transaction_with_it(dat
 
 
 def test_write_of_a_caller_that_is_gone_is_never_stored(database: Database) -> None:
-    release = threading.Event()
+    hanging = Hanging()
 
     async def scenario() -> int:
-        # PostgreSQL has five threads.
-        busy = [asyncio.create_task(database.write(lambda _: release.wait(30))) for _ in range(5)]
-        await asyncio.sleep(0)
+        busy = await occupy(database, hanging)
         gone = asyncio.create_task(database.write(add()))
         await asyncio.sleep(0.05)
         gone.cancel()
         with pytest.raises(asyncio.CancelledError):
             await gone
-        release.set()
+        hanging.release()
         await asyncio.gather(*busy)
         await database.write(add())
-        return await stored(database)
+        return await stored(database) - len(busy)
 
     assert asyncio.run(scenario()) == 1
 
