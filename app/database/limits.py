@@ -13,8 +13,8 @@ class LaneLimits(NamedTuple):
     wait_s: float
 
 
-# One address cannot occupy all places.
-SCANS: Final = LaneLimits(places=3, places_per_client=2, queue_size=32, queue_size_per_client=16, wait_s=10.0)
+# One address cannot occupy all places. A class behind one address may open the stats at the same time.
+SCANS: Final = LaneLimits(places=3, places_per_client=2, queue_size=256, queue_size_per_client=128, wait_s=10.0)
 EXPORTS: Final = LaneLimits(places=2, places_per_client=2, queue_size=4, queue_size_per_client=4, wait_s=5.0)
 REVIEWS: Final = LaneLimits(places=1, places_per_client=1, queue_size=32, queue_size_per_client=32, wait_s=10.0)
 # Small and large ones each have a lane.

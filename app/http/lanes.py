@@ -1,4 +1,4 @@
-"""Lanes for expensive requests: a few run at once, and a short queue waits."""
+"""Lanes for expensive requests: a few run at once, and some wait."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable

@@ -1,4 +1,4 @@
-"""Lanes: few expensive requests run at once, a short queue waits, and the rest is refused."""
+"""Lanes: few expensive requests run at once, some wait, and the rest is refused."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +68,16 @@ def test_queue_is_short_and_has_room_for_other_addresses() -> None:
         visits += await begin(lane, leave, inside, "b")
         with pytest.raises(Busy):
             await attend(lane, "c", leave, inside)
+        leave.set()
+        await asyncio.gather(*visits)
+
+    asyncio.run(run())
+
+
+def test_class_behind_one_address_can_open_the_stats_at_the_same_time() -> None:
+    async def run() -> None:
+        lane, leave, inside = Lane(SCANS), asyncio.Event(), list[str]()
+        visits = await begin(lane, leave, inside, *["a"] * 5 * 25)
         leave.set()
         await asyncio.gather(*visits)
 
