@@ -174,13 +174,17 @@ def has_steps(url: sa.URL) -> bool:
         command = context.get_context()
         if is_missing(url):
             refuse_question(url, command.opts)
+        if command.opts["fn"].__name__ == "do_ensure_version":
+            raise CommandError(f"ensure_version is not supported; {UPGRADE}")
         if command.purge:
             return True
+        heads = command.get_current_heads()
         try:
             # The command's own function: it prints the answer, or returns the revisions to run.
-            steps = command.opts["fn"](command.get_current_heads(), command)
+            steps = command.opts["fn"](heads, command)
         except CommandError as error:
-            if not str(error).startswith("Can't locate revision"):
+            # The unknown revision may be the one of the command.
+            if not any(f"Can't locate revision identified by '{head}'" in str(error) for head in heads):
                 raise
             raise CommandError(unknown_revision(connection)) from error
         return any(True for _ in steps)

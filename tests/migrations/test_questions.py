@@ -84,6 +84,17 @@ def test_commands_create_no_database_at_a_mistyped_path(
     assert (tmp_path / "mistyped.db").stat().st_size == 0
 
 
+@pytest.mark.parametrize("revision", ["0099", "nonsense"])
+def test_mistyped_revision_is_named_and_the_database_is_not_blamed(database_url: str, revision: str) -> None:
+    for command in ("upgrade", "downgrade", "stamp"):
+        message = refusal(database_url, command, revision)
+        assert message == f"pixelwise: Can't locate revision identified by '{revision}'"
+
+
+def test_ensure_version_is_refused_with_the_command_to_run(empty_database_url: str) -> None:
+    assert refusal(empty_database_url, "ensure_version").endswith("not supported; run: alembic upgrade head")
+
+
 @pytest.mark.parametrize("command", ["upgrade", "current", "check"])
 def test_folder_and_foreign_file_are_named_in_one_line(tmp_path: Path, command: str) -> None:
     arguments = (command, "head") if command == "upgrade" else (command,)
