@@ -27,7 +27,7 @@ def export(
     from app.services.export import Export
 
     query = query.model_copy(update={"format": _format_of(file, query)})
-    manifest_file = file.with_name(f"{file.name}.manifest.json")
+    manifest_file = file.parent / f"{file.name}.manifest.json"
     with atomic_file(_checked_target(file)) as data, atomic_file(_checked_target(manifest_file)) as manifest:
         with progress_bar("Exporting") as progress, context.open_database() as database, database.snapshot() as session:
             exported = Export(session, query, progress)
@@ -66,7 +66,7 @@ def _checked_target(path: Path) -> Path:
         raise CommandError(f"{path} is another user's link; choose another name")
     # A symbolic link stays, and its target is replaced.
     target = path.resolve()
-    if target.exists() and not target.is_file():
+    if path.exists() and not path.is_file():
         raise CommandError(f"{path} is not a file; choose another name")
     if not target.parent.is_dir():
         raise CommandError(f"there is no folder {target.parent}")

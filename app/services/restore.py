@@ -40,9 +40,9 @@ def restore(database_url: str, backup: Path, progress: Progress) -> Restored:
 
 def read_manifest(backup: Path) -> BackupManifest:
     """Return the manifest; raise CopyError if it is missing or invalid."""
-    described = manifest_of(backup)
     if not backup.is_file():
         raise CopyError(f"there is no backup {backup}")
+    described = manifest_of(backup)
     try:
         return BackupManifest.model_validate_json(described.read_bytes())
     except FileNotFoundError:

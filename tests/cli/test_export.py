@@ -98,7 +98,8 @@ def test_unusable_file_name_is_reported(tmp_path: Path) -> None:
     assert "folder.csv" in refused(ExitCode.FAILURE, "export", "folder.csv")
     assert "nowhere" in refused(ExitCode.FAILURE, "export", "nowhere/drawings.csv")
     assert "File name too long" in refused(ExitCode.FAILURE, "export", f"{'x' * 300}.csv")
-    assert "is not a file" in refused(ExitCode.FAILURE, "export", "/dev/null", "--format", "csv")
+    for name in ("/dev/null", ".", ".."):
+        assert "is not a file" in refused(ExitCode.FAILURE, "export", name, "--format", "csv")
     assert files(tmp_path) == {"folder.csv"}
 
 

@@ -177,6 +177,12 @@ def test_damaged_backup_is_refused_and_changes_nothing(
     assert sorted(path.name for path in tmp_path.glob("*pixelwise*")) == ["pixelwise.db"]
 
 
+@pytest.mark.usefixtures("configured_sqlite")
+@pytest.mark.parametrize("name", [".", "..", "/", "/dev/null"])
+def test_what_is_no_file_is_no_backup(name: str) -> None:
+    assert "there is no backup" in refused(ExitCode.FAILURE, "restore", name, "--yes")
+
+
 @pytest.mark.parametrize("state", ["deleted", "no database", "empty"])
 def test_missing_or_damaged_database_is_replaced(backup: Path, tmp_path: Path, state: str) -> None:
     database = tmp_path / "pixelwise.db"
