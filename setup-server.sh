@@ -66,6 +66,9 @@ set_up_prod() {
     [ "$(id -u)" = 0 ] || fail "the user $user exists, so this is a production machine; run: sudo bash setup-server.sh"
     install_missing_packages
     [ "${root#/}" != "$root" ] || fail "PIXELWISE_ROOT must be an absolute path"
+    case $root$certificates in
+    *[!A-Za-z0-9/._@+~-]*) fail "PIXELWISE_ROOT and PIXELWISE_CERTIFICATE may contain only letters, digits and /._@+~-, because units and nginx's site name them" ;;
+    esac
     check_place PIXELWISE_ROOT "$root"
     # The service's group may write here, because SQLite creates the database and its WAL in this folder. The sticky bit
     # protects root's files, the code and .env, from the service. Others get only x, for nginx: anyone who can open the
@@ -77,7 +80,7 @@ set_up_prod() {
     export PIXELWISE_VENV=$root/.venv
     python=$PIXELWISE_VENV/bin/python
     install_packages # Before the code is copied: if it fails, nothing has changed.
-    [ ! -f "$root/.env" ] || (here=$PWD && cd "$root" && "$python" -I "$here/app/env_file.py")
+    [ "$PWD" -ef "$root" ] || check_all_settings
     local env_owner
     # Without the file, the service may still make it before this script does.
     env_owner=$(stat --format=%U "$root/.env" 2>/dev/null || echo "$user")
@@ -99,8 +102,8 @@ set_up_prod() {
 # may contain anything, so it is made anew; if that fails, it comes back.
 install_packages() {
     local old=""
-    if [ -n "$(find "$PIXELWISE_VENV" ! -user root -print -quit 2>/dev/null)" ]; then
-        echo "Making $PIXELWISE_VENV anew, because it does not belong to root."
+    if [ -n "$(find "$PIXELWISE_VENV" \( ! -user root -o ! -type l -perm /022 \) -print -quit 2>/dev/null)" ]; then
+        echo "Making $PIXELWISE_VENV anew, because it does not belong to root, or others may write it."
         old=$(mktemp -d "$root/.new.XXXXXXXX")
         mv -T "$PIXELWISE_VENV" "$old/venv"
     fi
@@ -120,6 +123,8 @@ check_env_file() {
     if [ "$(stat --format=%U .env)" != root ] || [ "$(stat --dereference --format=%U .env)" != root ]; then
         fail "$root/.env is a link to a file that does not belong to root, or became one; replace it"
     fi
+    # Its owner and mode are set below. A second name may be that of a file elsewhere.
+    [ "$(stat --format=%h .env)" = 1 ] || fail "$root/.env is a hard link; replace it by a copy"
     [ "$1" != root ] || return 0
     for name in MODEL_URL PIXELWISE_NGINX; do
         [ -n "${!name:-}" ] || [ -z "$(setting "$name")" ] ||
@@ -170,6 +175,18 @@ install_missing_packages() {
 
 check_settings() {
     "$python" -I app/env_file.py
+}
+
+# Check the service's settings before the code is copied. Not where this script is in the same folder: the code is there
+# already, and root would import modules from a folder in which the service's user can write.
+check_all_settings() {
+    (here=$PWD && cd "$root" && env -i PATH="$PATH" "$python" -IB -c 'import sys
+sys.path.append(sys.argv[1])
+from app.config import ConfigurationError, get_settings
+try:
+    get_settings()
+except ConfigurationError as error:
+    sys.exit(f"pixelwise: {error}")' "$here")
 }
 
 # Print a setting as the application reads it: from the environment, from .env, or else the default given.
@@ -243,6 +260,8 @@ set_owners() {
     local group part
     group=$(id -gn "$user")
     for part in "${code[@]}" .git .venv; do
+        # A .git of the service's user stays: git would follow the configuration in one of root.
+        [ "$part" != .git ] || { [ -d .git ] && [ "$(stat --format=%U .git)" = root ]; } || continue
         [ -e "$part" ] || continue
         chown -hR root:root "$part"
         find "$part" ! -type l -exec chmod u+rwX,go+rX,go-w {} +

@@ -47,6 +47,8 @@ def production() -> Iterator[Production]:
         write_version_05_to(root)
         make_venv_in(root)
         machine = Production(root, units, nginx, folder / "ssl", clone_into(folder / "clone"))
+        (root / ".git").mkdir()
+        os.chown(root / ".git", pwd.getpwnam(SERVICE_USER).pw_uid, 0)
         machine.first_output = machine.set_up()
         yield machine
 
@@ -66,6 +68,8 @@ def test_service_user_can_write_its_data_and_nothing_else(production: Production
     root = production.root
     assert (root / "pixelwise.db").stat().st_uid == service.pw_uid
     assert (root.parent / "secret").stat().st_uid == 0
+    # In a .git of root, git would follow the service's configuration.
+    assert (root / ".git").stat().st_uid == service.pw_uid
     secrets = (root / ".env").stat()
     assert (secrets.st_uid, secrets.st_gid, stat.S_IMODE(secrets.st_mode)) == (0, service.pw_gid, 0o640)
     for target in (".env", ".venv/pyvenv.cfg", "app/main.py", "init_db.py", "models/digits.onnx"):
@@ -146,6 +150,14 @@ def test_folder_that_the_service_could_replace_is_refused(production: Production
     assert list((home / "of-root").iterdir()) == []
 
 
+def test_name_that_units_cannot_hold_is_refused(production: Production) -> None:
+    for name in ("PIXELWISE_ROOT", "PIXELWISE_CERTIFICATE"):
+        refused = production.try_to_set_up(**{name: str(production.root.parent / "pixel wise")})
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("pixelwise: PIXELWISE_ROOT and PIXELWISE_CERTIFICATE may contain only letters")
+    assert not (production.root.parent / "pixel wise").exists()
+
+
 def test_root_downloads_no_model_into_a_folder_of_the_service(production: Production) -> None:
     model = production.root / "mine.onnx"
     settings = {"MODEL_URL": f"file://{PROJECT}/models/digits.onnx", "MODEL_SHA256": "0" * 64}
@@ -157,16 +169,21 @@ def test_root_downloads_no_model_into_a_folder_of_the_service(production: Produc
 
 def test_line_of_env_that_is_refused_stops_the_upgrade_before_anything_changes(production: Production) -> None:
     path = production.root / ".env"
-    shipped, old = path.read_text(), production.clone / "app/of_the_next_version.py"
-    path.write_text(f"{shipped}PUBLIC_RESULTS: false\n")
-    old.write_text("")
-    refused = production.try_to_set_up()
-    old.unlink()
-    path.write_text(shipped)
-    assert refused.returncode == 1
+    shipped, new = path.read_text(), production.clone / "app/of_the_next_version.py"
     number = len(shipped.splitlines()) + 1
-    assert refused.stderr == f"pixelwise: cannot read {path}, line {number}: is not NAME=value\n"
-    assert not (production.root / "app/of_the_next_version.py").exists()
+    new.write_text("")
+    for line, reason in (
+        ("PUBLIC_RESULTS: false", f"cannot read {path}, line {number}: is not NAME=value"),
+        # Version 0.9 read it.
+        ("public_results=false", "public_results in .env: write PUBLIC_RESULTS"),
+        ("DRIFT_PSI=0,1", "DRIFT_PSI: must be a number, such as 0.1"),
+    ):
+        path.write_text(f"{shipped}{line}\n")
+        refused = production.try_to_set_up()
+        assert (refused.returncode, refused.stderr) == (1, f"pixelwise: {reason}\n")
+        assert not (production.root / "app/of_the_next_version.py").exists()
+    new.unlink()
+    path.write_text(shipped)
 
 
 def test_setting_that_root_follows_is_refused_if_the_service_wrote_it(production: Production) -> None:
