@@ -11,7 +11,15 @@ import limits
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.env_file import DEPLOYMENT, EnvFileError, deployment_value, expanded, read_env_file, unquoted
+from app.env_file import (
+    DEPLOYMENT,
+    TAKEN_AS_IS,
+    EnvFileError,
+    deployment_value,
+    expanded,
+    read_env_file,
+    unquoted,
+)
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
 SHIPPED_MODEL: Final = PROJECT_FOLDER / "models" / "digits.onnx"
@@ -33,8 +41,7 @@ _SCHEMES: Final = {
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 # No query: its options would override those of `app.http.redis_counts`.
 _REDIS: Final = re.compile(r"rediss?://([^@/?#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?(/\d{1,5})?/?")
-# uvicorn and systemd units take these as they are; an empty UVICORN_HOST opens the port to all networks.
-_NEVER_EMPTY: Final = ("UVICORN_HOST", "WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN")
+_PLAIN_REASONS: Final = {"bool_parsing": "must be true or false", "float_parsing": "must be a number, such as 0.1"}
 
 
 class ConfigurationError(Exception):
@@ -60,13 +67,21 @@ def _checked_database_url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise ValueError("must begin with sqlite:/// or postgresql://")
+    _refuse_comment(text)
     # Otherwise a part of the password would look like a host, which a failed look-up prints.
     if scheme.startswith("postgres") and rest.partition("?")[0].count("@") > 1:
         raise ValueError("holds more than one @; write an @ inside the user name or the password as %40")
     return f"{_SCHEMES[scheme]}://{rest}"
 
 
+def _refuse_comment(text: str) -> None:
+    # `docker run --env-file` keeps it. A path may contain " #2".
+    if re.search(r"\s#\s|\s\s#", text):
+        raise ValueError("has a comment in its value; a comment needs a line of its own")
+
+
 def _checked_key(key: SecretStr) -> SecretStr:
+    _refuse_comment(key.get_secret_value())
     if not key.get_secret_value().isprintable():
         raise ValueError("has a line break or another character that no header can hold")
     return key
@@ -159,7 +174,7 @@ class Settings(BaseSettings):
         known = _known_values()
         for name in DEPLOYMENT:
             deployment_value(name, known)
-        for name in _NEVER_EMPTY:
+        for name in TAKEN_AS_IS:
             if os.environ.get(name, "1").strip() == "":
                 raise ValueError(f"{name} is empty, and the program that reads it needs a value; remove it")
         cleaned = {
@@ -213,8 +228,13 @@ def setting_warnings() -> list[str]:
 
 
 def _misspelt() -> dict[str, str]:
-    close = {name: get_close_matches(name.upper(), _KNOWN, n=1, cutoff=0.9) for name in _known_values().keys() - _KNOWN}
-    return {name: intended[0] for name, intended in sorted(close.items()) if intended}
+    names = sorted(_known_values().keys() - _KNOWN)
+    close = {name: _closest(name.upper()) or _closest(name.upper().removeprefix("PIXELWISE_")) for name in names}
+    return {name: intended[0] for name, intended in close.items() if intended}
+
+
+def _closest(name: str) -> list[str]:
+    return get_close_matches(name, _KNOWN, n=1, cutoff=0.9)
 
 
 def _not_a_setting(name: str, intended: str) -> str:
@@ -236,5 +256,6 @@ def _checked(**given: str) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         name = "".join(str(part) for part in first["loc"][:1]).upper()
-        reason = first["msg"].removeprefix("Value error, ")
+        message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        reason = _PLAIN_REASONS.get(first["type"], message)
         raise ConfigurationError(f"{name}: {reason}" if name else reason) from None

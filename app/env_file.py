@@ -16,12 +16,18 @@ DEPLOYMENT: Final = {
     "PIXELWISE_BACKUP_FOLDER": (r".+", "must be the path of a folder"),
     "PIXELWISE_BACKUPS_KEPT": (r"[1-9]\d{0,5}", "must be a number from 1"),
     "PIXELWISE_PRUNE_OLDER_THAN": (r"[1-9]\d{0,3}[hdw]", "must be a number and h, d or w, such as 90d"),
-    "UVICORN_HOST": (r"[\w.:%-]+", "must be an address, such as 127.0.0.1 or 0.0.0.0"),
+    "UVICORN_HOST": (
+        r"[\w.-]+|[\da-fA-F]*:[\da-fA-F:.]*(%[\w.-]+)?",
+        "must be an address, such as 127.0.0.1 or 0.0.0.0",
+    ),
     "WEB_CONCURRENCY": (r"[1-9]\d{0,3}", "must be a number from 1"),
 }
 
+# uvicorn and systemd units take these as they are; an empty UVICORN_HOST opens the port to all networks.
+TAKEN_AS_IS: Final = ("UVICORN_HOST", "WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN")
+
 _ASSIGNMENT: Final = re.compile(r"[ \t]*([A-Za-z_]\w*)[ \t]*=[ \t]*(.*?)[ \t]*", re.ASCII)
-_REFERENCE: Final = re.compile(r"\$\{(\w+)\}")
+_REFERENCE: Final = re.compile(r"\$\{([^{}]*)\}")
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
 
@@ -46,13 +52,16 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def expanded(text: str, known: Mapping[str, str]) -> str:
-    """Replace each ${NAME}; raise ValueError for an unknown one."""
+    """Replace each ${NAME}, in the inserted values too; raise ValueError for an unknown one."""
 
     def value_of(reference: re.Match[str]) -> str:
         name = reference[1]
+        if not re.fullmatch(r"\w+", name):
+            raise ValueError("${...} takes the name of another setting and nothing else, such as ${DB_PASSWORD}")
         if name not in known:
             raise ValueError(f"${{{name}}} is used but {name} is set neither in the environment nor in .env")
-        return known[name]
+        others = {other: value for other, value in known.items() if other != name}
+        return expanded(unquoted(name, known[name]), others)
 
     return _REFERENCE.sub(value_of, text)
 
@@ -68,7 +77,9 @@ def unquoted(name: str, text: str) -> str:
 def deployment_value(name: str, known: Mapping[str, str]) -> str:
     """Return a checked setting of DEPLOYMENT, or an empty text; raise ValueError."""
     pattern, problem = DEPLOYMENT[name]
-    value = expanded(unquoted(name, known.get(name, "")), known)
+    given = known.get(name, "")
+    value = unquoted(name, given)
+    value = given if name in TAKEN_AS_IS else expanded(value, known)
     if value and not re.fullmatch(pattern, value, re.ASCII):
         raise ValueError(f"{name}: {problem}")
     return value
@@ -107,7 +118,10 @@ def _parsed(line: str, *, first: bool) -> tuple[str, str] | None:
     name, value = found.groups()
     if marked and name in DEPLOYMENT:
         raise ValueError("systemd would ignore it because of the byte order mark; save the file without one")
-    return name, _value(value)
+    value = _value(value)
+    if name in TAKEN_AS_IS and not value.strip():
+        raise ValueError(f"{name} needs a value; for the default, remove the line")
+    return name, value
 
 
 def _value(text: str) -> str:

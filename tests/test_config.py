@@ -108,8 +108,10 @@ def test_reference_to_an_unknown_name_is_refused_by_name(monkeypatch: pytest.Mon
         ("RATE_LIMIT_STORAGE_URI", "redis://:kept-quiet@localhost:port/0", "must look like redis://"),
         ("RATE_LIMIT_STORAGE_URI", "redis://:kept-quiet@localhost:65536/0", "must look like redis://"),
         ("RATE_LIMIT_STORAGE_URI", "redis://:kept-quiet@localhost:6379/0?socket_timeout=9", "must look like redis://"),
-        ("DEBUG", "kept-quiet", "boolean"),
-        ("PUBLIC_RESULTS", "kept-quiet", "boolean"),
+        ("DEBUG", "kept-quiet", "must be true or false"),
+        ("PUBLIC_RESULTS", "kept-quiet", "must be true or false"),
+        ("DRIFT_PSI", "0,1 kept-quiet", "must be a number, such as 0.1"),
+        ("DRIFT_P_VALUE", "5", "must be less than 1"),
     ],
 )
 def test_invalid_value_is_refused_without_showing_it(
@@ -190,10 +192,14 @@ def test_empty_value_is_refused_where_another_program_cannot_read_it(
     monkeypatch.setenv(name, "")
     with pytest.raises(ConfigurationError, match=f"{name} is empty"):
         get_settings()
+    monkeypatch.delenv(name)
+    write_env(f"{name}=\n")
+    with pytest.raises(ConfigurationError, match=f"line 1: {name} needs a value"):
+        get_settings()
 
 
 @pytest.mark.parametrize("where", ["environment", "file"])
-@pytest.mark.parametrize("name", ["PUBLIC_RESULT", "PUBLC_RESULTS", "PUBLICRESULTS"])
+@pytest.mark.parametrize("name", ["PUBLIC_RESULT", "PUBLC_RESULTS", "PUBLICRESULTS", "PIXELWISE_PUBLIC_RESULTS"])
 def test_misspelt_privacy_setting_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, where: str) -> None:
     if where == "environment":
         monkeypatch.setenv(name, "false")

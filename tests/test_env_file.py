@@ -165,6 +165,10 @@ def test_privacy_setting_that_cannot_be_read_refuses_to_start(
         ("PIXELWISE_BACKUPS_KEPT", "0"),
         ("PIXELWISE_PRUNE_OLDER_THAN", "90"),
         ("UVICORN_HOST", "kept=quiet"),
+        ("UVICORN_HOST", "0.0.0.0:8000"),
+        ("UVICORN_HOST", "' 0.0.0.0'"),
+        # uvicorn and the unit would not expand it.
+        ("UVICORN_HOST", "${HOME}"),
         ("WEB_CONCURRENCY", "two"),
     ],
 )
@@ -196,3 +200,45 @@ def test_scripts_read_a_setting_without_the_virtual_environment(
     (tmp_path / ".env").write_text(text)
     done = run(tmp_path, python, "-I", str(PROJECT_FOLDER / "app/env_file.py"), *arguments)
     assert (done.returncode, done.stdout) == (0, f"{printed}\n"), done.stderr
+
+
+def test_inserted_value_is_read_like_a_setting(settings_environment: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text(
+        "DATABASE_URL=postgresql://pixelwise:${DB_PASSWORD}@localhost/pixelwise\nDB_PASSWORD=${FROM_VAULT}\n"
+    )
+    # As docker and Kubernetes pass the content of a file.
+    settings_environment.setenv("FROM_VAULT", "from-vault\n")
+    assert ":from-vault@" in get_settings().database_url
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ('"kept-quiet"', "DB_PASSWORD stands in quotes"),
+        ("${DB_PASSWORD}", "DB_PASSWORD is set neither"),
+        ("${OTHER:-kept-quiet}", "takes the name of another setting and nothing else"),
+        ("${}", "takes the name of another setting and nothing else"),
+    ],
+)
+def test_inserted_value_that_cannot_be_meant_is_refused(
+    settings_environment: pytest.MonkeyPatch, password: str, reason: str
+) -> None:
+    settings_environment.setenv("DB_PASSWORD", password)
+    Path(".env").write_text("DATABASE_URL=postgresql://pixelwise:${DB_PASSWORD}@localhost/pixelwise\n")
+    with pytest.raises(ConfigurationError) as refused:
+        get_settings()
+    assert reason in str(refused.value)
+    assert "quiet" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SECRET_API_KEY", "kept-quiet   #main"), ("DATABASE_URL", "sqlite:////srv/pixelwise.db # main")],
+)
+def test_comment_that_docker_keeps_in_a_value_is_refused(
+    settings_environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    settings_environment.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"^{name}: has a comment in its value") as refused:
+        get_settings()
+    assert "quiet" not in str(refused.value)

@@ -19,7 +19,7 @@ def checked_url(database_url: str) -> URL:
                 "DATABASE_URL lacks the name of the database: postgresql://user:password@host/name"
             )
         return url
-    if url.host or url.query or not url.database or url.database == ":memory:":
+    if url.host or "?" in database_url or not url.database or url.database == ":memory:":
         raise ConfigurationError("DATABASE_URL: SQLite takes sqlite:/// and the path of a file, nothing else")
     path = Path(url.database).absolute()
     try:

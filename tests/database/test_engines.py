@@ -84,6 +84,7 @@ def test_missing_file_is_not_replaced_by_an_empty_database(tmp_path: Path) -> No
         ("sqlite:///:memory:", "the path of a file"),
         ("sqlite://folder/pixelwise.db", "the path of a file"),
         ("sqlite:///pixelwise.db?mode=ro", "the path of a file"),
+        ("sqlite:///what?.db", "the path of a file"),
         ("postgresql+psycopg://user:kept-quiet@localhost:port/x", "is not a valid URL"),
     ],
 )
