@@ -3,6 +3,9 @@
 /** @typedef {[number, number]} Point */
 /** @typedef {{width: number, points: Point[], pointerType?: string}} Stroke width and points in fractions of the pad's side, 0 to 1 */
 
+/** @type {Record<string, number>} widths in fractions of the pad's side */
+export const PENS = { thin: 1 / 28, normal: 1 / 14, thick: 1 / 8 };
+
 const SIDE = 28;
 const BOX = 20;
 // Each pixel is the average of this many samples in each direction.

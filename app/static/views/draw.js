@@ -2,7 +2,7 @@
 
 import { ApiError } from "../lib/api.js";
 import { button, el } from "../lib/dom.js";
-import { isBlank, paintPixels, toPixels } from "../lib/drawing.js";
+import { PENS, isBlank, paintPixels, toPixels } from "../lib/drawing.js";
 import { confidenceInWords, percent } from "../lib/format.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { labelPhrase } from "../lib/labels.js";
@@ -19,9 +19,6 @@ import { createScores } from "../parts/scores.js";
 
 // A drawing is finished when the pen has rested this long; a digit of two strokes needs a moment between them.
 const PAUSE_MS = 1000;
-
-/** @type {Record<string, number>} widths in fractions of the pad's side */
-const PENS = { thin: 1 / 28, normal: 1 / 14, thick: 1 / 8 };
 
 /** Make the view. */
 export function create() {
