@@ -156,6 +156,13 @@ def test_drawing_is_kept_during_a_database_error(page: Page, sqlite_url: str) ->
     assert stored(sqlite_url) == ["7"]
 
 
+def test_stats_that_cannot_be_read_do_not_speak_of_storing(page: Page, sqlite_url: str) -> None:
+    with hidden(sqlite_url, "predictions"):
+        page.get_by_role("link", name="Stats").click()
+        expect(page.locator(".stats-section .notice").first).to_contain_text("PixelWise cannot answer this at the moment.")
+    expect(page.locator(".stats-section .notice").first).to_be_hidden()
+
+
 def test_unstored_drawing_survives_a_reload(page: Page, sqlite_url: str) -> None:
     with hidden(sqlite_url, "predictions"):
         draw(page, SEVEN)

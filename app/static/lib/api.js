@@ -4,7 +4,7 @@ import { getKey } from "./key.js";
 
 /** @import { Result } from "./types.js" */
 
-/** @typedef {"offline" | "key" | "proxy" | "large" | "limited" | "unavailable" | "full" | "gone" | "changed" | "waiting" | "invalid" | "old" | "failed"} ErrorKind */
+/** @typedef {"offline" | "key" | "proxy" | "large" | "limited" | "unavailable" | "busy" | "full" | "gone" | "changed" | "waiting" | "invalid" | "old" | "failed"} ErrorKind */
 
 /**
  * @typedef {object} RequestOptions
@@ -26,6 +26,7 @@ const MESSAGES = {
   large: "This is too large for PixelWise.",
   limited: "Too many requests in a short time.",
   unavailable: "PixelWise cannot store anything at the moment.",
+  busy: "PixelWise cannot answer this at the moment.",
   full: "The disk of PixelWise is full. An operator has to free some space.",
   gone: "This prediction does not exist. It may have been deleted.",
   changed: "Somebody else has changed this in the meantime.",
@@ -71,7 +72,7 @@ export class ApiError extends Error {
 
   /** Whether the same request may succeed later, without anybody doing anything. */
   get isTemporary() {
-    return ["offline", "limited", "waiting", "unavailable", "full"].includes(this.kind);
+    return ["offline", "limited", "waiting", "unavailable", "busy", "full"].includes(this.kind);
   }
 }
 
@@ -85,12 +86,16 @@ export function asApiError(error) {
   throw error;
 }
 
-/** @param {Response} response */
-async function failure(response) {
+/**
+ * @param {Response} response
+ * @param {string} method
+ */
+async function failure(response, method) {
   const isProblem = (response.headers.get("Content-Type") ?? "").startsWith("application/problem+json");
   const problem = isProblem ? await response.json().catch(() => ({})) : {};
   const wait = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
-  return new ApiError(response.status === 401 && !isProblem ? "proxy" : (KINDS[response.status] ?? "failed"), {
+  const kind = response.status === 401 && !isProblem ? "proxy" : (KINDS[response.status] ?? "failed");
+  return new ApiError(kind === "unavailable" && method === "GET" ? "busy" : kind, {
     detail: typeof problem.detail === "string" ? problem.detail : "",
     retryAfter: Number.isFinite(wait) ? wait : null,
     // The service's own errors roll back, unless they say that the outcome is unknown. A gateway's error says nothing.
@@ -129,7 +134,7 @@ export async function request(path, { method = "GET", json, params = {}, headers
       credentials: "same-origin",
       cache: "no-cache",
     });
-    if (!response.ok) throw await failure(response);
+    if (!response.ok) throw await failure(response, method);
     return { body: await response[kind](), headers: response.headers };
   } catch (error) {
     if (error instanceof ApiError || signal?.aborted) throw error;
