@@ -80,7 +80,7 @@ set_up_prod() {
     export PIXELWISE_VENV=$root/.venv
     python=$PIXELWISE_VENV/bin/python
     install_packages # Before the code is copied: if it fails, nothing has changed.
-    [ "$PWD" -ef "$root" ] || check_all_settings
+    [ "$PWD" -ef "$root" ] || [ ! -f "$root/.env" ] || check_all_settings
     local env_owner
     # Without the file, the service may still make it before this script does.
     env_owner=$(stat --format=%U "$root/.env" 2>/dev/null || echo "$user")
