@@ -17,7 +17,7 @@ from alembic import context
 from app import models
 from app.config import ConfigurationError, get_settings
 from app.database.base import UtcDateTime
-from app.database.errors import UPGRADE, DatabaseError, translated_errors
+from app.database.errors import UPGRADE, DatabaseBusy, DatabaseError, translated_errors
 from app.database.revision_files import revision_files_problem
 from app.database.schema_version import schema_revision
 from app.database.sqlite.foreign_keys import BrokenReferences, foreign_keys_checked
@@ -216,6 +216,8 @@ def one_line_errors() -> Iterator[None]:
     try:
         with translated_errors():
             yield
+    except DatabaseBusy as error:
+        raise SystemExit(f"pixelwise: the database is busy ({error}); try again") from error
     except (BrokenReferences, CommandError, ConfigurationError, DatabaseError, OSError) as error:
         raise SystemExit(f"pixelwise: {error}") from error
 

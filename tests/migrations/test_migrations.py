@@ -268,4 +268,4 @@ def test_migration_times_out_behind_a_transaction(
     with psycopg.connect(empty_postgres_url) as holder:
         holder.execute("SELECT count(*) FROM idempotency_keys")
         message = refusal(empty_postgres_url, "downgrade", "-1")
-    assert "lock timeout" in message
+    assert "the database is busy (canceling statement due to lock timeout); try again" in message
