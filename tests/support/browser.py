@@ -21,6 +21,16 @@ PHONE: Final[dict[str, Any]] = {
     "is_mobile": True,
 }
 
+# Chromium loads the list under its address field in each window, which costs more than our page, and starts processes
+# in reserve. Its last list of features counts, so the names that Playwright gives are repeated.
+DISABLED_FEATURES: Final = (
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup", "SpareRendererForSitePerProcess"),
+    *("AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync"),
+    *("DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades", "LensOverlay"),
+    *("MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding", "PreconnectToSearch"),
+    "ThirdPartyStoragePartitioning",
+)
+
 # What a test expects may take as long as anything else that it waits for.
 expect.set_options(timeout=PATIENCE_S * 1000)
 
@@ -39,7 +49,8 @@ def browser() -> Iterator[Browser]:
     path = chromium_path()
     with sync_playwright() as playwright:
         # In a container, where tests run as root, Chromium's own sandbox cannot start; only our page is opened.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        arguments = ["--no-sandbox", f"--disable-features={','.join(DISABLED_FEATURES)}"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
 
