@@ -3,7 +3,7 @@
 import getpass
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from app import config
 from app.config import Settings, get_settings
 from app.database import Database, get_database
 from app.env_file import DEPLOYMENT
@@ -31,6 +32,22 @@ pytest_plugins = [
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
 
 ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _names_are_compared_once() -> Iterator[None]:
+    """Compare each name of the environment with the settings once; at each of a thousand starts it takes long."""
+    compare = config.get_close_matches
+    found: dict[str, list[str]] = {}
+
+    def closest(name: str, possibilities: Iterable[str], **limits: float) -> list[str]:
+        if name not in found:
+            found[name] = compare(name, possibilities, **limits)
+        return found[name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "get_close_matches", closest)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,13 @@ def aged(count: int) -> list[Row]:
     ]
 
 
+def many_old(count: int) -> list[Row]:
+    """Rows of a hundred days ago without labels; every hundredth is the same but for its id."""
+    some = random_rows(100)
+    long_ago = NOW - timedelta(days=100)
+    return [some[id_ % 100]._replace(id=id_, labels=(), created_at=long_ago) for id_ in range(1, count + 1)]
+
+
 def ids(database_url: str) -> list[int]:
     return [row["id"] for row in rows(database_url, "SELECT id FROM predictions ORDER BY id")]
 
@@ -84,7 +91,7 @@ def test_expired_idempotency_keys_are_deleted(configured_database_url: str) -> N
 
 def test_sqlite_file_becomes_smaller(configured_sqlite: str, tmp_path: Path) -> None:
     database = tmp_path / "pixelwise.db"
-    stored_rows = [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(3000)]
+    stored_rows = many_old(3000)
     store(configured_sqlite, stored_rows, drawings=True)
     before = database.stat().st_size
     pruned = json.loads(done("prune", "--older-than", "10d", "--yes", "--json"))
@@ -101,7 +108,7 @@ def test_file_without_auto_vacuum_keeps_its_size_and_free_bytes_are_reported(
     with closing(sqlite3.connect(tmp_path / "pixelwise.db", isolation_level=None)) as database:
         database.execute("PRAGMA auto_vacuum=NONE")
         database.execute("VACUUM")
-    stored_rows = [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(2000)]
+    stored_rows = many_old(2000)
     store(configured_sqlite, stored_rows, drawings=True)
     pruned = json.loads(done("prune", "--older-than", "10d", "--yes", "--json"))
     assert (pruned["predictions"], pruned["released_bytes"]) == (2000, 0)
@@ -110,7 +117,7 @@ def test_file_without_auto_vacuum_keeps_its_size_and_free_bytes_are_reported(
 
 @pytest.mark.slow
 def test_service_answers_during_prune_and_loses_nothing(configured_database_url: str, tmp_path: Path) -> None:
-    stored_rows = [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(3000)]
+    stored_rows = many_old(3000)
     store(configured_database_url, stored_rows, drawings=True)
     if configured_database_url.startswith("postgres"):
         execute(configured_database_url, "ALTER SEQUENCE predictions_id_seq RESTART 3001")
@@ -128,7 +135,7 @@ def test_service_answers_during_prune_and_loses_nothing(configured_database_url:
 
 
 def test_row_labelled_during_prune_is_kept(sqlite_url: str, tmp_path: Path) -> None:
-    stored_rows = [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(8000)]
+    stored_rows = many_old(8000)
     store(sqlite_url, stored_rows)
     arguments = ("prune", "--older-than", "10d", "--yes")
     newest = len(stored_rows)
@@ -144,7 +151,7 @@ def test_row_labelled_during_prune_is_kept(sqlite_url: str, tmp_path: Path) -> N
 
 
 def test_interrupted_prune_leaves_a_valid_database_and_can_be_repeated(sqlite_url: str, tmp_path: Path) -> None:
-    stored_rows = [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(8000)]
+    stored_rows = many_old(8000)
     store(sqlite_url, stored_rows)
     arguments = ("prune", "--older-than", "10d", "--yes")
     with in_terminal(tmp_path, *arguments, settings={"DATABASE_URL": sqlite_url}) as terminal:
@@ -159,14 +166,14 @@ def test_interrupted_prune_leaves_a_valid_database_and_can_be_repeated(sqlite_ur
 
 @pytest.mark.parametrize("time", ["strftime('%s', 'now')", "''", "'2026'", "1e12", "'yesterday'"])
 def test_row_with_an_unreadable_time_is_kept(configured_sqlite: str, time: str) -> None:
-    store(configured_sqlite, [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(3)])
+    store(configured_sqlite, many_old(3))
     execute(configured_sqlite, f"UPDATE predictions SET created_at = {time} WHERE id = 2")
     assert json.loads(done("prune", "--older-than", "10d", "--yes", "--json"))["predictions"] == 2
     assert ids(configured_sqlite) == [2]
 
 
 def test_uncommitted_label_keeps_its_row(postgres_url: str, tmp_path: Path) -> None:
-    store(postgres_url, [row._replace(labels=(), created_at=NOW - timedelta(days=100)) for row in random_rows(9)])
+    store(postgres_url, many_old(9))
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with ThreadPoolExecutor(1) as executor:
         with connected(postgres_url) as labelling:

@@ -1,6 +1,8 @@
 """Rows of a large table for the tests, written with SQL."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +32,8 @@ class Row(NamedTuple):
         return self.labels[-1] if self.labels else None
 
 
-def random_rows(count: int, seed: int = 1) -> list[Row]:
+@cache
+def random_rows(count: int, seed: int = 1) -> tuple[Row, ...]:
     """Rows with every peculiarity: no time, times out of order, two labels, no digit."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -48,10 +51,10 @@ def random_rows(count: int, seed: int = 1) -> list[Row]:
                 sampled=bool(rng.random() < 0.3),
             )
         )
-    return rows
+    return tuple(rows)
 
 
-def store(database_url: str, rows: list[Row], *, drawings: bool = False) -> None:
+def store(database_url: str, rows: Sequence[Row], *, drawings: bool = False) -> None:
     """Write the rows and their labels, with drawings on request."""
     given = [(turn, row.id, label) for row in rows for turn, label in enumerate(row.labels)]
     with connected(database_url) as connection:
