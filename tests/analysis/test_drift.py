@@ -8,7 +8,7 @@ from scipy import stats
 from app.analysis.drift import Observations, Signal, Thresholds, compare, population_stability
 from app.config import ConfigurationError, get_settings
 from app.drawings.ink_statistics import INK, ink_statistics
-from benchmarks.drift import FAULTS, comparisons, observe, shifted
+from benchmarks.drift import FAULTS, comparisons, observe, part_of, shifted
 from training.mnist import Digits
 from training.strokes import draw
 
@@ -238,9 +238,9 @@ def test_most_frequent_value_has_its_own_bin() -> None:
 def images(request: pytest.FixtureRequest) -> Drawing:
     """Drawings of one source: MNIST's test set, or synthetic strokes."""
     if request.param == "virtual hand":
-        return draw(4000, np.random.default_rng(1))[0]
+        return draw(3500, np.random.default_rng(1))[0]
     digits: Digits = request.getfixturevalue("mnist_test")
-    return digits.images[:4000]
+    return digits.images[:3500]
 
 
 @pytest.fixture(scope="module")
@@ -255,8 +255,8 @@ def fault(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def faulty(images: Drawing, fault: str) -> Observations:
-    """Observations of the same drawings with a fault."""
-    return observe(FAULTS[fault](images))
+    """Observations of the first drawings with a fault; benchmarks/drift.py has more drawings and trials."""
+    return observe(FAULTS[fault](images[:1500]))
 
 
 def names_of(signals: list[Signal]) -> set[str]:
@@ -266,15 +266,15 @@ def names_of(signals: list[Signal]) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(300, 300), (1000, 2000)])
 def test_at_most_one_false_alarm_in_a_hundred_windows(usual: Observations, sizes: tuple[int, int]) -> None:
-    drifted = [names_of(signals) for signals in comparisons(usual, usual, sizes, share=0, trials=200)]
-    assert len(drifted) == 200
-    assert sum(map(bool, drifted)) <= 2
+    drifted = [names_of(signals) for signals in comparisons(usual, usual, sizes, share=0, trials=100)]
+    assert len(drifted) == 100
+    assert sum(map(bool, drifted)) <= 1
 
 
 @pytest.mark.slow
 def test_faulty_drawings_are_noticed_within_300(usual: Observations, faulty: Observations) -> None:
-    drifted = [names_of(signals) for signals in comparisons(usual, faulty, (300, 300), share=1, trials=100)]
-    assert sum(map(bool, drifted)) >= 99
+    for signals in comparisons(part_of(usual, np.arange(1500)), faulty, (300, 300), share=1, trials=50):
+        assert names_of(signals)
 
 
 NAMED = {"4 pixels right": {"offset_x"}, "4 pixels up": {"offset_y"}, "faint, 0.3 of the ink": {"ink", "peak"}}
@@ -282,7 +282,7 @@ NAMED = {"4 pixels right": {"offset_x"}, "4 pixels up": {"offset_y"}, "faint, 0.
 
 @pytest.mark.parametrize("fault", NAMED, indirect=True)
 def test_the_signals_name_the_fault(usual: Observations, faulty: Observations, fault: str) -> None:
-    for names in map(names_of, comparisons(usual, faulty, (300, 1000), share=1, trials=20)):
+    for names in map(names_of, comparisons(part_of(usual, np.arange(1500)), faulty, (300, 1000), share=1, trials=20)):
         assert NAMED[fault] <= names - {"digits"} == names
 
 

@@ -148,7 +148,7 @@ def test_name_that_the_service_took_before_is_replaced(folder: Path, root: Path,
 
 def test_service_user_never_owns_code_that_root_copies() -> None:
     # benchmarks/attacks/upgrade_race.py tries more often, and shows that the attack works on a careless copy.
-    outcomes = race(100)
+    outcomes = race(30)
     # How many are refused depends on the processors.
     assert outcomes["taken"] == 0
-    assert outcomes["copied"] + outcomes["refused"] == 100
+    assert outcomes["copied"] + outcomes["refused"] == 30

@@ -127,7 +127,7 @@ def test_mnist_digits_enlarged_keep_their_form(side: int) -> None:
 
 
 def test_mnist_digits_rendered_as_files_are_read_as_well_as_themselves(mnist_test: Digits) -> None:
-    digits, labels = mnist_test.images[:1000], mnist_test.labels[:1000].astype(str)
+    digits, labels = mnist_test.images[:400], mnist_test.labels[:400].astype(str)
     read_back = []
     for number, digit in enumerate(digits):
         large = Image.fromarray(255 - digit).resize((280, 280), Image.Resampling.BICUBIC)
@@ -137,8 +137,8 @@ def test_mnist_digits_rendered_as_files_are_read_as_well_as_themselves(mnist_tes
         answers = [answer["prediction"] for answer in classify_batch(drawings)]
         return int((np.array(answers) == labels).sum())
 
-    assert right(digits) >= 990
-    assert right(np.stack(read_back)) >= right(digits) - 2
+    assert right(digits) >= 396
+    assert right(np.stack(read_back)) >= right(digits) - 1
 
 
 def test_every_mnist_digit_saved_as_an_image_is_unchanged(mnist_test: Digits) -> None:

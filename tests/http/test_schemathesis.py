@@ -12,7 +12,7 @@ from tests.support.service import KEY, served
 ST = Path(sys.executable).with_name("st")
 PHASES = {
     "every documented example and bound": ("--phases", "examples,coverage"),
-    "random requests and sequences of them": ("--phases", "fuzzing,stateful", "--max-examples", "2", "--max-time", "8"),
+    "random requests and sequences of them": ("--phases", "fuzzing,stateful", "--max-examples", "2", "--max-time", "4"),
 }
 
 
