@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import chain, count
 
 import pytest
 from fastapi import FastAPI
@@ -9,6 +10,7 @@ from starlette.testclient import TestClient
 
 from app.classifier import get_classifier
 from app.config import get_settings
+from app.main import app as main_app
 from app.main import create_app
 from tests.support.service import KEY, client_of
 
@@ -19,15 +21,19 @@ Start = Callable[..., TestClient]
 def start(settings_environment: pytest.MonkeyPatch) -> Iterator[Start]:
     """A function that starts the service with these settings and returns a client; the end of the test stops it.
 
-    By default the service has a key, which the client sends, and no rate limit.
+    By default the service has a key, which the client sends, and no rate limit. The first one in a test is
+    `app.main.app`, whose routes are ready since its first use.
     """
+    # openapi.json depends on the settings.
+    main_app.openapi_schema = None
+    fresh = chain([main_app], (create_app() for _ in count()))
     with ExitStack() as running:
 
         def start_service(app: FastAPI | None = None, **settings: str) -> TestClient:
             for name, value in {"SECRET_API_KEY": KEY, "RATE_LIMIT": "off", "READ_LIMIT": "off", **settings}.items():
                 settings_environment.setenv(name, value)
             get_settings.cache_clear()
-            return running.enter_context(client_of(app or create_app()))
+            return running.enter_context(client_of(app or next(fresh)))
 
         yield start_service
 
