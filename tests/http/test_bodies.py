@@ -144,7 +144,7 @@ def test_invalid_json_is_a_422_on_every_route(stored: TestClient, route: Route) 
 
 @every_route
 def test_key_is_checked_and_counted_before_the_body_is_read(start: Start, sqlite_url: str, route: Route) -> None:
-    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/minute")
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/day")
     bodies = [*invalid_bodies(json.dumps(route.body)).values()][:4]
     statuses = [
         client.request(
