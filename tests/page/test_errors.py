@@ -157,10 +157,11 @@ def test_drawing_is_kept_during_a_database_error(page: Page, sqlite_url: str) ->
 
 
 def test_stats_that_cannot_be_read_do_not_speak_of_storing(page: Page, sqlite_url: str) -> None:
+    first = page.locator(".stats-section .notice").first
     with hidden(sqlite_url, "predictions"):
         page.get_by_role("link", name="Stats").click()
-        expect(page.locator(".stats-section .notice").first).to_contain_text("PixelWise cannot answer this at the moment.")
-    expect(page.locator(".stats-section .notice").first).to_be_hidden()
+        expect(first).to_contain_text("PixelWise cannot answer this at the moment.")
+    expect(first).to_be_hidden()
 
 
 def test_unstored_drawing_survives_a_reload(page: Page, sqlite_url: str) -> None:
