@@ -5,15 +5,13 @@ benchmarks/requirements.txt`.
 """
 
 import http.client
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -29,9 +27,14 @@ from tests.support.service_process import Service
 MEGABYTES: Final = (2, 10, 50)
 TRIES: Final = 10
 TIMEOUT_S: Final = 30
-# Together more than MAX_BODIES_IN_MEMORY.
-UPLOADS: Final = 165
-UPLOADED: Final = 840_000
+# The memory for bodies is full from the start; otherwise each 503 would take ten seconds.
+WITHOUT_MEMORY: Final = """
+import uvicorn
+from app.http import body_memory
+
+body_memory.MAX_BYTES, body_memory.MAX_WAIT_S = 0, 0.1
+uvicorn.main()
+"""
 
 NODE_HTTP: Final = """
 const [url, file, key, chunked] = process.argv.slice(1);
@@ -134,32 +137,6 @@ CLIENTS: Final[dict[str, Client]] = {
 }
 
 
-@contextmanager
-def memory_taken(service: Service) -> Iterator[None]:
-    """Send unfinished batches, more than the service keeps in memory, and go on slowly."""
-    head = f"POST /classify/batch HTTP/1.1\r\nHost: pixelwise\r\nX-API-Key: {KEY}\r\nContent-Length: 8388608\r\n\r\n"
-    ended = threading.Event()
-    with ExitStack() as stack:
-        uploads = [stack.enter_context(socket.create_connection(("127.0.0.1", service.port))) for _ in range(UPLOADS)]
-        for upload in uploads:
-            with suppress(OSError):
-                upload.sendall(head.encode() + bytes(UPLOADED))
-
-        def go_on() -> None:
-            while not ended.wait(0.5):
-                for upload in uploads:
-                    with suppress(OSError):
-                        upload.sendall(b"1" * 2000)
-
-        thread = threading.Thread(target=go_on)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-
 def received(service: Service, case: Case, file: Path) -> list[str]:
     """Return how often each client received the status."""
     url = f"http://127.0.0.1:{service.port}{case.path}"
@@ -177,9 +154,9 @@ def received(service: Service, case: Case, file: Path) -> list[str]:
 def attempt(case: Case) -> tuple[list[list[str]], float]:
     """Return the lines of the table, and by how many MiB the service grew."""
     lines = []
-    with tempfile.NamedTemporaryFile() as body, attacked(RATE_LIMIT=case.rate_limit) as service, ExitStack() as stack:
-        if case.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            stack.enter_context(memory_taken(service))
+    full = case.status == HTTPStatus.SERVICE_UNAVAILABLE
+    uvicorn = ("-c", WITHOUT_MEMORY) if full else ("-m", "uvicorn")
+    with tempfile.NamedTemporaryFile() as body, attacked(uvicorn=uvicorn, RATE_LIMIT=case.rate_limit) as service:
         before = memory_mib(service)
         for megabytes in MEGABYTES:
             body.truncate(megabytes * 1_000_000)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -19,9 +19,9 @@ PAUSE_S = 0.1
 
 
 @contextmanager
-def attacked(engine: str = "sqlite", **settings: str) -> Iterator[Service]:
+def attacked(engine: str = "sqlite", uvicorn: Sequence[str] = ("-m", "uvicorn"), **settings: str) -> Iterator[Service]:
     """A service on a new database, which has stored one drawing."""
-    with database(engine, "attack") as (url, folder), serving(url, folder, **settings) as service:
+    with database(engine, "attack") as (url, folder), serving(url, folder, uvicorn=uvicorn, **settings) as service:
         with service.client() as client:
             assert client.classify(drawing(Random(0))).status_code == 200
         yield service
