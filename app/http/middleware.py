@@ -196,6 +196,7 @@ class BodyLimit:
             error = BodyTooLarge(limit)
             await problem_response(error, scope["state"]["request_id"])(scope, receive, send)
             return
+        is_large = limit > MAX_BODY
         received = 0
 
         async def receive_counted() -> Message:
@@ -205,14 +206,15 @@ class BodyLimit:
             received += size
             if received > limit:
                 raise BodyTooLarge(limit)
-            if limit > MAX_BODY and message["type"] == "http.request":
+            if is_large and message["type"] == "http.request":
                 await self._memory.add(receive_counted, size, more=message.get("more_body", False))
             return message
 
         try:
             await self.app(scope, receive_counted, send)
         finally:
-            self._memory.remove(receive_counted)
+            if is_large:
+                self._memory.remove(receive_counted)
 
 
 def install(app: Starlette, start_problem: Callable[[], str | None]) -> None:
