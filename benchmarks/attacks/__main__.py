@@ -1,9 +1,9 @@
 """`python -m benchmarks.attacks NAME...`: run these attacks, or all; exit with 1 if a limit is exceeded."""
 
-import subprocess
 import sys
-import time
 from pathlib import Path
+
+from benchmarks.run_modules import failed_modules
 
 # Modules that attack; the others are their tools.
 TOOLS = ("__init__", "__main__", "victim")
@@ -11,18 +11,12 @@ ATTACKS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if pat
 
 
 def main(names: list[str]) -> int:
-    """Run each attack in a process of its own."""
+    """Run the attacks."""
     unknown = sorted(set(names) - set(ATTACKS))
     if unknown:
         print(f"unknown: {' '.join(unknown)}; the attacks are {' '.join(ATTACKS)}", file=sys.stderr)
         return 2
-    failed = []
-    for name in names or ATTACKS:
-        began = time.monotonic()
-        print(f"\n## {name}\n", flush=True)
-        if subprocess.run([sys.executable, "-m", f"benchmarks.attacks.{name}"]).returncode:
-            failed.append(name)
-        print(f"\n{time.monotonic() - began:.0f} s", flush=True)
+    failed = failed_modules("benchmarks.attacks", names or ATTACKS)
     print(f"\nA limit was exceeded by: {' '.join(failed) or 'none'}")
     return 1 if failed else 0
 
