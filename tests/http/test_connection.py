@@ -113,20 +113,25 @@ def test_connections_without_a_request_are_closed(service: Service) -> None:
     assert exchange(service.port, b"") == b""
 
 
-@pytest.mark.parametrize(("start", "pieces"), [(GET + b"X-Slow: ", b"a"), (HEAD, b" ")], ids=["headers", "body"])
-def test_a_byte_now_and_then_does_not_keep_a_connection_open(service: Service, start: bytes, pieces: bytes) -> None:
+def assert_refused_while_sending(service: Service, start: bytes, piece: bytes) -> None:
+    """Send the piece again and again, until the answer is 408."""
     with connected(service.port) as connection:
         connection.sendall(start)
         connection.settimeout(0.1)
         began = time.monotonic()
         while time.monotonic() - began < PATIENCE_S:
             try:
-                connection.sendall(pieces)
+                connection.sendall(piece)
                 assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
                 return
             except TimeoutError:
                 continue
     raise AssertionError("the connection was kept open")
+
+
+@pytest.mark.parametrize(("start", "pieces"), [(GET + b"X-Slow: ", b"a"), (HEAD, b" ")], ids=["headers", "body"])
+def test_a_byte_now_and_then_does_not_keep_a_connection_open(service: Service, start: bytes, pieces: bytes) -> None:
+    assert_refused_while_sending(service, start, pieces)
 
 
 def test_slow_clients_above_the_least_rate_are_served(service: Service) -> None:
@@ -141,18 +146,7 @@ def test_slow_clients_above_the_least_rate_are_served(service: Service) -> None:
 
 def test_bodies_have_a_deadline_however_fast_they_arrive(service: Service) -> None:
     head = HEAD.replace(b"/classify", b"/classify/batch").replace(b"%d" % len(BODY), b"8000000", 1)
-    with connected(service.port) as connection:
-        connection.sendall(head)
-        connection.settimeout(0.1)
-        began = time.monotonic()
-        while time.monotonic() - began < PATIENCE_S:
-            try:
-                connection.sendall(b" " * 1000)
-                assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
-                return
-            except TimeoutError:
-                continue
-    raise AssertionError("the connection was kept open")
+    assert_refused_while_sending(service, head, b" " * 1000)
 
 
 def upload(port: int, path: str, key: str, body: bytes, *, chunked: bool) -> int:
