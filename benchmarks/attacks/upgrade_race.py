@@ -29,7 +29,7 @@ for part in "$@"; do cp -R "$part" "$staging/part"; rm -rf "${root:?}/$part"; mv
 rm -r "$staging"; chown -hR root:root "$root/app" "$root/init_db.py" "$root/scripts"
 """
 
-# Folders with a file, links to a folder, files: whatever fits first. What failed is removed for the next try.
+# A folder with a file, or else a link to a folder, which is removed for the next try.
 ATTACK = """
 import os, pathlib, sys
 root, user, group, *names = sys.argv[1:]

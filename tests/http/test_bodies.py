@@ -43,7 +43,7 @@ def stored(sqlite_client: TestClient) -> TestClient:
 
 
 @every_route
-def test_body_is_read_as_json_whatever_its_content_type(stored: TestClient, route: Route) -> None:
+def test_body_with_any_content_type_is_read_as_json(stored: TestClient, route: Route) -> None:
     body = json.dumps(route.body, ensure_ascii=False).encode()
     for kind in READ_AS_JSON:
         headers = {} if kind is None else {"Content-Type": kind}

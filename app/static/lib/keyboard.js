@@ -39,7 +39,7 @@ function nameOf(event) {
 }
 
 /**
- * Whether a key writes a character or belongs to the browser's menus, whatever is open.
+ * Whether a key writes a character or belongs to the browser's menus.
  *
  * @param {KeyboardEvent} event
  */
