@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 
-def failed_modules(package: str, names: Iterable[str]) -> list[str]:
+def run_modules(package: str, names: Iterable[str]) -> list[str]:
     """Run them one after another; return those that exited with another status than 0."""
     failed = []
     for name in names:

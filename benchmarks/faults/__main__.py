@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks.run_modules import failed_modules
+from benchmarks.run_modules import run_modules
 
 DRILLS = (
     "backup",
@@ -21,7 +21,7 @@ DRILLS = (
 
 def main() -> int:
     """Run all drills."""
-    broken = failed_modules("benchmarks.faults", DRILLS)
+    broken = run_modules("benchmarks.faults", DRILLS)
     print(f"\n{len(DRILLS) - len(broken)} of {len(DRILLS)} kept every promise. {' '.join(broken)}")
     return 1 if broken else 0
 
