@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_digits
 
 SIDE = 28
 INK = 20
@@ -50,6 +49,9 @@ def _idx(path: Path, header_bytes: int) -> NDArray[np.uint8]:
 
 
 def _small_digits() -> Digits:
+    # Not needed where MNIST is.
+    from sklearn.datasets import load_digits
+
     small = load_digits()
     levels = (small.images * (255 / 16)).round().astype(np.uint8)
     images = np.stack([placed(_resized(image, INK), 0, 0) for image in levels])

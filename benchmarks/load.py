@@ -1,17 +1,15 @@
-"""Load a server: wrk posts drawings over a number of connections for some seconds."""
+"""Load a server: wrk sends requests over a number of connections for some seconds."""
 
 import json
-import os
 import resource
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-SCRIPT = Path(__file__).with_name("classify.lua")
+SCRIPT = Path(__file__).with_name("requests.lua")
 
 
 @dataclass(frozen=True)
@@ -27,21 +25,20 @@ class Load:
     loader_cpu_seconds: float
 
 
-def write_bodies(path: Path, images: NDArray[np.uint8]) -> None:
-    """Write one request body per line and image."""
-    path.write_text("".join(json.dumps({"pixels": image.tolist()}) + "\n" for image in images))
+def write_requests(path: Path, requests: Iterable[bytes]) -> None:
+    """Write the requests, each after a line with its length. They hold the key, so the folder must be private."""
+    path.write_bytes(b"".join(b"%d\n" % len(request) + request for request in requests))
 
 
-def load(url: str, key: str, bodies: Path, connections: int, seconds: int) -> Load:
-    """Load the server at `url`; raise FileNotFoundError without wrk, CalledProcessError if wrk fails."""
+def load(url: str, requests: Path, connections: int, seconds: int) -> Load:
+    """Load the server at `url`; raise CalledProcessError if wrk fails."""
     wrk = shutil.which("wrk")
     if wrk is None:
-        raise FileNotFoundError("wrk is missing; install it: apt install wrk")
+        sys.exit("wrk is missing; install it: apt install wrk")
     before = _children_cpu_seconds()
     limits = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     ended = subprocess.run(
-        [wrk, *limits, "-s", str(SCRIPT), url, "--", str(bodies)],
-        env=os.environ | {"BENCHMARK_KEY": key},
+        [wrk, *limits, "-s", str(SCRIPT), url, "--", str(requests)],
         check=True,
         capture_output=True,
         text=True,

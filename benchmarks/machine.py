@@ -2,12 +2,19 @@
 
 import os
 import platform
+import re
+import shutil
 import sqlite3
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+# What reading the files of a thread or process raises after its end.
+ENDED = (FileNotFoundError, ProcessLookupError)
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -21,6 +28,51 @@ def resident_mib(pid: int) -> float:
     """Return the resident memory of a process in MiB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def context_switches(pid: int) -> dict[str, int]:
+    """Return how often each thread of a process gave up its core or lost it."""
+    switches = {}
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        with suppress(*ENDED):
+            counts = re.findall(r"voluntary_ctxt_switches:\s+(\d+)", status.read_text())
+            switches[status.parent.name] = sum(map(int, counts))
+    return switches
+
+
+def with_descendants(pid: int) -> list[int]:
+    """Return a process, its children, their children and so on."""
+    found = [pid]
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(*ENDED):
+            found += [each for child in children.read_text().split() for each in with_descendants(int(child))]
+    return found
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process and its descendants have used, and the memory that they use."""
+
+    cpu_seconds: float
+    switches: dict[str, int]
+    """Of each thread: those of a thread that has ended are lost."""
+    resident_mib: float
+
+    def switches_since(self, before: "Usage") -> int:
+        """Count the switches of the threads that are still there."""
+        return sum(count - before.switches.get(thread, 0) for thread, count in self.switches.items())
+
+
+def usage(pid: int) -> Usage:
+    """Return the usage of a process and its descendants. Memory that they share is counted for each."""
+    seconds = memory = 0.0
+    switches: dict[str, int] = {}
+    for each in with_descendants(pid):
+        with suppress(*ENDED):
+            seconds += cpu_seconds(each)
+            memory += resident_mib(each)
+            switches |= context_switches(each)
+    return Usage(seconds, switches, memory)
 
 
 @dataclass(frozen=True)
@@ -56,6 +108,16 @@ def sync_milliseconds(folder: Path) -> float:
     os.close(file)
     path.unlink()
     return median(times)
+
+
+def library_that_delays_syncs(folder: Path) -> Path:
+    """Compile slow_sync.c and return the library."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        sys.exit("gcc is missing; install it: apt install gcc libc6-dev")
+    source, library = Path(__file__).with_name("slow_sync.c"), folder.resolve() / "slow_sync.so"
+    subprocess.run([gcc, "-O2", "-shared", "-fPIC", str(source), "-o", str(library), "-ldl"], check=True)
+    return library
 
 
 def filesystem(folder: Path) -> str:

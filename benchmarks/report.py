@@ -1,6 +1,7 @@
 """Format medians, ranges and Markdown tables."""
 
 from collections.abc import Iterable, Sequence
+from math import nan
 from statistics import median
 
 
@@ -12,6 +13,11 @@ def with_range(values: Sequence[float], digits: int = 0) -> str:
 def middle(values: Sequence[float], digits: int = 0) -> str:
     """Format the median."""
     return f"{median(values):.{digits}f}"
+
+
+def ratio(value: float, base: float) -> float:
+    """Divide; without a base, such as the rate of a server that answered nothing, the ratio is not a number."""
+    return value / base if base else nan
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
