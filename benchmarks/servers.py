@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import NullPool, create_engine, make_url, text
 
+from benchmarks.machine import cpu_seconds
+
 PROJECT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -100,12 +102,13 @@ class Server:
             return int(connection.execute(text("SELECT count(*) FROM predictions")).scalar_one())
 
     def settled_rows(self) -> int:
-        """Count the rows after the last requests of a load have finished: when two counts agree."""
-        count = self.rows()
+        """Count the rows after the last requests of a load have finished: when it neither stores nor computes."""
+        count, used = self.rows(), cpu_seconds(self.pid)
         for _ in range(50 if self.kind.stores else 0):
             time.sleep(0.2)
-            before, count = count, self.rows()
-            if before == count:
+            before = count, used
+            count, used = self.rows(), cpu_seconds(self.pid)
+            if before == (count, used):
                 break
         return count
 
