@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from http import HTTPStatus
 from threading import Thread
 from typing import Any
@@ -82,13 +83,17 @@ def random_drawings(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.ui
     return np.random.default_rng(seed).integers(0, 256, (count, 28, 28), np.uint8)
 
 
+@cache
+def _engine(database_url: str) -> sa.Engine:
+    """An engine without a pool; a new one would first ask the server what it can do."""
+    url = database_url.replace("postgresql://", "postgresql+psycopg://")
+    return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
+
+
 @contextmanager
 def connected(database_url: str) -> Iterator[sa.Connection]:
     """A separate connection, committed at the end."""
-    engine = sa.create_engine(
-        database_url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool, hide_parameters=True
-    )
-    with engine.begin() as connection:
+    with _engine(database_url).begin() as connection:
         yield connection
 
 
