@@ -16,6 +16,7 @@ from app.config import Settings, get_settings
 from app.database import Database, get_database
 from app.env_file import DEPLOYMENT
 from tests.support.databases import DISCONNECT_OTHERS, drop_abandoned, migrate, postgres_database
+from tests.support.programs import forking
 from tests.support.project_copy import cannot_run
 
 pytest_plugins = [
@@ -47,6 +48,12 @@ def _names_are_compared_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, "get_close_matches", closest)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs_are_forked() -> Iterator[None]:
+    with forking():
         yield
 
 

@@ -23,16 +23,18 @@ import sys, time
 from pathlib import Path
 from tests.support.databases import migrate, postgres_database
 from tests.support.postgres_cluster import postgres_cluster
+from tests.support.programs import forking
 from tests.support.service_process import serving
 import psutil
 
-with postgres_database(sys.argv[1], "killed") as url, postgres_cluster() as cluster:
+with forking(), postgres_database(sys.argv[1], "killed") as url, postgres_cluster() as cluster:
     migrate(url)
     with serving(url, Path(sys.argv[2]), workers=2) as service, cluster.hanging():
         server = int((cluster.folder / "data/postmaster.pid").read_text().split()[0])
         started = [service.process.pid, server]
         family = [child.pid for pid in started for child in psutil.Process(pid).children(recursive=True)]
-        print(url.rpartition("/")[2], cluster.folder, *started, *family, flush=True)
+        forking = [child.pid for child in psutil.Process().children() if "tests.support.fork_server" in child.cmdline()]
+        print(url.rpartition("/")[2], cluster.folder, *started, *family, *forking, flush=True)
         time.sleep(600)
 """
 
@@ -57,8 +59,8 @@ def test_killed_tests_leave_no_processes_databases_and_folders(postgres_admin_ur
         assert tests.stdout is not None
         database, folder, *pids = tests.stdout.readline().split()
         assert exists(postgres_admin_url, database)
-        # Two workers of the service and several processes of the server, and both themselves.
-        assert len(pids) > 6
+        # Two workers of the service, several processes of PostgreSQL, both themselves, and the process that forks.
+        assert len(pids) > 7
         assert all(is_running(int(pid)) for pid in pids)
         tests.send_signal(signal.SIGKILL)
     wait_until(lambda: not any(is_running(int(pid)) for pid in pids), "all processes have ended")

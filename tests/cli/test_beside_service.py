@@ -94,7 +94,8 @@ def test_failed_upgrade_prints_one_line(tmp_path: Path) -> None:
 
 
 def test_serve_without_a_database_prints_one_line(tmp_path: Path) -> None:
-    outcome = run_process(tmp_path, "serve", DATABASE_URL="sqlite:///missing.db", SECRET_API_KEY="a-key")
+    settings = {"DATABASE_URL": "sqlite:///missing.db", "SECRET_API_KEY": "a-key"}
+    outcome = run_process(tmp_path, "serve", fork=False, **settings)
     assert outcome.status == ExitCode.UNAVAILABLE
     assert outcome.err.count("pixelwise: there is no database at ") == 1
     assert "Traceback" not in outcome.err

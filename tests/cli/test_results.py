@@ -165,8 +165,11 @@ def test_delete_asks_on_a_terminal_and_only_y_deletes(filled_sqlite: str, tmp_pa
         assert stored(filled_sqlite) == (left, left)
 
 
-def test_ctrl_c_at_the_question_exits_with_130_and_deletes_nothing(filled_sqlite: str, tmp_path: Path) -> None:
-    with in_terminal(tmp_path, "delete", "1", settings={"DATABASE_URL": filled_sqlite}) as terminal:
+@pytest.mark.parametrize("fork", [True, False])
+def test_ctrl_c_at_the_question_exits_with_130_and_deletes_nothing(
+    filled_sqlite: str, tmp_path: Path, fork: bool
+) -> None:
+    with in_terminal(tmp_path, "delete", "1", settings={"DATABASE_URL": filled_sqlite}, fork=fork) as terminal:
         terminal.wait_for("[y/N]: ")
         assert terminal.interrupt() == ExitCode.INTERRUPTED
     assert "Traceback" not in terminal.shown

@@ -17,7 +17,7 @@ from tests.support.service_process import serving, wait_until
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_uvicorn_alone_has_the_limits(sqlite_url: str, tmp_path: Path, workers: int) -> None:
-    with serving(sqlite_url, tmp_path, workers=workers) as service:
+    with serving(sqlite_url, tmp_path, workers=workers, fork=False) as service:
         for _ in range(4):
             assert_limited(service.port)
 

@@ -15,11 +15,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
+import psutil
+
 from app.cli.main import main
+from tests.support.programs import Program, start_program
 from tests.support.project_copy import PROJECT, SECONDS, environment
-from tests.support.run_cleanup import start_process
 
 
 class Outcome(NamedTuple):
@@ -55,24 +58,32 @@ def refused(status: int, *arguments: str) -> str:
     return outcome.err.removeprefix("pixelwise: ").rstrip("\n")
 
 
-def run_process(folder: Path, *arguments: str, **settings: str) -> Outcome:
-    """Run a command in a new process, in a folder without .env."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
-        cwd=folder,
-        env=environment(PYTHONPATH=str(PROJECT), **settings),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    return Outcome(ended.returncode, ended.stdout, ended.stderr)
+def run_process(folder: Path, *arguments: str, fork: bool = True, **settings: str) -> Outcome:
+    """Run a command in a process of its own, in a folder without .env."""
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        process = start_program(
+            [sys.executable, "-m", "app", *arguments],
+            cwd=folder,
+            env=environment(PYTHONPATH=str(PROJECT), **settings),
+            stdout=out.fileno(),
+            stderr=err.fileno(),
+            fork=fork,
+        )
+        try:
+            status = process.wait(SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        out.seek(0)
+        err.seek(0)
+        return Outcome(status, out.read(), err.read())
 
 
 class Terminal:
     """A pseudo-terminal in which a command runs."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", descriptor: int) -> None:
+    def __init__(self, process: Program, descriptor: int) -> None:
         self._process = process
         self._descriptor = descriptor
         # A character may be split between two reads.
@@ -99,7 +110,7 @@ class Terminal:
         while self._process.poll() is None:
             assert time.monotonic() < deadline, f"it is still running:\n{self.shown}"
             self.press("\x03")
-            with suppress(subprocess.TimeoutExpired):
+            with suppress(subprocess.TimeoutExpired, psutil.TimeoutExpired):
                 self._process.wait(5)
         return self.end()
 
@@ -121,27 +132,21 @@ class Terminal:
         return bool(received)
 
 
-def _take_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    # Background jobs of a shell ignore Ctrl-C, and children inherit that.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
-def in_terminal(folder: Path, *arguments: str, settings: Mapping[str, str], columns: int = 100) -> Iterator[Terminal]:
+def in_terminal(
+    folder: Path, *arguments: str, settings: Mapping[str, str], columns: int = 100, fork: bool = True
+) -> Iterator[Terminal]:
     """Run a command in a terminal, in a folder without .env; kill it at the end."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    process = start_process(
+    process = start_program(
         [sys.executable, "-m", "app", *arguments],
         cwd=folder,
         env=environment(PYTHONPATH=str(PROJECT), TERM="xterm-256color", **settings),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        # Ctrl-C must reach this process only.
-        start_new_session=True,
-        preexec_fn=_take_terminal,
+        fork=fork,
     )
     os.close(theirs)
     try:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,8 +18,8 @@ import psutil
 
 from tests.support.callers import Callers
 from tests.support.ports import free_port
+from tests.support.programs import Program, start_program
 from tests.support.project_copy import PROJECT, environment
-from tests.support.run_cleanup import start_process
 from tests.support.service import KEY, rows
 
 # How long anything may take before a test says that it hangs.
@@ -98,7 +97,7 @@ class Client:
 class Service:
     """A running service."""
 
-    process: subprocess.Popen[bytes]
+    process: Program
     port: int
     log: Path
     workers: int
@@ -141,16 +140,17 @@ def serving(
     graceful_s: int = 18,
     port: int | None = None,
     workers: int = 1,
+    fork: bool = True,
     **settings: str,
 ) -> Iterator[Service]:
     """A service on this database, started and killed here unless it has ended by then. Its log lies in the folder.
 
-    By default the service has a key, no rate limit and a free port.
+    By default the service has a key, no rate limit and a free port, and may be forked.
     """
     port = port or free_port()
     log = folder / f"service-{port}.log"
     with log.open("wb") as output:
-        process = start_process(
+        process = start_program(
             [
                 *(*tracer, sys.executable, *uvicorn, "app.main:app"),
                 *("--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", str(graceful_s)),
@@ -158,11 +158,9 @@ def serving(
             # In a folder without .env: a developer's own settings are not what is tested.
             cwd=folder,
             env=environment(**_settings(database_url, workers) | settings),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            # A group of its own, so that it can be killed together with its workers.
-            start_new_session=True,
+            stdout=output.fileno(),
+            stderr=output.fileno(),
+            fork=fork,
         )
     service = Service(process, port, log, workers)
     try:
@@ -186,7 +184,7 @@ def _settings(database_url: str, workers: int) -> dict[str, str]:
 
 def _is_worker(process: psutil.Process) -> bool:
     try:
-        return "multiprocessing.spawn" in " ".join(process.cmdline())
+        return "multiprocessing.resource_tracker" not in " ".join(process.cmdline())
     except psutil.NoSuchProcess:
         return False
 
