@@ -7,9 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import limits
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from app.env_file import (
     DEPLOYMENT,
@@ -90,6 +97,9 @@ def _checked_key(key: SecretStr) -> SecretStr:
 def _checked_rate_limit(text: str) -> str:
     if text.strip().lower() == RATE_LIMIT_OFF:
         return RATE_LIMIT_OFF
+    # Slow to load.
+    import limits
+
     try:
         limits.parse_many(text)
     except ValueError:
@@ -128,15 +138,10 @@ def _no_pickle(path: Path) -> Path:
     return PROJECT_FOLDER / path
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings; `.env.example` explains each."""
 
-    model_config = SettingsConfigDict(
-        env_ignore_empty=True,  # systemd and shells pass NAME= as an empty text.
-        extra="ignore",  # An old .env may contain obsolete names.
-        frozen=True,
-        hide_input_in_errors=True,
-    )
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     secret_api_key: Annotated[SecretStr, AfterValidator(_checked_key)] | None = None
     # It may contain a password.
@@ -151,21 +156,9 @@ class Settings(BaseSettings):
     read_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "600/minute"
     rate_limit_storage_uri: Annotated[SecretStr, AfterValidator(_checked_redis_uri)] | None = None
     public_results: bool = True
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_checked_origins)] = ()
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_checked_origins)] = ()
     drift_p_value: float = Field(default=0.01, gt=0, lt=1)
     drift_psi: float = Field(default=0.1, gt=0, allow_inf_nan=False)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        from_file = {name.lower(): value for name, value in _env_file_values().items()}
-        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=from_file)
 
     @model_validator(mode="before")
     @classmethod
@@ -233,6 +226,7 @@ def _misspelt() -> dict[str, str]:
     return {name: intended[0] for name, intended in close.items() if intended}
 
 
+@cache
 def _closest(name: str) -> list[str]:
     return get_close_matches(name, _KNOWN, n=1, cutoff=0.9)
 
@@ -251,8 +245,9 @@ def checked_database_url(text: str) -> str:
 
 
 def _checked(**given: str) -> Settings:
+    known = {name.lower(): value for name, value in _known_values().items()}
     try:
-        return Settings(**given)  # type: ignore[arg-type]  # Texts, as in the environment.
+        return Settings.model_validate({**known, **given})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         name = "".join(str(part) for part in first["loc"][:1]).upper()
