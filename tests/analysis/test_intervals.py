@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from app.analysis.calibration import expected_calibration_error, reliability_bins
 from app.analysis.intervals import holm, mcnemar_exact, wilson_interval
@@ -10,6 +11,13 @@ from app.analysis.intervals import holm, mcnemar_exact, wilson_interval
 def test_interval_is_the_wilson_score_interval() -> None:
     # Eight of ten: (8 + z²/2 ± z √(8·2/10 + z²/4)) / (10 + z²) with z = 1.959964.
     assert wilson_interval(8, 10) == pytest.approx((0.490162, 0.943318), abs=1e-6)
+
+
+@pytest.mark.parametrize("trials", [1, 2, 7, 100, 12_345])
+def test_interval_is_the_one_of_scipy(trials: int) -> None:
+    for successes in sorted({0, 1, trials // 3, trials // 2, trials - 1, trials}):
+        expected = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+        assert wilson_interval(successes, trials) == pytest.approx((expected.low, expected.high), rel=1e-12)
 
 
 @pytest.mark.parametrize("right", [0, 10])
@@ -36,6 +44,13 @@ def test_no_interval_without_trials() -> None:
 )
 def test_mcnemar_is_a_binomial_test_of_the_differences(only_first: int, only_second: int, p: float) -> None:
     assert mcnemar_exact(only_first, only_second) == pytest.approx(p)
+
+
+@pytest.mark.parametrize("trials", [1, 2, 7, 100, 12_345])
+def test_mcnemar_is_the_binomial_test_of_scipy(trials: int) -> None:
+    for only_first in sorted({0, 1, trials // 3, trials // 2, trials - 1, trials}):
+        expected = stats.binomtest(only_first, trials).pvalue
+        assert mcnemar_exact(only_first, trials - only_first) == pytest.approx(expected, rel=1e-9)
 
 
 def test_holm_multiplies_the_smallest_by_the_number_of_tests_and_keeps_the_order() -> None:
