@@ -8,11 +8,13 @@ from pathlib import Path
 
 from alembic.config import Config
 
-import app.models  # noqa: F401  # The tables to check.
 from alembic import command
+from app import fast_start, models  # noqa: F401  # The models are the tables to check.
 from app.config import ConfigurationError, get_settings
 from app.database import Database
 from app.database.schema_version import schema_revision
+
+fast_start.collect_garbage_less_often()
 
 
 def main(arguments: list[str]) -> None:

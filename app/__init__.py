@@ -4,5 +4,8 @@ import os
 
 __version__ = "0.9.0"
 
-# onnxruntime sends usage data to its maker unless this is set before its import.
+# Otherwise onnxruntime sends usage data to its maker.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+# Pydantic would search all packages for plugins.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

@@ -4,15 +4,17 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from app import __version__, fast_start
+
+# isort: split
 from fastapi import FastAPI
 
-from app import __version__
 from app.config import get_settings
 from app.http import docs_pages, middleware, openapi, problems, static_page
 from app.http.connection import limit_connections
 from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
 from app.http.runtime import running
-from app.startup import allow_many_connections, collect_garbage_less_often, shorten_log_records, start_problem
+from app.startup import allow_many_connections, shorten_log_records, start_problem
 
 
 @asynccontextmanager
@@ -22,7 +24,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         level=logging.DEBUG if settings.debug else logging.WARNING, format="%(levelname)s: %(name)s: %(message)s"
     )
     shorten_log_records()
-    collect_garbage_less_often()
     allow_many_connections()
     async with running(settings) as app.state.runtime:
         yield
@@ -70,3 +71,4 @@ def create_app() -> FastAPI:
 
 limit_connections()
 app = create_app()
+fast_start.collect_garbage_less_often()

@@ -1,4 +1,3 @@
-import gc
 import logging
 import resource
 from typing import Final
@@ -37,13 +36,6 @@ def shorten_log_records() -> None:
     """Omit what no line shows; see https://docs.python.org/3/howto/logging.html#optimization."""
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-
-
-def collect_garbage_less_often() -> None:
-    """Freeze start-up objects and collect less often; the collector took 1/7 of request time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 50, 50)
 
 
 def allow_many_connections() -> None:

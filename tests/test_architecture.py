@@ -14,6 +14,7 @@ APP = PROJECT / "app"
 
 # Which packages and top modules of `app` each one may import, at most. Nothing imports `main` or `cli`.
 ARROWS: dict[str, set[str]] = {
+    "fast_start": set(),
     "env_file": set(),
     "config": {"env_file"},
     "throttled_log": set(),
@@ -33,9 +34,19 @@ ARROWS: dict[str, set[str]] = {
     "http": {
         *("classifier", "config", "database", "drawings", "schemas", "services", "throttled_log"),
     },
-    "cli": {"atomic_file", "classifier", "config", "database", "drawings", "progress", "schemas", "services"},
+    "cli": {
+        "atomic_file",
+        "classifier",
+        "config",
+        "database",
+        "drawings",
+        "fast_start",
+        "progress",
+        "schemas",
+        "services",
+    },
     "startup": {"classifier", "config", "database"},
-    "main": {"config", "http", "startup"},
+    "main": {"config", "fast_start", "http", "startup"},
     "__main__": {"cli"},
 }
 

@@ -6,6 +6,7 @@ from typing import Final, TextIO
 
 import typer
 
+from app import fast_start
 from app.cli.backup import backup
 from app.cli.calibration import calibration
 from app.cli.check import check
@@ -50,6 +51,7 @@ program = typer.Typer(
 )
 for command in COMMANDS:
     program.command()(command)
+fast_start.collect_garbage_less_often()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -100,7 +100,8 @@ Label = Annotated[str, Field(pattern=f"^([0-9]|{NOT_A_DIGIT})$")]
 class Query(BaseModel):
     """Parameters, which arrive as texts."""
 
-    model_config = ConfigDict(extra="forbid")
+    # FastAPI hides a warning while it adds routes.
+    model_config = ConfigDict(extra="forbid", defer_build=False)
 
     @field_validator("*", mode="before")
     @classmethod
