@@ -109,6 +109,14 @@ def record_compatibility(*, ctx: MigrationContext, heads: set[str], **_arguments
         execute(statement, {"revision": max(heads), "since": since})
 
 
+def add_conditions_for_postgresql(metadata: sa.MetaData) -> None:
+    """Give partial indexes the same condition on PostgreSQL as on SQLite."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if "sqlite_where" in index.dialect_kwargs:
+                index.dialect_kwargs["postgresql_where"] = index.dialect_kwargs["sqlite_where"]
+
+
 def include_object(_object: object, _name: str | None, kind: str, reflected: bool, compare_to: object | None) -> bool:
     """Ignore tables that the models do not define."""
     return not (kind == "table" and reflected and compare_to is None)
@@ -153,6 +161,7 @@ def configure(connection: sa.Connection) -> None:
 
     PostgreSQL holds locks on tables until the commit; SQLite locks the whole file in any case.
     """
+    add_conditions_for_postgresql(models.Base.metadata)
     context.configure(
         connection=connection,
         target_metadata=models.Base.metadata,

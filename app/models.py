@@ -26,12 +26,8 @@ class Prediction(Base):
         Index(None, "model_version", "id"),
         Index(None, "created_at", "id"),
         Index(None, "confidence"),
-        Index(
-            "ix_predictions_with_notes",
-            "id",
-            sqlite_where=text("notes IS NOT NULL"),
-            postgresql_where=text("notes IS NOT NULL"),
-        ),
+        # Alembic's env.py adds postgresql_where.
+        Index("ix_predictions_with_notes", "id", sqlite_where=text("notes IS NOT NULL")),
         # Without AUTOINCREMENT SQLite reuses the id of a deleted newest row.
         {"sqlite_autoincrement": True},
     )

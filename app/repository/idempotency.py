@@ -1,8 +1,8 @@
 from datetime import datetime
+from importlib import import_module
 from typing import NamedTuple, cast
 
 from sqlalchemy import Table, delete, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.models import IdempotencyKey
@@ -29,8 +29,9 @@ def add_answer(
 
     On PostgreSQL it waits for another transaction with the same key.
     """
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = insert(_KEYS).values(client=client, key=key, created_at=now, **answer._asdict())
+    # Loads only this one.
+    dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")
+    statement = dialect.insert(_KEYS).values(client=client, key=key, created_at=now, **answer._asdict())
     replaced = {name: statement.excluded[name] for name in ("request_sha256", "response", "created_at")}
     statement = statement.on_conflict_do_update(
         index_elements=[_KEYS.c.client, _KEYS.c.key], set_=replaced, where=_KEYS.c.created_at < since
