@@ -6,9 +6,6 @@ The database is DATABASE_URL, in the environment or in .env.
 import sys
 from pathlib import Path
 
-from alembic.config import Config
-
-from alembic import command
 from app import fast_start, models  # noqa: F401  # The models are the tables to check.
 from app.config import ConfigurationError, get_settings
 from app.database import Database
@@ -28,13 +25,22 @@ def main(arguments: list[str]) -> None:
         problem = schema_problem()
         # Tables of a newer, compatible release are no problem; its migrations are not here.
         if problem is not None:
-            command.upgrade(Config(Path(__file__).with_name("alembic.ini")), "head")
+            upgrade()
             if (remaining := schema_problem()) is not None:
                 raise SystemExit(f"pixelwise: {remaining}")
     except ConfigurationError as error:
         raise SystemExit(f"pixelwise: {error}") from error
     done = "was already up to date" if problem is None else "is ready"
     print(f"The database {done} (revision {schema_revision()}).")
+
+
+def upgrade() -> None:
+    # Slow to load, and most starts have nothing to do.
+    from alembic.config import Config
+
+    from alembic import command
+
+    command.upgrade(Config(Path(__file__).with_name("alembic.ini")), "head")
 
 
 def schema_problem() -> str | None:

@@ -1,5 +1,6 @@
 import logging
 import resource
+from importlib.util import find_spec
 from typing import Final
 
 from app.classifier import ModelError, get_classifier, get_shadow_classifier
@@ -10,11 +11,16 @@ from app.database.errors import DatabaseError
 OPEN_FILES: Final = 65536
 """As in deploy/pixelwise.service."""
 
+# Imported when first needed.
+_LATER: Final = ("PIL", "scipy")
+
 _log: Final = logging.getLogger(__name__)
 
 
 def start_problem() -> str | None:
     """Return None, or why the service cannot start."""
+    if missing := [name for name in _LATER if find_spec(name) is None]:
+        return f"the package {missing[0]} is missing; run: pip install -r requirements.txt"
     try:
         settings = get_settings()
         settings.require_secret_api_key()

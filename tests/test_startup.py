@@ -86,24 +86,50 @@ def test_invalid_setting_is_refused_in_one_line(
     assert_refused(refusal.words)
 
 
-STARTED = """
+LOADED = """
+needless = {"PIL", "alembic", "limits", "psycopg", "redis", "scipy", "sqlalchemy.dialects.postgresql"}
+print(sorted(needless & set(sys.modules)))
+"""
+SERVICE = """
 import sys
 from tests.support.service import start_problem
 from app.main import create_app
-print(start_problem(create_app()), sorted({"limits", "psycopg", "redis", "scipy", "sqlalchemy"} & set(sys.modules)))
+print(start_problem(create_app()))
 """
+INIT_DB = "import sys, init_db; init_db.main([])"
+STATS = "import sys; from app.cli.main import main; main(['stats', '--json'])"
 
 
-def test_service_on_sqlite_loads_no_other_clients(tmp_path: Path, sqlite_url: str) -> None:
+def output_of(script: str, folder: Path, database_url: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", STARTED],
-        cwd=tmp_path,
-        env=environment(PYTHONPATH=f"{PROJECT}:{PROJECT}/tests", SECRET_API_KEY=KEY, DATABASE_URL=sqlite_url),
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env=environment(PYTHONPATH=f"{PROJECT}:{PROJECT}/tests", SECRET_API_KEY=KEY, DATABASE_URL=database_url),
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert (done.stdout, done.stderr) == ("None ['limits', 'sqlalchemy']\n", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("script", "loaded"),
+    [(SERVICE, ["limits"]), (INIT_DB, []), (STATS, [])],
+    ids=["service", "init_db", "stats"],
+)
+def test_nothing_is_loaded_that_a_start_does_not_need(
+    tmp_path: Path, sqlite_url: str, script: str, loaded: list[str]
+) -> None:
+    assert output_of(script + LOADED, tmp_path, sqlite_url)[-1] == str(loaded)
+
+
+@pytest.mark.parametrize("package", ["PIL", "scipy"])
+def test_missing_package_is_reported_at_the_start(tmp_path: Path, sqlite_url: str, package: str) -> None:
+    # Importing it fails, as if it were not installed.
+    without = f"import sys; sys.modules['{package}'] = None"
+    problem = f"pixelwise: the package {package} is missing; run: pip install -r requirements.txt"
+    assert output_of(without + SERVICE, tmp_path, sqlite_url) == [problem]
 
 
 def empty(path: Path) -> None:

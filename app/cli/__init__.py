@@ -1,4 +1,4 @@
 """The command line, one module for each subject.
 
-Functions import what is slow to load (services, database, model), so that `--help` is fast.
+Functions import what is slow to load, so that `--help` is fast.
 """

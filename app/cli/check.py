@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -32,6 +31,8 @@ def check(as_json: Json = False) -> None:
 
 
 def _run_checks() -> dict[str, str]:
+    import asyncio
+
     from app.classifier import get_classifier, get_shadow_classifier
     from app.config import ConfigurationError, get_settings
     from app.database import Database

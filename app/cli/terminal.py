@@ -7,7 +7,6 @@ from typing import Final
 
 import typer
 from pydantic import BaseModel
-from rich import progress as rich_progress
 from rich.console import Console
 
 from app.cli.exit_codes import CommandError
@@ -58,6 +57,8 @@ def printable(text: str) -> str:
 @contextmanager
 def progress_bar(first_step: str) -> Iterator[Progress]:
     """Show a bar on standard error, if that is a terminal."""
+    from rich import progress as rich_progress
+
     console = _console(stderr=True)
     with rich_progress.Progress(
         rich_progress.TextColumn("{task.description}"),

@@ -39,7 +39,7 @@ class DecoderBusy(Exception):
 
 
 class Decoder:
-    """A process that decodes one image at a time; started when first used, and again after it was killed."""
+    """A process that decodes one image at a time; started when first used, and again when killed."""
 
     def __init__(self, environment: dict[str, str], cpu_limit_s: float = CPU_LIMIT_S) -> None:
         self._environment = environment

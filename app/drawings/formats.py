@@ -1,4 +1,4 @@
-"""Image formats. Pillow is not imported, because it would slow down `--help`."""
+"""Image formats, without Pillow, which is slow to load."""
 
 from typing import Final
 

@@ -4,7 +4,6 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from app.drawings.image_files import write_png
 from app.http.authentication import KeyRequired, KeyUnlessPublic
 from app.http.bodies import JSON, json_body
 from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known
@@ -116,6 +115,9 @@ async def get_drawing(
 ) -> Response:
     """Return the 28 x 28 pixels as received, as a PNG."""
     runtime = runtime_of(request)
+    # Slow to load.
+    from app.drawings.image_files import write_png
+
     pixels = await read(request, lambda session: results.get_drawing(session, prediction_id))
     picture = write_png(runtime.classify.normalise(pixels) if normalised else pixels)
     return Response(picture, media_type="image/png")
