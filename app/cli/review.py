@@ -31,13 +31,14 @@ def review(query: ReviewQuery, as_json: Json = False) -> None:
 
     Example: python -m app review --limit 20 --reviewer anna
     """
-    from app.services.review import offer
+    import asyncio
+
+    from app.services.review import offer_page
 
     if not as_json and not is_interactive():
         raise CommandError("review needs a terminal; --json lists the drawings instead")
     with context.open_database() as database:
-        with database.transaction() as session:
-            page = offer(session, query)
+        page = asyncio.run(offer_page(database, query))
         if as_json:
             print_json(page)
         elif not page.results:
