@@ -1,6 +1,7 @@
 """The database tables."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -9,6 +10,13 @@ from app.database import SessionLocal
 from app.database.base import Base, UtcDateTime
 
 __all__ = ["Base", "Drawing", "IdempotencyKey", "Label", "Prediction", "Review", "SessionLocal", "ShadowPrediction"]
+
+
+# SQLite uses a partial index only for a statement that has the same condition.
+LOW_CONFIDENCE: Final = 0.9
+HAS_LOW_CONFIDENCE: Final = text(f"confidence <= {LOW_CONFIDENCE}")
+SMALL_MARGIN: Final = 0.8
+HAS_SMALL_MARGIN: Final = text(f"margin <= {SMALL_MARGIN}")
 
 
 def _now() -> datetime:
@@ -25,8 +33,8 @@ class Prediction(Base):
         Index(None, "prediction", "id"),
         Index(None, "model_version", "id"),
         Index(None, "created_at", "id"),
-        Index(None, "confidence"),
         # Alembic's env.py adds postgresql_where.
+        Index("ix_predictions_low_confidence", "id", "confidence", sqlite_where=HAS_LOW_CONFIDENCE),
         Index("ix_predictions_with_notes", "id", sqlite_where=text("notes IS NOT NULL")),
         # Without AUTOINCREMENT SQLite reuses the id of a deleted newest row.
         {"sqlite_autoincrement": True},
@@ -55,7 +63,7 @@ class Drawing(Base):
     __table_args__ = (
         CheckConstraint("length(pixels) = 784", name="pixels"),
         # For `GET /review`.
-        Index(None, "margin", "prediction_id"),
+        Index("ix_drawings_small_margin", "margin", "prediction_id", sqlite_where=HAS_SMALL_MARGIN),
     )
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)

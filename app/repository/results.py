@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
-    SQLColumnExpression,
     delete,
     false,
     func,
@@ -23,13 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from app.models import Drawing, Label, Prediction
+from app.models import HAS_LOW_CONFIDENCE, LOW_CONFIDENCE, Drawing, Label, Prediction
 from app.repository.columns import PREDICTION_COLUMNS
 from app.repository.labels import current_label, is_current, is_labelled
 from app.schemas.results import ResultFilters
 from app.schemas.types import LAST_ID
-
-MAX_SORTED_ROWS: Final = 2000
 
 _LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -55,15 +52,15 @@ def list_results(session: Session, filters: ResultFilters, limit: int, after: Po
     return list(session.execute(statement.limit(limit)))
 
 
-def matching(filters: ResultFilters, indexed: str = "") -> list[ColumnElement[bool]]:
-    """Return conditions on `predictions`; with `indexed`, only that column's index is usable.
+def matching(filters: ResultFilters, indexed: str) -> list[ColumnElement[bool]]:
+    """Return conditions on `predictions`; only the index of the column `indexed` is usable.
 
     Without statistics SQLite may choose a slower index.
     """
 
     def column(name: str) -> Any:
         plain = getattr(Prediction, name)
-        if not indexed or name == indexed:
+        if name == indexed:
             return plain
         return plain.op("||")("") if name in ("prediction", "model_version") else plain + 0
 
@@ -126,25 +123,25 @@ def _by_label(filters: ResultFilters, after: Position | None) -> Select[Any]:
 
 
 def _by_arrival(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
-    if _confidence_is_selective(session, filters):
-        # An expression, so that the sort does not use the primary key.
-        position = Prediction.id + 0
-        statement = _select().where(*matching(filters, "confidence"))
-        return statement.where(*_before(position, after)).order_by(position.desc())
-    for name in ("model_version", "prediction"):
-        if getattr(filters, name) is not None:
-            return _by_value(session, name, filters, after)
-    return _select().where(*matching(filters, "id"), *_before(Prediction.id, after)).order_by(Prediction.id.desc())
+    if filters.max_confidence is not None and filters.max_confidence <= LOW_CONFIDENCE:
+        statement = _select().where(*matching(filters, "confidence"), HAS_LOW_CONFIDENCE)
+    elif filters.model_version is not None:
+        return _by_value(session, "model_version", filters, after)
+    elif filters.prediction is not None:
+        return _by_value(session, "prediction", filters, after)
+    else:
+        statement = _select().where(*matching(filters, "id"))
+    return statement.where(*_before(after)).order_by(Prediction.id.desc())
 
 
-def _before(position: SQLColumnExpression[int], after: Position | None) -> list[ColumnElement[bool]]:
-    return [] if after is None else [position < after.id]
+def _before(after: Position | None) -> list[ColumnElement[bool]]:
+    return [] if after is None else [Prediction.id < after.id]
 
 
 def _by_value(session: Session, name: str, filters: ResultFilters, after: Position | None) -> Select[Any]:
     column, value = getattr(Prediction, name), getattr(filters, name)
     if session.get_bind().dialect.name == "sqlite":
-        statement = _select().where(*matching(filters, name), *_before(Prediction.id, after))
+        statement = _select().where(*matching(filters, name), *_before(after))
         return statement.order_by(Prediction.id.desc())
     # Ordered by (value, id), or PostgreSQL may scan half the table for a rare value. SQLite cannot use such a range.
     last = LAST_ID if after is None else after.id - 1
@@ -153,14 +150,6 @@ def _by_value(session: Session, name: str, filters: ResultFilters, after: Positi
         column >= value, tuple_(column, Prediction.id) <= tuple_(literal(value), literal(last)), *rest
     )
     return statement.order_by(column.desc(), Prediction.id.desc())
-
-
-def _confidence_is_selective(session: Session, filters: ResultFilters) -> bool:
-    confidences = ResultFilters(min_confidence=filters.min_confidence, max_confidence=filters.max_confidence)
-    if confidences == ResultFilters():
-        return False
-    some = select(Prediction.id).where(*matching(confidences)).limit(MAX_SORTED_ROWS + 1).subquery()
-    return (session.scalar(select(func.count()).select_from(some)) or 0) <= MAX_SORTED_ROWS
 
 
 def find_result(session: Session, prediction_id: int) -> Row[Any] | None:

@@ -1,12 +1,13 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain, islice
 from random import Random
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Result, Row, Select, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from app.models import Drawing, Label, Prediction, Review
+from app.models import HAS_SMALL_MARGIN, SMALL_MARGIN, Drawing, Label, Prediction, Review
 from app.repository.columns import PREDICTION_COLUMNS
 
 # Limits the work if one drawing was sent a million times.
@@ -45,8 +46,11 @@ def iterate_sampled(session: Session, since: datetime) -> Iterator[Row[Any]]:
 def iterate_by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
     """Yield unlabelled drawings, smallest margin first."""
     ids = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
-    ids = ids.where(Drawing.margin.is_not(None), _is_free(since), ~_is_labelled(Drawing))
-    return _iterate(session, ids.order_by(Drawing.margin, Drawing.prediction_id))
+    ids = ids.where(_is_free(since), ~_is_labelled(Drawing)).order_by(Drawing.margin, Drawing.prediction_id)
+    small = _iterate(session, ids.where(HAS_SMALL_MARGIN))
+    # Reads all drawings, but only after the last small margin.
+    others = _iterate(session, ids.where(Drawing.margin > SMALL_MARGIN))
+    return islice(chain(small, others), MAX_CANDIDATES)
 
 
 def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:

@@ -9,14 +9,15 @@ import pytest
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from app.database import Database
+from app.database import Database, get_database
+from app.models import SMALL_MARGIN
 from app.repository.review import MAX_CANDIDATES
 from app.schemas.review import ReviewPage, ReviewQuery
 from app.services.review import choose, offer, offer_page, reserve
 from tests.support.http_fixtures import Start
 from tests.support.review_rows import LONG_AGO, add_drawings, add_labels, ids, let_reservations_end, page, reviews
 from tests.support.service import DRAWING, PLAIN, assert_problem, execute, rows
-from tests.support.sql_statements import executed, sqlite_plan
+from tests.support.sql_statements import Statement, executed, sqlite_plan
 from tests.support.stored_rows import drawing_of
 
 FAR = 2**31 - 1
@@ -223,15 +224,40 @@ def test_any_text_can_be_a_reviewer(client: TestClient, database_url: str, name:
     assert len(page(client, reviewer="another", limit=100)) == 15
 
 
-def test_review_uses_the_index_on_margins(start: Start, sqlite_url: str) -> None:
-    add_drawings(sqlite_url, spread(100))
-    client = start(DATABASE_URL=sqlite_url)
+def statements_by_margin(client: TestClient) -> list[Statement]:
     with executed() as seen:
         page(client, reviewer="anna")
-    (walk,) = [statement for statement in seen if "ORDER BY drawings.margin" in statement.text]
+    return [statement for statement in seen if "ORDER BY drawings.margin" in statement.text]
+
+
+def test_review_uses_the_index_on_margins(start: Start, sqlite_url: str) -> None:
+    add_drawings(sqlite_url, spread(100))
+    (walk,) = statements_by_margin(start(DATABASE_URL=sqlite_url))
     plan = sqlite_plan(walk)
-    assert plan[0].startswith("SEARCH drawings USING COVERING INDEX ix_drawings_margin"), plan
+    assert plan[0].startswith("SEARCH drawings USING COVERING INDEX ix_drawings_small_margin"), plan
     assert not [step for step in plan if "SCAN" in step or "TEMP B-TREE" in step], plan
+
+
+def test_postgresql_can_use_the_index_on_margins(start: Start, postgres_url: str) -> None:
+    add_drawings(postgres_url, spread(100))
+    (walk,) = statements_by_margin(start(DATABASE_URL=postgres_url))
+    with get_database().engine.connect() as connection:
+        # With 100 rows the planner prefers a sequential scan.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        connection.exec_driver_sql("SET LOCAL enable_sort = off")
+        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {walk.text}", walk.values))
+    assert "ix_drawings_small_margin" in plan, plan
+
+
+def test_larger_margins_follow_when_there_are_no_more_small_ones(client: TestClient, database_url: str) -> None:
+    margins = {id_: SMALL_MARGIN + (id_ * 37 % 101 - 10) / 1000 for id_ in range(1, 101)}
+    assert SMALL_MARGIN in margins.values()
+    add_drawings(database_url, {**margins, FAR: None})
+    items = page(client, limit=100)
+    sampled = {item["id"] for item in items if item["reason"] == "random"}
+    others = sorted(margins.keys() - sampled, key=lambda id_: (margins[id_], id_))
+    assert ids(items) == [*ids(items)[: len(sampled)], *others][:100]
+    assert len(statements_by_margin(client)) == 2
 
 
 def test_drawing_that_another_process_takes_in_between_is_not_offered_twice(

@@ -62,7 +62,7 @@ def test_sqlite_downgrade_is_atomic(sqlite_url_of_v0_5: str) -> None:
     assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "downgrade", "0001")
 
 
-def test_postgresql_upgrades_are_atomic_except_the_one_that_commits_midway(empty_postgres_url: str) -> None:
+def test_postgresql_upgrades_are_atomic_except_those_that_commit_midway(empty_postgres_url: str) -> None:
     make_v0_5(empty_postgres_url)
     for revision in ("0001", "0002", "0003"):
         assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "upgrade", revision)
@@ -72,7 +72,7 @@ def test_postgresql_upgrades_are_atomic_except_the_one_that_commits_midway(empty
 
 def test_postgresql_downgrades_are_atomic(empty_postgres_url: str) -> None:
     make_v0_5(empty_postgres_url)
-    migrate(empty_postgres_url)
+    migrate(empty_postgres_url, "upgrade", "0005")
     for revision in ("0004", "0003", "0002", "0001"):
         assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "downgrade", revision)
 
@@ -80,40 +80,53 @@ def test_postgresql_downgrades_are_atomic(empty_postgres_url: str) -> None:
 INVALID_INDEXES = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisvalid"
 
 
-def test_postgresql_revision_that_commits_midway_resumes_after_a_failure(empty_postgres_url: str) -> None:
+def move(url: str, revision: str) -> None:
+    """Upgrade or downgrade to the revision."""
+    ((current,),) = rows(url, "SELECT version_num FROM alembic_version")
+    migrate(url, "upgrade" if current <= revision else "downgrade", revision)
+
+
+@pytest.mark.parametrize(("start", "end", "commits"), [("0003", "0004", 10), ("0005", "0006", 5), ("0006", "0005", 5)])
+def test_postgresql_revision_that_commits_midway_resumes_after_a_failure(
+    empty_postgres_url: str, start: str, end: str, commits: int
+) -> None:
     url = empty_postgres_url
     make_v0_5(url)
     migrate(url, "upgrade", "0003")
     execute(url, "INSERT INTO drawings SELECT id, decode(repeat('00', 784), 'hex'), '[0.5, 0.25]' FROM predictions")
-    migrate(url, "upgrade", "0004")
+    move(url, start)
+    move(url, end)
     finished = everything(url)
     step, done, left_behind = 0, False, 0
     while not done:
         step += 1
-        migrate(url, "downgrade", "0003")
+        move(url, start)
         before = everything(url)
         try:
             with failure_at(step):
-                migrate(url, "upgrade", "0004")
+                move(url, end)
             done = True
         except InjectedFailure:
             left_behind += everything(url) != before
-            migrate(url, "upgrade", "0004")
+            move(url, end)
         assert everything(url) == finished, f"statement {step}"
-    assert left_behind > 10
+    assert left_behind > commits
 
 
-def test_invalid_postgresql_index_is_rebuilt(empty_postgres_url: str) -> None:
+@pytest.mark.parametrize(
+    ("revision", "index"), [("0003", "ix_predictions_confidence"), ("0005", "ix_predictions_low_confidence")]
+)
+def test_invalid_postgresql_index_is_rebuilt(empty_postgres_url: str, revision: str, index: str) -> None:
     url = empty_postgres_url
     make_v0_5(url)
-    migrate(url, "upgrade", "0003")
+    migrate(url, "upgrade", revision)
     with psycopg.connect(url) as reader, psycopg.connect(url, autocommit=True) as maker:
         reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         reader.execute("SELECT count(*) FROM predictions")
         maker.execute("SET lock_timeout = '100ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            maker.execute("CREATE INDEX CONCURRENTLY ix_predictions_confidence ON predictions (confidence)")
-    assert rows(url, INVALID_INDEXES) == [("ix_predictions_confidence",)]
+            maker.execute(f"CREATE INDEX CONCURRENTLY {index} ON predictions (confidence)")
+    assert rows(url, INVALID_INDEXES) == [(index,)]
     migrate(url)
     assert rows(url, INVALID_INDEXES) == []
     migrate(url, "check")

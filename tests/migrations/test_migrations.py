@@ -32,7 +32,7 @@ from tests.support.old_databases import (
     statements_by_name,
 )
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006"]
 
 
 def test_migrations_have_one_head_and_no_branch() -> None:
@@ -241,9 +241,9 @@ def test_batch_migration_keeps_constraints_and_autoincrement(sqlite_url: str, tm
     execute(sqlite_url, "INSERT INTO drawings VALUES (1, zeroblob(784), '[]', NULL)")
     execute(sqlite_url, "INSERT INTO labels (prediction_id, label) VALUES (1, '1')")
     project = copy_of_project(tmp_path)
-    (project / "alembic" / "versions" / "0006_copy.py").write_text(
+    (project / "alembic" / "versions" / "0007_copy.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0006', '0005'\n"
+        "revision, down_revision = '0007', '0006'\n"
         "def upgrade():\n"
         "    with op.batch_alter_table('predictions', recreate='always'):\n"
         "        pass\n"
@@ -264,7 +264,7 @@ def test_revisions_import_nothing_of_the_application() -> None:
 def test_migration_times_out_behind_a_transaction(
     empty_postgres_url: str,
 ) -> None:
-    migrate(empty_postgres_url)
+    migrate(empty_postgres_url, "upgrade", "0005")
     with psycopg.connect(empty_postgres_url) as holder:
         holder.execute("SELECT count(*) FROM idempotency_keys")
         message = refusal(empty_postgres_url, "downgrade", "-1")
