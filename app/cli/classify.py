@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 import typer
@@ -13,7 +13,9 @@ from app.cli.options import Json
 from app.cli.tables import print_table
 from app.cli.terminal import print_json, progress_bar
 from app.drawings.formats import FORMAT_NAMES
-from app.schemas.classify import ClassifyResponse
+
+if TYPE_CHECKING:
+    from app.services.classify import StoredPrediction
 
 
 class ClassifiedFile(BaseModel):
@@ -52,22 +54,22 @@ def classify(
 
 def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]:
     from app.classifier import get_classifier
-    from app.services.classify import classify_drawings, store_predictions
+    from app.services.classify import ClassifyCall, classify_drawings, store_predictions
 
     drawings = _read_drawings(files)
-    answers = classify_drawings(get_classifier(), drawings, request_id=uuid4().hex, client=context.CLIENT)
-    stored: Sequence[ClassifyResponse | None] = [None] * len(answers)
+    (answers,) = classify_drawings(get_classifier(), [ClassifyCall(drawings, uuid4().hex, context.CLIENT)])
+    stored: Sequence[StoredPrediction | None] = [None] * len(answers)
     if not dry_run:
         stored = context.write(lambda session: store_predictions(session, answers))
     return [
         ClassifiedFile(
             file=_printable_name(file),
-            id=row and row.id,
+            id=row and row["id"],
             prediction=answer.prediction,
             confidence=answer.confidence,
             scores=answer.scores,
             model_version=answer.model_version,
-            created_at=row and row.created_at,
+            created_at=row and row["created_at"],
         )
         for file, answer, row in zip(files, answers, stored, strict=True)
     ]

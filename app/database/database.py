@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import get_settings
+from app.database.batcher import Batcher, Prepare
 from app.database.errors import DatabaseError, translated_errors
 from app.database.limits import ANSWER_TIMEOUT_S, CLOSE_TIMEOUT_S, SCAN_TIMEOUT_S, SCANNERS
 from app.database.pending_jobs import PendingJobs
@@ -22,6 +23,7 @@ from app.database.sqlite.file_guard import FileGuard
 from app.database.url import checked_url
 from app.database.writer import Work, Writer
 
+I = TypeVar("I")  # noqa: E741
 T = TypeVar("T")
 
 
@@ -137,13 +139,15 @@ class Database:
         pool = self._pools().scanner.engine.pool
         return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
-    async def write(self, work: Work[T], rows: int = 1) -> T:
+    async def write(self, work: Work[T]) -> T:
         """Return the work's result once its commit is on disk; raise its exception or a DatabaseError.
 
-        The work may run twice. A cancelled caller's work is stored only if its commit has begun. `rows` is the work's
-        size.
+        A cancelled caller's work is stored only if its commit has begun.
         """
-        return await self._pools().writer.run(work, rows)
+        return await self._pools().writer.run(work)
+
+    def batcher(self, prepare: Prepare[I, T]) -> Batcher[I, T]:
+        return Batcher(lambda: self._pools().writer, prepare)
 
     async def read(self, work: Work[T]) -> T:
         """Run the work on one snapshot."""

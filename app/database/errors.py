@@ -24,6 +24,10 @@ class DatabaseUnavailable(DatabaseError):
     """The database cannot be used."""
 
 
+class CallerTimedOut(DatabaseUnavailable):
+    """A caller of the transaction got an error before the commit."""
+
+
 class OutcomeUnknown(DatabaseError):
     """The commit may have been made."""
 

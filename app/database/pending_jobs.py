@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import groupby
@@ -23,9 +23,8 @@ _INTERRUPT_INTERVAL_S: Final = 0.01
 class Job(Generic[T]):
     """A caller's work and its outcome."""
 
-    def __init__(self, work: Callable[..., T], timeout_s: float, rows: int = 1) -> None:
+    def __init__(self, work: Callable[..., T], timeout_s: float) -> None:
         self.work = work
-        self.rows = rows
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[T] = self.loop.create_future()
         self.result: T | None = None
@@ -63,7 +62,7 @@ class Job(Generic[T]):
 
     def _drop(self) -> None:
         # The job stays queued; without its work, the drawings are freed.
-        self.work = _refuse
+        self.work = refuse
         if self._interrupt is not None:
             threading.Thread(target=self._interrupt_until_it_ends, name="interrupt", daemon=True).start()
 
@@ -93,6 +92,12 @@ class Job(Generic[T]):
                     self._interrupt()
             time.sleep(_INTERRUPT_INTERVAL_S)
 
+    def settle(self, outcome: T | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            self.error = outcome
+        else:
+            self.result = outcome
+
     def deliver(self) -> None:
         if self.future.done():
             return
@@ -102,7 +107,7 @@ class Job(Generic[T]):
             self.future.set_result(self.result)  # type: ignore[arg-type]
 
 
-def _refuse(*_: object) -> Any:
+def refuse(*_: object) -> Any:
     raise DatabaseUnavailable("the caller timed out")
 
 
@@ -131,8 +136,8 @@ class PendingJobs:
         if len(self._jobs) >= self._queue_size:
             raise DatabaseBusy(f"{self._queue_size} requests are waiting for the database")
 
-    def add(self, work: Callable[..., T], rows: int = 1) -> Job[T]:
-        job = Job(work, self.timeout_s, rows)
+    def add(self, work: Callable[..., T]) -> Job[T]:
+        job = Job(work, self.timeout_s)
         self._jobs.add(job)
         # One timer for all jobs: with one each, a request takes 2 % longer.
         if self._timer is None or self._timer_loop is not job.loop or job.deadline < self._timer.when():
@@ -166,10 +171,3 @@ class PendingJobs:
 def _deliver(jobs: list[Job[Any]]) -> None:
     for job in jobs:
         job.deliver()
-
-
-def join_all(threads: Iterable[threading.Thread], deadline: float) -> bool:
-    """Return whether all have ended by the deadline (`time.monotonic()`)."""
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return not any(thread.is_alive() for thread in threads)

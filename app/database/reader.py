@@ -5,7 +5,6 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
-from queue import SimpleQueue
 from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Engine
@@ -13,7 +12,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.database.errors import translated_errors
 from app.database.limits import QUEUE_SIZE
-from app.database.pending_jobs import Job, PendingJobs, join_all
+from app.database.pending_jobs import Job, PendingJobs
+from app.database.threads import Threads
 from app.database.writer import Work
 
 T = TypeVar("T")
@@ -26,10 +26,8 @@ class Reader:
         self.engine = engine
         self._sessions = sessions
         self._pending = PendingJobs(queue_size=QUEUE_SIZE, timeout_s=timeout_s)
-        self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._serve, name="read", daemon=True) for _ in range(threads)]
-        for thread in self._threads:
-            thread.start()
+        self._threads = Threads("read", threads)
+        self.close = self._threads.close
 
     async def run(self, work: Work[T]) -> T:
         """Run the work; interrupt it if the caller is cancelled or times out."""
@@ -43,19 +41,16 @@ class Reader:
 
     def _enter(self, call: Callable[[Job[T]], T]) -> Job[T]:
         job = self._pending.add(call)
-        self._queue.put(job)
+        self._threads.put(partial(self._run, job))
         return job
 
-    def _serve(self) -> None:
-        while (job := self._queue.get()) is not None:
-            if not job.expired:
-                try:
-                    job.result = job.work(job)
-                except BaseException as error:  # noqa: BLE001
-                    job.error = error
-            self._pending.finish([job])
-            # Otherwise the idle thread keeps the result.
-            del job
+    def _run(self, job: Job[Any]) -> None:
+        if not job.expired:
+            try:
+                job.result = job.work(job)
+            except BaseException as error:  # noqa: BLE001
+                job.error = error
+        self._pending.finish([job])
 
     def _read(self, work: Work[T], job: Job[T]) -> T:
         with self.snapshot() as session, job.interruptible(session.connection()):
@@ -87,11 +82,6 @@ class Reader:
                 closing.future.cancel()
             else:
                 await closing.future
-
-    def close(self, deadline: float) -> bool:
-        for _ in self._threads:
-            self._queue.put(None)
-        return join_all(self._threads, deadline)
 
 
 class _Stream:

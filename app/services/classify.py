@@ -1,7 +1,10 @@
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple, TypedDict
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from app.classifier import Classifier
@@ -9,7 +12,7 @@ from app.database import Database
 from app.drawings.arrays import images_of
 from app.drawings.shape import rows_of
 from app.repository.classify import NewPrediction, add_predictions
-from app.schemas.classify import ClassifyResponse, PreviewResponse
+from app.schemas.classify import PreviewResponse
 from app.services.idempotency import Answer, IdempotentRequest, RequestsInProgress, answer_once
 from app.services.shadow import Shadow
 from app.services.threads import in_thread
@@ -18,41 +21,44 @@ from app.services.threads import in_thread
 MODEL_BATCH_SIZE: Final = 100
 
 
+class ClassifyCall(NamedTuple):
+    """Drawings of 784 bytes, row by row, 0 = background and 255 = ink."""
+
+    drawings: Sequence[bytes]
+    request_id: str
+    client: str
+    idempotent: IdempotentRequest | None = None
+    is_batch: bool = False
+
+
+class StoredPrediction(TypedDict):
+    """The fields of `ClassifyResponse`."""
+
+    id: int
+    prediction: str
+    confidence: float
+    scores: dict[str, float]
+    model_version: str
+    created_at: datetime
+
+
 class ClassifyService:
     def __init__(self, classifier: Classifier, database: Database, shadow: Shadow | None) -> None:
         self._classifier = classifier
         self._database = database
         self._shadow = shadow
+        self._batcher = database.batcher(self._classify)
         self.in_progress = RequestsInProgress()
 
-    async def classify(
-        self,
-        drawings: list[bytes],
-        render: Callable[[list[ClassifyResponse]], str],
-        *,
-        request_id: str,
-        client: str,
-        idempotent: IdempotentRequest | None = None,
-    ) -> str:
-        """Classify drawings of 784 bytes; return the rendered answer once all predictions are stored.
-
-        Raises DatabaseError, InProgress and KeyReused.
-        """
-        if idempotent is None:
-            new = await self._classify(drawings, request_id, client)
-            stored = await self._database.write(lambda session: store_predictions(session, new), rows=len(new))
-            answer = _answer(stored, render)
+    async def classify(self, call: ClassifyCall) -> bytes:
+        """Return the response body once all predictions are stored; raise DatabaseError, InProgress and KeyReused."""
+        if call.idempotent is None:
+            answer = await self._write(call)
         else:
-            with self.in_progress.exclusive(idempotent):
-                new = await self._classify(drawings, request_id, client)
-                answer = await self._database.write(
-                    lambda session: answer_once(
-                        session, idempotent, lambda: _answer(store_predictions(session, new), render)
-                    ),
-                    rows=len(new),
-                )
+            with self.in_progress.exclusive(call.idempotent):
+                answer = await self._write(call)
         if self._shadow is not None and answer.ids:
-            self._shadow.offer(answer.ids, drawings)
+            self._shadow.offer(answer.ids, call.drawings)
         return answer.body
 
     def preview(self, pixels: bytes) -> PreviewResponse:
@@ -65,44 +71,71 @@ class ClassifyService:
         """Return a drawing of 784 bytes as the network gets it."""
         return self._classifier.normalise(images_of([pixels])).tobytes()
 
-    async def _classify(self, drawings: list[bytes], request_id: str, client: str) -> list[NewPrediction]:
-        if len(drawings) == 1:
-            # On the event loop, because it takes 0.1 ms.
-            return classify_drawings(self._classifier, drawings, request_id=request_id, client=client)
-        return await in_thread(
-            partial(classify_drawings, self._classifier, drawings, request_id=request_id, client=client)
-        )
+    async def _write(self, call: ClassifyCall) -> Answer:
+        if len(call.drawings) == 1:
+            return await self._batcher.write(call)
+        store = await in_thread(self._classify, [call])
+
+        def work(session: Session) -> Answer:
+            (outcome,) = store(session)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        return await self._database.write(work)
+
+    def _classify(self, calls: Sequence[ClassifyCall]) -> Callable[[Session], list[Answer | Exception]]:
+        """Return the work that stores the predictions."""
+        return partial(_store, calls, classify_drawings(self._classifier, calls))
 
 
-def classify_drawings(
-    classifier: Classifier, drawings: Sequence[bytes], *, request_id: str, client: str
-) -> list[NewPrediction]:
-    """Classify drawings of 784 bytes, row by row, 0 = background and 255 = ink."""
-    images = images_of(drawings)
-    answers = [
+def _store(
+    calls: Sequence[ClassifyCall], new: Sequence[Sequence[NewPrediction]], session: Session
+) -> list[Answer | Exception]:
+    def answer(numbers: Sequence[int]) -> list[Answer]:
+        stored = iter(store_predictions(session, [one for number in numbers for one in new[number]]))
+        return [_answer(calls[number], list(islice(stored, len(new[number])))) for number in numbers]
+
+    return answer_once(session, [call.idempotent for call in calls], answer)
+
+
+def _answer(call: ClassifyCall, stored: Sequence[StoredPrediction]) -> Answer:
+    body = msgspec.json.encode({"results": stored} if call.is_batch else stored[0])
+    return Answer(body, [one["id"] for one in stored])
+
+
+def classify_drawings(classifier: Classifier, calls: Sequence[ClassifyCall]) -> list[list[NewPrediction]]:
+    """Classify the drawings of all calls as one batch."""
+    images = images_of([pixels for call in calls for pixels in call.drawings])
+    answers = (
         answer
         for start in range(0, len(images), MODEL_BATCH_SIZE)
         for answer in classifier.classify_batch(images[start : start + MODEL_BATCH_SIZE])
-    ]
+    )
     return [
-        NewPrediction(
-            prediction=answer["prediction"],
-            confidence=answer["confidence"],
-            model_version=classifier.version,
-            request_id=request_id,
-            client=client,
-            pixels=pixels,
-            scores=answer["scores"],
-        )
-        for pixels, answer in zip(drawings, answers, strict=True)
+        [
+            NewPrediction(
+                prediction=answer["prediction"],
+                confidence=answer["confidence"],
+                model_version=classifier.version,
+                request_id=call.request_id,
+                client=call.client,
+                pixels=pixels,
+                scores=answer["scores"],
+            )
+            for pixels, answer in zip(call.drawings, answers, strict=False)
+        ]
+        for call in calls
     ]
 
 
-def store_predictions(session: Session, predictions: Sequence[NewPrediction]) -> list[ClassifyResponse]:
-    """Store at least one prediction; return the answers in the same order."""
+def store_predictions(session: Session, predictions: Sequence[NewPrediction]) -> list[StoredPrediction]:
+    """Return the stored predictions in the same order."""
+    if not predictions:
+        return []
     ids, created_at = add_predictions(session, predictions)
     return [
-        ClassifyResponse(
+        StoredPrediction(
             id=id_,
             prediction=new.prediction,
             confidence=new.confidence,
@@ -112,7 +145,3 @@ def store_predictions(session: Session, predictions: Sequence[NewPrediction]) ->
         )
         for id_, new in zip(ids, predictions, strict=True)
     ]
-
-
-def _answer(stored: list[ClassifyResponse], render: Callable[[list[ClassifyResponse]], str]) -> Answer:
-    return Answer(render(stored), [response.id for response in stored])

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from sqlalchemy.orm import Session
 
 from app.repository.idempotency import AnsweredRequest, add_answer, delete_answers, find_answer
+from app.repository.results import delete_prediction
 from app.services.errors import InProgress, KeyReused
 
 KEPT: Final = timedelta(hours=24)
@@ -17,6 +18,7 @@ KEPT: Final = timedelta(hours=24)
 DELETE_BATCH_SIZE: Final = 20
 
 _IN_PROGRESS: Final = "Another request with this key is in progress; try again later"
+_KEY_REUSED: Final = "This key was used for a different request; use a new key for each request"
 
 
 class IdempotentRequest(NamedTuple):
@@ -33,8 +35,8 @@ class IdempotentRequest(NamedTuple):
 class Answer(NamedTuple):
     """A response body, and the ids stored for it: none for a repeated request."""
 
-    body: str
-    ids: list[int]
+    body: bytes
+    ids: Sequence[int]
 
 
 class RequestsInProgress:
@@ -56,18 +58,33 @@ class RequestsInProgress:
             self._keys.remove(key)
 
 
-def answer_once(session: Session, request: IdempotentRequest, answer: Callable[[], Answer]) -> Answer:
-    """Return the stored answer, or make one and store it; raise KeyReused, or InProgress in another process."""
+def answer_once(
+    session: Session,
+    requests: Sequence[IdempotentRequest | None],
+    answer: Callable[[Sequence[int]], Sequence[Answer]],
+) -> list[Answer | Exception]:
+    """Return stored answers; `answer` makes the other ones, by their numbers, and they are stored.
+
+    KeyReused or InProgress (in another process) stand in the place of an answer.
+    """
     now = datetime.now(UTC)
     since = now - KEPT
-    before = find_answer(session, request.client, request.key, since=since)
-    if before is not None:
-        if before.request_sha256 != request.sha256:
-            raise KeyReused("This key was used for a different request; use a new key for each request")
-        return Answer(before.response, [])
-    new = answer()
-    stored = AnsweredRequest(request.sha256, new.body)
-    if not add_answer(session, request.client, request.key, stored, now=now, since=since):
-        raise InProgress(_IN_PROGRESS)
-    delete_answers(session, before=since, limit=DELETE_BATCH_SIZE)
-    return new
+    outcomes: dict[int, Answer | Exception] = {}
+    for number, request in enumerate(requests):
+        if request is not None and (before := find_answer(session, request.client, request.key, since=since)):
+            same = before.request_sha256 == request.sha256
+            outcomes[number] = Answer(before.response.encode(), ()) if same else KeyReused(_KEY_REUSED)
+    new = [number for number in range(len(requests)) if number not in outcomes]
+    answers = dict(zip(new, answer(new), strict=True))
+    # In one order, because two transactions may wait for each other's keys.
+    keyed = sorted((request, number) for number in new if (request := requests[number]) is not None)
+    for request, number in keyed:
+        stored = AnsweredRequest(request.sha256, answers[number].body.decode())
+        if not add_answer(session, request.client, request.key, stored, now=now, since=since):
+            for prediction_id in answers.pop(number).ids:
+                delete_prediction(session, prediction_id)
+            outcomes[number] = InProgress(_IN_PROGRESS)
+    if keyed:
+        delete_answers(session, before=since, limit=DELETE_BATCH_SIZE * len(keyed))
+    outcomes |= answers
+    return [outcomes[number] for number in range(len(requests))]

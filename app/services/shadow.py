@@ -81,7 +81,7 @@ class Shadow:
         answers = await asyncio.to_thread(self._answers, drawings)
         model = self.classifier
         await self._database.write(
-            lambda session: add_shadow_predictions(session, model.sha256, model.version, answers), rows=len(answers)
+            lambda session: add_shadow_predictions(session, model.sha256, model.version, answers)
         )
 
     def _answers(self, drawings: Sequence[_Drawing]) -> list[ShadowAnswer]:

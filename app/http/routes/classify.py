@@ -13,6 +13,7 @@ from app.http.problems import InvalidRequest
 from app.http.routing import BytesRoute
 from app.http.runtime import runtime_of
 from app.schemas.classify import BatchRequest, BatchResponse, ClassifyRequest, ClassifyResponse, PreviewResponse
+from app.services.classify import ClassifyCall
 from app.services.threads import in_thread
 
 router = APIRouter(tags=["classify"], route_class=BytesRoute)
@@ -81,7 +82,7 @@ async def classify_batch(request: Request, client: Client) -> Response:
         async with runtime.lanes.batches.place(request):
             drawings = await in_thread(split_batch if media_type(request) == RAW else parse_batch, body)
             await runtime.rate_limiter.count_drawings(request, len(drawings), counted=1)
-            return await _classified(request, client, drawings, as_batch=True)
+            return await _classified(request, client, drawings, is_batch=True)
 
     return await while_connected(request, wait_and_classify())
 
@@ -109,24 +110,11 @@ async def classify_image(request: Request, client: Client) -> Response:
     return await _classified(request, client, [pixels])
 
 
-async def _classified(request: Request, client: str, drawings: list[bytes], *, as_batch: bool = False) -> Response:
-    body = await runtime_of(request).classify.classify(
-        drawings,
-        _render_batch if as_batch else _render_one,
-        request_id=request.state.request_id,
-        client=client,
-        idempotent=idempotency.idempotent_request(request, client, drawings),
-    )
-    return _json(body)
+async def _classified(request: Request, client: str, drawings: list[bytes], *, is_batch: bool = False) -> Response:
+    idempotent = idempotency.idempotent_request(request, client, drawings)
+    call = ClassifyCall(drawings, request.state.request_id, client, idempotent, is_batch)
+    return _json(await runtime_of(request).classify.classify(call))
 
 
-def _render_one(responses: list[ClassifyResponse]) -> str:
-    return responses[0].model_dump_json()
-
-
-def _render_batch(responses: list[ClassifyResponse]) -> str:
-    return BatchResponse(results=responses).model_dump_json()
-
-
-def _json(body: str) -> Response:
+def _json(body: str | bytes) -> Response:
     return Response(body, media_type="application/json")
