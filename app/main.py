@@ -10,7 +10,7 @@ from app import __version__, fast_start
 from fastapi import FastAPI
 
 from app.config import get_settings
-from app.http import docs_pages, middleware, openapi, problems, static_page
+from app.http import docs_pages, edge, openapi, problems, static_page
 from app.http.connection import limit_connections
 from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
 from app.http.runtime import running
@@ -64,7 +64,7 @@ def create_app() -> FastAPI:
     app.mount("/static", static_page.FILES)
     app.mount("/static-offline-docs", docs_pages.FILES)
     problems.install(app)
-    middleware.install(app, start_problem)
+    edge.install(app, start_problem)
     openapi.complete(app)
     return app
 

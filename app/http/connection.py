@@ -9,7 +9,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.http.forwarded import drop_invalid_hops
-from app.http.middleware import RAW_HEADERS
+from app.http.headers import RAW_HEADERS
 from app.http.problems import HeadTooLarge, MalformedRequest, ProblemError, RequestTimeout, problem_response
 
 MAX_HEAD: Final = 64 * 1024

@@ -1,6 +1,20 @@
+from collections.abc import Mapping
+from typing import Final
+
 from starlette.requests import HTTPConnection
 
 from app.http.problems import invalid
+
+# Defaults of all responses, also in nginx.
+HEADERS: Final[Mapping[str, str]] = {
+    # Caches know Authorization, not X-API-Key.
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+RAW_HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 
 
 def single_header(request: HTTPConnection, name: str) -> str | None:

@@ -138,6 +138,8 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
     ),
 }
 
+EXPECTED: Final = tuple({*REPLIES, RequestValidationError} - {Exception})
+
 # For OpenAPI.
 MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1, or a preflight request asks for what is not allowed.",
@@ -212,7 +214,7 @@ def invalid(under: str, place: str, reason: str) -> InvalidRequest:
     return InvalidRequest([{"loc": [place], "msg": reason, "type": "value_error"}], under=[under])
 
 
-async def _on_error(request: Request, error: Exception) -> Response:
+def response_to(request: Request, error: Exception) -> Response:
     match error:
         case InvalidInput():
             error = invalid("query", error.place, str(error))
@@ -224,6 +226,10 @@ async def _on_error(request: Request, error: Exception) -> Response:
             log: ThrottledLog = request.app.state.runtime.database_errors
             log.error(f"{type(error).__name__}: {error}", request.state.request_id)
     return problem_response(error, request.state.request_id)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    return response_to(request, error)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -265,6 +271,6 @@ def _without_slash(request: Request) -> str | None:
 
 
 def install(app: FastAPI) -> None:
-    for kind in {*REPLIES, RequestValidationError} - {Exception}:
+    for kind in EXPECTED:
         app.add_exception_handler(kind, _on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

@@ -10,6 +10,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from app.http.authentication import ApiKey, ApiKeyUnlessPublic
 from app.http.problems import InvalidRequest
@@ -44,17 +45,24 @@ class ApiRoute(APIRoute):
 class BytesRoute(ApiRoute):
     """Calls the endpoint directly, because resolving its signature takes longer than classifying."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        (self._check_key,) = [part.call for part in self.dependant.dependencies if isinstance(part.call, ApiKey)]
+
+    async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve as an ASGI application, without Starlette's router."""
+        scope["route"] = self
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        (check_key,) = [part.call for part in self.dependant.dependencies if isinstance(part.call, ApiKey)]
-        endpoint, check_query = self.endpoint, self.check_query
+        return self._answer
 
-        async def answer(request: Request) -> Response:
-            client = await check_key(request)
-            await check_query(request)
-            response: Response = await endpoint(request=request, client=client)
-            return response
-
-        return answer
+    async def _answer(self, request: Request) -> Response:
+        client = await self._check_key(request)
+        await self.check_query(request)
+        response: Response = await self.endpoint(request=request, client=client)
+        return response
 
 
 def _parameters(dependant: Dependant) -> frozenset[str]:

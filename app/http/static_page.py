@@ -9,12 +9,12 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from app.config import PROJECT_FOLDER
-from app.http import middleware
+from app.http import headers
 from app.http.whole_files import WholeFiles
 
 # nginx sends the same.
 HEADERS: Final = {
-    **middleware.HEADERS,
+    **headers.HEADERS,
     # Stored text cannot become a script.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

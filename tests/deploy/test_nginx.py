@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.http.middleware import MAX_BODY
+from app.http.edge import MAX_BODY
 from app.http.static_page import HEADERS
 from tests.support.nginx import (
     HSTS,

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.http.middleware import MAX_BODIES, MAX_BODY
+from app.http.edge import MAX_BODIES, MAX_BODY
 from tests.support.nginx import Deployed, Front, assert_problem_of_nginx, calling, connected, fetch, https_in_front
 from tests.support.ports import free_port
 from tests.support.service import DRAWING

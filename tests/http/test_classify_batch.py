@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.http.bodies import parse_batch, parse_drawing
-from app.http.middleware import MAX_BODIES
+from app.http.edge import MAX_BODIES
 from app.schemas.classify import SEVEN, BatchRequest
 from tests.support.http_fixtures import Start
 from tests.support.service import (

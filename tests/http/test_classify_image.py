@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.drawings.formats import FORMAT_NAMES
 from app.drawings.image_files import read_image
-from app.http.middleware import MAX_BODIES
+from app.http.edge import MAX_BODIES
 from app.main import app
 from app.schemas.classify import SEVEN
 from tests.support.digit_images import FORMATS, encoded, picture

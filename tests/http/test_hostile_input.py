@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from app.http.bodies import parse_drawing
-from app.http.middleware import MAX_BODY
+from app.http.edge import MAX_BODY
 from app.http.problems import InvalidRequest
 from app.schemas.classify import ClassifyRequest
 from tests.support.service import DRAWING, assert_problem, stored

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.http.middleware import HEADERS
+from app.http.headers import HEADERS
 from app.main import app
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, hidden

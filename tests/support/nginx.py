@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
-from app.http.middleware import HEADERS
+from app.http.headers import HEADERS
 from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, cannot_run, need, run
 from tests.support.run_cleanup import start_process

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.http.middleware import MAX_BODIES, MAX_BODY
+from app.http.edge import MAX_BODIES, MAX_BODY
 from app.main import create_app
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, KEY, assert_problem, exchange, hidden, scope_of, served, stored

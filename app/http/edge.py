@@ -1,0 +1,160 @@
+"""What every request passes before its route: request id, prefix, HEAD, CORS, the largest body, unexpected errors."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+from uuid import uuid4
+
+from fastapi import FastAPI
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.config import get_settings
+from app.http.body_memory import BodyMemory
+from app.http.cors import AllowedOrigins
+from app.http.headers import RAW_HEADERS
+from app.http.problems import EXPECTED, BodyTooLarge, response_to
+from app.http.routing import BytesRoute
+
+log = logging.getLogger("pixelwise")
+
+API_PREFIX = "/api"
+MAX_BODY = 64 * 1024
+MAX_BODIES = {"/classify/batch": 8 * 1024 * 1024, "/classify/image": 8 * 1024 * 1024}
+
+# Safe in logs and headers.
+_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+
+class Edge:
+    """Plain ASGI, which is faster than Starlette's base class of middleware."""
+
+    def __init__(
+        self, app: ASGIApp, start_problem: Callable[[], str | None], direct: Mapping[tuple[str, str], ASGIApp]
+    ) -> None:
+        """`direct`: the routes, by method and path, that need neither Starlette's router nor its error handlers."""
+        self.app = app
+        self._start_problem = start_problem
+        self._direct = direct
+        self._allowed_origins = AllowedOrigins(self._respond)
+        self._memory = BodyMemory()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                await self._serve(scope, receive, send)
+            case "lifespan":
+                await self._start(scope, receive, send)
+
+    async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check before the lifespan, where an exception would print a traceback."""
+        problem = await asyncio.to_thread(self._start_problem)
+        if problem is not None:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": f"pixelwise: {problem}"})
+            return
+        await self.app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = _request_id(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        is_head = scope["method"] == "HEAD"
+        path = _path(scope)
+        if is_head or path != scope["path"]:
+            scope = {**scope, "method": "GET" if is_head else scope["method"], "path": path, "root_path": ""}
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                state["response_started"] = True
+                given = {name for name, _ in message["headers"]}
+                missing = [header for header in RAW_HEADERS if header[0] not in given]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *missing]
+            elif is_head:
+                return
+            await send(message)
+            if is_head:
+                # Then an export stops.
+                await send({"type": "http.response.body", "body": b""})
+
+        respond = self._allowed_origins if get_settings().cors_origins else self._respond
+        await respond(scope, receive, send_with_headers)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        app = self._direct.get((scope["method"], path), self.app)
+        limit = MAX_BODIES.get(path.removesuffix("/"))
+        try:
+            if limit is None:
+                await app(scope, _limited(scope, receive, MAX_BODY), send)
+            else:
+                await self._respond_to_large(app, scope, _limited(scope, receive, limit), send)
+        except ClientDisconnect:
+            request_id = scope["state"]["request_id"]
+            log.info("request %s: the client disconnected before it had sent the whole request", request_id)
+        except Exception as error:
+            if not isinstance(error, EXPECTED):
+                log.exception("request %s failed", scope["state"]["request_id"])
+            if "response_started" in scope["state"]:
+                raise
+            await response_to(Request(scope), error)(scope, receive, send)
+
+    async def _respond_to_large(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the body wait for memory."""
+
+        async def receive_with_room() -> Message:
+            message = await receive()
+            if message["type"] == "http.request":
+                size = len(message.get("body", b""))
+                await self._memory.add(receive_with_room, size, more=message.get("more_body", False))
+            return message
+
+        try:
+            await app(scope, receive_with_room, send)
+        finally:
+            self._memory.remove(receive_with_room)
+
+
+def install(app: FastAPI, start_problem: Callable[[], str | None]) -> None:
+    """Call this after all routes are included."""
+    routes = [route for route in app.routes if isinstance(route, BytesRoute)]
+    direct = {(method, route.path): route.respond for route in routes for method in route.methods or ()}
+    app.add_middleware(Edge, start_problem=start_problem, direct=direct)
+
+
+def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
+    """Reject large bodies by Content-Length, or while they are read; raise BodyTooLarge."""
+    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    if not declared.isdigit() or len(declared) > 18 or int(declared) > limit:
+        raise BodyTooLarge(limit)
+    received = 0
+
+    async def receive_counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise BodyTooLarge(limit)
+        return message
+
+    return receive_counted
+
+
+def _path(scope: Scope) -> str:
+    """Return the path without /api and a proxy's folder; links must therefore be relative."""
+    path: str = scope["path"]
+    if root_path := scope.get("root_path", ""):
+        # uvicorn adds --root-path to paths that may have it already.
+        path = path.removeprefix(root_path)
+        folder = "/" + root_path.strip("/")
+        path = path.removeprefix(folder) if path.startswith(folder + "/") else path
+    if path.startswith(API_PREFIX + "/") and path != API_PREFIX + "/":
+        return path.removeprefix(API_PREFIX)
+    return path
+
+
+def _request_id(scope: Scope) -> str:
+    given = [value.strip(b" \t") for name, value in scope["headers"] if name == b"x-request-id"]
+    return given[0].decode() if len(given) == 1 and _SANE_ID.fullmatch(given[0]) else uuid4().hex
