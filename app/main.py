@@ -8,11 +8,14 @@ from app import __version__, fast_start
 
 # isort: split
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app.config import get_settings
-from app.http import docs_pages, edge, openapi, problems, static_page
+from app.http import docs_pages, openapi, problems, static_page
 from app.http.connection import limit_connections
+from app.http.edge import Edge
 from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
+from app.http.routing import direct_routes
 from app.http.runtime import running
 from app.startup import allow_many_connections, shorten_log_records, start_problem
 
@@ -29,9 +32,16 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
+class PixelWise(FastAPI):
+    """An application behind an `Edge`."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Edge(super().build_middleware_stack(), start_problem, direct_routes(classify.router))
+
+
 def create_app() -> FastAPI:
     """Build the application without opening the model or the database."""
-    app = FastAPI(
+    app = PixelWise(
         title="PixelWise",
         version=__version__,
         description="Reads hand-drawn digits. A 200 means that the prediction is stored on disk.",
@@ -64,7 +74,6 @@ def create_app() -> FastAPI:
     app.mount("/static", static_page.FILES)
     app.mount("/static-offline-docs", docs_pages.FILES)
     problems.install(app)
-    edge.install(app, start_problem)
     openapi.complete(app)
     return app
 

@@ -18,6 +18,7 @@ MAX_HEAD: Final = 64 * 1024
 FRAME_PER_BODY_BYTE: Final = 8
 MAX_HEADERS: Final = 100
 MAX_PIPELINED: Final = 16
+LARGE_PIECE: Final = 16 * 1024
 
 
 class Connection(HttpToolsProtocol):
@@ -53,8 +54,9 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._socket = transport
+        self._response = _ResponseTransport(self, transport)
         # uvicorn closes what it calls its transport after a response.
-        self.transport = cast(asyncio.Transport, _ResponseTransport(self, transport))
+        self.transport = cast(asyncio.Transport, self._response)
         self._read_deadline = self.loop.call_later(self.HEAD_S, self._check_reading)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -68,7 +70,7 @@ class Connection(HttpToolsProtocol):
             deadline.cancel()
         # Without cycles of references, the memory is free at once.
         self.transport = self._socket
-        self.cycle = self._running = None  # type: ignore[assignment]
+        self.cycle = self._running = self._response = None  # type: ignore[assignment]
         self.pipeline.clear()
 
     def shutdown(self) -> None:
@@ -229,7 +231,7 @@ class Connection(HttpToolsProtocol):
             *((b"x-request-id", request_id.encode()), (b"connection", b"close")),
         ]
         lines = (b"%s: %s\r\n" % header for header in headers)
-        self._socket.write(b"".join((STATUS_LINE[response.status_code], *lines, b"\r\n", response.body)))
+        self._response.write(b"".join((STATUS_LINE[response.status_code], *lines, b"\r\n", response.body)))
         self.logger.info("%s:%d - refused with %d: %s", *(self.client or ("local", 0)), response.status_code, error)
 
     def is_closing(self) -> bool:
@@ -238,6 +240,8 @@ class Connection(HttpToolsProtocol):
     def close(self) -> None:
         """Close; while the client is sending, wait, because a reset could discard the response before it is read."""
         self._cancel_read_deadline()
+        if self._response is not None:
+            self._response.flush()
         still_sends = self._in_body or self._ignores
         if still_sends and not self._lingers and not self._socket.is_closing():
             self._lingers = self._ignores = True
@@ -273,9 +277,24 @@ class _ResponseTransport:
     """Where uvicorn writes a response; closing it closes the connection gently."""
 
     def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
-        self.write = transport.write
         self.is_closing = connection.is_closing
         self.close = connection.close
+        self._call_soon = connection.loop.call_soon
+        self._write = transport.write
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send small pieces of an event-loop round together: the head and the body of a response."""
+        if not self._pieces:
+            self._call_soon(self.flush)
+        self._pieces.append(data)
+        if len(data) > LARGE_PIECE:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._pieces:
+            self._write(b"".join(self._pieces))
+            self._pieces.clear()
 
 
 def limit_connections() -> None:

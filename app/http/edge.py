@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import uuid4
 
-from fastapi import FastAPI
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import get_settings
+from app.http.access_log import AccessLog
 from app.http.body_memory import BodyMemory
 from app.http.cors import AllowedOrigins
 from app.http.headers import RAW_HEADERS
 from app.http.problems import EXPECTED, BodyTooLarge, response_to
-from app.http.routing import BytesRoute
 
 log = logging.getLogger("pixelwise")
 
@@ -40,6 +39,7 @@ class Edge:
         self._direct = direct
         self._allowed_origins = AllowedOrigins(self._respond)
         self._memory = BodyMemory()
+        self._access_log = AccessLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -55,7 +55,11 @@ class Edge:
             await receive()
             await send({"type": "lifespan.startup.failed", "message": f"pixelwise: {problem}"})
             return
-        await self.app(scope, receive, send)
+        self._access_log.take_over()
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._access_log.flush()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
@@ -63,12 +67,14 @@ class Edge:
         state["request_id"] = request_id
         is_head = scope["method"] == "HEAD"
         path = _path(scope)
+        inner = scope
         if is_head or path != scope["path"]:
-            scope = {**scope, "method": "GET" if is_head else scope["method"], "path": path, "root_path": ""}
+            inner = {**scope, "method": "GET" if is_head else scope["method"], "path": path, "root_path": ""}
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 state["response_started"] = True
+                self._access_log.add(scope, message["status"])
                 given = {name for name, _ in message["headers"]}
                 missing = [header for header in RAW_HEADERS if header[0] not in given]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *missing]
@@ -80,7 +86,7 @@ class Edge:
                 await send({"type": "http.response.body", "body": b""})
 
         respond = self._allowed_origins if get_settings().cors_origins else self._respond
-        await respond(scope, receive, send_with_headers)
+        await respond(inner, receive, send_with_headers)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -115,13 +121,6 @@ class Edge:
             await app(scope, receive_with_room, send)
         finally:
             self._memory.remove(receive_with_room)
-
-
-def install(app: FastAPI, start_problem: Callable[[], str | None]) -> None:
-    """Call this after all routes are included."""
-    routes = [route for route in app.routes if isinstance(route, BytesRoute)]
-    direct = {(method, route.path): route.respond for route in routes for method in route.methods or ()}
-    app.add_middleware(Edge, start_problem=start_problem, direct=direct)
 
 
 def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
-from fastapi import Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.authentication import ApiKey, ApiKeyUnlessPublic
 from app.http.problems import InvalidRequest
@@ -63,6 +63,12 @@ class BytesRoute(ApiRoute):
         await self.check_query(request)
         response: Response = await self.endpoint(request=request, client=client)
         return response
+
+
+def direct_routes(router: APIRouter) -> dict[tuple[str, str], ASGIApp]:
+    """Return the routes, by method and path, that need no router and no error handlers of Starlette."""
+    routes = [route for route in router.routes if isinstance(route, BytesRoute)]
+    return {(method, route.path): route.respond for route in routes for method in route.methods or ()}
 
 
 def _parameters(dependant: Dependant) -> frozenset[str]:
