@@ -1,7 +1,7 @@
 """Callers that time out: each gets an error, and no row is stored after an error that says so."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import event, text
@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.database.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 from app.database.limits import QUEUE_SIZE
-from app.database.writer import COMMIT_BATCH_SIZE
 from tests.support.hanging_writes import Hanging, occupy
 from tests.support.predictions import add_prediction, count_predictions
 from tests.support.service import connected
@@ -46,49 +45,18 @@ def test_write_that_times_out_before_its_commit_is_never_stored(impatient: Datab
     assert asyncio.run(impatient.read(count_predictions)) == 0
 
 
-@pytest.mark.parametrize("together", [1, 3])
-def test_timeout_during_commit_reports_unknown_outcome(impatient: Database, together: int) -> None:
+def test_timeout_during_commit_reports_unknown_outcome(impatient: Database) -> None:
     hanging = Hanging()
     event.listen(impatient.engine, "commit", hanging.wait)
 
-    async def scenario() -> list[object]:
-        outcomes = await asyncio.gather(
-            *[impatient.write(add_prediction) for _ in range(together)], return_exceptions=True
-        )
+    async def scenario() -> None:
+        with pytest.raises(OutcomeUnknown):
+            await impatient.write(add_prediction)
         hanging.release()
-        return list(outcomes)
 
-    assert [type(outcome) for outcome in asyncio.run(scenario())] == [OutcomeUnknown] * together
+    asyncio.run(scenario())
     impatient.close()
-    # This time they were stored.
-    assert asyncio.run(impatient.read(count_predictions)) == together
-
-
-@pytest.mark.parametrize("late_one", [0, 1])
-def test_write_that_times_out_does_not_fail_the_others_of_its_transaction(impatient: Database, late_one: int) -> None:
-    hanging = Hanging()
-
-    async def scenario() -> int:
-        async def write(work: Callable[[Session], int], timeout_s: float) -> int:
-            impatient.pending_writes.timeout_s = timeout_s
-            return await impatient.write(work)
-
-        # In one round of the event loop, so in one transaction.
-        tasks = [
-            asyncio.create_task(write(work, 2 if number == late_one else 30))
-            for number, work in enumerate((hanging.work, add_prediction))
-        ]
-        late, in_time = tasks[late_one], tasks[1 - late_one]
-        with pytest.raises(DatabaseUnavailable, match=TIMED_OUT):
-            await late
-        hanging.release()
-        return await in_time
-
-    rollbacks: list[object] = []
-    event.listen(impatient.engine, "rollback", rollbacks.append)
-    assert asyncio.run(scenario()) > 0
-    assert rollbacks
-    impatient.close()
+    # This time it was stored.
     assert asyncio.run(impatient.read(count_predictions)) == 1
 
 
@@ -135,16 +103,9 @@ def test_jobs_that_timed_out_count_as_pending_while_the_database_hangs(impatient
     assert asyncio.run(impatient.read(count_predictions)) == 1
 
 
-def test_writes_behind_a_held_lock_fail_with_the_error_of_the_lock(sqlite_database: Database, sqlite_url: str) -> None:
-    async def scenario() -> list[object]:
-        return list(
-            await asyncio.gather(
-                *[sqlite_database.write(add_prediction) for _ in range(COMMIT_BATCH_SIZE)], return_exceptions=True
-            )
-        )
-
+def test_write_behind_a_held_lock_fails_with_the_error_of_the_lock(sqlite_database: Database, sqlite_url: str) -> None:
     with connected(sqlite_url) as other:
         other.execute(text("BEGIN IMMEDIATE"))
-        outcomes = asyncio.run(scenario())
-    assert {(type(outcome), str(outcome)) for outcome in outcomes} == {(DatabaseBusy, "database is locked")}
+        with pytest.raises(DatabaseBusy, match=r"^database is locked$"):
+            asyncio.run(sqlite_database.write(add_prediction))
     assert asyncio.run(sqlite_database.read(count_predictions)) == 0

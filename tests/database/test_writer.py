@@ -1,18 +1,18 @@
-"""Group commit: what the writes of a batch share, and what they do not."""
+"""Writes, each in a transaction and a session of its own."""
 
 import asyncio
 import threading
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.database.errors import DatabaseUnavailable
-from app.database.writer import COMMIT_BATCH_SIZE
 from app.models import Prediction
 from tests.support.hanging_writes import Hanging, occupy
+from tests.support.predictions import add_prediction, count_predictions
 
 
 def add(confidence: float = 0.5) -> Callable[[Session], int]:
@@ -25,63 +25,21 @@ def add(confidence: float = 0.5) -> Callable[[Session], int]:
     return work
 
 
-def count_commits(database: Database) -> list[int]:
+def test_each_write_has_its_own_transaction_and_session(database: Database) -> None:
+    sessions: list[Session] = []
     commits: list[int] = []
+
+    def work(session: Session) -> None:
+        sessions.append(session)
+        add()(session)
+
+    async def scenario() -> None:
+        await asyncio.gather(*[database.write(work) for _ in range(5)])
+
     event.listen(database.engine, "commit", lambda _connection: commits.append(1))
-    return commits
-
-
-async def stored(database: Database) -> int:
-    return await database.read(lambda session: session.scalar(select(func.count()).select_from(Prediction)) or 0)
-
-
-def test_waiting_writes_share_a_commit_and_get_different_ids(database: Database) -> None:
-    async def scenario() -> list[int]:
-        return await asyncio.gather(*[database.write(add()) for _ in range(40)])
-
-    commits = count_commits(database)
-    ids = asyncio.run(scenario())
-    assert len(set(ids)) == 40
-    assert len(commits) == 1
-
-
-def test_writes_beyond_one_batch_follow_in_the_next(database: Database) -> None:
-    async def scenario() -> int:
-        await asyncio.gather(*[database.write(add()) for _ in range(100)])
-        return await stored(database)
-
-    commits = count_commits(database)
-    assert asyncio.run(scenario()) == 100
-    assert 2 <= len(commits) <= 100
-
-
-def test_rows_of_a_transaction_are_counted(database: Database) -> None:
-    async def scenario() -> None:
-        await asyncio.gather(*[database.write(add(), rows=COMMIT_BATCH_SIZE // 2) for _ in range(6)])
-
-    commits = count_commits(database)
     asyncio.run(scenario())
-    assert len(commits) == 3
-
-
-def test_small_write_overtakes_a_large_one_and_shares_no_transaction_with_it(database: Database) -> None:
-    order: list[str] = []
-
-    def note(name: str) -> Callable[[Session], None]:
-        def work(session: Session) -> None:
-            add()(session)
-            order.append(name)
-
-        return work
-
-    async def scenario() -> None:
-        works = (("batch", 1000), ("drawing", 1), ("batch", 1000), ("drawing", 1))
-        await asyncio.gather(*[database.write(note(name), rows=rows) for name, rows in works])
-
-    commits = count_commits(database)
-    asyncio.run(scenario())
-    assert order == ["drawing", "drawing", "batch", "batch"]
-    assert len(commits) == 3
+    assert len({id(session) for session in sessions}) == 5
+    assert len(commits) == 5
 
 
 def test_write_of_a_caller_that_is_gone_is_never_stored(database: Database) -> None:
@@ -97,19 +55,9 @@ def test_write_of_a_caller_that_is_gone_is_never_stored(database: Database) -> N
         hanging.release()
         await asyncio.gather(*busy)
         await database.write(add())
-        return await stored(database) - len(busy)
+        return await database.read(count_predictions) - len(busy)
 
     assert asyncio.run(scenario()) == 1
-
-
-def test_each_write_has_its_own_session(database: Database) -> None:
-    sessions: list[Session] = []
-
-    async def scenario() -> None:
-        await asyncio.gather(*[database.write(sessions.append) for _ in range(5)])
-
-    asyncio.run(scenario())
-    assert len({id(session) for session in sessions}) == 5
 
 
 @pytest.mark.parametrize("position", [0, 3, 6])
@@ -122,7 +70,7 @@ def test_failing_write_stores_nothing_and_fails_no_other(database: Database, pos
         works: list[Callable[[Session], object]] = [add() for _ in range(6)]
         works.insert(position, fail)
         outcomes = await asyncio.gather(*[database.write(work) for work in works], return_exceptions=True)
-        return outcomes, await stored(database)
+        return outcomes, await database.read(count_predictions)
 
     outcomes, rows = asyncio.run(scenario())
     assert isinstance(outcomes.pop(position), LookupError)
@@ -136,7 +84,7 @@ def test_refused_row_fails_no_other_write(database: Database, position: int) -> 
         works = [add() for _ in range(6)]
         works.insert(position, add(confidence=2.0))
         outcomes = await asyncio.gather(*[database.write(work) for work in works], return_exceptions=True)
-        return outcomes, await stored(database)
+        return outcomes, await database.read(count_predictions)
 
     outcomes, rows = asyncio.run(scenario())
     assert isinstance(outcomes.pop(position), DatabaseUnavailable)
@@ -150,45 +98,22 @@ def dangling(session: Session) -> None:
     session.execute(text("INSERT INTO drawings (prediction_id, pixels, scores) VALUES (999, zeroblob(784), '[]')"))
 
 
-def test_failed_commit_fails_the_batch_and_is_not_retried(sqlite_database: Database) -> None:
-    ran: list[int] = []
-
-    def remember(number: int) -> Callable[[Session], None]:
-        def work(session: Session) -> None:
-            ran.append(number)
-            add()(session)
-
-        return work
-
-    async def scenario() -> tuple[list[object], int]:
-        works = [remember(0), remember(1), dangling, remember(2)]
-        outcomes = await asyncio.gather(*[sqlite_database.write(work) for work in works], return_exceptions=True)
-        return list(outcomes), await stored(sqlite_database)
-
-    outcomes, rows = asyncio.run(scenario())
-    assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable] * 4
-    assert ran == [0, 1, 2]
-    assert rows == 0
-
-
-@pytest.mark.parametrize("together", [1, 3])
-def test_writes_continue_after_a_failed_commit(sqlite_database: Database, together: int) -> None:
+def test_failed_commit_fails_its_write_only(sqlite_database: Database) -> None:
     async def scenario() -> list[object]:
-        failed = await asyncio.gather(
-            *[sqlite_database.write(dangling) for _ in range(together)], return_exceptions=True
-        )
-        return [*failed, await sqlite_database.write(add())]
+        works = (add(), dangling, dangling, add())
+        return await asyncio.gather(*[sqlite_database.write(work) for work in works], return_exceptions=True)
 
-    *failed, stored_id = asyncio.run(scenario())
+    first, *failed, last = asyncio.run(scenario())
+    assert (first, last) == (1, 2)
     assert {type(outcome) for outcome in failed} == {DatabaseUnavailable}
-    assert stored_id == 1
+    assert asyncio.run(sqlite_database.read(count_predictions)) == 2
 
 
 def test_two_event_loops_in_two_threads_are_both_answered(database: Database) -> None:
     ids: list[int] = []
 
     async def scenario() -> None:
-        ids.extend(await asyncio.gather(*[database.write(add()) for _ in range(50)]))
+        ids.extend(await asyncio.gather(*[database.write(add_prediction) for _ in range(50)]))
 
     threads = [threading.Thread(target=asyncio.run, args=(scenario(),)) for _ in range(2)]
     for thread in threads:
