@@ -8,6 +8,7 @@ from app import __version__, fast_start
 
 # isort: split
 from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from app.config import get_settings
@@ -36,7 +37,10 @@ class PixelWise(FastAPI):
     """An application behind an `Edge`."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Edge(super().build_middleware_stack(), start_problem, direct_routes(classify.router))
+        stack = super().build_middleware_stack()
+        # The edge answers unexpected errors in its place.
+        assert isinstance(stack, ServerErrorMiddleware)
+        return Edge(stack.app, start_problem, direct_routes(classify.router))
 
 
 def create_app() -> FastAPI:
