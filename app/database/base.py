@@ -2,10 +2,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import DateTime, Dialect, MetaData
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+def to_json(value: object) -> str:
+    """Serialise five times as fast as `json.dumps`."""
+    return msgspec.json.encode(value).decode()
 
 
 class Base(DeclarativeBase):

@@ -6,6 +6,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from app.database.base import to_json
 from app.database.errors import DatabaseUnavailable
 from app.database.limits import BUSY_TIMEOUT_S, SCANNERS
 from app.database.postgres.remedies import add_remedies, refuse_missing_privileges
@@ -99,6 +100,7 @@ def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int) -> Engin
         pool_pre_ping=True,
         pool_recycle=1800,
         connect_args=_CONNECT_ARGS,
+        json_serializer=to_json,
     )
     add_remedies(engine)
     event.listen(engine, "connect", _disable_prepared_statements_behind_pooler)

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.database.base import to_json
 from app.database.errors import OUTCOME_UNKNOWN, DatabaseUnavailable, sqlite_code
 from app.database.limits import BUSY_TIMEOUT_S
 from app.database.sqlite.file_guard import FileGuard
@@ -73,6 +74,7 @@ def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second wr
         pool_size=1 if write else READERS,
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
+        json_serializer=to_json,
     )
     pragmas = (*(WRITER_PRAGMAS if write else READER_PRAGMAS), NO_AUTOCHECKPOINT)
 
