@@ -1,7 +1,8 @@
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from uuid import uuid4
 
 import typer
@@ -13,9 +14,7 @@ from app.cli.options import Json
 from app.cli.tables import print_table
 from app.cli.terminal import print_json, progress_bar
 from app.drawings.formats import FORMAT_NAMES
-
-if TYPE_CHECKING:
-    from app.services.classify import StoredPrediction
+from app.schemas.classify import BatchResponse, ClassifyResponse
 
 
 class ClassifiedFile(BaseModel):
@@ -54,24 +53,28 @@ def classify(
 
 def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]:
     from app.classifier import get_classifier
-    from app.services.classify import ClassifyCall, classify_drawings, store_predictions
+    from app.services.classify import ClassifyCall, classify_drawings, store
+    from app.services.idempotency import Answer
 
     drawings = _read_drawings(files)
-    (answers,) = classify_drawings(get_classifier(), [ClassifyCall(drawings, uuid4().hex, context.CLIENT)])
-    stored: Sequence[StoredPrediction | None] = [None] * len(answers)
+    calls = [ClassifyCall(drawings, uuid4().hex, context.CLIENT, is_batch=True)]
+    new = classify_drawings(get_classifier(), calls)
+    stored: Sequence[ClassifyResponse | None] = [None] * len(drawings)
     if not dry_run:
-        stored = context.write(lambda session: store_predictions(session, answers))
+        (answer,) = context.write(partial(store, calls, new))
+        assert isinstance(answer, Answer)
+        stored = BatchResponse.model_validate_json(answer.body).results
     return [
         ClassifiedFile(
             file=_printable_name(file),
-            id=row and row["id"],
-            prediction=answer.prediction,
-            confidence=answer.confidence,
-            scores=answer.scores,
-            model_version=answer.model_version,
-            created_at=row and row["created_at"],
+            id=row and row.id,
+            prediction=one.prediction,
+            confidence=one.confidence,
+            scores=one.scores,
+            model_version=one.model_version,
+            created_at=row and row.created_at,
         )
-        for file, answer, row in zip(files, answers, stored, strict=True)
+        for file, one, row in zip(files, new[0], stored, strict=True)
     ]
 
 

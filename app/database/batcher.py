@@ -38,11 +38,7 @@ class Batcher(Generic[I, R]):
             self._scheduled_by = job.loop
             # After all requests of this round of the event loop.
             job.loop.call_soon(writer.threads.put, partial(self._write_waiting, writer))
-        try:
-            return await job.future
-        except asyncio.CancelledError:
-            job.abandon()
-            raise
+        return await writer.pending.outcome_of(job)
 
     def _write_waiting(self, writer: Writer) -> None:
         batch: list[tuple[Job[R], I]] = []
@@ -64,11 +60,11 @@ class Batcher(Generic[I, R]):
                 with writer.transaction(jobs) as session:
                     outcomes = work(session)
                 for job, outcome in zip(jobs, outcomes, strict=True):
-                    job.settle(outcome)
+                    job.outcome = outcome
             except CallerTimedOut:
                 # Nothing was stored; the others are written again.
                 continue
             except BaseException as error:  # noqa: BLE001  # The thread must survive.
                 for job in jobs:
-                    job.settle(error)
+                    job.outcome = error
             return

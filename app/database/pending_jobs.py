@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from app.database.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
+from app.database.errors import CallerTimedOut, DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 from app.database.limits import BUSY_TIMEOUT_S
 
 T = TypeVar("T")
@@ -27,8 +27,7 @@ class Job(Generic[T]):
         self.work = work
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[T] = self.loop.create_future()
-        self.result: T | None = None
-        self.error: BaseException | None = None
+        self.outcome: T | BaseException | None = None
         # The writer takes it before the commit, or the event loop at the deadline; the second gives up.
         self._decision = threading.Lock()
         self.deadline = self.loop.time() + timeout_s
@@ -74,7 +73,7 @@ class Job(Generic[T]):
             self._interrupt = getattr(driver, "interrupt", None) or partial(driver.cancel_safe, timeout=BUSY_TIMEOUT_S)
         try:
             if self.expired:
-                raise DatabaseUnavailable("the caller timed out")
+                raise CallerTimedOut("the caller timed out")
             yield
         finally:
             with self._running:
@@ -92,23 +91,17 @@ class Job(Generic[T]):
                     self._interrupt()
             time.sleep(_INTERRUPT_INTERVAL_S)
 
-    def settle(self, outcome: T | BaseException) -> None:
-        if isinstance(outcome, BaseException):
-            self.error = outcome
-        else:
-            self.result = outcome
-
     def deliver(self) -> None:
         if self.future.done():
             return
-        if self.error is not None:
-            self.future.set_exception(self.error)
+        if isinstance(self.outcome, BaseException):
+            self.future.set_exception(self.outcome)
         else:
-            self.future.set_result(self.result)  # type: ignore[arg-type]
+            self.future.set_result(self.outcome)  # type: ignore[arg-type]
 
 
 def refuse(*_: object) -> Any:
-    raise DatabaseUnavailable("the caller timed out")
+    raise CallerTimedOut("the caller timed out")
 
 
 def claim_all(jobs: Sequence[Job[Any]]) -> bool:
@@ -143,6 +136,13 @@ class PendingJobs:
         if self._timer is None or self._timer_loop is not job.loop or job.deadline < self._timer.when():
             self._start_timer(job.loop, job.deadline)
         return job
+
+    async def outcome_of(self, job: Job[T]) -> T:
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            job.abandon()
+            raise
 
     def _start_timer(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         self._timer_loop = loop

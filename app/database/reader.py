@@ -32,12 +32,7 @@ class Reader:
     async def run(self, work: Work[T]) -> T:
         """Run the work; interrupt it if the caller is cancelled or times out."""
         self._pending.check_space()
-        job: Job[T] = self._enter(partial(self._read, work))
-        try:
-            return await job.future
-        except asyncio.CancelledError:
-            job.abandon()
-            raise
+        return await self._pending.outcome_of(self._enter(partial(self._read, work)))
 
     def _enter(self, call: Callable[[Job[T]], T]) -> Job[T]:
         job = self._pending.add(call)
@@ -47,9 +42,9 @@ class Reader:
     def _run(self, job: Job[Any]) -> None:
         if not job.expired:
             try:
-                job.result = job.work(job)
+                job.outcome = job.work(job)
             except BaseException as error:  # noqa: BLE001
-                job.error = error
+                job.outcome = error
         self._pending.finish([job])
 
     def _read(self, work: Work[T], job: Job[T]) -> T:

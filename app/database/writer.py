@@ -1,6 +1,5 @@
 """Writes, each in a transaction of its own."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -40,11 +39,7 @@ class Writer:
         self.pending.check_space()
         job = self.pending.add(work)
         self.threads.put(partial(self._write, job))
-        try:
-            return await job.future
-        except asyncio.CancelledError:
-            job.abandon()
-            raise
+        return await self.pending.outcome_of(job)
 
     @contextmanager
     def transaction(self, jobs: Sequence[Job[Any]] = ()) -> Iterator[Session]:
@@ -60,7 +55,7 @@ class Writer:
         if not job.expired:
             try:
                 with self.transaction([job]) as session:
-                    job.result = job.work(session)
+                    job.outcome = job.work(session)
             except BaseException as error:  # noqa: BLE001  # The thread must survive.
-                job.error = error
+                job.outcome = error
         self.pending.finish([job])

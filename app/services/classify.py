@@ -2,7 +2,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -29,17 +29,6 @@ class ClassifyCall(NamedTuple):
     client: str
     idempotent: IdempotentRequest | None = None
     is_batch: bool = False
-
-
-class StoredPrediction(TypedDict):
-    """The fields of `ClassifyResponse`."""
-
-    id: int
-    prediction: str
-    confidence: float
-    scores: dict[str, float]
-    model_version: str
-    created_at: datetime
 
 
 class ClassifyService:
@@ -86,22 +75,7 @@ class ClassifyService:
 
     def _classify(self, calls: Sequence[ClassifyCall]) -> Callable[[Session], list[Answer | Exception]]:
         """Return the work that stores the predictions."""
-        return partial(_store, calls, classify_drawings(self._classifier, calls))
-
-
-def _store(
-    calls: Sequence[ClassifyCall], new: Sequence[Sequence[NewPrediction]], session: Session
-) -> list[Answer | Exception]:
-    def answer(numbers: Sequence[int]) -> list[Answer]:
-        stored = iter(store_predictions(session, [one for number in numbers for one in new[number]]))
-        return [_answer(calls[number], list(islice(stored, len(new[number])))) for number in numbers]
-
-    return answer_once(session, [call.idempotent for call in calls], answer)
-
-
-def _answer(call: ClassifyCall, stored: Sequence[StoredPrediction]) -> Answer:
-    body = msgspec.json.encode({"results": stored} if call.is_batch else stored[0])
-    return Answer(body, [one["id"] for one in stored])
+        return partial(store, calls, classify_drawings(self._classifier, calls))
 
 
 def classify_drawings(classifier: Classifier, calls: Sequence[ClassifyCall]) -> list[list[NewPrediction]]:
@@ -112,36 +86,44 @@ def classify_drawings(classifier: Classifier, calls: Sequence[ClassifyCall]) -> 
         for start in range(0, len(images), MODEL_BATCH_SIZE)
         for answer in classifier.classify_batch(images[start : start + MODEL_BATCH_SIZE])
     )
+    version = classifier.version
     return [
         [
             NewPrediction(
-                prediction=answer["prediction"],
-                confidence=answer["confidence"],
-                model_version=classifier.version,
-                request_id=call.request_id,
-                client=call.client,
-                pixels=pixels,
-                scores=answer["scores"],
+                **answer, model_version=version, request_id=call.request_id, client=call.client, pixels=pixels
             )
-            for pixels, answer in zip(call.drawings, answers, strict=False)
+            for one, answer in zip(call.drawings, answers, strict=False)
         ]
         for call in calls
     ]
 
 
-def store_predictions(session: Session, predictions: Sequence[NewPrediction]) -> list[StoredPrediction]:
-    """Return the stored predictions in the same order."""
-    if not predictions:
-        return []
-    ids, created_at = add_predictions(session, predictions)
-    return [
-        StoredPrediction(
-            id=id_,
-            prediction=new.prediction,
-            confidence=new.confidence,
-            scores=new.scores,
-            model_version=new.model_version,
-            created_at=created_at,
-        )
-        for id_, new in zip(ids, predictions, strict=True)
+def store(
+    calls: Sequence[ClassifyCall], new: Sequence[Sequence[NewPrediction]], session: Session
+) -> list[Answer | Exception]:
+    """Store the predictions of all calls; see `answer_once`."""
+
+    def answer(numbers: Sequence[int]) -> list[Answer]:
+        ids, created_at = add_predictions(session, [one for number in numbers for one in new[number]])
+        mine = iter(ids)
+        return [
+            _answer(calls[number], list(islice(mine, len(new[number]))), new[number], created_at) for number in numbers
+        ]
+
+    return answer_once(session, [call.idempotent for call in calls], answer)
+
+
+def _answer(call: ClassifyCall, ids: Sequence[int], new: Sequence[NewPrediction], created_at: datetime) -> Answer:
+    results = [
+        {
+            # In the order of `ClassifyResponse`.
+            "id": id_,
+            "prediction": one.prediction,
+            "confidence": one.confidence,
+            "scores": one.scores,
+            "model_version": one.model_version,
+            "created_at": created_at,
+        }
+        for id_, one in zip(ids, new, strict=True)
     ]
+    return Answer(msgspec.json.encode({"results": results} if call.is_batch else results[0]), ids)

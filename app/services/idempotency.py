@@ -75,7 +75,7 @@ def answer_once(
             same = before.request_sha256 == request.sha256
             outcomes[number] = Answer(before.response.encode(), ()) if same else KeyReused(_KEY_REUSED)
     new = [number for number in range(len(requests)) if number not in outcomes]
-    answers = dict(zip(new, answer(new), strict=True))
+    answers = dict(zip(new, answer(new), strict=True)) if new else {}
     # In one order, because two transactions may wait for each other's keys.
     keyed = sorted((request, number) for number in new if (request := requests[number]) is not None)
     for request, number in keyed:
