@@ -4,8 +4,8 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Mapping
+from secrets import token_hex
 from typing import Final
-from uuid import uuid4
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -156,4 +156,4 @@ def _path(scope: Scope) -> str:
 
 def _request_id(scope: Scope) -> str:
     given = [value.strip(b" \t") for name, value in scope["headers"] if name == b"x-request-id"]
-    return given[0].decode() if len(given) == 1 and _SANE_ID.fullmatch(given[0]) else uuid4().hex
+    return given[0].decode() if len(given) == 1 and _SANE_ID.fullmatch(given[0]) else token_hex(16)

@@ -1,7 +1,11 @@
 """RATE_LIMIT, PREVIEW_LIMIT and READ_LIMIT, for each client address."""
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv6Address, IPv6Network
+from threading import Timer
+from typing import cast
 
 import limits
 from limits.storage import MemoryStorage
@@ -20,7 +24,24 @@ WRONG_KEYS = "wrong key"
 NO_ADDRESS = "local"
 """All clients of a Unix socket, unless a trusted proxy names their addresses."""
 
+SWEEP_S = 10.0
+
 Refusal = tuple[limits.RateLimitItem, Windows]
+
+
+class _Sweep:
+    """Drops expired counts now and then; the storage's own timer starts up to 100 threads a second."""
+
+    def __init__(self, drop_expired: Callable[..., object]) -> None:
+        self._drop_expired = drop_expired
+        self._next = time.monotonic() + SWEEP_S
+
+    def is_alive(self) -> bool:
+        """Answer the storage, which asks at each count whether its timer runs."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SWEEP_S
+            self._drop_expired()
+        return True
 
 
 class MemoryCounts:
@@ -28,6 +49,7 @@ class MemoryCounts:
 
     def __init__(self) -> None:
         self.storage = MemoryStorage()
+        self.storage.timer = cast(Timer, _Sweep(self.storage.timer.function))
         # A fixed window allows twice the limit at its edge.
         self.strategy = SlidingWindowCounterRateLimiter(self.storage)
 

@@ -63,15 +63,10 @@ class ClassifyService:
     async def _write(self, call: ClassifyCall) -> Answer:
         if len(call.drawings) == 1:
             return await self._batcher.write(call)
-        store = await in_thread(self._classify, [call])
-
-        def work(session: Session) -> Answer:
-            (outcome,) = store(session)
-            if isinstance(outcome, Exception):
-                raise outcome
-            return outcome
-
-        return await self._database.write(work)
+        (outcome,) = await self._database.write(await in_thread(self._classify, [call]))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def _classify(self, calls: Sequence[ClassifyCall]) -> Callable[[Session], list[Answer | Exception]]:
         """Return the work that stores the predictions."""
@@ -89,9 +84,7 @@ def classify_drawings(classifier: Classifier, calls: Sequence[ClassifyCall]) -> 
     version = classifier.version
     return [
         [
-            NewPrediction(
-                **answer, model_version=version, request_id=call.request_id, client=call.client, pixels=pixels
-            )
+            NewPrediction(**answer, model_version=version, request_id=call.request_id, client=call.client, pixels=one)
             for one, answer in zip(call.drawings, answers, strict=False)
         ]
         for call in calls

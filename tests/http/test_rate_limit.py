@@ -260,7 +260,8 @@ def test_body_of_a_limited_call_is_not_read(start: Start, sqlite_url: str) -> No
     assert sent[0]["status"] == HTTPStatus.TOO_MANY_REQUESTS
 
 
-def test_counts_of_absent_addresses_are_deleted(start: Start, sqlite_url: str) -> None:
+def test_counts_of_absent_addresses_are_deleted(start: Start, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.http.rate_limit.SWEEP_S", 1.0)
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/second")
     remembered = runtime_of(client).rate_limiter.memory.storage.storage
     most = 0
