@@ -20,6 +20,10 @@ INK_SHARE: Final = np.float32(0.25)
 LINE_SHARE: Final = np.float32(0.5)
 
 
-def images_of(drawings: Sequence[bytes]) -> npt.NDArray[np.uint8]:
-    """Return drawings of 784 bytes as uint8 (N, 28, 28)."""
+Images = npt.NDArray[np.uint8]
+"""Of shape (N, 28, 28)."""
+
+
+def images_of(drawings: Sequence[bytes]) -> Images:
+    """Return drawings of 784 bytes as arrays."""
     return np.frombuffer(b"".join(drawings), np.uint8).reshape(-1, SIDE, SIDE)

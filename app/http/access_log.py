@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from contextlib import suppress
-from http import HTTPStatus
 from typing import Final, TextIO
 
 from starlette.types import Scope
 from uvicorn.logging import AccessFormatter
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 
-_PHRASES: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_STATUSES: Final = {status: line.split(maxsplit=1)[1].decode().strip() for status, line in STATUS_LINE.items()}
 
 
 class AccessLog:
@@ -34,7 +34,7 @@ class AccessLog:
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.flush)
         request = f"{scope['method']} {get_path_with_query_string(scope)} HTTP/{scope['http_version']}"  # type: ignore[arg-type]
-        self._lines.append(f'INFO:     {get_client_addr(scope)} - "{request}" {_PHRASES[status]}\n')  # type: ignore[arg-type]
+        self._lines.append(f'INFO:     {get_client_addr(scope)} - "{request}" {_STATUSES[status]}\n')  # type: ignore[arg-type]
 
     def flush(self) -> None:
         lines, self._lines = self._lines, []

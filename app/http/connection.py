@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.http.forwarded import drop_invalid_hops
 from app.http.headers import RAW_HEADERS
 from app.http.problems import HeadTooLarge, MalformedRequest, ProblemError, RequestTimeout, problem_response
+from app.http.response_transport import ResponseTransport
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request that are not its body: URL, headers, trailers, and the frames of chunks."""
@@ -18,7 +19,6 @@ MAX_HEAD: Final = 64 * 1024
 FRAME_PER_BODY_BYTE: Final = 8
 MAX_HEADERS: Final = 100
 MAX_PIPELINED: Final = 16
-LARGE_PIECE: Final = 16 * 1024
 
 
 class Connection(HttpToolsProtocol):
@@ -54,7 +54,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._socket = transport
-        self._response = _ResponseTransport(self, transport)
+        self._response = ResponseTransport(transport, self.is_closing, self.close)
         # uvicorn closes what it calls its transport after a response.
         self.transport = cast(asyncio.Transport, self._response)
         self._read_deadline = self.loop.call_later(self.HEAD_S, self._check_reading)
@@ -271,30 +271,6 @@ class Connection(HttpToolsProtocol):
             self._socket.abort()
         else:
             self._write_deadline = self.loop.call_later(self.WRITE_PERIOD_S, self._check_writing, still_unread)
-
-
-class _ResponseTransport:
-    """Where uvicorn writes a response; closing it closes the connection gently."""
-
-    def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
-        self.is_closing = connection.is_closing
-        self.close = connection.close
-        self._call_soon = connection.loop.call_soon
-        self._write = transport.write
-        self._pieces: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Send small pieces of an event-loop round together: the head and the body of a response."""
-        if not self._pieces:
-            self._call_soon(self.flush)
-        self._pieces.append(data)
-        if len(data) > LARGE_PIECE:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._pieces:
-            self._write(b"".join(self._pieces))
-            self._pieces.clear()
 
 
 def limit_connections() -> None:

@@ -35,7 +35,7 @@ _LAST_ID = text(
 _INSERT_DRAWING = insert(cast(Table, Drawing.__table__))
 
 
-def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[Sequence[int], datetime]:
+def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[list[int], datetime]:
     """Return the ids, in the same order, and the time."""
     created_at = datetime.now(UTC)
     connection = session.connection()
@@ -44,7 +44,7 @@ def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[Se
     return ids, created_at
 
 
-def _insert_predictions(connection: Connection, rows: Sequence[dict[str, Any]]) -> Sequence[int]:
+def _insert_predictions(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
     if len(rows) == 1:
         # This takes half the time of an INSERT with RETURNING.
         return [cast(Row[Any], connection.execute(_INSERT_PREDICTION, rows[0]).inserted_primary_key)[0]]
@@ -52,7 +52,7 @@ def _insert_predictions(connection: Connection, rows: Sequence[dict[str, Any]]) 
         return list(connection.scalars(_INSERT_PREDICTIONS, rows))
     # With RETURNING, SQLAlchemy would send a statement for each row. Nothing else writes during this transaction.
     last = connection.scalar(_LAST_ID) or 0
-    ids = range(last + 1, last + 1 + len(rows))
+    ids = list(range(last + 1, last + 1 + len(rows)))
     connection.execute(_INSERT_PREDICTION, [{"id": id_, **row} for id_, row in zip(ids, rows, strict=True)])
     return ids
 

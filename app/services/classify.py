@@ -1,15 +1,16 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy.orm import Session
 
-from app.classifier import Classifier
+from app.classifier import Classification, Classifier
 from app.database import Database
-from app.drawings.arrays import images_of
+from app.drawings.arrays import Images, images_of
 from app.drawings.shape import rows_of
 from app.repository.classify import NewPrediction, add_predictions
 from app.schemas.classify import PreviewResponse
@@ -19,6 +20,10 @@ from app.services.threads import in_thread
 
 # Takes 10 MB, which fits into the processor's cache.
 MODEL_BATCH_SIZE: Final = 100
+# One part of a large batch is normalised while the network runs on another.
+BATCH_THREADS: Final = 2
+
+Map = Callable[[Callable[[Images], list[Classification]], Sequence[Images]], Iterable[list[Classification]]]
 
 
 class ClassifyCall(NamedTuple):
@@ -37,6 +42,7 @@ class ClassifyService:
         self._database = database
         self._shadow = shadow
         self._batcher = database.batcher(self._classify)
+        self._threads = ThreadPoolExecutor(BATCH_THREADS, "classify")
         self.in_progress = RequestsInProgress()
 
     async def classify(self, call: ClassifyCall) -> bytes:
@@ -63,24 +69,23 @@ class ClassifyService:
     async def _write(self, call: ClassifyCall) -> Answer:
         if len(call.drawings) == 1:
             return await self._batcher.write(call)
-        (outcome,) = await self._database.write(await in_thread(self._classify, [call]))
+        (outcome,) = await self._database.write(await in_thread(self._classify, [call], self._threads.map))
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    def _classify(self, calls: Sequence[ClassifyCall]) -> Callable[[Session], list[Answer | Exception]]:
+    def _classify(self, calls: Sequence[ClassifyCall], run: Map = map) -> Callable[[Session], list[Answer | Exception]]:
         """Return the work that stores the predictions."""
-        return partial(store, calls, classify_drawings(self._classifier, calls))
+        return partial(store, calls, classify_drawings(self._classifier, calls, run))
 
 
-def classify_drawings(classifier: Classifier, calls: Sequence[ClassifyCall]) -> list[list[NewPrediction]]:
-    """Classify the drawings of all calls as one batch."""
+def classify_drawings(
+    classifier: Classifier, calls: Sequence[ClassifyCall], run: Map = map
+) -> list[list[NewPrediction]]:
+    """Classify the drawings of all calls as one batch; `run` may run parts of it at the same time."""
     images = images_of([pixels for call in calls for pixels in call.drawings])
-    answers = (
-        answer
-        for start in range(0, len(images), MODEL_BATCH_SIZE)
-        for answer in classifier.classify_batch(images[start : start + MODEL_BATCH_SIZE])
-    )
+    parts = [images[start : start + MODEL_BATCH_SIZE] for start in range(0, len(images), MODEL_BATCH_SIZE)]
+    answers = chain.from_iterable(run(classifier.classify_batch, parts))
     version = classifier.version
     return [
         [

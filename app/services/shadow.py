@@ -18,7 +18,7 @@ log = logging.getLogger("pixelwise")
 QUEUE_SIZE: Final = 2000
 BATCH_SIZE: Final = 64
 
-# Drawings that arrive within this time share a commit, for which requests wait too.
+# Drawings that arrive within this time share a transaction, for which requests wait too.
 PAUSE_S: Final = 0.25
 
 # Time to finish the queue when the service ends.

@@ -36,6 +36,13 @@ def _is(path: Path, opened: _Identity) -> bool:
         return False
 
 
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
+
+
 class FileGuard:
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -116,6 +123,9 @@ class FileGuard:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.Error as error:
             self.note_damage(error)
+            if self._wal_was_valid and _is_empty(self._wal_path):
+                self._emptied = True
+                raise self._wal_emptied() from error
             raise unavailable(error, str(error)) from error
 
     def _lost(self, path: Path) -> DatabaseUnavailable:

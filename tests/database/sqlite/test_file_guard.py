@@ -159,6 +159,19 @@ def test_few_writes_are_acknowledged_after_the_wal_is_emptied(sqlite_database: D
     assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 
 
+def test_probe_right_after_the_wal_is_emptied_names_the_cause(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_guard, "PROBE_INTERVAL_S", 0.0)
+    with closing(sqlite3.connect(path_of(sqlite_database))) as other:
+        # The page that a new connection reads first is now in the WAL.
+        asyncio.run(sqlite_database.write(add_prediction))
+        other.execute("PRAGMA user_version = 1")
+    empty_the_wal(path_of(sqlite_database))
+    with pytest.raises(DatabaseUnavailable, match="was emptied, and the rows in it are lost; restart the service"):
+        asyncio.run(sqlite_database.write(add_prediction))
+
+
 # After 336 writes the next commit would checkpoint.
 @pytest.mark.parametrize("writes", [100, 336])
 def test_stop_before_the_emptied_wal_is_noticed_leaves_a_sound_file(
