@@ -36,13 +36,6 @@ def _is(path: Path, opened: _Identity) -> bool:
         return False
 
 
-def _is_empty(path: Path) -> bool:
-    try:
-        return path.stat().st_size == 0
-    except OSError:
-        return False
-
-
 class FileGuard:
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -123,9 +116,6 @@ class FileGuard:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.Error as error:
             self.note_damage(error)
-            if self._wal_was_valid and _is_empty(self._wal_path):
-                self._emptied = True
-                raise self._wal_emptied() from error
             raise unavailable(error, str(error)) from error
 
     def _lost(self, path: Path) -> DatabaseUnavailable:
@@ -135,8 +125,13 @@ class FileGuard:
         return DatabaseUnavailable(f"{path} was moved, deleted or replaced; {remedy}")
 
     def note_damage(self, error: BaseException) -> None:
+        """Raise DatabaseUnavailable if the error comes from a WAL that was emptied in place."""
         if is_damage(error):
             self._damage = str(error)
+        is_short_read = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ
+        if is_short_read and self._wal_path.exists() and not self._wal_magic():
+            self._emptied = True
+            raise self._wal_emptied() from error
 
     def expect_wal(self) -> None:
         """Check from now on for the WAL that is open."""
