@@ -12,7 +12,7 @@ from app.database.base import Base, UtcDateTime
 __all__ = ["Base", "Drawing", "IdempotencyKey", "Label", "Prediction", "Review", "SessionLocal", "ShadowPrediction"]
 
 
-# SQLite uses a partial index only for a statement that has the same condition.
+# SQLite uses a partial index only for a statement with the same condition.
 LOW_CONFIDENCE: Final = 0.9
 HAS_LOW_CONFIDENCE: Final = text(f"confidence <= {LOW_CONFIDENCE}")
 SMALL_MARGIN: Final = 0.8

@@ -84,7 +84,7 @@ def matching(filters: ResultFilters, indexed: str) -> list[ColumnElement[bool]]:
     if filters.notes_contains is not None:
         text = filters.notes_contains.translate(_LOWER)
         conditions += [
-            # For the partial index on notes.
+            # For the partial index.
             Prediction.notes.is_not(None),
             # With this collation PostgreSQL lowers A to Z only, as SQLite always does.
             func.lower(Prediction.notes.collate("C")).contains(text, autoescape=True),

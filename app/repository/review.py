@@ -48,7 +48,7 @@ def iterate_by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
     ids = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     ids = ids.where(_is_free(since), ~_is_labelled(Drawing)).order_by(Drawing.margin, Drawing.prediction_id)
     small = _iterate(session, ids.where(HAS_SMALL_MARGIN))
-    # Reads all drawings, but only after the last small margin.
+    # Reads all drawings.
     others = _iterate(session, ids.where(Drawing.margin > SMALL_MARGIN))
     return islice(chain(small, others), MAX_CANDIDATES)
 
@@ -146,7 +146,7 @@ def _find(session: Session, ids: Iterable[int]) -> Result[Any]:
 
 
 def _is_labelled(of: type[Drawing | Review]) -> ColumnElement[bool]:
-    # Correlated with the table that is read, so that no other table is joined first.
+    # Correlated, so that no other table is joined first.
     return exists().where(Label.prediction_id == of.prediction_id).correlate(of)
 
 
