@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.database.begin import begin
 from app.database.errors import translated_errors
 from app.database.limits import QUEUE_SIZE
 from app.database.pending_jobs import Job, PendingJobs
@@ -48,7 +49,7 @@ class Reader:
         self._pending.finish([job])
 
     def _read(self, work: Work[T], job: Job[T]) -> T:
-        with self.snapshot() as session, job.interruptible(session.connection()):
+        with self.snapshot() as session, job.interruptible(begin(session)):
             return work(session)
 
     @contextmanager
@@ -90,7 +91,7 @@ class _Stream:
 
     def next(self, job: Job[Any]) -> Any:
         try:
-            with self._running, translated_errors(), job.interruptible(self._session.connection()):
+            with self._running, translated_errors(), job.interruptible(begin(self._session)):
                 return next(self._pieces, _END)
         finally:
             if self.abandoned:

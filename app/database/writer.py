@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.database.begin import begin
 from app.database.errors import CallerTimedOut, translated_errors
 from app.database.limits import QUEUE_SIZE
 from app.database.pending_jobs import Job, PendingJobs, claim_all
@@ -44,12 +45,14 @@ class Writer:
     @contextmanager
     def transaction(self, jobs: Sequence[Job[Any]] = ()) -> Iterator[Session]:
         """Commit after the block; raise CallerTimedOut, and store nothing, if a job has expired by then."""
-        with translated_errors(), self._sessions(bind=self.engine) as session, session.begin():
+        with translated_errors(), self._sessions(bind=self.engine) as session:
+            begin(session)
             yield session
             self._before_commit()
             # From here on, none can time out with "nothing was stored".
             if not claim_all(jobs):
                 raise CallerTimedOut("a caller timed out")
+            session.commit()
 
     def _write(self, job: Job[Any]) -> None:
         if not job.expired:

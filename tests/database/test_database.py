@@ -186,4 +186,4 @@ def test_every_connection_returns_to_its_pool(database: Database) -> None:
         asyncio.run(database.write(lambda _session: 1 // 0))
     with pytest.raises(DatabaseError):
         asyncio.run(database.write(lambda session: session.execute(sa.text("nonsense"))))
-    assert len(taken) == len(returned) == 2
+    assert len(taken) == len(returned) == 3

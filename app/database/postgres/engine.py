@@ -97,7 +97,6 @@ def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int) -> Engin
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=BUSY_TIMEOUT_S,
-        pool_pre_ping=True,
         pool_recycle=1800,
         connect_args=_CONNECT_ARGS,
         json_serializer=to_json,
