@@ -90,6 +90,8 @@ set_up_prod() {
     check_env_file "$env_owner"
     fetch_model
     set_owners
+    # The service cannot write bytecode, so each start would compile the code.
+    "$python" -I -m compileall -q app alembic init_db.py
     check_model as_service_user
     install_units
     upgrade_service

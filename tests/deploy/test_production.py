@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,15 @@ def test_service_user_can_write_its_data_and_nothing_else(production: Production
     for attempt in ("mv app gone", "rm -f .env", "rm -f init_db.py", "touch app/new.py", "touch .venv/new"):
         assert production.run_as_service("sh", "-c", attempt).returncode != 0, attempt
     production.run_as_service("sh", "-c", "touch pixelwise.db-x && rm pixelwise.db-x").check_returncode()
+
+
+def test_no_start_compiles_the_code(production: Production) -> None:
+    root = production.root
+    for source in (root / "init_db.py", *(root / "app").rglob("*.py"), *(root / "alembic").rglob("*.py")):
+        compiled = Path(cache_from_source(str(source)))
+        assert production.run_as_service("test", "-r", str(compiled)).returncode == 0, compiled
+        # The time of the source, as Python compares it.
+        assert int.from_bytes(compiled.read_bytes()[8:12], "little") == int(source.stat().st_mtime)
 
 
 def test_service_user_can_run_alembic(production: Production) -> None:
