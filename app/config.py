@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
@@ -94,9 +95,11 @@ def _checked_key(key: SecretStr) -> SecretStr:
     return key
 
 
-def _checked_rate_limit(text: str) -> str:
+def _checked_rate_limit(text: str, info: ValidationInfo) -> str:
     if text.strip().lower() == RATE_LIMIT_OFF:
         return RATE_LIMIT_OFF
+    if text == Settings.model_fields[str(info.field_name)].default:
+        return text
     # Slow to load.
     import limits
 

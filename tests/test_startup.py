@@ -1,5 +1,6 @@
 """The start of the service: its checks, each with an error of one line that says what to do."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -121,6 +122,7 @@ def output_of(script: str, folder: Path, database_url: str) -> list[str]:
 def test_nothing_is_loaded_that_a_start_does_not_need(
     tmp_path: Path, sqlite_url: str, script: str, loaded: list[str]
 ) -> None:
+    shutil.copy(PROJECT / ".env.example", tmp_path / ".env")
     assert output_of(script + LOADED, tmp_path, sqlite_url)[-1] == str(loaded)
 
 
