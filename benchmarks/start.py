@@ -1,19 +1,24 @@
-"""Measure the time from the start of the service to its first answer, and of an `init_db.py` with nothing to do.
+"""Measure the start of the service until its first answer, and commands until their end: processor time and time.
 
-`python -m benchmarks.start --rounds 11`; see benchmarks/README.md.
+`python -m benchmarks.start --before ../before`; see benchmarks/README.md.
 """
 
 import argparse
+import os
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from benchmarks.calls import CALLS, Request
 from benchmarks.digits import digits
-from benchmarks.machine import description
-from benchmarks.report import table, with_range
+from benchmarks.machine import cpu_seconds, description
+from benchmarks.report import middle, table, with_range
 from benchmarks.servers import (
     PIXELWISE,
     START_SECONDS,
@@ -26,12 +31,19 @@ from benchmarks.servers import (
     started,
 )
 
-HEADING = ("service", "process start to first answer, s", "init_db.py with nothing to do, s")
-POLL_SECONDS = 0.005
+SERVICE: Final = "service, to its first answer"
+# `init_db.py` has nothing to do.
+COMMANDS: Final = ("init_db.py", "-m app check", "-m app stats", "-m app stats --help")
+POLL_SECONDS: Final = 0.005
 
 
-def seconds_to_answer(kind: Kind, environment: dict[str, str], drawing: Request, log: Path) -> float:
-    """Start the service; return the seconds until it has answered a drawing; raise RuntimeError if it does not."""
+class Seconds(NamedTuple):
+    cpu: float
+    wall: float
+
+
+def to_first_answer(kind: Kind, environment: Mapping[str, str], drawing: Request, log: Path) -> Seconds:
+    """Start the service and send a drawing until it is answered; raise RuntimeError if it never is."""
     headers = drawing.headers | {"X-API-Key": environment["SECRET_API_KEY"]}
     with log.open("wb") as errors:
         began = time.monotonic()
@@ -40,35 +52,64 @@ def seconds_to_answer(kind: Kind, environment: dict[str, str], drawing: Request,
             while time.monotonic() < began + START_SECONDS and process.poll() is None:
                 try:
                     with urllib.request.urlopen(request, timeout=5):
-                        return time.monotonic() - began
+                        return Seconds(cpu_seconds(process.pid), time.monotonic() - began)
                 except (urllib.error.URLError, OSError):
                     time.sleep(POLL_SECONDS)
     raise RuntimeError(f"the server did not start; its log:\n{log.read_text(errors='replace')}")
 
 
-def report(before: Path | None, rounds: int) -> str:
-    """Upgrade and start the services in turns; return the table."""
-    variants = [Variant("before", pixelwise_in(before.resolve()))] if before else []
-    variants.append(Variant("pixelwise", PIXELWISE))
+def to_end(command: str, kind: Kind, environment: Mapping[str, str]) -> Seconds:
+    """Run a command; raise CalledProcessError if it fails."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, *command.split()], cwd=kind.folder, env=environment, stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    wall = time.monotonic() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Seconds(used.ru_utime + used.ru_stime, wall)
+
+
+def measured(variants: Sequence[Variant], rounds: int) -> dict[str, list[list[Seconds]]]:
+    """Start everything in turns; return the times of each start, for each variant."""
     (drawing,) = CALLS["classify"].requests(PIXELWISE, digits().test_images[:1])
-    upgrades: dict[str, list[float]] = {variant.name: [] for variant in variants}
-    starts: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    found: dict[str, list[list[Seconds]]] = {what: [[] for _ in variants] for what in (SERVICE, *COMMANDS)}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # The first round creates the databases and is not counted.
         for number in range(rounds + 1):
-            for variant in variants:
+            for position, variant in enumerate(variants):
                 with database(variant, folder, None) as url:
                     environment = environment_of(variant, url)
-                    began = time.monotonic()
                     prepare(variant.kind, environment)
-                    upgraded = time.monotonic() - began
-                    answered = seconds_to_answer(variant.kind, environment, drawing, folder / "log")
-                if number:
-                    upgrades[variant.name].append(upgraded)
-                    starts[variant.name].append(answered)
-    lines = [[name, with_range(times, 2), with_range(upgrades[name], 2)] for name, times in starts.items()]
-    return table(HEADING, lines)
+                    times = {SERVICE: to_first_answer(variant.kind, environment, drawing, folder / "log")}
+                    times |= {command: to_end(command, variant.kind, environment) for command in COMMANDS}
+                for what, seconds in times.items() if number else ():
+                    found[what][position].append(seconds)
+    return found
+
+
+def line(what: str, versions: Sequence[Sequence[Seconds]]) -> list[str]:
+    """Return a line of the table: for each kind of time the versions, and the ratio of the last to the first."""
+    cells = [what if what == SERVICE else f"`python {what}`"]
+    for kind in range(2):
+        values = [[seconds[kind] for seconds in rounds] for rounds in versions]
+        cells += [middle(of_version, 2) for of_version in values]
+        cells += [with_range([now / before for before, now in zip(*values, strict=True)], 2)] if values[1:] else []
+    return cells
+
+
+def report(before: Path | None, rounds: int) -> str:
+    """Measure the start, compared with the PixelWise in another folder; return the table."""
+    # Those of .env.example; loading the library that reads others takes time.
+    limits = {"RATE_LIMIT": "30/minute", "PREVIEW_LIMIT": "900/minute"}
+    variants = [Variant("before", pixelwise_in(before.resolve()), limits)] if before else []
+    variants.append(Variant("now", PIXELWISE, limits))
+    names = [*(variant.name for variant in variants), *(["ratio"] if before else [])]
+    heading = ["start of", *(f"{kind} {name}" for kind in ("CPU s", "s") for name in names)]
+    return table(heading, [line(*one) for one in measured(variants, rounds).items()])
 
 
 def main() -> None:
