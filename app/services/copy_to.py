@@ -5,17 +5,8 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.progress import Progress
-from app.repository.copy_to import (
-    TABLES,
-    TableContent,
-    add_rows,
-    count,
-    count_orphans,
-    find_last_ids,
-    iterate_rows,
-    read_content,
-    set_last_ids,
-)
+from app.repository import copy_to as repository
+from app.repository.copy_to import TABLES, TableContent
 from app.schemas.copy_to import Copied, CopiedTable
 from app.services.errors import ServiceError
 
@@ -33,25 +24,25 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     ServiceError if PostgreSQL cannot take a row.
     """
     with source.snapshot() as session:
-        for name, orphans in count_orphans(session).items():
+        for name, orphans in repository.count_orphans(session).items():
             remedy = f"DELETE FROM {name} WHERE prediction_id NOT IN (SELECT id FROM predictions)"  # noqa: S608  # Not executed.
             raise ServiceError(
                 f"{orphans} rows of {name} refer to predictions that were deleted without PRAGMA foreign_keys=ON;"
                 f" delete them first: {remedy}"
             )
         resumed = {table.name: _prefix(session, target, table) for table in TABLES}
-        total = sum(count(session, table) for table in TABLES)
+        total = sum(repository.count(session, table) for table in TABLES)
         # Checksums of the copied rows, so that the source is read once.
         copied = dict(resumed)
         for table in TABLES:
-            for rows in iterate_rows(session, table, skip=resumed[table.name].rows, size=COPY_BATCH_SIZE):
+            for rows in repository.iterate_rows(session, table, skip=resumed[table.name].rows, size=COPY_BATCH_SIZE):
                 progress("Copying", sum(read.rows for read in copied.values()), total)
                 with target.transaction() as writing:
-                    add_rows(writing, table, rows)
+                    repository.add_rows(writing, table, rows)
                 copied[table.name] = copied[table.name].plus(rows)
-        last_ids = find_last_ids(session)
+        last_ids = repository.find_last_ids(session)
         with target.transaction() as writing:
-            set_last_ids(writing, last_ids)
+            repository.set_last_ids(writing, last_ids)
     tables = {}
     for number, table in enumerate(TABLES):
         progress("Comparing", number, len(TABLES))
@@ -64,14 +55,14 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
 def _prefix(session: Session, target: Database, table: Table) -> TableContent:
     """Return the target's content; raise TargetDiffers unless it equals the source's first rows."""
     with target.snapshot() as other:
-        existing = read_content(other, table)
-    if existing.rows and existing != read_content(session, table, limit=existing.rows):
+        existing = repository.read_content(other, table)
+    if existing.rows and existing != repository.read_content(session, table, limit=existing.rows):
         raise TargetDiffers(f"{table.name} holds other rows; copy into an empty database")
     return existing
 
 
 def _compare(target: Database, table: Table, copied: TableContent) -> None:
     with target.snapshot() as other:
-        existing = read_content(other, table)
+        existing = repository.read_content(other, table)
     if existing != copied:
         raise TargetDiffers(f"{table.name} differs: {copied.rows} rows in the source, {existing.rows} in the target")

@@ -1,21 +1,15 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeVar
 
 from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.progress import Progress
+from app.repository import prune as repository
 from app.repository.idempotency import delete_answers
-from app.repository.prune import (
-    count_idempotency_keys,
-    count_old_predictions,
-    delete_predictions,
-    find_free_space,
-    list_old_predictions,
-    release_free_pages,
-)
 from app.repository.results import Position
 from app.schemas.prune import Pruned
 from app.services.idempotency import KEPT
@@ -34,7 +28,8 @@ def prune(database: Database, before: datetime, *, labelled: bool, dry_run: bool
     """
     expired = datetime.now(UTC) - KEPT
     with database.snapshot() as session:
-        old, keys = count_old_predictions(session, before), count_idempotency_keys(session, expired)
+        old = repository.count_old_predictions(session, before)
+        keys = repository.count_idempotency_keys(session, expired)
     count = old.predictions if labelled else old.predictions - old.labelled
     released = 0
     if not dry_run:
@@ -42,7 +37,7 @@ def prune(database: Database, before: datetime, *, labelled: bool, dry_run: bool
         count = _delete_old(database, before, labelled=labelled, total=count, progress=progress)
         released = _shrink_file(database, progress)
     with database.snapshot() as session:
-        space = find_free_space(session)
+        space = repository.find_free_space(session)
     return Pruned(
         dry_run=dry_run,
         before=before,
@@ -66,29 +61,25 @@ def _delete_old(database: Database, before: datetime, *, labelled: bool, total: 
         progress("Deleting", deleted, total)
         # Read outside of the write, to keep it short.
         with database.snapshot() as session:
-            batch = list_old_predictions(session, before, after, labelled=labelled, limit=DELETE_BATCH_SIZE)
+            batch = repository.list_old_predictions(session, before, after, labelled=labelled, limit=DELETE_BATCH_SIZE)
         if not batch:
             return deleted
         ids, after = [position.id for position in batch], batch[-1]
-        deleted += _write(database, _deleting(ids, labelled=labelled))
-
-
-def _deleting(ids: list[int], *, labelled: bool) -> Callable[[Session], int]:
-    return lambda session: delete_predictions(session, ids, labelled=labelled)
+        deleted += _write(database, partial(repository.delete_predictions, ids=ids, labelled=labelled))
 
 
 def _shrink_file(database: Database, progress: Progress) -> int:
     """Release free pages if the file allows it; return the bytes."""
     with database.snapshot() as session:
-        before = find_free_space(session)
+        before = repository.find_free_space(session)
     if before is None or not before.can_shrink:
         return 0
     free = before.bytes
     while free > 0:
         progress("Giving back", before.bytes - free, before.bytes)
-        _write(database, lambda session: release_free_pages(session, PAGE_BATCH_SIZE))
+        _write(database, lambda session: repository.release_free_pages(session, PAGE_BATCH_SIZE))
         with database.snapshot() as session:
-            space = find_free_space(session)
+            space = repository.find_free_space(session)
         if space is None or space.bytes >= free:
             break
         free = space.bytes
