@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,9 +95,9 @@ class Database:
     ) -> None:
         """With `beside_service`, leave SQLite's checkpoints to the service."""
         self._url = url
-        self._beside_service = beside_service
-        self._answer_timeout_s = answer_timeout_s
-        self._scan_timeout_s = scan_timeout_s
+        self._make_pools = partial(
+            _Pools, beside_service=beside_service, answer_timeout_s=answer_timeout_s, scan_timeout_s=scan_timeout_s
+        )
         self._lock = threading.Lock()
         self._open_pools: _Pools | None = None
 
@@ -114,12 +114,7 @@ class Database:
     def _pools(self) -> _Pools:
         with self._lock:
             if self._open_pools is None:
-                self._open_pools = _Pools(
-                    self.url,
-                    beside_service=self._beside_service,
-                    answer_timeout_s=self._answer_timeout_s,
-                    scan_timeout_s=self._scan_timeout_s,
-                )
+                self._open_pools = self._make_pools(self.url)
             return self._open_pools
 
     @property

@@ -21,17 +21,11 @@ _ORDER: Final[tuple[Role, ...]] = ("live", "shadow")
 
 
 class LoadedModel(Protocol):
-    @property
-    def version(self) -> str:
-        """Two files may have the same version."""
+    """Two files may have the same version."""
 
-    @property
-    def sha256(self) -> str:
-        pass
-
-    @property
-    def classes(self) -> list[str]:
-        pass
+    version: str
+    sha256: str
+    classes: list[str]
 
 
 class _ModelKey(NamedTuple):

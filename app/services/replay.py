@@ -11,20 +11,14 @@ from sqlalchemy import Row
 
 from app.analysis.export_files import is_test
 from app.analysis.replay import page
-from app.analysis.replay.answer_store import (
-    RECORD,
-    Answers,
-    AnswersFile,
-    Description,
-    FolderRefused,
-    folder_name,
-)
+from app.analysis.replay.answer_store import RECORD, Answers, AnswersFile, Description, FolderRefused, folder_name
 from app.analysis.replay.counts import Counts, Kind
 from app.analysis.replay.flips import Flip, FlipsTable, TopFlips
 from app.analysis.replay.latency import BATCH_SIZE, speeds
 from app.analysis.replay.verdict import verdict, verdict_on_part
 from app.atomic_file import atomic_file
 from app.classifier import Classifier, ModelError
+from app.classifier.onnx_model import DECIMALS
 from app.database import Database
 from app.drawings.arrays import images_of
 from app.progress import Progress, no_progress
@@ -169,8 +163,7 @@ class _Replay:
             stored_confidence=row.confidence,
             stored_version=row.model_version,
             new=self._model.classes[answers.predictions[place]],
-            # Single precision has no more valid digits.
-            new_confidence=round(float(answers.confidences[place]), 6),
+            new_confidence=round(float(answers.confidences[place]), DECIMALS),
             label=row.label,
         )
 
