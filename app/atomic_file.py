@@ -15,9 +15,9 @@ def create_private(path: Path) -> BinaryIO:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that takes the path's name once it is complete and on disk; private to its owner.
+    """Yield a private file that takes the path's name once it is complete and on disk.
 
-    An error leaves nothing. A killed process leaves a file whose name ends with UNFINISHED.
+    An error leaves nothing; a killed process leaves a file with the suffix UNFINISHED.
     """
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED, delete=False) as file:
         try:

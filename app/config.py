@@ -76,7 +76,7 @@ def _checked_database_url(text: str) -> str:
     if not separator or scheme not in _SCHEMES:
         raise ValueError("must begin with sqlite:/// or postgresql://")
     _refuse_comment(text)
-    # Otherwise a part of the password would look like a host, which a failed look-up prints.
+    # Otherwise a failed look-up would print a part of the password as the host.
     if scheme.startswith("postgres") and rest.partition("?")[0].count("@") > 1:
         raise ValueError("holds more than one @; write an @ inside the user name or the password as %40")
     return f"{_SCHEMES[scheme]}://{rest}"
@@ -131,7 +131,7 @@ def _checked_origins(text: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _in_project_folder(path: Path) -> Path:
-    # The .env of 0.5 names a pickle, which can run any code: use the shipped model instead.
+    # The .env of 0.5 names a pickle, which can run any code.
     return SHIPPED_MODEL if path.suffix in PICKLES else PROJECT_FOLDER / path
 
 
@@ -182,7 +182,7 @@ class Settings(BaseModel):
         return {name: value for name, value in cleaned.items() if value != ""}
 
     def require_secret_api_key(self) -> SecretStr:
-        """Return the key; raise ConfigurationError if it is missing, empty or the example."""
+        """Return the key; raise ConfigurationError if it is missing or the example."""
         key = self.secret_api_key
         if key is None or key.get_secret_value() == EXAMPLE_KEY:
             state = "not set" if key is None else "still the example"
@@ -215,7 +215,7 @@ def deployment_setting(name: str, default: str) -> str:
 
 
 def setting_warnings() -> list[str]:
-    """Return a line for each name that looks misspelt, and for a short key."""
+    """Warn of misspelt names and of a short key."""
     warnings = [_not_a_setting(name, intended) for name, intended in _misspelt().items()]
     key = get_settings().secret_api_key
     if key and len(key.get_secret_value()) < SHORT_KEY:

@@ -1,4 +1,4 @@
-"""Settings from `.env`. Scripts run this file with Python alone; `app.config` imports it."""
+"""Settings from `.env`. Scripts run this file with Python alone."""
 
 import os
 import re
@@ -101,7 +101,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _parsed(line: str, *, first: bool) -> tuple[str, str] | None:
-    """Return a name and its value, or None for a blank line or a comment; raise ValueError with the reason."""
+    """Return the name and value, or None for a blank line or comment; raise ValueError."""
     marked = first and line.startswith(_BYTE_ORDER_MARK)
     line = line.removeprefix(_BYTE_ORDER_MARK) if marked else line
     text = line.strip(" \t")

@@ -16,7 +16,7 @@ sys.modules["pydantic.v1"] = None  # type: ignore[assignment]
 
 
 def collect_garbage_less_often() -> None:
-    """Freeze what was imported and collect less often; the collector took 1/7 of request time."""
+    """Freeze what was imported; the collector took 1/7 of request time."""
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
     gc.enable()

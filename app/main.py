@@ -34,8 +34,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 class PixelWise(FastAPI):
-    """An application behind an `Edge`."""
-
     def build_middleware_stack(self) -> ASGIApp:
         stack = super().build_middleware_stack()
         # The edge answers unexpected errors in its place.

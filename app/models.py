@@ -24,8 +24,6 @@ def _now() -> datetime:
 
 
 class Prediction(Base):
-    """A classified drawing."""
-
     __tablename__ = "predictions"
     __table_args__ = (
         CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence"),
@@ -99,7 +97,7 @@ class Review(Base):
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
     # Sampled from all drawings; only these give an unbiased accuracy.
     sampled: Mapped[bool]
-    # Both are null for a sample that was not offered yet; an offer may lack a reviewer.
+    # Both are null for a sample not offered yet; an offer may lack a reviewer.
     reviewer: Mapped[str | None]
     offered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -108,7 +106,7 @@ class ShadowPrediction(Base):
     __tablename__ = "shadow_predictions"
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
-    # The checksum of the file: two files may have the same version.
+    # Two files may have the same version.
     model_sha256: Mapped[str] = mapped_column(primary_key=True)
     model_version: Mapped[str]
     prediction: Mapped[str]

@@ -18,7 +18,6 @@ _log: Final = logging.getLogger(__name__)
 
 
 def start_problem() -> str | None:
-    """Return None, or why the service cannot start."""
     if missing := [name for name in _LATER if find_spec(name) is None]:
         return f"the package {missing[0]} is missing; run: pip install -r requirements.txt"
     try:

@@ -39,7 +39,7 @@ class Histogram(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The statistics of one property, with means, or for digits ten shares."""
+    """`window` and `reference` are means, or for digits ten shares."""
 
     name: str
     test: str

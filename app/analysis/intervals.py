@@ -25,10 +25,7 @@ def wilson_interval(successes: int, trials: int) -> Interval | None:
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Return the two-sided p-value of McNemar's exact test (McNemar 1947).
-
-    Takes how many drawings only the first or only the second model got right.
-    """
+    """Return the two-sided p-value of McNemar's exact test (1947) on the drawings that only one model got right."""
     # Loads faster than stats.
     from scipy import special
 

@@ -6,15 +6,15 @@ import numpy.typing as npt
 from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE
 from app.drawings.shape import SIDE
 
-# A drawing without a pixel of this level (of 255) is blank; scaling would amplify its noise.
+# Drawings below this level (of 255) are blank; scaling would amplify their noise.
 BLANK_BELOW = 16
 
-# In levels and pixels. Drawings within these limits stay unchanged, because resampling would blur them.
+# In levels and pixels. Drawings within these limits stay unchanged: resampling would blur them.
 PASS_PEAK = 200
 PASS_BOX = (18, 20)
 PASS_OFF_CENTRE = 0.75
 
-# A larger magnification would make digits of stray pixels.
+# More would make digits of stray pixels.
 LARGEST_MAGNIFICATION = 4.0
 
 _PIXELS = np.arange(SIDE, dtype=np.float32)

@@ -79,7 +79,7 @@ def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]
 
 
 def _read_drawings(files: list[Path]) -> list[bytes]:
-    """Return the 784 pixels of each file; raise CommandError for a file that is not an image."""
+    """Return the 784 pixels of each file; raise CommandError unless all are images."""
     from app.drawings.containers import ImageError
     from app.drawings.image_files import read_image
 

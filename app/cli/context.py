@@ -17,10 +17,7 @@ CLIENT: Final = "command line"
 
 @contextmanager
 def open_database(*, at_any_revision: bool = False, beside_service: bool = True) -> Iterator["Database"]:
-    """Open the database; raise CommandError if it needs an upgrade, unless `at_any_revision`.
-
-    `beside_service` leaves checkpoints of the WAL to the service.
-    """
+    """Open the database; raise CommandError if it needs an upgrade, unless `at_any_revision`."""
     from app.config import get_settings
     from app.database import Database
 

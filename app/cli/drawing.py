@@ -13,7 +13,7 @@ _INK_THRESHOLD: Final = 0.4
 
 
 def blocks(pixels: bytes) -> list[str]:
-    """Return 784 pixels, 0 for background and 255 for ink, as 14 lines of 28 characters."""
+    """Return 784 pixels, 255 for ink, as 14 lines of 28 characters."""
     threshold = max(max(pixels) * _INK_THRESHOLD, 1)
     ink = [pixel >= threshold for pixel in pixels]
     rows = [ink[start : start + SIDE] for start in range(0, len(ink), SIDE)]

@@ -38,8 +38,6 @@ def label(
 def labels(prediction_id: PredictionId, as_json: Json = False) -> None:
     """List the labels of a drawing, the newest first.
 
-    The newest label counts.
-
     Example: python -m app labels 12
     """
     from app.services.labels import list_labels

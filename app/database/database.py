@@ -164,7 +164,7 @@ class Database:
         return self._pools().writer.transaction()
 
     async def write_problem(self) -> str | None:
-        """Try a commit; return None or the problem."""
+        """Try a commit."""
         check_server = self._pools().check_server
 
         def touch(session: Session) -> None:
@@ -178,14 +178,14 @@ class Database:
         return None
 
     async def read_problem(self) -> str | None:
-        """Check the tables' version from the event loop; return None or the problem."""
+        """Check the tables' version, from the event loop."""
         try:
             return await self.read(lambda session: schema_problem(session.connection()))
         except DatabaseError as error:
             return str(error)
 
     def schema_problem(self) -> str | None:
-        """Check the tables' version; return None or one line that says what to do."""
+        """Check the tables' version."""
         try:
             with translated_errors(), self._pools().reader.engine.connect() as connection:
                 return schema_problem(connection)
@@ -193,7 +193,7 @@ class Database:
             return str(error)
 
     def writer_problem(self) -> str | None:
-        """Open the writer, which enables WAL mode; return None or the problem."""
+        """Open the writer, which enables WAL mode."""
         try:
             with translated_errors(), self.engine.connect() as connection:
                 self._pools().check_server(connection)

@@ -13,7 +13,7 @@ class LaneLimits(NamedTuple):
     wait_s: float
 
 
-# One address cannot occupy all places. A class behind one address may open the stats at the same time.
+# One address cannot take all places, but a whole class behind it may queue.
 SCANS: Final = LaneLimits(places=3, places_per_client=2, queue_size=256, queue_size_per_client=128, wait_s=10.0)
 EXPORTS: Final = LaneLimits(places=2, places_per_client=2, queue_size=4, queue_size_per_client=4, wait_s=5.0)
 REVIEWS: Final = LaneLimits(places=1, places_per_client=1, queue_size=32, queue_size_per_client=32, wait_s=10.0)

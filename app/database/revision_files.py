@@ -21,7 +21,7 @@ class _Revision(NamedTuple):
 
 @cache
 def revision_files_problem(folder: Path = _FOLDER) -> str | None:
-    """Return None, or which two revisions do not follow each other."""
+    """Check that the revisions follow each other."""
     try:
         found = sorted(map(_read, _revision_files(folder)), key=lambda one: one[:2])
     except (OSError, SyntaxError, ValueError) as error:

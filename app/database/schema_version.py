@@ -22,7 +22,7 @@ def schema_revision() -> str:
 
 
 def schema_problem(connection: Connection) -> str | None:
-    """Return None, or why this release cannot use the tables of the imported models."""
+    """Check the revision and the tables of the imported models."""
     inspector = inspect(connection)
     return revision_files_problem() or _revision_problem(connection, inspector) or _tables_problem(inspector)
 

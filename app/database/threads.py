@@ -15,7 +15,7 @@ class Threads:
             thread.start()
 
     def put(self, call: Callable[[], None]) -> None:
-        """Queue a call that never raises."""
+        """Queue a call, which must not raise."""
         self._calls.put(call)
 
     def close(self, deadline: float) -> bool:

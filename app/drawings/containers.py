@@ -9,7 +9,7 @@ from app.drawings.formats import FORMAT_NAMES
 
 MAX_PIXELS: Final = 25_000_000
 
-# Pillow and libjpeg need time for each part, also for those that they skip.
+# Pillow and libjpeg need time even for parts that they skip.
 MAX_PARTS: Final = 10_000
 MAX_SEGMENTS: Final = 1_000
 MAX_BLOCKS: Final = 50_000
@@ -32,7 +32,7 @@ class ImageError(Exception):
 
 
 def count_pixels(data: bytes) -> int:
-    """Return the pixels of an image file's first picture; raise ImageError, also if it has too many parts."""
+    """Count the pixels of the first picture; raise ImageError, also for too many parts."""
     if not data:
         raise ImageError("The file is empty.")
     measure = next((measure for start, measure in _MEASURES.items() if data.startswith(start)), None)

@@ -1,4 +1,4 @@
-"""Decode images in a process that can be killed: `python -m app.drawings.decoder` on a socket as standard input."""
+"""Decode images in a process that can be killed; its standard input is a socket."""
 
 import os
 import resource
@@ -16,7 +16,6 @@ from typing import Final
 from app.drawings.containers import ImageError
 from app.drawings.shape import PIXELS
 
-# In seconds of processor time, and of real time.
 CPU_LIMIT_S: Final = 1.8
 DEADLINE_S: Final = 5.0
 START_DEADLINE_S: Final = 30.0
@@ -39,7 +38,7 @@ class DecoderBusy(Exception):
 
 
 class Decoder:
-    """A process that decodes one image at a time; started when first used, and again when killed."""
+    """A process that decodes one image at a time, started when needed."""
 
     def __init__(self, environment: dict[str, str], cpu_limit_s: float = CPU_LIMIT_S) -> None:
         self._environment = environment
@@ -119,7 +118,7 @@ def _exchanged(connection: socket.socket, data: bytes) -> bytes:
 
 
 def _received(connection: socket.socket, length: int, deadline: float | None = None) -> bytearray:
-    """Return this many bytes; raise OSError at the deadline or at the end of the stream."""
+    """Return this many bytes; raise OSError at the deadline or the stream's end."""
     data = bytearray(length)
     rest = memoryview(data)
     while rest:
@@ -152,7 +151,7 @@ def main(cpu_limit_s: float) -> None:
                 answer = _DIGIT + read_image(data).tobytes()
             except ImageError as error:
                 answer = _REFUSAL + str(error).encode()
-            except Exception:  # noqa: BLE001  # Such as MemoryError. The next image is read all the same.
+            except Exception:  # noqa: BLE001  # Such as MemoryError.
                 traceback.print_exc()
                 answer = _REFUSAL + b"The image cannot be read."
             signal.setitimer(signal.ITIMER_PROF, 0)

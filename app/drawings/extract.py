@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE
 from app.drawings.shape import SIDE
-from app.drawings.surroundings import separate
+from app.drawings.surroundings import MARGIN, separate
 
 Picture = npt.NDArray[np.uint8 | np.uint16]
 Floats = npt.NDArray[np.float32]
@@ -20,9 +20,6 @@ MAX_CROPS = 4
 
 # A frame on a sheet on a table.
 MAX_LAYERS = 3
-
-# Kept around the digit in a crop, as a share of its side.
-MARGIN = 0.4
 
 # Light is even if EVEN_SHARE of the border is within EVEN_WITHIN levels (of 255) of its median.
 EVEN_SHARE = 0.6
@@ -37,14 +34,14 @@ SMOOTHING_SIDE = 5
 # In pixels. Averaging to a coarse map reduces noise.
 COARSE_SIDE = 48
 
-# Fainter ink is blank paper: in levels (of 255), and in standard deviations of the noise.
+# Fainter ink is blank paper: in levels (of 255) and standard deviations of the noise.
 BLANK_BELOW = 16
 BLANK_DEVIATIONS = 12
 
 # In pixels; averaging adds a faint rim.
 FITTED_SIDE = BOX - 0.5
 
-# The percentile of the ink that becomes 255; with the maximum, thin lines would be faint.
+# The percentile that becomes 255; with the maximum, thin lines would be faint.
 FULL_INK_PERCENTILE = 80
 
 
@@ -64,7 +61,7 @@ class Box(NamedTuple):
 def drawing_of(picture: Picture) -> npt.NDArray[np.uint8]:
     """Find the digit in uint8 or uint16 (height, width); return uint8 (28, 28), ink 255, zeros if blank.
 
-    A picture of 28 x 28 is not scaled; only its background is removed. Raise ImageError if the digit touches a frame.
+    A picture of 28 x 28 is not scaled. Raise ImageError if the digit touches a frame.
     """
     inner = _without_surroundings(picture)
     if inner is picture and picture.shape == (SIDE, SIDE):

@@ -27,7 +27,7 @@ ALMOST_BLACK = 16
 ONE_BRIGHTNESS = 32
 EXCEPTIONS = 1e-4
 
-# So are opaque pixels that fill less of their bounding box than this; a sheet of paper fills more.
+# So are pixels that fill less of their bounding box than this; a sheet fills more.
 SHEET_SHARE = 0.7
 
 # EXIF orientation, CIPA DC-008 section 4.6.4.
@@ -124,7 +124,7 @@ def _stretched(picture: Picture, *, reduced: bool) -> Picture:
 
 
 def _sheet(grey: Image.Image, alpha: Image.Image) -> int | None:
-    """Return the brightness of the opaque sheet, or None for strokes on transparency, as a canvas exports."""
+    """Return the brightness of the opaque sheet, or None for strokes on transparency."""
     opaque = alpha.point([0] * OPAQUE + [255] * (256 - OPAQUE))
     box = opaque.getbbox()
     if box is None:

@@ -16,9 +16,9 @@ Floats = npt.NDArray[np.float32]
 def ink_statistics(images: npt.NDArray[np.uint8]) -> Floats:
     """Measure uint8 (N, 28, 28); return float32 (N, 6) in the order of `INK`, zeros if blank.
 
-    Ink and peak are levels in 0..255, the others pixels. The stroke width is 2 * area / perimeter, and the perimeter is
-    the total variation (Crofton's formula; coarea formula, Fleming and Rishel 1960). Strokes under two pixels come out
-    up to a third too wide.
+    Ink and peak are levels in 0..255, the others pixels. The stroke width is 2 * area / perimeter, the perimeter the
+    total variation (Crofton's formula; coarea formula, Fleming and Rishel 1960). Strokes under two pixels measure up to
+    a third too wide.
     """
     height, width = images.shape[1:]
     peak = images.max(axis=(1, 2), initial=0).astype(np.float32)

@@ -24,8 +24,6 @@ Floats = npt.NDArray[np.float32]
 
 
 class DistinctDrawings:
-    """A collection without nearly identical drawings."""
-
     def __init__(self) -> None:
         self._seen: set[bytes] = set()
         # Unit vectors (N, 784).

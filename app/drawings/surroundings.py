@@ -12,8 +12,8 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Area = tuple[slice, slice]
 
-# GROUND_SHARE of the pixels are within GROUND_WITHIN levels (of 255) of the ground; the digit and its surroundings
-# differ by more than CONTRAST.
+# GROUND_SHARE of the pixels are within GROUND_WITHIN levels (of 255) of the ground; all else differs by more
+# than CONTRAST.
 GROUND_SHARE = 0.4
 GROUND_WITHIN = 12
 CONTRAST = 16
@@ -31,7 +31,7 @@ STRAIGHT = 0.8
 HOLLOW = 0.5
 SOLID = 0.85
 
-# Of the pixels of a sheet that shows something, and of the longer side of a sheet that is wider than a stroke.
+# A sheet has this share of ink, or sides of at least this ratio; otherwise it is a stroke.
 LEAST_INK = 0.005
 NARROW = 0.5
 
@@ -46,7 +46,7 @@ MARGIN = 0.4
 
 
 class Separated(NamedTuple):
-    """The area of the digit, and what must be covered with the level of the ground."""
+    """The digit's area, and what to cover with the ground's level."""
 
     area: Area
     cover: Mask
@@ -161,7 +161,7 @@ def _around(parts: list[_Part], shape: tuple[int, int]) -> Area:
 
 
 def _sheet(parts: list[_Part], light: Floats, ground: float) -> Separated | None:
-    """Return the area of a rectangular sheet; a narrow one must show something, or it is a stroke."""
+    """Return the area of a rectangular sheet, None without one."""
     for part in parts:
         large = min(part.mask.shape) >= max(LEAST_SHEET * min(part.shape), 3 * EDGE)
         if large and part.mask.mean() >= SOLID:

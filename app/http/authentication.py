@@ -32,7 +32,7 @@ class ApiKey(APIKeyHeader):
 
 class ApiKeyUnlessPublic(ApiKey):
     async def __call__(self, request: HTTPConnection) -> str:
-        """Return the client's name, or an empty one without the key; calls without it count towards READ_LIMIT."""
+        """Return the client's name, empty without the key; such calls count towards READ_LIMIT."""
         runtime = runtime_of(request)
         if not runtime.settings.public_results:
             return await super().__call__(request)

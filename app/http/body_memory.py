@@ -5,7 +5,7 @@ from typing import Final
 
 from app.http.problems import Busy
 
-# In bytes. The oldest body that is being received does not wait for other incomplete ones.
+# In bytes. The oldest incomplete body ignores the others, or all could wait for each other.
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_WAIT_S: Final = 10.0
 

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 with limits: how much a client may send of a request, and how slowly."""
+"""uvicorn's HTTP/1.1, with limits on the size and slowness of requests."""
 
 import asyncio
 import math
@@ -76,8 +76,6 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         self._keep_alive = False
         super().shutdown()
-
-    # Reading a request
 
     def data_received(self, data: bytes) -> None:
         if self._ignores:
@@ -191,8 +189,6 @@ class Connection(HttpToolsProtocol):
             self._read_deadline.cancel()
             self._read_deadline = None
 
-    # Responding and closing
-
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if cycle.disconnected:
             # Its body was refused before its turn.
@@ -238,7 +234,7 @@ class Connection(HttpToolsProtocol):
         return self._lingers or self._socket.is_closing()
 
     def close(self) -> None:
-        """Close; while the client is sending, wait, because a reset could discard the response before it is read."""
+        """Close, but not while the client is sending: a reset could discard the unread response."""
         self._cancel_read_deadline()
         if self._response is not None:
             self._response.flush()

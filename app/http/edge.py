@@ -33,7 +33,7 @@ class Edge:
     def __init__(
         self, app: ASGIApp, start_problem: Callable[[], str | None], direct: Mapping[tuple[str, str], ASGIApp]
     ) -> None:
-        """`direct`: the routes, by method and path, that need neither Starlette's router nor its error handlers."""
+        """`direct`: see `app.http.routing.direct_routes`."""
         self.app = app
         self._start_problem = start_problem
         self._direct = direct
@@ -82,7 +82,7 @@ class Edge:
                 return
             await send(message)
             if is_head:
-                # Then an export stops.
+                # Ends the response, which stops an export.
                 await send({"type": "http.response.body", "body": b""})
 
         respond = self._allowed_origins if get_settings().cors_origins else self._respond
@@ -124,7 +124,7 @@ class Edge:
 
 
 def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
-    """Reject large bodies by Content-Length, or while they are read; raise BodyTooLarge."""
+    """Raise BodyTooLarge, by Content-Length or while the body is read."""
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if not declared.isdigit() or len(declared) > 18 or int(declared) > limit:
         raise BodyTooLarge(limit)

@@ -18,7 +18,7 @@ RAW_HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, val
 
 
 def single_header(request: HTTPConnection, name: str) -> str | None:
-    """Return the value without white space around it; raise InvalidRequest if the header is repeated."""
+    """Return the stripped value; raise InvalidRequest if the header is repeated."""
     values = request.headers.getlist(name)
     if len(values) > 1:
         raise invalid("header", name, "The header is given more than once")

@@ -38,7 +38,7 @@ def _ref(schema: type[BaseModel] | dict[str, Any]) -> dict[str, Any]:
 
 
 def complete(app: FastAPI) -> None:
-    """Add and correct the parts of the schema that FastAPI does not derive from the routes."""
+    """Complete the schema where FastAPI does not derive it from the routes."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:

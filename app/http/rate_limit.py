@@ -37,7 +37,7 @@ class _Sweep:
         self._next = time.monotonic() + SWEEP_S
 
     def is_alive(self) -> bool:
-        """Answer the storage, which asks at each count whether its timer runs."""
+        """The storage asks at each count whether its timer runs."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + SWEEP_S
             self._drop_expired()
@@ -88,7 +88,7 @@ class RateLimiter:
             await self._count(self._previews, (client_address(request), PREVIEWS), 1, 1)
 
     async def count_wrong_key(self, request: HTTPConnection) -> None:
-        """Count apart from drawings, so that guesses never keep out the right key from their address."""
+        """Count apart from drawings, so that guesses do not keep out the right key."""
         if self._drawings:
             await self._count(self._drawings, (client_address(request), WRONG_KEYS), 1, 1)
 

@@ -6,7 +6,7 @@ LARGE_PIECE: Final = 16 * 1024
 
 
 class ResponseTransport:
-    """Where uvicorn writes responses; small pieces of an event-loop round, such as head and body, leave together."""
+    """Joins the small pieces of an event-loop round, such as head and body, into one write."""
 
     def __init__(self, transport: asyncio.Transport, is_closing: Callable[[], bool], close: Callable[[], None]) -> None:
         self.is_closing = is_closing

@@ -66,7 +66,7 @@ class BytesRoute(ApiRoute):
 
 
 def direct_routes(router: APIRouter) -> dict[tuple[str, str], ASGIApp]:
-    """Return the routes, by method and path, that need no router and no error handlers of Starlette."""
+    """Return the routes, by method and path, that need neither Starlette's router nor its error handlers."""
     routes = [route for route in router.routes if isinstance(route, BytesRoute)]
     return {(method, route.path): route.respond for route in routes for method in route.methods or ()}
 

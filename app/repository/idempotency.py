@@ -29,7 +29,7 @@ def add_answer(
 
     On PostgreSQL it waits for another transaction with the same key.
     """
-    # Loads only this one.
+    # Loads only this dialect.
     dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")
     statement = dialect.insert(_KEYS).values(client=client, key=key, created_at=now, **answer._asdict())
     replaced = {name: statement.excluded[name] for name in ("request_sha256", "response", "created_at")}

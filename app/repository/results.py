@@ -1,6 +1,6 @@
 """Stored predictions.
 
-Pages use keyset pagination, by id or by time; each statement targets an index in that order.
+Pages use keyset pagination, by id or time, in the order of an index.
 """
 
 import string

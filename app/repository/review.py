@@ -54,7 +54,7 @@ def iterate_by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
 
 
 def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
-    """Yield unsampled drawings, labelled or not, each equally likely, at a cost independent of the table's size."""
+    """Yield unsampled drawings, labelled or not, each equally likely, at a constant cost."""
     ends = select(
         select(func.min(Drawing.prediction_id)).scalar_subquery(),
         select(func.max(Drawing.prediction_id)).scalar_subquery(),
@@ -78,7 +78,7 @@ def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
 
 
 def _sample_by_offset(session: Session, random: Random, drawn: set[int]) -> Iterator[Row[Any]]:
-    """Sample by position, which is slow but not affected by gaps between ids."""
+    """Sample by position: slow, but unaffected by gaps between ids."""
     # Random offsets need no order.
     left = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     left = left.where(~_is_sampled())

@@ -67,7 +67,7 @@ def _utc(value: datetime) -> datetime:
 LAST_ID: Final = 2**31 - 1
 """The maximum of PostgreSQL's INTEGER."""
 
-# The bounds stand first: behind a validator they would not be in the JSON schema.
+# Behind a validator the bounds would not be in the JSON schema.
 Id = Annotated[int, Field(ge=1, le=LAST_ID), BeforeValidator(partial(_written, int))]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(partial(_written, int))]
 Flag = Annotated[bool, BeforeValidator(partial(_written, bool))]

@@ -31,10 +31,7 @@ _UNFINISHED: Final = f".pixelwise-backup{UNFINISHED}"
 
 
 def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> tuple[Path, BackupManifest]:
-    """Write a checked backup into the folder and delete the oldest of more than `keep`.
-
-    Raises CopyError, with the older backups untouched.
-    """
+    """Write a checked backup, then delete the oldest of more than `keep`; raise CopyError before any is deleted."""
     with _locked(folder):
         unfinished = folder / _UNFINISHED
         # Left by a killed backup.

@@ -46,7 +46,7 @@ class ClassifyService:
         self.in_progress = RequestsInProgress()
 
     async def classify(self, call: ClassifyCall) -> bytes:
-        """Return the response body once all predictions are stored; raise DatabaseError, InProgress and KeyReused."""
+        """Return the response body once all predictions are stored; raise DatabaseError, InProgress or KeyReused."""
         if call.idempotent is None:
             answer = await self._write(call)
         else:
@@ -82,7 +82,7 @@ class ClassifyService:
 def classify_drawings(
     classifier: Classifier, calls: Sequence[ClassifyCall], run: Map = map
 ) -> list[list[NewPrediction]]:
-    """Classify the drawings of all calls as one batch; `run` may run parts of it at the same time."""
+    """Classify the drawings of all calls together; `run` may run parts in parallel."""
     images = images_of([pixels for call in calls for pixels in call.drawings])
     parts = [images[start : start + MODEL_BATCH_SIZE] for start in range(0, len(images), MODEL_BATCH_SIZE)]
     answers = chain.from_iterable(run(classifier.classify_batch, parts))

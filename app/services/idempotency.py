@@ -63,9 +63,9 @@ def answer_once(
     requests: Sequence[IdempotentRequest | None],
     answer: Callable[[Sequence[int]], Sequence[Answer]],
 ) -> list[Answer | Exception]:
-    """Return stored answers; `answer` makes the other ones, by their numbers, and they are stored.
+    """Return stored answers; `answer` makes the missing ones, by number, and they are stored.
 
-    KeyReused or InProgress (in another process) stand in the place of an answer.
+    KeyReused, or InProgress for another process, may take an answer's place.
     """
     now = datetime.now(UTC)
     since = now - KEPT
@@ -76,7 +76,7 @@ def answer_once(
             outcomes[number] = Answer(before.response.encode(), ()) if same else KeyReused(_KEY_REUSED)
     new = [number for number in range(len(requests)) if number not in outcomes]
     answers = dict(zip(new, answer(new), strict=True)) if new else {}
-    # In one order, because two transactions may wait for each other's keys.
+    # Sorted, or two transactions could wait for each other's keys.
     keyed = sorted((request, number) for number in new if (request := requests[number]) is not None)
     for request, number in keyed:
         stored = AnsweredRequest(request.sha256, answers[number].body.decode())

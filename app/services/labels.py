@@ -13,10 +13,7 @@ def list_labels(session: Session, prediction_id: int) -> LabelHistory:
 
 
 def set_label(session: Session, prediction_id: int, update: LabelUpdate, client: str, tags: set[str] | None) -> Record:
-    """Add a label; raise NotFound or PreconditionFailed.
-
-    `tags` are the states that the caller has seen; None means any.
-    """
+    """Add a label; raise NotFound or PreconditionFailed."""
     lock_unchanged(session, prediction_id, tags)
     labels.add_label(session, prediction_id, update.label, update.source or client)
     return get(session, prediction_id)

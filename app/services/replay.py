@@ -89,10 +89,7 @@ class _Replay:
         )
 
     def score(self, file: AnswersFile) -> None:
-        """Classify the drawings without an answer.
-
-        Visits all ids each time: on PostgreSQL a lower id may be committed later.
-        """
+        """Classify the drawings without an answer, among all ids: PostgreSQL may commit a lower id later."""
         stored = file.read()
         after = None
         self._advance("Scoring", 0)

@@ -25,11 +25,7 @@ _UNFINISHED: Final = ".pixelwise-restore.unfinished"
 
 
 def restore(database_url: str, backup: Path, progress: Progress) -> Restored:
-    """Check a backup and replace the database with it.
-
-    Raises ConfigurationError for an unusable URL, DatabaseError when PostgreSQL fails, and CopyError. After a CopyError
-    nothing has changed.
-    """
+    """Check a backup and replace the database with it; raise ConfigurationError, DatabaseError or CopyError."""
     url, manifest = checked_url(database_url), read_manifest(backup)
     if manifest.database != url.get_backend_name():
         raise CopyError(f"{backup} is a backup of {manifest.database}, but DATABASE_URL names {url.get_backend_name()}")

@@ -81,7 +81,7 @@ def delete(session: Session, prediction_id: int, tags: set[str] | None) -> None:
 
 
 def lock_unchanged(session: Session, prediction_id: int, tags: set[str] | None) -> None:
-    """Lock a prediction and compare its tag; raise NotFound or PreconditionFailed."""
+    """Lock a prediction; raise NotFound, or PreconditionFailed unless its tag is in `tags`; None means any."""
     if not repository.lock_prediction(session, prediction_id):
         raise _unknown(prediction_id)
     if tags is not None and get(session, prediction_id).tag not in tags:

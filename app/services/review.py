@@ -81,11 +81,7 @@ def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Rev
 
 
 def choose(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Choice:
-    """Choose unlabelled drawings for a reviewer.
-
-    The reviewer's reserved drawings come first. Of the rest, one in RANDOM_ONE_IN is a random sample, and the others
-    have the smallest margins.
-    """
+    """Choose unlabelled drawings: reserved ones first; of the rest, one in RANDOM_ONE_IN is a random sample."""
     since = datetime.now(UTC) - RESERVED_FOR
     page = _Page(query.limit)
     if query.reviewer is not None:
@@ -120,20 +116,19 @@ def _add_random(session: Session, page: _Page, since: datetime, random: Random) 
 
     The samples measure the accuracy, so only chance may select them:
 
-    - Earlier samples without a label come first, or difficult drawings would be missing.
+    - Unlabelled earlier samples come first, or difficult drawings would be missing.
     - A labelled drawing counts as a sample, too; the page gets another one.
     - A sample that resembles one on the page is not replaced, or rare drawings would be favoured.
     """
     whole, rest = divmod(page.free, RANDOM_ONE_IN)
     leaving = page.free - whole - (random.randrange(RANDOM_ONE_IN) < rest)
-    # Places that stay empty, because a sample resembles a drawing on the page.
-    waiting = page.fill(repository.iterate_sampled(session, since), leaving)
+    duplicates = page.fill(repository.iterate_sampled(session, since), leaving)
     drawn: dict[int, Row[Any]] = {}
     draws = repository.sample_drawings(session, random)
-    while page.free > leaving + waiting and (row := next(draws, None)) is not None:
+    while page.free > leaving + duplicates and (row := next(draws, None)) is not None:
         drawn[row.id] = row
         if not row.labelled and (row.offered_at is None or row.offered_at <= since):
-            waiting += not page.add(row)
+            duplicates += not page.add(row)
     return drawn
 
 

@@ -52,7 +52,7 @@ class _Groups:
         }
 
     def _other_predictions(self) -> list[str]:
-        """Return predictions other than digits, from other models or from rows inserted by hand."""
+        """From other models, or from rows inserted by hand."""
         return sorted(set(self.digits) - set(DIGITS))
 
 
@@ -92,8 +92,7 @@ def get_timeline(session: Session, query: TimelineQuery) -> Timeline:
     places = range((since - FIRST_MONDAY) // length, -((FIRST_MONDAY - until) // length))
     if len(places) > MAX_BUCKETS:
         raise InvalidInput(
-            "bucket",
-            f"{len(places):,} buckets are more than {MAX_BUCKETS:,}; choose a larger bucket or a shorter time",
+            "bucket", f"{len(places):,} buckets are more than {MAX_BUCKETS:,}; choose a larger bucket or a shorter time"
         )
     buckets = {place: _Groups() for place in places}
     selection, seconds = Selection(query.model_version, since, until), int(length.total_seconds())

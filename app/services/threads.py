@@ -16,5 +16,5 @@ async def in_thread(function: Callable[..., T], *args: Any) -> T:
         thread.exception()
         raise
     finally:
-        # The traceback of an error would lead back to it and keep the arguments.
+        # An error's traceback would lead back to it and keep the arguments.
         del thread

@@ -51,7 +51,6 @@ class Counts:
         return Agreement(agreed=agreed, agreement=share, interval=interval)
 
     def flips(self) -> list[PairOfAnswers]:
-        """Return pairs of answers, most frequent first."""
         ranked = sorted(self._pairs.items(), key=lambda item: (-item[1], item[0]))
         return [PairOfAnswers(stored=stored, new=new, drawings=count) for (stored, new), count in ranked]
 
@@ -71,7 +70,6 @@ class Counts:
         ]
 
     def versions(self) -> list[OnVersion]:
-        """Return model versions, most frequent first."""
         ranked = sorted(self._versions.items(), key=lambda item: (-item[1].drawings, item[0]))
         return [
             OnVersion(

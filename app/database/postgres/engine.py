@@ -35,7 +35,7 @@ _BEGIN_SCAN: Final = (
     " SET LOCAL idle_in_transaction_session_timeout = 120000"
 )
 
-# Requests queue behind a migration that waits for a lock; its lock_timeout is shorter, so that they do not fail.
+# Requests queue behind a waiting migration; its lock_timeout is shorter, so that they do not fail.
 _MIGRATION_LIMITS: Final = (
     "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 )
@@ -45,7 +45,7 @@ class PostgresDialect(PGDialect_psycopg):
     supports_statement_cache = True
 
     def __init__(self, begin: str = "BEGIN", **options: Any) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]  # Untyped.
+        super().__init__(**options)  # type: ignore[no-untyped-call]
         self._begin = begin
 
     def do_begin(self, dbapi_connection: Any) -> None:

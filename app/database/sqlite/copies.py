@@ -23,7 +23,7 @@ _SHARED_LOCK: Final = 0x40000000 + 2
 
 
 class CopyError(Exception):
-    """The copy failed; nothing was changed."""
+    """A copy cannot be made or used."""
 
 
 def size_of(source: sqlite3.Connection) -> int:
@@ -92,13 +92,11 @@ def _has_locked(database: Path, locks: ExitStack) -> bool:
 
 
 def give_to_owner_of(database: Path, new: int) -> None:
-    """Give an open file the owner and mode of the database, or of its folder.
-
-    By descriptor, because another user may replace the file.
-    """
+    """Give an open file the owner and mode of the database, or of its folder."""
     exists = database.exists()
     if exists or os.geteuid() == 0:
         status = (database if exists else database.parent).stat()
+        # By descriptor, because another user may replace the file.
         os.fchown(new, status.st_uid, status.st_gid)
         if exists:
             os.fchmod(new, S_IMODE(status.st_mode))

@@ -19,18 +19,13 @@ READERS: Final = 8
 _POLL_INTERVAL_S: Final = 0.01
 
 # NORMAL loses rows in a power cut; secure_delete overwrites deleted rows.
-WRITER_PRAGMAS: Final = (
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "journal_size_limit=67108864",
-    "secure_delete=ON",
-)
+WRITER_PRAGMAS: Final = ("synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864", "secure_delete=ON")
 READER_PRAGMAS: Final = ("query_only=ON",)
 
 NO_AUTOCHECKPOINT: Final = "wal_autocheckpoint=0"
 # In pages of 4 KiB.
 AUTOCHECKPOINT: Final = "wal_autocheckpoint=1000"
-# Trying the lock takes three system calls. The other seven transactions do not checkpoint.
+# Trying the lock takes three system calls, so only one transaction in eight may checkpoint.
 _LOCK_INTERVAL: Final = 8
 _LAST_CHECKPOINT_TIMEOUT_MS: Final = 100
 

@@ -125,7 +125,7 @@ class FileGuard:
         return DatabaseUnavailable(f"{path} was moved, deleted or replaced; {remedy}")
 
     def note_damage(self, error: BaseException) -> None:
-        """Raise DatabaseUnavailable if the error comes from a WAL that was emptied in place."""
+        """Raise DatabaseUnavailable if a WAL emptied in place is the cause."""
         if is_damage(error):
             self._damage = str(error)
         is_short_read = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ

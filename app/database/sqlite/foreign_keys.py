@@ -35,10 +35,7 @@ class BrokenReferences(Exception):
 def foreign_keys_checked(
     connection: Connection, committed: Callable[[], AbstractContextManager[Connection]]
 ) -> Iterator[None]:
-    """Raise BrokenReferences if a transaction breaks references; check the tables whose rows or keys it changes.
-
-    `committed` opens the state before, whose broken references are ignored.
-    """
+    """Raise BrokenReferences if the block breaks references that `committed`, the state before, has whole."""
     if connection.dialect.name != "sqlite":
         yield
         return
