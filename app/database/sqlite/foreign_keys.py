@@ -35,7 +35,7 @@ class BrokenReferences(Exception):
 def foreign_keys_checked(
     connection: Connection, committed: Callable[[], AbstractContextManager[Connection]]
 ) -> Iterator[None]:
-    """Raise BrokenReferences if the block breaks references that `committed`, the state before, has whole."""
+    """Raise BrokenReferences if the block breaks references; ignore those broken in `committed`, the state before."""
     if connection.dialect.name != "sqlite":
         yield
         return
