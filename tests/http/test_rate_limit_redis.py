@@ -1,6 +1,7 @@
 """RATE_LIMIT_STORAGE_URI: several processes share counts in Redis, which may fail."""
 
 import signal
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from app.http import redis_counts
 from app.main import create_app
 from tests.support.http_fixtures import Start
 from tests.support.ports import free_port
-from tests.support.project_copy import PROJECT
 from tests.support.redis_server import redis_server, redis_uri
 from tests.support.service import DRAWING, KEY, client_of, eventually, random_drawings
 from tests.support.service_process import sent_to, serving
@@ -29,12 +29,13 @@ def port() -> int:
 
 
 @pytest.fixture
-def patient(tmp_path: Path) -> dict[str, str]:
-    """Settings that give Redis ten seconds, because these tests are about counts, not times."""
-    folder = tmp_path / "patience"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text("from app.http import redis_counts\n\nredis_counts.TIMEOUT_S = 10\n")
-    return {"PYTHONPATH": f"{folder}:{PROJECT}"}
+def patient(tmp_path: Path) -> Sequence[str]:
+    """A uvicorn that gives Redis ten seconds, because these tests are about counts, not times."""
+    (tmp_path / "patient.py").write_text(
+        "import uvicorn\nfrom app.http import redis_counts\n\nredis_counts.TIMEOUT_S = 10\n"
+        'if __name__ == "__main__":\n    uvicorn.main()\n'
+    )
+    return "-m", "patient"
 
 
 def statuses(client: TestClient, count: int) -> list[int]:
@@ -44,11 +45,12 @@ def statuses(client: TestClient, count: int) -> list[int]:
 # 100 is more than the connections to Redis.
 @pytest.mark.parametrize("callers", [8, 100])
 def test_limit_is_exact_for_two_processes(
-    postgres_url: str, tmp_path: Path, port: int, patient: dict[str, str], callers: int
+    postgres_url: str, tmp_path: Path, port: int, patient: Sequence[str], callers: int
 ) -> None:
-    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port), **patient}
+    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port)}
     with redis_server(port), ExitStack() as running:
-        services = [running.enter_context(serving(postgres_url, tmp_path, **settings)) for _ in range(2)]
+        two = [serving(postgres_url, tmp_path, uvicorn=patient, **settings) for _ in range(2)]
+        services = [running.enter_context(each) for each in two]
         codes = sent_to(services, 200, callers)
         logs = [service.log.read_text() for service in services]
 
@@ -56,11 +58,9 @@ def test_limit_is_exact_for_two_processes(
     assert "RATE_LIMIT_STORAGE_URI" not in "".join(logs)
 
 
-def test_limit_is_exact_for_several_workers(
-    sqlite_url: str, tmp_path: Path, port: int, patient: dict[str, str]
-) -> None:
-    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port), **patient}
-    with redis_server(port), serving(sqlite_url, tmp_path, workers=2, **settings) as service:
+def test_limit_is_exact_for_several_workers(sqlite_url: str, tmp_path: Path, port: int, patient: Sequence[str]) -> None:
+    settings = {"RATE_LIMIT": "20/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port)}
+    with redis_server(port), serving(sqlite_url, tmp_path, uvicorn=patient, workers=2, **settings) as service:
         codes = sent_to([service], 200, 16)
     assert codes == [200] * 20 + [429] * 180
 
