@@ -2,7 +2,6 @@
 
 import re
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +30,8 @@ from tests.support.old_databases import (
     sqlite_path,
     statements_by_name,
 )
+from tests.support.programs import start_program
+from tests.support.project_copy import SECONDS, environment
 
 REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006"]
 
@@ -124,20 +125,13 @@ def test_downgrade_keeps_what_the_older_table_can_hold(empty_database_url: str) 
 
 
 @pytest.mark.slow
-def test_concurrent_upgrades_all_succeed(empty_database_url: str) -> None:
-    environment = {"PATH": "/usr/bin:/bin", "DATABASE_URL": empty_database_url}
-    upgrades = [
-        subprocess.Popen(
-            [sys.executable, "-m", "alembic", "upgrade", "head"],
-            cwd=PROJECT_FOLDER,
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    results = [(upgrade.communicate(timeout=60)[1], upgrade.returncode) for upgrade in upgrades]
-    assert [status for _, status in results] == [0, 0, 0], results
+def test_concurrent_upgrades_all_succeed(empty_database_url: str, tmp_path: Path) -> None:
+    env = environment(PYTHONPATH=str(PROJECT_FOLDER), DATABASE_URL=empty_database_url)
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    with (tmp_path / "log").open("wb") as log:
+        files = {"stdout": log.fileno(), "stderr": log.fileno()}
+        upgrades = [start_program(command, cwd=PROJECT_FOLDER, env=env, **files) for _ in range(3)]
+        assert [upgrade.wait(SECONDS) for upgrade in upgrades] == [0, 0, 0], (tmp_path / "log").read_text()
     assert rows(empty_database_url, "SELECT version_num FROM alembic_version") == [(schema_revision(),)]
 
 

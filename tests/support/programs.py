@@ -123,7 +123,8 @@ def _take_terminal() -> None:
 def _can_fork(cwd: Path, env: Mapping[str, str]) -> bool:
     """Whether a new process would run this project, and Python's settings are those of the fork server."""
     of_python = {name: value for name, value in env.items() if name.startswith("PYTHON")}
-    return sys.platform == "linux" and of_python == {"PYTHONPATH": str(PROJECT)} and not (cwd / "app").exists()
+    is_this_project = cwd == PROJECT or not (cwd / "app").exists()
+    return sys.platform == "linux" and of_python == {"PYTHONPATH": str(PROJECT)} and is_this_project
 
 
 @contextmanager
