@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Final, TextIO
 
 from starlette.types import Scope
+from uvicorn.config import LOGGING_CONFIG
 from uvicorn.logging import AccessFormatter
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 
+_FORMAT: Final = LOGGING_CONFIG["formatters"]["access"]["fmt"]
 _STATUSES: Final = {status: line.split(maxsplit=1)[1].decode().strip() for status, line in STATUS_LINE.items()}
 
 
@@ -18,15 +21,22 @@ class AccessLog:
         self._stream: TextIO | None = None
         self._lines: list[str] = []
 
-    def take_over(self) -> None:
-        """Log in uvicorn's place, if it would write plain lines to a stream."""
+    @contextmanager
+    def in_uvicorns_place(self) -> Iterator[None]:
+        """Log what uvicorn would, if it would write plain lines to a stream."""
         logger = logging.getLogger("uvicorn.access")
-        match logger.handlers:
-            case [logging.StreamHandler(formatter=AccessFormatter(use_colors=False)) as handler]:
-                if logger.isEnabledFor(logging.INFO):
+        handlers = logger.handlers
+        match handlers:
+            case [logging.StreamHandler(formatter=AccessFormatter(use_colors=False, _fmt=format)) as handler]:
+                if format == _FORMAT and logger.isEnabledFor(logging.INFO) and not logger.propagate:
                     self._stream = handler.stream
                     # Without a handler, uvicorn does not log.
                     logger.handlers = []
+        try:
+            yield
+        finally:
+            self.flush()
+            logger.handlers = handlers
 
     def add(self, scope: Scope, status: int) -> None:
         if self._stream is None:

@@ -55,11 +55,8 @@ class Edge:
             await receive()
             await send({"type": "lifespan.startup.failed", "message": f"pixelwise: {problem}"})
             return
-        self._access_log.take_over()
-        try:
+        with self._access_log.in_uvicorns_place():
             await self.app(scope, receive, send)
-        finally:
-            self._access_log.flush()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)

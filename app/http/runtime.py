@@ -59,6 +59,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
         if shadow is not None:
             await shadow.end()
         await runtime.rate_limiter.close()
+        runtime.classify.close()
         await asyncio.to_thread(runtime.decoding.close)
         get_shadow_classifier.cache_clear()
         await asyncio.to_thread(runtime.database.close)

@@ -45,6 +45,9 @@ class ClassifyService:
         self._threads = ThreadPoolExecutor(BATCH_THREADS, "classify")
         self.in_progress = RequestsInProgress()
 
+    def close(self) -> None:
+        self._threads.shutdown(wait=False)
+
     async def classify(self, call: ClassifyCall) -> bytes:
         """Return the response body once all predictions are stored; raise DatabaseError, InProgress or KeyReused."""
         if call.idempotent is None:

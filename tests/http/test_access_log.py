@@ -1,9 +1,13 @@
 """The access log, as uvicorn writes it."""
 
+import json
 import re
+from copy import deepcopy
 from http.client import HTTPConnection
 from pathlib import Path
 from random import Random
+
+from uvicorn.config import LOGGING_CONFIG
 
 from tests.support.service_process import Service, drawing, serving, wait_until
 
@@ -64,3 +68,13 @@ def test_colours_of_uvicorn_stay(sqlite_url: str, tmp_path: Path) -> None:
     with serving(sqlite_url, tmp_path, UVICORN_USE_COLORS="true") as service:
         requests_of(service)
         wait_until(lambda: '"\x1b[1mGET /health/live HTTP/1.1' in service.log.read_text(), "the request is logged")
+
+
+def test_format_of_a_log_configuration_is_kept(sqlite_url: str, tmp_path: Path) -> None:
+    configuration = deepcopy(LOGGING_CONFIG)
+    configuration["formatters"]["access"]["fmt"] = "who asks: %(client_addr)s"
+    (tmp_path / "log.json").write_text(json.dumps(configuration))
+    with serving(sqlite_url, tmp_path, UVICORN_LOG_CONFIG="log.json") as service:
+        requests_of(service)
+        wait_until(lambda: service.log.read_text().count("who asks: 127.0.0.1:") == 4, "all requests are logged")
+        assert logged(service) == []
