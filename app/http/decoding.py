@@ -19,7 +19,7 @@ SMALL_PIXELS: Final = 2_000_000
 class _DecoderLane(Lane):
     def __init__(self) -> None:
         super().__init__(IMAGES)
-        self.decoder = Decoder(environment_with(OPENBLAS_NUM_THREADS="1"))
+        self.decoder = Decoder(environment_with())
 
 
 class Decoding:
