@@ -107,14 +107,25 @@ def _averaged(values: npt.NDArray[np.number], step: int) -> Floats:
     """Return means of `step` x `step` squares."""
     if step == 1:
         return values.astype(np.float32)
-    edges = [np.arange(0, length, step) for length in values.shape]
-    rows, columns = (np.diff([*edge, length]) for edge, length in zip(edges, values.shape, strict=True))
     total = np.float32 if values.dtype == np.float32 else np.uint32
-    longer, other = (0, 1) if values.shape[0] >= values.shape[1] else (1, 0)
-    sums = np.add.reduceat(values, edges[longer], axis=longer, dtype=total)
-    sums = np.add.reduceat(sums, edges[other], axis=other)
+    # Its row sums would take too much memory.
+    is_strip = len(values) < step
+    sums = values if is_strip else _row_sums(values, step, total)
+    sums = np.add.reduceat(sums, np.arange(0, values.shape[1], step), axis=1, dtype=total)
+    if is_strip:
+        sums = _row_sums(sums, step, total)
+    rows, columns = (np.minimum(step, length - np.arange(0, length, step)) for length in values.shape)
     means: Floats = (sums / np.outer(rows, columns)).astype(np.float32)
     return means
+
+
+def _row_sums(values: npt.NDArray[np.number], step: int, total: type[np.number]) -> npt.NDArray[np.number]:
+    """Return sums of `step` rows, faster than np.add.reduceat."""
+    sums = np.zeros((ceil(len(values) / step), values.shape[1]), total)
+    for first in range(step):
+        rows = values[first::step]
+        sums[: len(rows)] += rows
+    return sums
 
 
 def _ink(light: Floats) -> Floats:
