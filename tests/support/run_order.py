@@ -1,6 +1,8 @@
 """Which tests run, in which order and in which of several processes: `--quick`, and pytest-xdist's groups."""
 
+import gc
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +33,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Give a process of pytest-xdist the id of this one, so that both end together."""
     node.workerinput["parent"] = os.getpid()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Exempt the tests from garbage collection; they stay until the end, and looking through them takes seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 # After the fixtures of each test are known, and before xdist distributes the tests.
