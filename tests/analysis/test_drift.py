@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy import stats
+import scipy
 
 from app.analysis.drift import Observations, Signal, Thresholds, compare, population_stability
 from app.config import ConfigurationError, get_settings
@@ -162,7 +162,7 @@ def test_every_property_is_compared_once() -> None:
 def test_values_are_compared_with_a_kolmogorov_smirnov_test() -> None:
     window, reference = observations(300), observations(900, seed=2)
     one = signal_of("confidence", window, reference).comparison
-    known = stats.ks_2samp(window.confidence, reference.confidence, method="asymp")
+    known = scipy.stats.ks_2samp(window.confidence, reference.confidence, method="asymp")
     assert (one.test, one.statistic, one.p) == ("kolmogorov-smirnov", known.statistic, known.pvalue)
     assert (one.window, one.reference) == (window.confidence.mean(), reference.confidence.mean())
 
@@ -173,7 +173,7 @@ def test_digits_are_compared_with_a_chi_square_test() -> None:
     one = signal_of("digits", window, reference).comparison
     # Expected counts are 140, 135 and 25 in each row.
     assert (one.test, one.statistic) == ("chi-square", pytest.approx(2 * (40**2 / 140 + 15**2 / 135 + 25**2 / 25)))
-    assert one.p == pytest.approx(stats.chi2.sf(one.statistic, 2))
+    assert one.p == pytest.approx(scipy.stats.chi2.sf(one.statistic, 2))
     assert one.window == [0.6, 0.4, *[0] * 8]
     assert one.reference == pytest.approx([1 / 3, 1 / 2, 1 / 6, *[0] * 7])
 
@@ -234,9 +234,9 @@ def test_most_frequent_value_has_its_own_bin() -> None:
     assert one.psi_threshold == pytest.approx(0.1 + 4 * (1 / 300 + 1 / 1000))
 
 
-@pytest.fixture(scope="module", params=["mnist", "virtual hand"])
+@pytest.fixture(scope="session", params=["mnist", "virtual hand"])
 def images(request: pytest.FixtureRequest) -> Drawing:
-    """Drawings of one source: MNIST's test set, or synthetic strokes."""
+    """Drawings of MNIST's test set, or synthetic strokes; with the faults' scope, pytest would make them repeatedly."""
     if request.param == "virtual hand":
         return draw(3500, np.random.default_rng(1))[0]
     digits: Digits = request.getfixturevalue("mnist_test")
