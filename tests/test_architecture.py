@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,13 @@ LONGER = {
     "training/train.py:train": "one run from the first step to the last, in the order it happens",
 }
 
-MODULES = {path.relative_to(APP).with_suffix(""): ast.parse(path.read_text()) for path in sorted(APP.rglob("*.py"))}
-IDS = {str(module): module for module in MODULES}
-every_module = pytest.mark.parametrize("module", IDS.values(), ids=IDS.keys())
+MODULES = [path.relative_to(APP).with_suffix("") for path in sorted(APP.rglob("*.py"))]
+every_module = pytest.mark.parametrize("module", MODULES, ids=str)
+
+
+@cache
+def parsed(module: Path) -> ast.Module:
+    return ast.parse((APP / module).with_suffix(".py").read_text())
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -98,11 +103,11 @@ def imported(tree: ast.AST) -> set[str]:
 
 
 def packages_of(module: Path) -> set[str]:
-    return {name.partition(".")[0] for name in imported(MODULES[module])}
+    return {name.partition(".")[0] for name in imported(parsed(module))}
 
 
 def attributes(module: Path) -> set[str]:
-    return {node.attr for node in ast.walk(MODULES[module]) if isinstance(node, ast.Attribute)}
+    return {node.attr for node in ast.walk(parsed(module)) if isinstance(node, ast.Attribute)}
 
 
 @every_module
@@ -110,7 +115,7 @@ def test_module_imports_only_the_packages_it_may(module: Path) -> None:
     own = module.parts[0]
     if own == "__init__" or own not in ARROWS:
         return
-    parts = [name.split(".") for name in imported(MODULES[module]) if name.startswith("app.")]
+    parts = [name.split(".") for name in imported(parsed(module)) if name.startswith("app.")]
     found = {part[1] for part in parts if part[1] in ARROWS}
     assert found - {own} <= ARROWS[own]
 
@@ -126,11 +131,11 @@ def test_web_database_and_terminal_stay_where_they_belong(module: Path) -> None:
 @every_module
 def test_only_the_repository_writes_sql(module: Path) -> None:
     if module.parts[0] in ("http", "cli"):
-        of_sqlalchemy = {name for name in imported(MODULES[module]) if name.startswith("sqlalchemy")}
+        of_sqlalchemy = {name for name in imported(parsed(module)) if name.startswith("sqlalchemy")}
         assert of_sqlalchemy <= {"sqlalchemy.orm", "sqlalchemy.orm.Session"}
         assert attributes(module).isdisjoint({"execute", "scalar", "scalars"})
     if module.parts[0] == "services":
-        assert imported(MODULES[module]).isdisjoint(
+        assert imported(parsed(module)).isdisjoint(
             {f"sqlalchemy.{name}" for name in ("delete", "func", "insert", "select", "text", "update")}
         )
 
@@ -145,11 +150,11 @@ def test_only_the_database_package_begins_and_ends_transactions(module: Path) ->
 def test_only_one_module_chooses_the_status_of_an_error(module: Path) -> None:
     if module == Path("http/problems"):
         return
-    assert not [name for name in imported(MODULES[module]) if name.startswith(("http.", "fastapi.status"))]
+    assert not [name for name in imported(parsed(module)) if name.startswith(("http.", "fastapi.status"))]
     # The routes name the errors they can give, for the documentation.
-    calls = [node for node in ast.walk(MODULES[module]) if isinstance(node, ast.Call)]
+    calls = [node for node in ast.walk(parsed(module)) if isinstance(node, ast.Call)]
     documented = {number for call in calls if getattr(call.func, "id", "") == "documented" for number in ast.walk(call)}
-    constants = [node for node in ast.walk(MODULES[module]) if isinstance(node, ast.Constant)]
+    constants = [node for node in ast.walk(parsed(module)) if isinstance(node, ast.Constant)]
     assert not [
         one.value for one in constants if type(one.value) is int and 400 <= one.value < 600 if one not in documented
     ]

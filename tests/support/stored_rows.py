@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,20 +36,20 @@ class Row(NamedTuple):
 @cache
 def random_rows(count: int, seed: int = 1) -> tuple[Row, ...]:
     """Rows with every peculiarity: no time, times out of order, two labels, no digit."""
-    rng = np.random.default_rng(seed)
+    rng = Random(seed)
     rows = []
     for id_ in range(1, count + 1):
-        labels = tuple(rng.choice(["0", "1", "2", "7", "none"], rng.choice(3, p=[0.5, 0.3, 0.2])).tolist())
+        labels = rng.choices(("0", "1", "2", "7", "none"), k=rng.choices((0, 1, 2), (50, 30, 20))[0])
         rows.append(
             Row(
                 id=id_,
-                prediction=str(rng.choice(["0", "1", "2", "7"])),
-                confidence=float(np.round(rng.beta(8, 1), 6)),
-                model_version=str(rng.choice(["v1", "v2"], p=[0.8, 0.2])),
-                created_at=None if rng.random() < 0.03 else BEGIN + timedelta(minutes=int(rng.integers(0, count * 30))),
+                prediction=rng.choice("0127"),
+                confidence=round(rng.betavariate(8, 1), 6),
+                model_version="v1" if rng.random() < 0.8 else "v2",
+                created_at=None if rng.random() < 0.03 else BEGIN + timedelta(minutes=rng.randrange(count * 30)),
                 notes=f"Über {id_ % 7} % _done_" if rng.random() < 0.2 else None,
-                labels=labels,
-                sampled=bool(rng.random() < 0.3),
+                labels=tuple(labels),
+                sampled=rng.random() < 0.3,
             )
         )
     return tuple(rows)

@@ -29,25 +29,25 @@ def on(drawings: int, only_new: int = 0, only_stored: int = 0) -> OnLabelled:
     ("labelled", "words"),
     [
         (
-            on(212, 14, 3),
+            (212, 14, 3),
             "On 212 labelled drawings the new model is right 14 times where the stored answer is wrong and wrong 3"
             " times where it is right (p = 0.013): better.",
         ),
         (
-            on(1212, 3, 14),
+            (1212, 3, 14),
             "On 1,212 labelled drawings the new model is right 3 times where the stored answer is wrong and wrong 14"
             " times where it is right (p = 0.013): worse.",
         ),
         (
-            on(1, 1, 0),
+            (1, 1, 0),
             "On 1 labelled drawing the new model is right once where the stored answer is wrong and wrong 0 times where"
             " it is right (p = 1.00): no difference can be shown.",
         ),
-        (on(0), "No labels, so the models cannot be ranked: label some of the flips first."),
+        ((0, 0, 0), "No labels, so the models cannot be ranked: label some of the flips first."),
     ],
 )
-def test_verdict_is_one_sentence(labelled: OnLabelled, words: str) -> None:
-    assert verdict(1000, agreed(900), labelled) == words
+def test_verdict_is_one_sentence(labelled: tuple[int, int, int], words: str) -> None:
+    assert verdict(1000, agreed(900), on(*labelled)) == words
 
 
 def test_six_against_none_is_better_and_five_is_not() -> None:
