@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import chain, count
+from itertools import chain, count, cycle
 
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from app.classifier import get_classifier
-from app.config import get_settings
+from app.config import environment_with, get_settings
+from app.drawings.decoder import Decoder
+from app.http import decoding
 from app.main import app as main_app
 from app.main import create_app
 from tests.support.service import KEY, client_of
@@ -17,8 +19,27 @@ from tests.support.service import KEY, client_of
 Start = Callable[..., TestClient]
 
 
+class SharedDecoder(Decoder):
+    """A decoder that outlives the service."""
+
+    def close(self) -> None:
+        """Leave the process to the next service."""
+
+
+@pytest.fixture(scope="session")
+def _shared_decoders() -> Iterator[None]:
+    """Let all services use the same two processes that decode images; to start one takes half a second."""
+    decoders = [SharedDecoder(environment_with()) for _ in range(2)]
+    turns = cycle(decoders)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "Decoder", lambda _environment: next(turns))
+        yield
+    for decoder in decoders:
+        Decoder.close(decoder)
+
+
 @pytest.fixture
-def start(settings_environment: pytest.MonkeyPatch) -> Iterator[Start]:
+def start(settings_environment: pytest.MonkeyPatch, _shared_decoders: None) -> Iterator[Start]:
     """A function that starts the service with these settings and returns a client; the end of the test stops it.
 
     By default the service has a key, which the client sends, and no rate limit. The first one in a test is
