@@ -4,7 +4,7 @@ from itertools import chain, islice
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Result, Row, Select, delete, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Result, Row, Select, bindparam, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from app.models import HAS_SMALL_MARGIN, SMALL_MARGIN, Drawing, Label, Prediction, Review
@@ -130,19 +130,7 @@ def _iterate(session: Session, ids: Select[tuple[int]]) -> Iterator[Row[Any]]:
 
 
 def _find(session: Session, ids: Iterable[int]) -> Result[Any]:
-    columns = (
-        *PREDICTION_COLUMNS,
-        Drawing.scores,
-        Drawing.margin,
-        Drawing.pixels,
-        _is_sampled().label("sampled"),
-        Review.reviewer,
-        Review.offered_at,
-        _is_labelled(Drawing).label("labelled"),
-    )
-    statement = select(*columns).select_from(Drawing).join(Prediction, Prediction.id == Drawing.prediction_id)
-    statement = statement.outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
-    return session.execute(statement.where(Drawing.prediction_id.in_(ids)))
+    return session.execute(_FOUND, {"ids": list(ids)})
 
 
 def _is_labelled(of: type[Drawing | Review]) -> ColumnElement[bool]:
@@ -156,3 +144,21 @@ def _is_free(since: datetime) -> ColumnElement[bool]:
 
 def _is_sampled() -> ColumnElement[bool]:
     return func.coalesce(Review.sampled, False)
+
+
+_FOUND: Final = (
+    select(
+        *PREDICTION_COLUMNS,
+        Drawing.scores,
+        Drawing.margin,
+        Drawing.pixels,
+        _is_sampled().label("sampled"),
+        Review.reviewer,
+        Review.offered_at,
+        _is_labelled(Drawing).label("labelled"),
+    )
+    .select_from(Drawing)
+    .join(Prediction, Prediction.id == Drawing.prediction_id)
+    .outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
+    .where(Drawing.prediction_id.in_(bindparam("ids", expanding=True)))
+)
