@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+import scipy
 
 from app.analysis.calibration import expected_calibration_error, reliability_bins
 from app.analysis.intervals import holm, mcnemar_exact, wilson_interval
@@ -16,7 +16,7 @@ def test_interval_is_the_wilson_score_interval() -> None:
 @pytest.mark.parametrize("trials", [1, 2, 7, 100, 12_345])
 def test_interval_is_the_one_of_scipy(trials: int) -> None:
     for successes in sorted({0, 1, trials // 3, trials // 2, trials - 1, trials}):
-        expected = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+        expected = scipy.stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
         assert wilson_interval(successes, trials) == pytest.approx((expected.low, expected.high), rel=1e-12)
 
 
@@ -49,7 +49,7 @@ def test_mcnemar_is_a_binomial_test_of_the_differences(only_first: int, only_sec
 @pytest.mark.parametrize("trials", [1, 2, 7, 100, 12_345])
 def test_mcnemar_is_the_binomial_test_of_scipy(trials: int) -> None:
     for only_first in sorted({0, 1, trials // 3, trials // 2, trials - 1, trials}):
-        expected = stats.binomtest(only_first, trials).pvalue
+        expected = scipy.stats.binomtest(only_first, trials).pvalue
         assert mcnemar_exact(only_first, trials - only_first) == pytest.approx(expected, rel=1e-9)
 
 

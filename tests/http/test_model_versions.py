@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import scipy
 import sqlalchemy as sa
-from scipy import stats
 from starlette.testclient import TestClient
 
 from app.classifier import get_classifier
@@ -99,7 +99,7 @@ def as_shadow(answers: list[Shadow]) -> dict[str, Any]:
         "accuracy_answered": accuracy((answered, label) for _, answered, label in labelled),
         "only_answered_correct": only_answered,
         "only_shadow_correct": only_shadow,
-        "p_value": pytest.approx(stats.binomtest(only_shadow, only_shadow + only_answered).pvalue),
+        "p_value": pytest.approx(scipy.stats.binomtest(only_shadow, only_shadow + only_answered).pvalue),
     }
 
 

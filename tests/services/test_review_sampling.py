@@ -7,8 +7,8 @@ from random import Random
 
 import numpy as np
 import pytest
+import scipy
 import sqlalchemy as sa
-from scipy import stats
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -132,7 +132,7 @@ def test_every_drawing_is_equally_likely_with_gaps_in_the_ids(
     assert all(len(set(three)) == 3 for three in drawn)
     counts = Counter(id_ for three in drawn for id_ in three)
     assert set(counts) == set(there) - set(sampled)
-    assert stats.chisquare(list(counts.values())).pvalue > 0.001
+    assert scipy.stats.chisquare(list(counts.values())).pvalue > 0.001
 
 
 def test_sampling_ends_when_all_drawings_were_sampled(database: Database, database_url: str) -> None:
