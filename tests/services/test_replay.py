@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from app.analysis.export_files import is_test
 from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION
-from app.classifier import ModelError
+from app.classifier import Classifier, ModelError, get_classifier
 from app.database import Database
+from app.services.replay import replay
 from tests.support.model_files import model_of_nothing, model_that_breaks, second_model
 from tests.support.replay_fixtures import Images, flips, label, records, run, store_answers
 from tests.support.service import connected, execute
@@ -146,7 +147,7 @@ def test_latency_of_both_models_is_measured_on_stored_drawings(
     database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
 ) -> None:
     store_answers(database_url, drawn[:3])
-    latency = run(database, swapping, tmp_path / "out").report.latency
+    latency = replay(database, Classifier(swapping), get_classifier(), folder=tmp_path / "out").report.latency
     assert latency is not None
     assert min(latency.new.single, latency.new.batch, latency.loaded.single, latency.loaded.batch) > 0
 
