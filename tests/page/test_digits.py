@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.classifier import classify_batch
 from tests.support.browser import PHONE, open_page
 from tests.support.digit_strokes import Drawing, Stroke, by_mouse, by_touch, drawings
-from tests.support.nginx import https_in_front
+from tests.support.nginx import Front
 from tests.support.service import rows
 from tests.support.service_process import Service
 
@@ -83,21 +82,15 @@ def test_digits_drawn_with_a_finger_are_recognised(browser: Browser, site: str, 
 
 
 def test_digits_drawn_with_the_mouse_are_recognised_through_nginx_and_https(
-    browser: Browser, service: Service, sqlite_url: str, tmp_path: Path
+    browser: Browser, service: Service, front: Front, sqlite_url: str
 ) -> None:
-    with (
-        https_in_front(tmp_path, service.port) as front,
-        open_page(browser, front.url + "/", ignore_https_errors=True, **LIGHT) as page,
-    ):
+    with open_page(browser, front.url + "/", ignore_https_errors=True, **LIGHT) as page:
         assert_recognised(page, partial(by_mouse, page), drawings()[2 * SHARE : 3 * SHARE], sqlite_url)
 
 
 def test_digits_drawn_with_a_finger_are_recognised_through_nginx_and_https(
-    browser: Browser, service: Service, sqlite_url: str, tmp_path: Path
+    browser: Browser, service: Service, front: Front, sqlite_url: str
 ) -> None:
-    with (
-        https_in_front(tmp_path, service.port) as front,
-        open_page(browser, front.url + "/", ignore_https_errors=True, **{**PHONE, **LIGHT}) as page,
-    ):
+    with open_page(browser, front.url + "/", ignore_https_errors=True, **{**PHONE, **LIGHT}) as page:
         finger = page.context.new_cdp_session(page)
         assert_recognised(page, partial(by_touch, page, finger), drawings()[3 * SHARE : 4 * SHARE], sqlite_url)

@@ -1,9 +1,7 @@
 """Drawing on the page: what is stored, shown and labelled."""
 
 import io
-from collections.abc import Iterator
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +9,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import DESKTOP, PHONE, open_page
+from tests.support.browser import DESKTOP, open_page
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, by_mouse, by_touch, on_the_screen, touch
-from tests.support.nginx import https_in_front
+from tests.support.nginx import Front
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, wait_until
 
@@ -39,13 +37,6 @@ def pause_clock(page: Page) -> None:
     """Stop the page's clock, so that a slow machine does not count as a pause between strokes."""
     page.clock.install(time=0)
     page.clock.pause_at(60_000)
-
-
-@pytest.fixture
-def phone(browser: Browser, site: str) -> Iterator[Page]:
-    """The page on a phone, with the key."""
-    with open_page(browser, site, **PHONE) as page:
-        yield page
 
 
 def test_two_strokes_are_stored_as_one_drawing_after_a_pause(page: Page, sqlite_url: str) -> None:
@@ -271,10 +262,10 @@ def test_empty_pad_cannot_be_labelled(page: Page, sqlite_url: str) -> None:
     assert labels(sqlite_url) == []
 
 
-def test_first_view_is_small_and_requests_no_other_host(browser: Browser, service: Service, tmp_path: Path) -> None:
+def test_first_view_is_small_and_requests_no_other_host(browser: Browser, service: Service, front: Front) -> None:
     sizes: list[int] = []
     urls: list[str] = []
-    with https_in_front(tmp_path, service.port) as front, browser.new_context(ignore_https_errors=True) as context:
+    with browser.new_context(ignore_https_errors=True) as context:
         page = context.new_page()
         network = context.new_cdp_session(page)
         network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))

@@ -1,11 +1,13 @@
 """The API key on the page: taken from a link or typed, kept in the tab and sent only to the API."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.support.browser import DESKTOP, open_page
+from tests.support.browser import DESKTOP, SharedTab
 from tests.support.digit_strokes import SEVEN, by_mouse
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, serving
@@ -62,8 +64,8 @@ def test_key_can_be_forgotten(page: Page) -> None:
     expect(page.locator(".draw .notice:not(:empty)")).to_contain_text("This needs the API key.")
 
 
-def test_drawing_without_a_key_explains_how_to_get_one(browser: Browser, site: str, sqlite_url: str) -> None:
-    with open_page(browser, site, key=None) as page:
+def test_drawing_without_a_key_explains_how_to_get_one(shared_tab: SharedTab, site: str, sqlite_url: str) -> None:
+    with shared_tab.open(site, key=None) as page:
         draw(page)
         expect(page.locator(".draw .notice:not(:empty)")).to_contain_text("This needs the API key. Your drawing")
         page.get_by_role("button", name="Enter the key").click()
@@ -73,17 +75,25 @@ def test_drawing_without_a_key_explains_how_to_get_one(browser: Browser, site: s
     assert rows(sqlite_url, "SELECT id FROM predictions") == []
 
 
+UNUSUAL_KEY = "schlüssel %41&=#/?+ 鍵"
+
+
+@pytest.fixture(scope="module")
+def unusual_site(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the page of a service with another key."""
+    folder = tmp_path_factory.mktemp("unusual_key")
+    url = f"sqlite:///{shutil.copy(migrated_sqlite_file, folder / 'pixelwise.db')}"
+    with serving(url, folder, SECRET_API_KEY=UNUSUAL_KEY) as service:
+        yield f"http://127.0.0.1:{service.port}/"
+
+
 @pytest.mark.parametrize("by", ["link", "hand"])
-def test_key_with_unusual_characters_works(browser: Browser, sqlite_url: str, tmp_path: Path, by: str) -> None:
-    key = "schlüssel %41&=#/?+ 鍵"
-    with (
-        serving(sqlite_url, tmp_path, SECRET_API_KEY=key) as service,
-        open_page(browser, f"http://127.0.0.1:{service.port}/", key=key if by == "link" else None) as page,
-    ):
+def test_key_with_unusual_characters_works(shared_tab: SharedTab, unusual_site: str, by: str) -> None:
+    with shared_tab.open(unusual_site, key=UNUSUAL_KEY if by == "link" else None) as page:
         if by == "hand":
             page.get_by_role("button", name="Enter the API key").click()
-            page.get_by_label("Key", exact=True).fill(key)
+            page.get_by_label("Key", exact=True).fill(UNUSUAL_KEY)
             page.keyboard.press("Enter")
             expect(page.get_by_role("dialog")).to_be_hidden()
         draw(page)
-        expect(page.locator(".state")).to_contain_text("number 1.")
+        expect(page.locator(".state")).to_contain_text("Stored as number")

@@ -1,6 +1,7 @@
 """Browsers of the last four years, and those that hinder fingerprinting: what they lack, the page does not need."""
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
@@ -11,7 +12,7 @@ from tests.support.digit_strokes import SEVEN, by_mouse
 from tests.support.project_copy import PROJECT
 from tests.support.results_page import classify_drawings, go, labels, row
 from tests.support.review_rows import add_drawings
-from tests.support.service import KEY, execute, rows
+from tests.support.service import execute, rows
 from tests.support.service_process import Service, wait_until
 
 STATIC: Final = PROJECT / "app/static"
@@ -62,12 +63,10 @@ NEWER_CSS: Final = re.compile(
 
 
 @pytest.fixture
-def old(page: Page, site: str) -> Page:
+def old(browser: Browser, site: str) -> Iterator[Page]:
     """The page in a browser without newer functions."""
-    page.add_init_script(REMOVE_NEWER_FUNCTIONS)
-    page.goto("about:blank")
-    page.goto(f"{site}#key={KEY}")
-    return page
+    with open_page(browser, site, script=REMOVE_NEWER_FUNCTIONS) as page:
+        yield page
 
 
 def test_drawing_and_labels_need_no_newer_functions(old: Page, sqlite_url: str) -> None:
@@ -115,9 +114,7 @@ def test_noise_in_a_canvas_is_not_stored(browser: Browser, page: Page, site: str
     by_mouse(page, SEVEN)
     page.keyboard.press("Enter")
     expect(page.locator(".state")).to_contain_text("number 1.")
-    with open_page(browser, "about:blank", key=None) as spoiled:
-        spoiled.add_init_script(SPOIL_CANVAS)
-        spoiled.goto(site + f"#key={KEY}")
+    with open_page(browser, site, script=SPOIL_CANVAS) as spoiled:
         by_mouse(spoiled, SEVEN)
         spoiled.keyboard.press("Enter")
         expect(spoiled.locator(".state")).to_contain_text("number 2.")

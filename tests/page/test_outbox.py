@@ -4,8 +4,9 @@ import json
 import time
 
 import pytest
-from playwright.sync_api import Dialog, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
+from tests.support.browser import open_page
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
 from tests.support.results_page import classify_drawings, go, labels, row
 from tests.support.service import KEY, rows
@@ -145,19 +146,19 @@ def test_drawing_is_sent_although_its_tab_is_left_within_the_pause(page: Page, s
 
 
 @pytest.mark.parametrize("spoil", [FORBID_STORAGE, FILL_STORAGE], ids=["forbidden", "full"])
-def test_page_works_without_storage_and_says_what_it_means(page: Page, site: str, sqlite_url: str, spoil: str) -> None:
-    page.add_init_script(spoil)
-    page.goto("about:blank")
-    page.goto(f"{site}#key={KEY}")
-    expect(page.locator("canvas.pad")).to_be_visible()
-    lose_connection(page)
-    draw(page, SEVEN)
-    expect(page.get_by_text("Your drawing is kept until this tab is closed, and will be stored.")).to_be_visible()
-    reconnect(page)
-    page.get_by_role("button", name="Try again now").click()
-    expect(page.locator(".state")).to_contain_text("number 1.")
-    page.keyboard.press("y")
-    expect(page.locator(".state")).to_have_text("Confirmed: it is a 7.")
+def test_page_works_without_storage_and_says_what_it_means(
+    browser: Browser, site: str, sqlite_url: str, spoil: str
+) -> None:
+    with open_page(browser, site, script=spoil) as page:
+        expect(page.locator("canvas.pad")).to_be_visible()
+        lose_connection(page)
+        draw(page, SEVEN)
+        expect(page.get_by_text("Your drawing is kept until this tab is closed, and will be stored.")).to_be_visible()
+        reconnect(page)
+        page.get_by_role("button", name="Try again now").click()
+        expect(page.locator(".state")).to_contain_text("number 1.")
+        page.keyboard.press("y")
+        expect(page.locator(".state")).to_have_text("Confirmed: it is a 7.")
     assert stored(sqlite_url) == ["7"]
 
 
@@ -218,7 +219,7 @@ def test_items_of_an_older_version_of_the_page_are_sent(page: Page, service: Ser
     assert labels(sqlite_url)[-1] == (1, "8")
 
 
-def test_unsaved_notes_warn(page: Page, service: Service) -> None:
+def test_unsaved_notes_warn(browser: Browser, site: str, service: Service) -> None:
     warned: list[str] = []
 
     def stay(dialog: Dialog) -> None:
@@ -226,10 +227,11 @@ def test_unsaved_notes_warn(page: Page, service: Service) -> None:
         dialog.dismiss()
 
     classify_drawings(service, 1)
-    go(page, "#/results/1")
-    page.get_by_role("button", name="Write notes").click()
-    page.get_by_role("textbox", name="Notes on prediction 1").press_sequentially("mine")
-    page.on("dialog", stay)
-    with page.expect_event("dialog"):
-        page.close(run_before_unload=True)
+    with open_page(browser, site) as page:
+        go(page, "#/results/1")
+        page.get_by_role("button", name="Write notes").click()
+        page.get_by_role("textbox", name="Notes on prediction 1").press_sequentially("mine")
+        page.on("dialog", stay)
+        with page.expect_event("dialog"):
+            page.close(run_before_unload=True)
     assert warned == ["beforeunload"]

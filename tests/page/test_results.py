@@ -1,9 +1,11 @@
 """The results on the page: paging, filters, labels and notes."""
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import PHONE, open_page
+from tests.support.browser import SharedTab, open_page
 from tests.support.results_page import classify_drawings, go, labels, notes, row, send
 from tests.support.service import KEY, eventually, execute
 from tests.support.service_process import Service, wait_until
@@ -177,37 +179,40 @@ def test_notes_are_edited_in_place_and_drafts_survive_a_reload(page: Page, servi
     assert notes(sqlite_url, 1) is None
 
 
-def test_reopening_notes_leaves_no_window_listeners(page: Page, service: Service) -> None:
+@pytest.fixture
+def counted(browser: Browser, site: str) -> Iterator[Page]:
+    """The page, which counts the listeners of its window."""
+    with open_page(browser, site, script=COUNT_WINDOW_LISTENERS) as page:
+        yield page
+
+
+def test_reopening_notes_leaves_no_window_listeners(counted: Page, service: Service) -> None:
     classify_drawings(service, 1)
-    page.add_init_script(COUNT_WINDOW_LISTENERS)
-    page.reload()
-    go(page, "#/results")
-    button = row(page, 1).get_by_role("button", name="Notes")
+    go(counted, "#/results")
+    button = row(counted, 1).get_by_role("button", name="Notes")
     expect(button).to_be_visible()
-    before = page.evaluate("listeners.size")
+    before = counted.evaluate("listeners.size")
     for _ in range(5):
         button.click()
-        expect(page.get_by_role("textbox", name="Notes on prediction 1")).to_be_visible()
+        expect(counted.get_by_role("textbox", name="Notes on prediction 1")).to_be_visible()
         button.click()
-    assert page.evaluate("listeners.size") == before
+    assert counted.evaluate("listeners.size") == before
 
 
-def test_closed_notice_leaves_no_window_listeners(page: Page, service: Service, sqlite_url: str) -> None:
+def test_closed_notice_leaves_no_window_listeners(counted: Page, service: Service, sqlite_url: str) -> None:
     classify_drawings(service, 1)
-    page.add_init_script(COUNT_WINDOW_LISTENERS)
-    page.reload()
-    go(page, "#/results")
-    row(page, 1).get_by_role("button", name="Notes").click()
-    before = page.evaluate("listeners.size")
-    page.context.set_offline(True)
-    page.get_by_role("textbox", name="Notes on prediction 1").fill("kept")
-    page.get_by_role("button", name="Save").click()
-    expect(row(page, 1).get_by_role("alert")).to_be_visible()
-    assert page.evaluate("listeners.size") > before
-    page.context.set_offline(False)
-    expect(row(page, 1).locator(".notes")).to_have_text("kept")
+    go(counted, "#/results")
+    row(counted, 1).get_by_role("button", name="Notes").click()
+    before = counted.evaluate("listeners.size")
+    counted.context.set_offline(True)
+    counted.get_by_role("textbox", name="Notes on prediction 1").fill("kept")
+    counted.get_by_role("button", name="Save").click()
+    expect(row(counted, 1).get_by_role("alert")).to_be_visible()
+    assert counted.evaluate("listeners.size") > before
+    counted.context.set_offline(False)
+    expect(row(counted, 1).locator(".notes")).to_have_text("kept")
     assert notes(sqlite_url, 1) == "kept"
-    assert page.evaluate("listeners.size") == before
+    assert counted.evaluate("listeners.size") == before
 
 
 def test_newer_predictions_are_shown_only_on_request(page: Page, service: Service) -> None:
@@ -235,9 +240,7 @@ def test_newer_predictions_are_shown_only_on_request(page: Page, service: Servic
 
 def test_drawings_are_loaded_near_the_screen_and_released_later(browser: Browser, site: str, service: Service) -> None:
     classify_drawings(service, 250)
-    with open_page(browser, site) as page:
-        page.add_init_script(WATCH_PICTURES)
-        page.reload()
+    with open_page(browser, site, script=WATCH_PICTURES) as page:
         go(page, "#/results")
         newest = row(page, 250).locator("img")
         expect(newest).to_have_js_property("naturalWidth", 28)
@@ -256,10 +259,10 @@ def test_drawings_are_loaded_near_the_screen_and_released_later(browser: Browser
 
 
 def test_results_without_a_key_ask_for_it_instead_of_showing_drawings(
-    browser: Browser, site: str, service: Service, sqlite_url: str
+    shared_phone: SharedTab, site: str, service: Service, sqlite_url: str
 ) -> None:
     classify_drawings(service, 2)
-    with open_page(browser, site, key=None, **PHONE) as page:
+    with shared_phone.open(site, key=None) as page:
         requested: list[str] = []
         page.on("request", lambda request: requested.append(request.url))
         go(page, "#/results")

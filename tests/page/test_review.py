@@ -1,20 +1,18 @@
 """The review queue on the page: one key for each drawing, and no label lost or stored twice."""
 
-import shutil
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.support.browser import PHONE, open_page
+from tests.support.browser import PHONE, SharedTab
 from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER
 from tests.support.review_rows import add_drawings, reviews
 from tests.support.service import execute, rows
-from tests.support.service_process import Service, serving, wait_until
+from tests.support.service_process import Service, wait_until
+from tests.support.shared_service import SharedService
 
-DATABASE = "pixelwise.db"
 LATER_MS = 11 * 60 * 1000
 KEY_NAME = "built-in"  # The key's name, used as the source without a reviewer's name.
 
@@ -152,46 +150,41 @@ def test_held_key_labels_one_drawing(review: Page, sqlite_url: str) -> None:
     expect_labels(sqlite_url, [(shown, "4", KEY_NAME)])
 
 
-def test_drawings_are_labelled_with_a_finger(browser: Browser, site: str, sqlite_url: str) -> None:
+def test_drawings_are_labelled_with_a_finger(phone: Page, site: str, sqlite_url: str) -> None:
     add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 13)})
-    with open_page(browser, site, **PHONE) as page:
-        page.goto(f"{site}#/review")
-        expect_drawing(page)
-        given = []
-        for name, word in (("It is a 3", "3"), ("It is not a digit", "none"), ("Skip", None), ("Right", "7")):
-            button = page.get_by_role("button", name=name, exact=True)
-            box = button.bounding_box()
-            assert box
-            assert min(box["width"], box["height"]) >= 44
-            assert box["y"] + box["height"] <= PHONE["viewport"]["height"], "a thumb reaches it without scrolling"
-            if word:
-                given.append((number(page), word, KEY_NAME))
-            button.tap()
-        page.get_by_role("button", name="Back").tap()
-        given.append((number(page), "8", KEY_NAME))
-        page.get_by_role("button", name="It is a 8").tap()
-        expect_labels(sqlite_url, given)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    phone.goto(f"{site}#/review")
+    expect_drawing(phone)
+    given = []
+    for name, word in (("It is a 3", "3"), ("It is not a digit", "none"), ("Skip", None), ("Right", "7")):
+        button = phone.get_by_role("button", name=name, exact=True)
+        box = button.bounding_box()
+        assert box
+        assert min(box["width"], box["height"]) >= 44
+        assert box["y"] + box["height"] <= PHONE["viewport"]["height"], "a thumb reaches it without scrolling"
+        if word:
+            given.append((number(phone), word, KEY_NAME))
+        button.tap()
+    phone.get_by_role("button", name="Back").tap()
+    given.append((number(phone), "8", KEY_NAME))
+    phone.get_by_role("button", name="It is a 8").tap()
+    expect_labels(sqlite_url, given)
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_labels_given_during_an_outage_are_stored_once(
-    browser: Browser, migrated_sqlite_file: Path, tmp_path: Path
+    review: Page, service: Service, shared_service: SharedService, sqlite_url: str
 ) -> None:
-    url = f"sqlite:///{shutil.copy(migrated_sqlite_file, tmp_path / DATABASE)}"
-    add_drawings(url, {id_: id_ / 100 for id_ in range(1, 31)})
-    with serving(url, tmp_path) as service, open_page(browser, f"http://127.0.0.1:{service.port}/") as page:
-        page.goto(f"http://127.0.0.1:{service.port}/#/review")
-        expect_batch(page)
-        given = [(press(page, "1"), "1", KEY_NAME)]
-        expect_labels(url, given)
-        service.stop()
-        given += [(press(page, key), key, KEY_NAME) for key in "23"]
-        expect(page.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
-        with serving(url, tmp_path, port=service.port):
-            expect_labels(url, given)
-            expect(page.locator(".notice:not(:empty)")).to_be_hidden()
-            given.append((press(page, "4"), "4", KEY_NAME))
-            expect_labels(url, given)
+    expect_batch(review)
+    given = [(press(review, "1"), "1", KEY_NAME)]
+    expect_labels(sqlite_url, given)
+    service.stop()
+    given += [(press(review, key), key, KEY_NAME) for key in "23"]
+    expect(review.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
+    shared_service.start()
+    expect_labels(sqlite_url, given)
+    expect(review.locator(".notice:not(:empty)")).to_be_hidden()
+    given.append((press(review, "4"), "4", KEY_NAME))
+    expect_labels(sqlite_url, given)
 
 
 @pytest.mark.parametrize("lose", WAYS_TO_LOSE_AN_ANSWER)
@@ -264,9 +257,11 @@ def test_empty_queue_offers_skipped_drawings_and_drawing(page: Page, site: str, 
     expect_labels(sqlite_url, [(labelled, "6", KEY_NAME), (skipped, "5", KEY_NAME)])
 
 
-def test_queue_without_a_key_asks_for_it_and_reserves_nothing(browser: Browser, site: str, sqlite_url: str) -> None:
+def test_queue_without_a_key_asks_for_it_and_reserves_nothing(
+    shared_tab: SharedTab, site: str, sqlite_url: str
+) -> None:
     add_drawings(sqlite_url, {1: 0.1})
-    with open_page(browser, f"{site}#/review", key=None) as page:
+    with shared_tab.open(f"{site}#/review", key=None) as page:
         page.locator("main").get_by_role("button", name="Enter the key").click()
         expect(page.get_by_role("dialog", name="The API key")).to_be_visible()
         expect(page.locator(".offered-drawing img")).to_have_count(0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.browser import PHONE, open_page
+from tests.support.browser import PHONE, SharedTab, open_page
 from tests.support.service_process import Client, Service, serving
 from tests.support.stored_rows import BEGIN, random_rows, store
 
@@ -39,10 +39,18 @@ def filled_service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPath
         yield running
 
 
-@pytest.fixture
-def stats_page(browser: Browser, filled_service: Service) -> Iterator[Page]:
-    """The stats of all drawings, opened without a key."""
+@pytest.fixture(scope="module")
+def all_stats(browser: Browser, filled_service: Service) -> Iterator[Page]:
+    """The stats of all drawings, opened without a key. Tests only read them."""
     with open_page(browser, address(filled_service, "last=all"), key=None) as page:
+        wait_until_loaded(page)
+        yield page
+
+
+@pytest.fixture
+def stats_page(shared_tab: SharedTab, filled_service: Service) -> Iterator[Page]:
+    """The same, for tests that select others."""
+    with shared_tab.open(address(filled_service, "last=all"), key=None) as page:
         wait_until_loaded(page)
         yield page
 
@@ -87,9 +95,9 @@ def table_of(shown: Locator) -> list[list[str]]:
     return rows
 
 
-def test_totals_match_the_api(stats_page: Page, filled_service: Service) -> None:
+def test_totals_match_the_api(all_stats: Page, filled_service: Service) -> None:
     stats = api(filled_service, "/stats")
-    tiles = section(stats_page, "Totals").locator(".tiles > div").all_inner_texts()
+    tiles = section(all_stats, "Totals").locator(".tiles > div").all_inner_texts()
 
     assert f"{stats['count']:,}" in tiles[0]
     assert percent(stats["mean_confidence"]) in tiles[1]
@@ -98,26 +106,26 @@ def test_totals_match_the_api(stats_page: Page, filled_service: Service) -> None
         assert percent(accuracy["accuracy"]) in tile
         assert f"{low} to {high}" in tile
         assert f"{accuracy['correct']:,} of {accuracy['labelled']:,} right" in tile
-    expect(section(stats_page, "Totals")).to_contain_text("unbiased accuracy")
+    expect(section(all_stats, "Totals")).to_contain_text("unbiased accuracy")
 
-    digits = table_of(figure(stats_page, "Totals", "Predicted digits"))
+    digits = table_of(figure(all_stats, "Totals", "Predicted digits"))
     assert [row[:2] for row in digits] == [[digit, f"{one['count']:,}"] for digit, one in stats["digits"].items()]
-    histogram = table_of(figure(stats_page, "Totals", "Confidence"))
+    histogram = table_of(figure(all_stats, "Totals", "Confidence"))
     assert [row[1] for row in histogram] == [f"{one['count']:,}" for one in stats["confidence_histogram"]]
     assert (
-        figure(stats_page, "Totals", "Predicted digits").locator("rect").count()
+        figure(all_stats, "Totals", "Predicted digits").locator("rect").count()
         == len(stats["confidence_histogram"])
         == 10
     )
 
 
-def test_timelines_match_the_api_for_each_version(browser: Browser, filled_service: Service) -> None:
+def test_timelines_match_the_api_for_each_version(shared_tab: SharedTab, filled_service: Service) -> None:
     buckets = api(filled_service, f"/stats/timeline?bucket=hour&{TIME}")["buckets"]
     versions = [one for bucket in buckets for one in bucket["model_versions"].items()]
     assert len(buckets) == 1000
     assert {name for name, _ in versions} == {"v1", HOSTILE}
 
-    with open_page(browser, address(filled_service, f"bucket=hour&{TIME}"), key=None) as page:
+    with shared_tab.open(address(filled_service, f"bucket=hour&{TIME}"), key=None) as page:
         wait_until_loaded(page)
         sure = figure(page, "Over time", "Mean confidence")
         right = figure(page, "Over time", "Accuracy with its 95 % interval")
@@ -130,17 +138,17 @@ def test_timelines_match_the_api_for_each_version(browser: Browser, filled_servi
         assert [row[2] for row in table_of(right)] == [str(one["accuracy"]["labelled"]) for _, one in versions]
 
 
-def test_calibration_matches_the_api_for_the_random_sample(stats_page: Page, filled_service: Service) -> None:
+def test_calibration_matches_the_api_for_the_random_sample(all_stats: Page, filled_service: Service) -> None:
     found = api(filled_service, "/stats/calibration?sample=random")
     assert found["status"] == "ok"
 
-    shown = section(stats_page, "Calibration")
+    shown = section(all_stats, "Calibration")
     expect(shown).to_contain_text(
         f"Mean confidence {percent(found['mean_confidence'])}, accuracy {percent(found['accuracy'])}"
     )
     expect(shown).to_contain_text(f"all {found['labelled']} labelled drawings of the random sample")
     expect(shown).to_contain_text(f"calibration error is {found['expected_calibration_error']:.3f}")
-    bins = table_of(figure(stats_page, "Calibration", "Accuracy by confidence"))
+    bins = table_of(figure(all_stats, "Calibration", "Accuracy by confidence"))
     assert [row[1:4] for row in bins] == [
         [str(one["count"]), percent(one["mean_confidence"]), percent(one["accuracy"])] for one in found["bins"]
     ]
@@ -149,9 +157,9 @@ def test_calibration_matches_the_api_for_the_random_sample(stats_page: Page, fil
     assert shown.locator("svg .bin.off").count() == honest.count(False)
 
 
-def test_drift_signals_show_reference_and_window(stats_page: Page, filled_service: Service) -> None:
+def test_drift_signals_show_reference_and_window(all_stats: Page, filled_service: Service) -> None:
     found = api(filled_service, "/stats/drift")
-    shown = section(stats_page, "Drift")
+    shown = section(all_stats, "Drift")
 
     expect(shown.locator(".verdict")).to_have_text({"drift": "Drift", "no drift": "No drift"}[found["status"]])
     expect(shown.locator("figure")).to_have_count(len(found["signals"]))
@@ -162,9 +170,9 @@ def test_drift_signals_show_reference_and_window(stats_page: Page, filled_servic
         assert shown.locator("figure").nth(place).locator("rect").count() == 2 * len(rows)
 
 
-def test_model_versions_match_the_api(stats_page: Page, filled_service: Service) -> None:
+def test_model_versions_match_the_api(all_stats: Page, filled_service: Service) -> None:
     models = api(filled_service, "/models")["models"]
-    shown = section(stats_page, "Model versions").locator("article").all_inner_texts()
+    shown = section(all_stats, "Model versions").locator("article").all_inner_texts()
 
     assert len(shown) == len(models) == 2
     for text, model in zip(shown, models, strict=True):
@@ -228,8 +236,8 @@ def test_page_says_that_there_are_no_drawings(page: Page) -> None:
     assert page.locator("figure svg:visible").count() == 0
 
 
-def test_failed_section_shows_its_error_beside_the_others(browser: Browser, filled_service: Service) -> None:
-    with open_page(browser, address(filled_service, "since=2024-01-01&bucket=hour"), key=None) as page:
+def test_failed_section_shows_its_error_beside_the_others(shared_tab: SharedTab, filled_service: Service) -> None:
+    with shared_tab.open(address(filled_service, "since=2024-01-01&bucket=hour"), key=None) as page:
         wait_until_loaded(page)
 
         expect(section(page, "Over time").get_by_role("alert")).to_contain_text("buckets are more than 1,000")
@@ -252,8 +260,8 @@ def test_old_stats_stay_while_the_service_is_unreachable(stats_page: Page) -> No
     wait_until_loaded(stats_page)
 
 
-def test_every_chart_has_a_text_alternative(stats_page: Page) -> None:
-    pictures = stats_page.locator("figure svg")
+def test_every_chart_has_a_text_alternative(all_stats: Page) -> None:
+    pictures = all_stats.locator("figure svg")
     names = [picture.get_attribute("aria-label") or "" for picture in pictures.all()]
 
     # Two of the totals, two over time, one of calibration, eight of drift.
@@ -263,8 +271,8 @@ def test_every_chart_has_a_text_alternative(stats_page: Page) -> None:
     assert {picture.get_attribute("role") for picture in pictures.all()} == {"img"}
 
 
-def test_stats_fit_the_width_of_a_phone(browser: Browser, filled_service: Service) -> None:
-    with open_page(browser, address(filled_service, "last=all"), key=None, **PHONE) as page:
+def test_stats_fit_the_width_of_a_phone(shared_phone: SharedTab, filled_service: Service) -> None:
+    with shared_phone.open(address(filled_service, "last=all"), key=None) as page:
         wait_until_loaded(page)
         for summary in page.get_by_text("As a table").all():
             summary.tap()

@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.support.project_copy import cannot_run
 from tests.support.service import KEY
@@ -31,21 +31,23 @@ DISABLED_FEATURES: Final = (
     "ThirdPartyStoragePartitioning",
 )
 
+# Empties what the page remembers, and returns whether the clock is the real one.
+FORGET: Final = "localStorage.clear(), sessionStorage.clear(), Date.prototype.constructor === Date"
+
 # What a test expects may take as long as anything else that it waits for.
 expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 def chromium_path() -> str:
     """Where the machine has Chromium: Playwright's own copy could not be had from Debian."""
-    names = ("chromium", "chromium-browser", "google-chrome")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     found = next(filter(None, map(shutil.which, names)), None)
     return found or cannot_run("there is no Chromium; to run this test: apt install chromium")
 
 
-# For one module: while Playwright runs, nothing else in this thread can have an event loop.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium. While it runs, nothing else in this thread can have an event loop."""
     path = chromium_path()
     with sync_playwright() as playwright:
         # In a container, where tests run as root, Chromium's own sandbox cannot start; only our page is opened.
@@ -55,23 +57,89 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
 @contextmanager
-def open_page(browser: Browser, url: str, *, key: str | None = KEY, **context: Any) -> Iterator[Page]:
+def open_page(browser: Browser, url: str, *, key: str | None = KEY, script: str = "", **context: Any) -> Iterator[Page]:
     """A tab of its own, with nothing remembered, on this address: `DESKTOP` unless the context says otherwise.
 
-    At the end it fails when a script failed or the console complained; that an answer was no success is no complaint.
+    The script runs before those of each page.
     """
+    tab = _new_tab(browser, **{**DESKTOP, **context})
+    with _no_complaints(tab), tab.context:
+        if script:
+            tab.add_init_script(script)
+        tab.goto(_with_key(url, key))
+        yield tab
+
+
+class SharedTab:
+    """A tab for one test after the other: a tab of its own for each would take twice the processor time."""
+
+    def __init__(self, browser: Browser, **context: Any) -> None:
+        self._browser = browser
+        self._context = {**DESKTOP, **context}
+        self._tab: Page | None = None
+
+    @contextmanager
+    def open(self, url: str, *, key: str | None = KEY) -> Iterator[Page]:
+        """The tab on this address, with nothing remembered. Init scripts would stay; `open_page` takes them."""
+        tab, self._tab = self._tab or _new_tab(self._browser, **self._context), None
+        try:
+            with _no_complaints(tab):
+                tab.goto(_with_key(url, key))
+                yield tab
+                if not tab.is_closed():
+                    # A document of the same site, so that Chromium keeps the process.
+                    tab.goto(urljoin(url, "/health/live"))
+            if self._reset(tab):
+                self._tab = tab
+        finally:
+            if self._tab is None:
+                tab.context.close()
+
+    def _reset(self, tab: Page) -> bool:
+        """Undo what a test did to the tab; return whether that is possible."""
+        if tab.context.pages != [tab] or not tab.evaluate(FORGET):
+            return False
+        tab.context.unroute_all()
+        tab.unroute_all()
+        tab.context.set_offline(False)
+        tab.set_viewport_size(self._context["viewport"])
+        tab.mouse.move(0, 0)
+        return True
+
+
+def _new_tab(browser: Browser, **context_options: Any) -> Page:
+    context = browser.new_context(**context_options)
+    context.set_default_timeout(PATIENCE_S * 1000)
+    return context.new_page()
+
+
+@contextmanager
+def _no_complaints(page: Page) -> Iterator[None]:
+    """Fail at the end when a script failed or the console complained; that an answer was no success is no complaint."""
     complaints: list[str] = []
 
     def hear(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             complaints.append(message.text)
 
-    with browser.new_context(**{**DESKTOP, **context}) as opened:
-        opened.set_default_timeout(PATIENCE_S * 1000)
-        page = opened.new_page()
-        page.on("console", hear)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url if key is None else f"{url}#key={quote(key, safe='')}")
-        yield page
+    def hear_error(error: Error) -> None:
+        complaints.append(str(error))
+
+    page.on("console", hear)
+    page.on("pageerror", hear_error)
+    yield
+    page.remove_listener("console", hear)
+    page.remove_listener("pageerror", hear_error)
     assert not complaints
+
+
+def _with_key(url: str, key: str | None) -> str:
+    return url if key is None else f"{url}#key={quote(key, safe='')}"
