@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from app.fast_start import collect_garbage_less_often
 from app.http.connection import limit_connections
-from app.startup import allow_many_connections, collect_garbage_less_often, shorten_log_records
+from app.startup import allow_many_connections, shorten_log_records
 
 BODY = b"""\
 {"id":1,"prediction":"7","confidence":0.999706,"scores":{"0":0.0,"1":0.00029,"2":1e-6,"3":0.0,"4":0.0,"5":0.0,"6":0.0,\

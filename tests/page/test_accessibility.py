@@ -22,7 +22,7 @@ VIEWS = {
 # All rows are made alike, and axe takes long for each; "Show more" after fifty is checked, too.
 CHECKED: Final = {"exclude": [".result-row:nth-of-type(n+21)"]}
 FIND_VIOLATIONS: Final = """async ([checked, rules]) => {
-  const {violations} = await axe.run(checked, {resultTypes: ["violations"], runOnly: rules});
+  const {violations} = await axe.run(checked, {resultTypes: ["violations"], ...(rules && {runOnly: rules})});
   return violations.map(({id, impact, nodes}) => (
     {id, impact, nodes: nodes.map(({html, failureSummary}) => ({html, failureSummary}))}
   ));
