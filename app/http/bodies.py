@@ -10,6 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from app.drawings.shape import PIXELS, SIDE
 from app.http.headers import single_header
@@ -62,9 +63,15 @@ def json_body(shape: type[M]) -> Callable[[Request], Coroutine[Any, Any, M]]:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the body; raise UnsupportedBody."""
+    """Return the body; raise UnsupportedBody, or ClientDisconnect."""
     check_body_headers(request)
-    return await request.body()
+    # Starlette's `body()` takes twice as long.
+    pieces = []
+    while (message := await request.receive())["type"] == "http.request":
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+    raise ClientDisconnect
 
 
 def check_body_headers(request: Request) -> None:
