@@ -60,7 +60,7 @@ class Job(Generic[T]):
             self._drop()
 
     def _drop(self) -> None:
-        # The job stays queued; without its work, the drawings are freed.
+        # The job stays queued; without its work, what that holds is freed.
         self.work = refuse
         if self._interrupt is not None:
             threading.Thread(target=self._interrupt_until_it_ends, name="interrupt", daemon=True).start()
@@ -73,7 +73,7 @@ class Job(Generic[T]):
             self._interrupt = getattr(driver, "interrupt", None) or partial(driver.cancel_safe, timeout=BUSY_TIMEOUT_S)
         try:
             if self.expired:
-                raise CallerTimedOut("the caller timed out")
+                refuse()
             yield
         finally:
             with self._running:
@@ -136,6 +136,15 @@ class PendingJobs:
         if self._timer is None or self._timer_loop is not job.loop or job.deadline < self._timer.when():
             self._start_timer(job.loop, job.deadline)
         return job
+
+    def run(self, job: Job[T]) -> None:
+        """Do the work, unless its caller has timed out, and answer the caller."""
+        if not job.expired:
+            try:
+                job.outcome = job.work(job)
+            except BaseException as error:  # noqa: BLE001  # The thread must survive.
+                job.outcome = error
+        self.finish([job])
 
     async def outcome_of(self, job: Job[T]) -> T:
         try:

@@ -37,16 +37,8 @@ class Reader:
 
     def _enter(self, call: Callable[[Job[T]], T]) -> Job[T]:
         job = self._pending.add(call)
-        self._threads.put(partial(self._run, job))
+        self._threads.put(partial(self._pending.run, job))
         return job
-
-    def _run(self, job: Job[Any]) -> None:
-        if not job.expired:
-            try:
-                job.outcome = job.work(job)
-            except BaseException as error:  # noqa: BLE001
-                job.outcome = error
-        self._pending.finish([job])
 
     def _read(self, work: Work[T], job: Job[T]) -> T:
         with self.snapshot() as session, job.interruptible(begin(session)):

@@ -38,8 +38,8 @@ class Writer:
 
     async def run(self, work: Work[T]) -> T:
         self.pending.check_space()
-        job = self.pending.add(work)
-        self.threads.put(partial(self._write, job))
+        job: Job[T] = self.pending.add(partial(self._write, work))
+        self.threads.put(partial(self.pending.run, job))
         return await self.pending.outcome_of(job)
 
     @contextmanager
@@ -54,11 +54,6 @@ class Writer:
                 raise CallerTimedOut("a caller timed out")
             session.commit()
 
-    def _write(self, job: Job[Any]) -> None:
-        if not job.expired:
-            try:
-                with self.transaction([job]) as session:
-                    job.outcome = job.work(session)
-            except BaseException as error:  # noqa: BLE001  # The thread must survive.
-                job.outcome = error
-        self.pending.finish([job])
+    def _write(self, work: Work[T], job: Job[T]) -> T:
+        with self.transaction([job]) as session:
+            return work(session)
