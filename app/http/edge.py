@@ -47,6 +47,8 @@ class Edge:
                 await self._serve(scope, receive, send)
             case "lifespan":
                 await self._start(scope, receive, send)
+            case _:
+                await self.app(scope, receive, send)
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check before the lifespan, where an exception would print a traceback."""
