@@ -31,6 +31,9 @@ DISABLED_FEATURES: Final = (
     "ThirdPartyStoragePartitioning",
 )
 
+# What the console says without a fault of the page: an answer was no success; a test left while something was unsent.
+NO_COMPLAINTS: Final = ("Failed to load resource", "Blocked attempt to show a 'beforeunload' confirmation panel")
+
 # Empties what the page remembers, and returns whether the clock is the real one.
 FORGET: Final = "localStorage.clear(), sessionStorage.clear(), Date.prototype.constructor === Date"
 
@@ -123,11 +126,11 @@ def _new_tab(browser: Browser, **context_options: Any) -> Page:
 
 @contextmanager
 def _no_complaints(page: Page) -> Iterator[None]:
-    """Fail at the end when a script failed or the console complained; that an answer was no success is no complaint."""
+    """Fail at the end when a script failed or the console complained."""
     complaints: list[str] = []
 
     def hear(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+        if message.type in ("error", "warning") and not message.text.startswith(NO_COMPLAINTS):
             complaints.append(message.text)
 
     def hear_error(error: Error) -> None:
