@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.programs import Fork, Program, start_program
@@ -60,7 +61,9 @@ def report(folder: Path, *, fork: bool) -> dict[str, Any]:
     out, err = folder / "out", folder / "err"
     with out.open("w") as output, err.open("w") as errors:
         files = output.fileno(), errors.fileno()
-        assert start(folder, "report", "--option", "ä b", files=files, fork=fork, COLOUR="blue").wait(SECONDS) == 5
+        program = start(folder, "report", "--option", "ä b", files=files, fork=fork, COLOUR="blue")
+        assert psutil.Process(program.pid).ppid() == os.getpid()
+        assert program.wait(SECONDS) == 5
     assert err.read_text() == "an error\n"
     seen: dict[str, Any] = json.loads(out.read_text())
     return seen
