@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,38 +11,34 @@ from tests.support.browser import PHONE, SharedTab, chromium
 from tests.support.nginx import Front, https_in_front
 from tests.support.results_page import classify_drawings
 from tests.support.service import delete_rows
-from tests.support.service_process import Service
-from tests.support.shared_service import SharedService
+from tests.support.service_process import Service, serving
 
 DATABASE = "pixelwise.db"
 
 
 @pytest.fixture(scope="session")
-def shared_service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedService]:
-    """The service of all page tests of this process."""
+def shared_service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A running service on SQLite. Tests must not stop it."""
     folder = tmp_path_factory.mktemp("page")
-    with ExitStack() as started:
-        yield SharedService(f"sqlite:///{shutil.copy(migrated_sqlite_file, folder / DATABASE)}", folder, started)
+    with serving(f"sqlite:///{shutil.copy(migrated_sqlite_file, folder / DATABASE)}", folder) as running:
+        yield running
 
 
 @pytest.fixture
-def service(shared_service: SharedService) -> Service:
+def service(shared_service: Service) -> Service:
     """The running service, without rows."""
-    if shared_service.has_ended():
-        shared_service.start()
     # The service has one writer, so what an earlier test sent is stored before this and deleted, too.
-    classify_drawings(shared_service.running, 1)
-    delete_rows(shared_service.url)
-    return shared_service.running
+    classify_drawings(shared_service, 1)
+    delete_rows(_url(shared_service))
+    return shared_service
 
 
 @pytest.fixture
 def sqlite_url(request: pytest.FixtureRequest, migrated_sqlite_file: Path, tmp_path: Path) -> str:
     """The database of the running service, or a new one for a test that starts a service itself."""
     if "service" in request.fixturenames:
-        request.getfixturevalue("service")
-        shared: SharedService = request.getfixturevalue("shared_service")
-        return shared.url
+        service: Service = request.getfixturevalue("service")
+        return _url(service)
     return f"sqlite:///{shutil.copy(migrated_sqlite_file, tmp_path / DATABASE)}"
 
 
@@ -54,7 +49,7 @@ def site(service: Service) -> str:
 
 
 @pytest.fixture(scope="session")
-def front(shared_service: SharedService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+def front(shared_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """nginx with HTTPS before the running service."""
     with https_in_front(tmp_path_factory.mktemp("front"), shared_service.port) as front:
         yield front
@@ -91,3 +86,7 @@ def phone(shared_phone: SharedTab, site: str) -> Iterator[Page]:
     """The page on a phone, with the key."""
     with shared_phone.open(site) as page:
         yield page
+
+
+def _url(service: Service) -> str:
+    return f"sqlite:///{service.log.parent / DATABASE}"

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import open_page
 from tests.support.service import KEY, rows
-from tests.support.shared_service import SharedService
+from tests.support.service_process import Service
 
 HEALTH: Final = "#operations-health-health_health_get"
 CLASSIFY: Final = "#operations-classify-classify_drawing_classify_post"
@@ -24,7 +24,7 @@ class Swagger(NamedTuple):
 
 # For all tests of a path, because it takes longer to load than to use.
 @pytest.fixture(scope="module", params=["docs", "api/docs"])
-def swagger(request: pytest.FixtureRequest, browser: Browser, shared_service: SharedService) -> Iterator[Swagger]:
+def swagger(request: pytest.FixtureRequest, browser: Browser, shared_service: Service) -> Iterator[Swagger]:
     """Swagger UI at each of its paths."""
     with open_page(browser, "about:blank", key=None) as page:
         requested: list[str] = []

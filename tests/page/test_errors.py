@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from tests.support.browser import SharedTab, open_page
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, Stroke, by_mouse
+from tests.support.ports import free_port
 from tests.support.results_page import classify_drawings
 from tests.support.service import KEY, connected, execute, hidden, rows
 from tests.support.service_process import Service, serving, wait_until
-from tests.support.shared_service import SharedService
 
 UNREACHABLE = "PixelWise cannot be reached."
 
@@ -55,21 +55,21 @@ def test_drawing_made_offline_is_stored_after_reconnecting(page: Page, sqlite_ur
     assert stored(sqlite_url) == ["7"]
 
 
-def test_drawings_made_during_an_outage_are_stored_in_order(
-    page: Page, service: Service, shared_service: SharedService, sqlite_url: str
-) -> None:
-    expect(page.locator("canvas.pad")).to_be_visible()
-    service.kill()
-    for strokes in (SEVEN, ONE, FOUR):
-        draw(page, strokes)
-    notice(page).to_contain_text(f"{UNREACHABLE} Your 3 drawings are kept and will be stored.")
-    assert stored(sqlite_url) == []
-    # The page retries without a click.
-    expect(page.locator(".countdown")).to_have_text(re.compile(r"Trying again in \d s\."))
-    shared_service.start()
-    state(page).to_contain_text("number 3.")
-    expect(page.locator(".digit-read")).to_have_text("4")
-    notice(page).to_be_hidden()
+def test_drawings_made_during_an_outage_are_stored_in_order(browser: Browser, sqlite_url: str, tmp_path: Path) -> None:
+    port = free_port()
+    with serving(sqlite_url, tmp_path, port=port) as service, open_page(browser, f"http://127.0.0.1:{port}/") as page:
+        expect(page.locator("canvas.pad")).to_be_visible()
+        service.kill()
+        for strokes in (SEVEN, ONE, FOUR):
+            draw(page, strokes)
+        notice(page).to_contain_text(f"{UNREACHABLE} Your 3 drawings are kept and will be stored.")
+        assert stored(sqlite_url) == []
+        # The page retries without a click.
+        expect(page.locator(".countdown")).to_have_text(re.compile(r"Trying again in \d s\."))
+        with serving(sqlite_url, tmp_path, port=port):
+            state(page).to_contain_text("number 3.")
+            expect(page.locator(".digit-read")).to_have_text("4")
+            notice(page).to_be_hidden()
     assert stored(sqlite_url) == ["7", "1", "4"]
 
 
@@ -124,11 +124,11 @@ def test_wrong_key_can_be_corrected_without_losing_the_drawing(
 
 
 def test_rate_limited_drawing_shows_a_countdown_and_is_stored_later(
-    browser: Browser, sqlite_url: str, tmp_path: Path
+    shared_tab: SharedTab, sqlite_url: str, tmp_path: Path
 ) -> None:
     with (
         serving(sqlite_url, tmp_path, RATE_LIMIT="1/10seconds") as service,
-        open_page(browser, f"http://127.0.0.1:{service.port}/") as page,
+        shared_tab.open(f"http://127.0.0.1:{service.port}/") as page,
     ):
         # Windows start at whole tens of seconds; near the end of one there is no time to see a countdown.
         wait_until(lambda: time.time() % 10 < 2, "a window has just begun")

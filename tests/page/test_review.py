@@ -1,18 +1,20 @@
 """The review queue on the page: one key for each drawing, and no label lost or stored twice."""
 
+import shutil
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.browser import PHONE, SharedTab
+from tests.support.browser import PHONE, SharedTab, open_page
 from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER
 from tests.support.review_rows import add_drawings, reviews
 from tests.support.service import execute, rows
-from tests.support.service_process import Service, wait_until
-from tests.support.shared_service import SharedService
+from tests.support.service_process import Service, serving, wait_until
 
+DATABASE = "pixelwise.db"
 LATER_MS = 11 * 60 * 1000
 KEY_NAME = "built-in"  # The key's name, used as the source without a reviewer's name.
 
@@ -172,19 +174,23 @@ def test_drawings_are_labelled_with_a_finger(phone: Page, site: str, sqlite_url:
 
 
 def test_labels_given_during_an_outage_are_stored_once(
-    review: Page, service: Service, shared_service: SharedService, sqlite_url: str
+    browser: Browser, migrated_sqlite_file: Path, tmp_path: Path
 ) -> None:
-    expect_batch(review)
-    given = [(press(review, "1"), "1", KEY_NAME)]
-    expect_labels(sqlite_url, given)
-    service.stop()
-    given += [(press(review, key), key, KEY_NAME) for key in "23"]
-    expect(review.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
-    shared_service.start()
-    expect_labels(sqlite_url, given)
-    expect(review.locator(".notice:not(:empty)")).to_be_hidden()
-    given.append((press(review, "4"), "4", KEY_NAME))
-    expect_labels(sqlite_url, given)
+    url = f"sqlite:///{shutil.copy(migrated_sqlite_file, tmp_path / DATABASE)}"
+    add_drawings(url, {id_: id_ / 100 for id_ in range(1, 31)})
+    with serving(url, tmp_path) as service, open_page(browser, f"http://127.0.0.1:{service.port}/") as page:
+        page.goto(f"http://127.0.0.1:{service.port}/#/review")
+        expect_batch(page)
+        given = [(press(page, "1"), "1", KEY_NAME)]
+        expect_labels(url, given)
+        service.stop()
+        given += [(press(page, key), key, KEY_NAME) for key in "23"]
+        expect(page.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
+        with serving(url, tmp_path, port=service.port):
+            expect_labels(url, given)
+            expect(page.locator(".notice:not(:empty)")).to_be_hidden()
+            given.append((press(page, "4"), "4", KEY_NAME))
+            expect_labels(url, given)
 
 
 @pytest.mark.parametrize("lose", WAYS_TO_LOSE_AN_ANSWER)
