@@ -10,7 +10,12 @@ import { createUnsent, newId, setUnsaved } from "./unsent.js";
 /** @import { ClassifyResponse, LabelHistory, Result } from "./types.js" */
 /** @import { Unsent } from "./unsent.js" */
 
-/** @typedef {{pixels: number[][], label?: string}} Drawing 28 rows of 28, 0 for background to 255 for ink; a label to give it once it is stored */
+/**
+ * @typedef {object} Drawing pixels or an image, and a label to give it once it is stored
+ * @property {number[][]} [pixels] 28 rows of 28, 0 for background to 255 for ink
+ * @property {File} [image]
+ * @property {string} [label]
+ */
 /** @typedef {{id: number, label: string, source?: string}} Label */
 
 // The service knows an Idempotency-Key for a day.
@@ -182,9 +187,14 @@ function createOutbox(names, store) {
  * @param {Drawing & Unsent} item
  * @returns {Promise<ClassifyResponse>}
  */
-async function storeDrawing({ requestId, at, pixels, maybeStored }) {
+async function storeDrawing({ requestId, at, pixels, image, maybeStored }) {
   if (maybeStored && Date.now() - at > KNOWN_MS) throw new ApiError("old");
   const headers = { "Idempotency-Key": requestId, "X-Request-ID": requestId };
+  if (image) {
+    const form = new FormData();
+    form.append("file", image);
+    return (await request("classify/image", { method: "POST", form, headers })).body;
+  }
   return (await request("classify", { method: "POST", json: { pixels }, headers })).body;
 }
 

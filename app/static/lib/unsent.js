@@ -6,7 +6,7 @@
 
 import { onSharedChange, readList, readShared, sharedNames, writeShared, writeText } from "./storage.js";
 
-/** @typedef {{requestId: string, at: number, maybeStored?: boolean, isKept?: boolean}} Unsent `isKept`: not in this tab's memory alone */
+/** @typedef {{requestId: string, at: number, maybeStored?: boolean, isKept?: boolean, image?: File}} Unsent `isKept`: not in this tab's memory alone */
 
 const CHANNEL = "pixelwise-claims";
 const CHECK_INTERVAL_MS = 30 * 1000;
@@ -71,6 +71,8 @@ export function createUnsent({ prefix, lists, mine, ontaken }) {
 
   /** @param {Item} item */
   function keep({ isKept, ...item }) {
+    // The browser's storage is too small for photographs.
+    if (item.image) return false;
     const claim = isClosing ? null : { page, renewals: ++renewals };
     return writeShared(nameOf(item), { ...item, claim });
   }
