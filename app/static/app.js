@@ -122,7 +122,7 @@ function setStatus(text) {
 
 function showKeyState() {
   const button = byId("key-button");
-  button.replaceChildren(getKey() ? "Key ✓" : "Enter key");
+  button.replaceChildren(getKey() ? "Key\u00a0✓" : "Enter key");
   button.classList.toggle("primary", !getKey());
   button.setAttribute("aria-label", getKey() ? "The key is set; change or forget it" : "Enter the API key");
 }

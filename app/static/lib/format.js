@@ -11,17 +11,22 @@ const shortTimeFormat = new Intl.DateTimeFormat("en-GB", { ...DATE, ...TIME });
 const localFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const numberFormat = new Intl.NumberFormat("en");
 
-/**
- * Describe a confidence of 0 to 1 in words.
- *
- * @param {number} confidence
- */
-export function confidenceInWords(confidence) {
+/** @param {number} confidence */
+function confidenceInWords(confidence) {
   if (confidence >= 0.99) return "almost certain";
   if (confidence >= 0.9) return "confident";
   if (confidence >= 0.7) return "fairly sure";
   if (confidence >= 0.5) return "unsure";
   return "only guessing";
+}
+
+/**
+ * Write a confidence of 0 to 1, in words and in figures.
+ *
+ * @param {number} confidence
+ */
+export function confidenceText(confidence) {
+  return `${confidenceInWords(confidence)}, ${percent(confidence, 1)}`;
 }
 
 /**

@@ -20,3 +20,23 @@ export function labelName(label) {
 export function labelPhrase(label) {
   return label === NOT_A_DIGIT ? labelName(label) : `a ${label}`;
 }
+
+/** @typedef {{prediction: string | null, not_a_digit?: number | null}} Claim what the model says; older models leave `not_a_digit` out */
+
+/**
+ * Whether the model says that a drawing shows no digit.
+ *
+ * @param {Claim} claim
+ */
+export function isNoDigit({ not_a_digit: share }) {
+  return (share ?? 0) > 0.5;
+}
+
+/**
+ * Return the label that agrees with the model, or null if it has said nothing.
+ *
+ * @param {Claim} claim
+ */
+export function claimOf(claim) {
+  return isNoDigit(claim) ? NOT_A_DIGIT : claim.prediction;
+}

@@ -1,7 +1,9 @@
 /** The buttons that label a drawing. */
 
 import { button, el } from "../lib/dom.js";
-import { DIGITS, labelName, NOT_A_DIGIT } from "../lib/labels.js";
+import { claimOf, DIGITS, labelName, NOT_A_DIGIT } from "../lib/labels.js";
+
+/** @import { Claim } from "../lib/labels.js" */
 
 /**
  * Make the buttons: "Right", ten digits, "not a digit".
@@ -9,9 +11,9 @@ import { DIGITS, labelName, NOT_A_DIGIT } from "../lib/labels.js";
  * @param {(label: string, isAgreement?: boolean) => unknown} onlabel
  */
 export function createLabeller(onlabel) {
-  /** @type {string | null} */
-  let prediction = null;
-  const right = button("Right", () => prediction !== null && onlabel(prediction, true), { class: "right" });
+  /** @type {string | null} what "Right" agrees with */
+  let claim = null;
+  const right = button("Right", () => claim !== null && onlabel(claim, true), { class: "right" });
   const choices = [...DIGITS, NOT_A_DIGIT].map((label) => {
     const name = label === NOT_A_DIGIT ? "It is not a digit" : `It is a ${label}`;
     return { label, choice: button(labelName(label), () => onlabel(label), { "aria-label": name }) };
@@ -27,13 +29,14 @@ export function createLabeller(onlabel) {
   /**
    * Show the prediction and the label so far; without an argument nothing can be labelled.
    *
-   * @param {{prediction: string | null, label?: string | null} | null} result
+   * @param {Claim & {label?: string | null} | null} result
    */
   function show(result) {
     const label = result?.label ?? null;
-    prediction = result?.prediction ?? null;
-    right.disabled = !prediction;
-    right.setAttribute("aria-pressed", String(label !== null && label === prediction));
+    claim = result && claimOf(result);
+    right.disabled = !claim;
+    right.classList.toggle("primary", claim !== null && label === null);
+    right.setAttribute("aria-pressed", String(label !== null && label === claim));
     for (const { label: own, choice } of choices) {
       choice.disabled = !result;
       choice.setAttribute("aria-pressed", String(label === own));

@@ -28,7 +28,8 @@ function createOutboxStatus() {
 
   function showCount() {
     const number = drawings.count + labels.count;
-    count.textContent = number ? `${number} not stored yet` : "";
+    // On a phone the words are for screen readers alone.
+    count.replaceChildren(...(number ? [String(number), el("span", { class: "words" }, " not stored yet")] : []));
   }
 
   function onchange() {

@@ -1,19 +1,24 @@
 /** The view in which a digit is drawn, read, stored and labelled. */
 
 import { ApiError } from "../lib/api.js";
-import { button, el } from "../lib/dom.js";
+import { el } from "../lib/dom.js";
 import { PENS, isBlank, paintPixels, toPixels } from "../lib/drawing.js";
-import { confidenceInWords, percent } from "../lib/format.js";
+import { confidenceText } from "../lib/format.js";
+import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
-import { labelPhrase } from "../lib/labels.js";
+import { claimOf, isNoDigit, labelPhrase } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
 import { createPreview } from "../lib/preview.js";
 import { setUnsaved } from "../lib/unsent.js";
+import { createElements } from "../parts/draw/elements.js";
+import { createImageInput } from "../parts/draw/images.js";
 import { createLabeller } from "../parts/labeller.js";
+import { createNotice } from "../parts/notice.js";
 import { outboxStatus } from "../parts/outbox_status.js";
 import { createPad } from "../parts/pad.js";
 import { createScores } from "../parts/scores.js";
 
+/** @import { Claim } from "../lib/labels.js" */
 /** @import { Outboxes } from "../lib/outbox.js" */
 /** @import { ClassifyResponse, PreviewResponse, Scores } from "../lib/types.js" */
 
@@ -22,20 +27,22 @@ const PAUSE_MS = 1000;
 
 /** Make the view. */
 export function create() {
-  const elements = createElements({ undo, clear: reset, store: finish });
-  const { canvas, digit, certainty, spoken, state, seen } = elements;
+  const images = createImageInput({ onimage: useImage, onrefused: (message) => (state.textContent = message) });
+  const elements = createElements({ undo, clear: reset, store: finish, remove, choose: images.choose, photograph: images.photograph });
+  const { canvas, digit, certainty, spoken, state, seen, picture } = elements;
   const pad = createPad(canvas, { onstart: beginStroke, onmove: () => preview.soon(pad.strokes), onend: endStroke });
   const { drawings, labels } = outboxes();
   const scores = createScores();
   const labeller = createLabeller(label);
+  const notice = createNotice();
   const preview = createPreview(showPreview, (error) => error.kind === "key" && outboxStatus().showDrawingError(error));
 
   /** @type {Outboxes["drawings"]["items"][number] | null} the finished drawing; null while it is being drawn */
   let item = null;
   /** @type {ClassifyResponse | null} */
   let answer = null;
-  /** @type {string | null} the prediction on the screen */
-  let prediction = null;
+  /** @type {Claim | null} the prediction on the screen */
+  let shown = null;
   /** @type {{label: string, isAgreement: boolean} | null} a label given before the drawing is stored */
   let early = null;
   /** @type {number | undefined} */
@@ -63,7 +70,7 @@ export function create() {
     if (early?.isAgreement) early = null;
     preview.now(pad.strokes);
     showEarlyState();
-    showLabeller();
+    showControls();
     canvas.classList.add("resting");
     clearTimeout(pause);
     pause = setTimeout(finish, PAUSE_MS);
@@ -88,6 +95,7 @@ export function create() {
     state.textContent = "Storing …";
     setUnsaved("pad", false);
     item = drawings.add({ pixels: toPixels(pad.strokes), ...(early && { label: early.label }) });
+    showControls();
   }
 
   /** Finish before the page is closed or hidden, since a hidden page may be ended at any time. */
@@ -96,22 +104,50 @@ export function create() {
     if (!item && !isBlank(pad.strokes)) finish();
   }
 
+  /**
+   * Store an image in place of a drawing. What is on the pad is stored before it.
+   *
+   * @param {File} image
+   * @param {number} others
+   */
+  function useImage(image, others) {
+    finishUnseen();
+    reset();
+    picture.show(image);
+    elements.hint.hidden = true;
+    state.textContent = others ? "Storing the first image; PixelWise takes one at a time …" : "Storing the image …";
+    item = drawings.add({ image });
+    showControls();
+  }
+
   function reset() {
     clearTimeout(pause);
-    item = answer = prediction = early = null;
+    item = answer = shown = early = null;
     setUnsaved("pad", false);
     preview.cancel();
     pad.clear();
+    picture.hide();
+    notice.clear();
     elements.hint.hidden = false;
     canvas.classList.remove("resting");
     digit.textContent = certainty.textContent = spoken.textContent = state.textContent = "";
     seen.hidden = true;
     scores.show(null);
-    showLabeller();
+    showControls();
   }
 
-  function showLabeller() {
-    labeller.show(isBlank(pad.strokes) ? null : { prediction, label: early?.label });
+  /** Show the controls that can be used now. */
+  function showControls() {
+    const isFresh = !item && isBlank(pad.strokes);
+    elements.element.classList.toggle("fresh", isFresh);
+    for (const control of [elements.undo, elements.store]) control.hidden = isFresh || item !== null;
+    elements.clear.hidden = isFresh;
+    elements.remove.hidden = !answer;
+    elements.photo.hidden = !isFresh;
+    elements.choose.hidden = !isFresh && !answer;
+    elements.choose.textContent = isFresh ? "Use an image" : "Image";
+    elements.locked.hidden = Boolean(getKey());
+    labeller.show(isFresh ? null : { prediction: null, ...shown, label: early?.label });
   }
 
   function undo() {
@@ -122,12 +158,16 @@ export function create() {
     else reset();
   }
 
-  /** @param {{prediction: string, confidence: number, scores: Scores}} shown */
-  function showPrediction({ prediction: read, confidence, scores: ofDigits }) {
-    prediction = digit.textContent = read;
-    certainty.textContent = `${confidenceInWords(confidence)}, ${percent(confidence)}`;
-    scores.show(ofDigits);
-    showLabeller();
+  /** @param {Claim & {prediction: string, confidence: number, scores: Scores}} read */
+  function showPrediction(read) {
+    const isNone = isNoDigit(read);
+    shown = read;
+    digit.textContent = isNone ? "" : read.prediction;
+    certainty.textContent = isNone
+      ? `This does not look like a digit. Best guess: ${read.prediction}, ${confidenceText(read.confidence)}`
+      : confidenceText(read.confidence);
+    scores.show(read.scores);
+    showControls();
   }
 
   /** @param {PreviewResponse} previewed */
@@ -144,11 +184,14 @@ export function create() {
       if (drawing !== item) return;
       answer = stored;
       showPrediction(stored);
+      if (drawing.image) picture.showNormalised(stored.id);
       // Read out once, when it is final, and not ten times a second while it changes.
-      spoken.textContent = `Read as ${stored.prediction}, ${certainty.textContent}.`;
+      spoken.textContent = digit.textContent ? `Read as ${stored.prediction}, ${certainty.textContent}.` : certainty.textContent;
       state.replaceChildren("Stored as ", el("a", { href: `#/results/${stored.id}` }, `number ${stored.id}`), early ? "." : ". Is it right?");
     },
     onfailed: () => item && !answer && (state.textContent = "Not stored yet."),
+    // An image that was discarded.
+    onchange: () => item?.image && !answer && !drawings.items.includes(item) && reset(),
   });
 
   labels.listen({
@@ -159,8 +202,10 @@ export function create() {
         outboxStatus().showLabelError(new ApiError("gone"));
         return;
       }
-      labeller.show({ prediction, label: value });
-      state.textContent = value === answer.prediction ? `Confirmed: it is a ${value}.` : `Thank you. Labelled as ${labelPhrase(value)}.`;
+      const isAgreement = value === claimOf(answer);
+      early = { label: value, isAgreement };
+      showControls();
+      state.textContent = isAgreement ? `Confirmed: it is ${labelPhrase(value)}.` : `Thank you. Labelled as ${labelPhrase(value)}.`;
     },
   });
 
@@ -172,103 +217,71 @@ export function create() {
    */
   function label(value, isAgreement = false) {
     if (answer) labels.add({ id: answer.id, label: value });
-    else if (!isBlank(pad.strokes)) {
+    else if (item || !isBlank(pad.strokes)) {
       early = { label: value, isAgreement };
       if (item) drawings.change(item, { label: value });
       else showEarlyState();
-      showLabeller();
+      showControls();
     }
   }
 
   function agree() {
-    if (prediction !== null) label(prediction, true);
+    const claim = shown && claimOf(shown);
+    if (claim) label(claim, true);
+  }
+
+  /** Ask whether the stored drawing is to be deleted. */
+  async function remove() {
+    if (!answer) return;
+    const { id } = answer;
+    try {
+      const { createDeletion } = await import("../parts/results/deletion.js");
+      const deletion = createDeletion(id, { notice, ondeleted });
+      elements.element.querySelector("dialog")?.remove();
+      elements.element.append(deletion.element);
+      deletion.ask();
+    } catch {
+      // The file of the dialog could not be loaded.
+      notice.show(new ApiError("offline"), { retry: remove, keeps: "Nothing was deleted." });
+    }
+  }
+
+  function ondeleted() {
+    reset();
+    state.textContent = "Deleted.";
+    canvas.focus({ preventScroll: true });
   }
 
   elements.pens.addEventListener("change", ({ target }) => {
     if (target instanceof HTMLInputElement) pad.width = PENS[target.value];
   });
-  elements.answer.append(scores.element, labeller.element);
+  elements.notices.append(notice.element);
+  elements.more.append(scores.element, seen);
+  elements.answer.append(labeller.element, elements.notices, elements.more);
+  elements.element.append(...images.elements);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && finishUnseen());
   window.addEventListener("pagehide", finishUnseen);
-  window.addEventListener("keychange", () => !item && preview.now(pad.strokes));
+  window.addEventListener("keychange", () => {
+    showControls();
+    if (!item) preview.now(pad.strokes);
+  });
+  showControls();
 
   return {
     element: elements.element,
-    // Not above the pad: a notice can appear during a stroke, and the pad must not move.
-    notices: elements.answer,
+    // Below everything that is in use: a notice can appear during a stroke, and moves nothing there.
+    notices: elements.notices,
     show() {
       removeShortcuts();
       const keys = { z: undo, u: undo, "Ctrl+z": undo, Escape: reset, Enter: finish };
       removeShortcuts = addShortcuts(document, { ...keys, ...labelShortcuts(label, agree) });
+      images.start();
       pad.redraw();
     },
     hide() {
       pad.end();
       removeShortcuts();
+      images.stop();
     },
   };
-}
-
-/**
- * @param {object} actions
- * @param {() => void} actions.undo
- * @param {() => void} actions.clear
- * @param {() => void} actions.store
- */
-function createElements(actions) {
-  const canvas = el("canvas", {
-    class: "pad",
-    tabindex: "0",
-    role: "img",
-    "aria-label": "Drawing area. Draw a digit here with mouse, pen or finger.",
-    "aria-describedby": "pad-keys",
-  });
-  const hint = el("p", { class: "hint", "aria-hidden": "true" }, "Draw a digit");
-  const pens = el(
-    "fieldset",
-    { class: "pens" },
-    el("legend", {}, "Pen"),
-    Object.keys(PENS).map((pen) =>
-      el("label", {}, el("input", { type: "radio", name: "pen", value: pen, checked: pen === "normal" }), pen),
-    ),
-  );
-  const digit = el("span", { class: "digit-read" });
-  const certainty = el("span", { class: "certainty" });
-  const spoken = el("p", { class: "sr-only", "aria-live": "polite" });
-  const state = el("p", { class: "state", role: "status" });
-  const seenCanvas = el("canvas", { class: "seen", width: "28", height: "28", role: "img", "aria-label": "Your drawing as the network sees it" });
-  const seen = el("figure", { hidden: true }, seenCanvas, el("figcaption", {}, "What the network sees"));
-  const answer = el(
-    "section",
-    { class: "answer", "aria-label": "Prediction" },
-    el("div", { class: "headline" }, el("p", {}, digit, certainty), seen),
-    spoken,
-    state,
-  );
-  const element = el(
-    "div",
-    { class: "draw" },
-    el("h1", { class: "sr-only" }, "Draw a digit"),
-    el(
-      "section",
-      { class: "surface", "aria-label": "Drawing" },
-      el("div", { class: "paper" }, canvas, hint),
-      el(
-        "div",
-        { class: "tools" },
-        button("Undo", actions.undo),
-        button("Clear", actions.clear),
-        button("Store", actions.store, { class: "primary" }),
-        pens,
-      ),
-      el(
-        "p",
-        { class: "keys", id: "pad-keys" },
-        "Keys: ", el("kbd", {}, "Z"), " undo, ", el("kbd", {}, "Esc"), " clear, ", el("kbd", {}, "Enter"), " store; then ",
-        el("kbd", {}, "Y"), " right, ", el("kbd", {}, "0"), "–", el("kbd", {}, "9"), " another digit, ", el("kbd", {}, "N"), " not a digit.",
-      ),
-    ),
-    answer,
-  );
-  return { element, canvas, hint, pens, digit, certainty, spoken, state, seen, seenCanvas, answer };
 }

@@ -2,7 +2,7 @@
 
 import { asApiError, drawingUrl, read } from "../lib/api.js";
 import { button, el } from "../lib/dom.js";
-import { confidenceInWords, exactUtc, percent } from "../lib/format.js";
+import { confidenceText, exactUtc } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { labelName } from "../lib/labels.js";
@@ -124,7 +124,7 @@ function openResult(id, notice) {
         el(
           "section",
           { class: "card answer", "aria-label": "Prediction" },
-          el("p", { class: "read" }, el("b", { class: "digit-read" }, prediction), ` ${confidenceInWords(confidence)}, ${percent(confidence, 1)}`),
+          el("p", { class: "read" }, el("b", { class: "digit-read" }, prediction), ` ${confidenceText(confidence)}`),
           scores ? bars.element : el("p", { class: "quiet" }, "The scores of this prediction are not stored."),
           labeller.element,
           state,

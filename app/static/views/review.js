@@ -1,7 +1,7 @@
 /** The view in which a person labels drawings, one key for each. */
 
 import { button, el } from "../lib/dom.js";
-import { confidenceInWords, percent } from "../lib/format.js";
+import { confidenceText, percent } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { DIGITS, labelPhrase } from "../lib/labels.js";
@@ -131,7 +131,7 @@ export function create() {
     elements.sent.replaceChildren(...(item.pictures ? [item.pictures.sent] : []));
     elements.seen.replaceChildren(...(item.pictures ? [item.pictures.seen] : []));
     elements.digit.textContent = blind ? "?" : item.prediction;
-    elements.certainty.textContent = blind ? "choose what you see" : `${confidenceInWords(item.confidence)}, ${percent(item.confidence)}`;
+    elements.certainty.textContent = blind ? "choose what you see" : confidenceText(item.confidence);
     elements.reason.textContent = reasonInWords(item, blind);
     elements.link.textContent = `Number ${item.id}`;
     elements.link.setAttribute("href", `#/results/${item.id}`);

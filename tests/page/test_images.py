@@ -1,0 +1,131 @@
+"""Images in place of drawings: chosen, photographed, pasted and dropped; read, labelled and deleted like drawings."""
+
+import base64
+from typing import Final
+
+import pytest
+from playwright.sync_api import Dialog, Page, expect
+
+from tests.support.browser import SharedTab
+from tests.support.digit_images import encoded, picture
+from tests.support.digit_strokes import FOUR, ONE, by_mouse
+from tests.support.results_page import labels
+from tests.support.service import rows
+
+API = "**/api/**"
+PAPER: Final = {digit: encoded(picture(digit)) for digit in ("4", "7")}
+
+
+def choose(page: Page, content: bytes, kind: str = "image/png") -> None:
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Image").click()
+    chooser.value.set_files([{"name": "seven.png", "mimeType": kind, "buffer": content}])
+
+
+def bring(page: Page, event: str, *images: bytes) -> None:
+    """Paste or drop images."""
+    page.evaluate(
+        """([event, images]) => {
+          const data = new DataTransfer();
+          for (const image of images) {
+            const bytes = Uint8Array.from(atob(image), (one) => one.charCodeAt(0));
+            data.items.add(new File([bytes], "image.png", {type: "image/png"}));
+          }
+          const made = event === "paste"
+            ? new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true})
+            : new DragEvent(event, {dataTransfer: data, bubbles: true, cancelable: true});
+          document.body.dispatchEvent(made);
+        }""",
+        [event, [base64.b64encode(image).decode() for image in images]],
+    )
+
+
+def stored(database_url: str) -> list[str]:
+    return [row["prediction"] for row in rows(database_url, "SELECT prediction FROM predictions ORDER BY id")]
+
+
+def expect_stored(page: Page, number: int) -> None:
+    expect(page.locator(".state")).to_contain_text(f"number {number}.")
+
+
+def test_chosen_image_is_shown_as_the_network_sees_it_and_handled_like_a_drawing(page: Page, sqlite_url: str) -> None:
+    choose(page, PAPER["7"])
+    expect_stored(page, 1)
+    expect(page.locator(".digit-read")).to_have_text("7")
+    seen = page.get_by_role("img", name="Your image as the network sees it")
+    expect(seen).to_have_js_property("naturalWidth", 28)
+    page.keyboard.press("y")
+    expect(page.locator(".state")).to_have_text("Confirmed: it is a 7.")
+    assert labels(sqlite_url) == [(1, "7")]
+
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete permanently").click()
+    expect(page.locator(".state")).to_have_text("Deleted.")
+    expect(seen).to_be_hidden()
+    assert stored(sqlite_url) == []
+
+
+@pytest.mark.parametrize("event", ["paste", "drop"])
+def test_pasted_or_dropped_image_is_stored_after_what_is_on_the_pad(page: Page, sqlite_url: str, event: str) -> None:
+    by_mouse(page, ONE)
+    bring(page, event, PAPER["7"], PAPER["4"])
+    expect_stored(page, 2)
+    assert stored(sqlite_url) == ["1", "7"]
+    # The next stroke begins a new drawing.
+    by_mouse(page, FOUR)
+    expect(page.locator("img.picture")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect_stored(page, 3)
+    assert stored(sqlite_url) == ["1", "7", "4"]
+
+
+def test_phone_takes_a_photo_with_its_camera(phone: Page, sqlite_url: str) -> None:
+    with phone.expect_file_chooser() as chooser:
+        phone.get_by_role("button", name="Take a photo").tap()
+    assert chooser.value.element.get_attribute("capture") == "environment"
+    assert chooser.value.element.get_attribute("accept") == "image/*"
+    chooser.value.set_files([{"name": "photo.png", "mimeType": "image/png", "buffer": PAPER["7"]}])
+    expect_stored(phone, 1)
+    assert stored(sqlite_url) == ["7"]
+
+
+def test_image_waits_for_the_service_and_closing_the_tab_warns(page: Page, sqlite_url: str) -> None:
+    warned: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        warned.append(dialog.type)
+        dialog.dismiss()
+
+    page.context.route(API, lambda route: route.abort())
+    choose(page, PAPER["7"])
+    expect(page.get_by_text("Your drawing is kept until this tab is closed, and will be stored.")).to_be_visible()
+    page.keyboard.press("1")
+    page.on("dialog", stay)
+    with page.expect_event("dialog"):
+        page.close(run_before_unload=True)
+    assert warned == ["beforeunload"]
+    page.context.unroute_all()
+    page.get_by_role("button", name="Try again now").click()
+    expect(page.locator(".state")).to_have_text("Thank you. Labelled as a 1.")
+    assert stored(sqlite_url) == ["7"]
+    assert labels(sqlite_url) == [(1, "1")]
+
+
+def test_image_without_a_digit_is_explained_and_discarded(page: Page, sqlite_url: str) -> None:
+    choose(page, b"no image at all")
+    expect(page.get_by_role("alert")).to_contain_text("This drawing cannot be stored.")
+    page.get_by_role("button", name="Discard it").click()
+    expect(page.locator(".hint")).to_be_visible()
+    expect(page.locator("img.picture")).to_be_hidden()
+    assert stored(sqlite_url) == []
+
+
+def test_file_that_cannot_be_an_image_is_refused_at_once(shared_tab: SharedTab, site: str) -> None:
+    with shared_tab.open(site) as page:
+        sent: list[str] = []
+        page.on("request", lambda request: request.method == "POST" and sent.append(request.url))
+        choose(page, b"text", "text/plain")
+        expect(page.locator(".state")).to_contain_text("That is not an image.")
+        choose(page, bytes(8 * 2**20 + 1))
+        expect(page.locator(".state")).to_contain_text("larger than 8 MiB")
+        assert sent == []

@@ -1,0 +1,86 @@
+"""The page on phones: what is needed fits on the screen, and a finger hits it."""
+
+from itertools import combinations
+from typing import Final, NamedTuple
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import SharedTab
+from tests.support.digit_strokes import SEVEN, by_touch
+from tests.support.service import KEY
+
+# Width, height, and the smallest side of a control.
+SCREENS: Final = [(320, 568, 40), (390, 664, 44), (844, 390, 44)]
+CHOICES: Final = [*(f"It is a {digit}" for digit in range(10)), "It is not a digit"]
+
+
+class Box(NamedTuple):
+    """An element on the screen."""
+
+    name: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlaps(self, other: "Box") -> bool:
+        beside = self.right <= other.left or other.right <= self.left
+        return not beside and self.top < other.bottom and other.top < self.bottom
+
+
+def box(page: Page, name: str, selector: str = "") -> Box:
+    found = page.locator(selector) if selector else page.get_by_role("button", name=name, exact=True)
+    measured = found.bounding_box()
+    assert measured, name
+    left, top = measured["x"], measured["y"]
+    return Box(name, left, top, left + measured["width"], top + measured["height"])
+
+
+def assert_fits(page: Page, boxes: list[Box]) -> None:
+    """Check that all are on the screen without scrolling, beside each other."""
+    assert page.evaluate("scrollY") == 0
+    width, height = page.evaluate("[innerWidth, innerHeight]")
+    outside = [one for one in boxes if one.left < 0 or one.top < 0 or one.right > width or one.bottom > height]
+    assert not outside
+    assert not [(one.name, other.name) for one, other in combinations(boxes, 2) if one.overlaps(other)]
+
+
+@pytest.mark.parametrize(("width", "height", "side"), SCREENS)
+def test_answer_and_labels_fit_on_the_screen(phone: Page, width: int, height: int, side: int) -> None:
+    phone.set_viewport_size({"width": width, "height": height})
+    by_touch(phone, phone.context.new_cdp_session(phone), SEVEN)
+    expect(phone.locator(".state")).to_contain_text("number 1.")
+
+    controls = [box(phone, name) for name in ("Right", *CHOICES, "Clear", "Delete")]
+    answer = [box(phone, "prediction", ".digit-read"), box(phone, "confidence", ".certainty")]
+    assert_fits(phone, [box(phone, "pad", "canvas.pad"), box(phone, "state", ".state"), *answer, *controls])
+    assert [one.name for one in controls if min(one.right - one.left, one.bottom - one.top) < side] == []
+    for folded in ("Score of each digit", "Your drawing as the network sees it", "thin"):
+        expect(phone.get_by_label(folded, exact=True)).to_be_hidden()
+    phone.get_by_text("Details", exact=True).tap()
+    expect(phone.get_by_role("list", name="Score of each digit")).to_be_visible()
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+def test_header_is_one_line(shared_phone: SharedTab, site: str, key: str | None) -> None:
+    with shared_phone.open(site, key=key) as page:
+        expect(page.locator("canvas.pad")).to_be_visible()
+        for width, height, _ in SCREENS:
+            page.set_viewport_size({"width": width, "height": height})
+            links = [box(page, name, f'nav a[href="#/{name}"]') for name in ("draw", "results", "review", "stats")]
+            controls = [*links, box(page, "brand", ".brand"), box(page, "key", "#key-button")]
+            assert_fits(page, controls)
+            assert max(one.top for one in controls) < min(one.bottom for one in controls)
+            assert box(page, "header", ".top").bottom <= 52
+            assert min(one.bottom - one.top for one in links) >= 40
+
+
+def test_keys_are_named_only_where_there_may_be_a_keyboard(phone: Page, page: Page) -> None:
+    for view in ("draw", "review"):
+        for tab in (phone, page):
+            tab.evaluate("view => { location.hash = `#/${view}`; }", view)
+            expect(tab.get_by_role("heading", level=1, name=view.capitalize())).to_be_attached()
+        expect(phone.get_by_text("Keys:")).to_be_hidden()
+    page.evaluate("location.hash = '#/draw'")
+    expect(page.get_by_text("Keys:")).to_be_visible()
