@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Mapping
-from secrets import token_hex
+from random import getrandbits
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -155,4 +155,7 @@ def _path(scope: Scope) -> str:
 
 def _request_id(scope: Scope) -> str:
     given = [value.strip(b" \t") for name, value in scope["headers"] if name == b"x-request-id"]
-    return given[0].decode() if len(given) == 1 and _SANE_ID.fullmatch(given[0]) else token_hex(16)
+    if len(given) == 1 and _SANE_ID.fullmatch(given[0]):
+        return given[0].decode()
+    # It need not be secret; the system's random numbers take 5 % of a request.
+    return f"{getrandbits(128):032x}"  # noqa: S311

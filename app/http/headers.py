@@ -19,7 +19,9 @@ RAW_HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, val
 
 def single_header(request: HTTPConnection, name: str) -> str | None:
     """Return the stripped value; raise InvalidRequest if the header is repeated."""
-    values = request.headers.getlist(name)
+    # Starlette's `headers` takes longer.
+    wanted = name.lower().encode()
+    values = [value for given, value in request.scope["headers"] if given == wanted]
     if len(values) > 1:
         raise invalid("header", name, "The header is given more than once")
-    return values[0].strip(" \t") if values else None
+    return values[0].decode("latin-1").strip(" \t") if values else None
