@@ -11,17 +11,23 @@ BLANK_BELOW = 16
 
 # In levels and pixels. Drawings within these limits stay unchanged: resampling would blur them.
 PASS_PEAK = 200
-PASS_BOX = (18, 20)
+PASS_SIDE = 19
+"""Give or take one."""
 PASS_OFF_CENTRE = 0.75
 
 # More would make digits of stray pixels.
 LARGEST_MAGNIFICATION = 4.0
 
 _PIXELS = np.arange(SIDE, dtype=np.float32)
+_PIXELS_AFTER = _PIXELS + 1
 _PIXEL_CENTRES = _PIXELS + np.float32(0.5)
-
 _ONES = np.ones(SIDE, np.float32)
-_ALMOST_NOTHING = np.float32(1e-6)
+
+# As arrays, because NumPy converts a Python number in each call, which takes longer than computing.
+_ZERO, _ONE, _WHITE, _SIDE, _BOX, _CENTRE, _OFF_CENTRE, _PASS_SIDE, _SMALLEST_STEP, _ALMOST_NOTHING = (
+    np.array(value, np.float32)
+    for value in (0, 1, 255, SIDE, BOX, CENTRE, PASS_OFF_CENTRE, PASS_SIDE, 1 / LARGEST_MAGNIFICATION, 1e-6)
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -29,48 +35,58 @@ Floats = npt.NDArray[np.float32]
 def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Normalise uint8 (N, 28, 28); blank and normalised drawings stay unchanged."""
     peak = images.max(axis=(1, 2), initial=0)
-    mass = (images * (images > (peak * INK_SHARE)[:, None, None])).astype(np.float32)
+    faint = (peak * INK_SHARE).astype(np.uint8)
+    mass = (images * (images > faint[:, None, None])).astype(np.float32)
     # Ink of rows and columns (2, N, 28), its start, end and centre (2, N).
     lines = np.empty((2, len(images), SIDE), np.float32)
     np.matmul(mass, _ONES, out=lines[0])
     np.matmul(_ONES, mass, out=lines[1])
     occupied = lines > (peak * LINE_SHARE)[:, None]
     start = occupied.argmax(axis=2).astype(np.float32)
-    end = SIDE - occupied[:, :, ::-1].argmax(axis=2).astype(np.float32)
-    side = (end - start).max(axis=0)
-    centre = lines @ _PIXEL_CENTRES / np.maximum(lines[0] @ _ONES, 1)
+    end = _SIDE - occupied[:, :, ::-1].argmax(axis=2).astype(np.float32)
+    centre = lines @ _PIXEL_CENTRES / np.maximum(lines[0] @ _ONES, _ONE)
 
-    near = abs(centre - CENTRE).max(axis=0) <= PASS_OFF_CENTRE
-    fits = near & (peak >= PASS_PEAK) & (side >= PASS_BOX[0]) & (side <= PASS_BOX[1])
-    (change,) = (~fits & (peak >= BLANK_BELOW)).nonzero()
+    size, off = end - start, abs(centre - _CENTRE)
+    side = np.maximum(size[0], size[1])
+    near = np.maximum(off[0], off[1]) <= _OFF_CENTRE
+    fits = near & (peak >= PASS_PEAK) & (abs(side - _PASS_SIDE) <= _ONE)
+    (change,) = (fits < (peak >= BLANK_BELOW)).nonzero()
     if not change.size:
         return images
-
-    centre, start, end = centre[:, change], start[:, change], end[:, change]
-    step = np.maximum(side[change] / BOX, np.float32(1 / LARGEST_MAGNIFICATION))
-    # Ink outside the box is noise.
-    rows, columns = (start[..., None] - 1 <= _PIXELS) & (end[..., None] >= _PIXELS)
-    ink = images[change] * (rows[:, :, None] & columns[:, None, :])
-    down, across = _resampling(centre, start, end, step)
-    fitted = down @ ink.astype(np.float32) @ across.transpose(0, 2, 1)
-    fitted *= 255 / np.maximum(fitted.max(axis=(1, 2), keepdims=True), 1)
-
+    if change.size == len(images):
+        return _fitted(images, start, end, centre, side)
     result = images.copy()
-    result[change] = np.rint(fitted, out=fitted)
+    result[change] = _fitted(images[change], start[:, change], end[:, change], centre[:, change], side[change])
     return result
 
 
-def _resampling(centre: Floats, start: Floats, end: Floats, step: Floats) -> Floats:
+def _fitted(
+    images: npt.NDArray[np.uint8], start: Floats, end: Floats, centre: Floats, side: Floats
+) -> npt.NDArray[np.uint8]:
+    """Scale and move the ink of all drawings."""
+    down, across = _resampling(start, end, centre, np.maximum(side / _BOX, _SMALLEST_STEP))
+    # Ink outside the box is noise.
+    rows, columns = (start[..., None] <= _PIXELS_AFTER) & (end[..., None] >= _PIXELS)
+    ink = images * (rows[:, :, None] & columns[:, None, :])
+    fitted = down @ ink.astype(np.float32) @ across.transpose(0, 2, 1)
+    fitted *= _WHITE / np.maximum(fitted.max(axis=(1, 2), keepdims=True), _ONE)
+    result: npt.NDArray[np.uint8] = np.rint(fitted, out=fitted).astype(np.uint8)
+    return result
+
+
+def _resampling(start: Floats, end: Floats, centre: Floats, step: Floats) -> Floats:
     """Return weights (2, N, 28, 28) from source to target rows and columns.
 
     `step` is source pixels per target pixel. Triangle kernel, at least one source pixel wide: shrinking averages,
     enlarging interpolates.
     """
     # Centre the mass unless that would push ink over the edge.
-    target = np.minimum(np.maximum((centre - start) / step, CENTRE), SIDE - (end - centre) / step)
+    target = np.maximum((centre - start) / step, _CENTRE)
+    np.minimum(target, _SIDE - (end - centre) / step, out=target)
     at = (_PIXEL_CENTRES - target[..., None]) * step[:, None] + centre[..., None]
-    weights: Floats = abs(at[..., None] - _PIXEL_CENTRES)
-    np.subtract(np.maximum(step, 1)[:, None, None], weights, out=weights)
-    np.maximum(weights, 0, out=weights)
+    weights: Floats = at[..., None] - _PIXEL_CENTRES
+    np.abs(weights, out=weights)
+    np.subtract(np.maximum(step, _ONE)[:, None, None], weights, out=weights)
+    np.maximum(weights, _ZERO, out=weights)
     weights /= np.maximum(weights @ _ONES, _ALMOST_NOTHING)[..., None]
     return weights
