@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Row, Table, insert, text
+from sqlalchemy import Column, Connection, Insert, Row, Table, bindparam, insert, select, text
 from sqlalchemy.orm import Session
 
 from app.drawings.shape import DIGITS
@@ -32,16 +33,32 @@ _LAST_ID = text(
     "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'predictions'), 0),"
     " coalesce((SELECT max(id) FROM predictions), 0))"
 )
-_INSERT_DRAWING = insert(cast(Table, Drawing.__table__))
+_DRAWINGS = cast(Table, Drawing.__table__)
+_INSERT_DRAWING = insert(_DRAWINGS)
 
 
 def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[list[int], datetime]:
     """Return the ids, in the same order, and the time."""
     created_at = datetime.now(UTC)
     connection = session.connection()
-    ids = _insert_predictions(connection, [_prediction_row(new, created_at) for new in many])
-    connection.execute(_INSERT_DRAWING, [_drawing_row(new, id_) for new, id_ in zip(many, ids, strict=True)])
+    rows, drawings = [_prediction_row(new, created_at) for new in many], [_drawing_row(new) for new in many]
+    if len(many) == 1 and connection.dialect.name == "postgresql":
+        return [connection.scalar(_insert_both(), rows[0] | drawings[0]) or 0], created_at
+    ids = _insert_predictions(connection, rows)
+    connection.execute(_INSERT_DRAWING, [{"prediction_id": id_, **row} for id_, row in zip(ids, drawings, strict=True)])
     return ids, created_at
+
+
+@cache
+def _insert_both() -> Insert:
+    """One message to PostgreSQL instead of two; SQLite has no such statement."""
+    given: list[Column[Any]] = [column for column in _PREDICTIONS.c if column.name not in ("id", "notes")]
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in given}
+    prediction = insert(_PREDICTIONS).values(values).returning(_PREDICTIONS.c.id).cte()
+    given = [column for column in _DRAWINGS.c if column.name != "prediction_id"]
+    chosen = select(prediction.c.id, *(bindparam(column.name, type_=column.type) for column in given))
+    key = _DRAWINGS.c.prediction_id
+    return insert(_DRAWINGS).from_select([key, *given], chosen).returning(key)
 
 
 def _insert_predictions(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
@@ -68,8 +85,8 @@ def _prediction_row(new: NewPrediction, created_at: datetime) -> dict[str, Any]:
     }
 
 
-def _drawing_row(new: NewPrediction, prediction_id: int) -> dict[str, Any]:
+def _drawing_row(new: NewPrediction) -> dict[str, Any]:
     # A model may order its classes differently.
     scores = [new.scores[digit] for digit in DIGITS]
     second, first = sorted(scores)[-2:]
-    return {"prediction_id": prediction_id, "pixels": new.pixels, "scores": scores, "margin": round(first - second, 6)}
+    return {"pixels": new.pixels, "scores": scores, "margin": round(first - second, 6)}
