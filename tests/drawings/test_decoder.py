@@ -60,16 +60,18 @@ def test_image_that_takes_too_long_is_refused_and_the_next_is_read() -> None:
 
 
 def test_killed_process_is_replaced(decoder: Decoder) -> None:
+    before = children()
     decoder.read(FOUR)
-    (pid,) = children()
+    (pid,) = children() - before
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z")
     assert decoder.read(FOUR) == read_image(FOUR).tobytes()
 
 
 def test_stopped_process_is_replaced_at_the_deadline(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = children()
     decoder.read(FOUR)
-    (pid,) = children()
+    (pid,) = children() - before
     os.kill(pid, signal.SIGSTOP)
     monkeypatch.setattr("app.drawings.decoder.DEADLINE_S", 0.2)
     with pytest.raises(DecoderBusy):
