@@ -6,6 +6,7 @@ from fastapi import Security
 from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
+from app.http.headers import raw_values
 from app.http.problems import InvalidApiKey
 from app.http.runtime import runtime_of
 
@@ -43,7 +44,7 @@ class ApiKeyUnlessPublic(ApiKey):
 
 
 def _has_key(request: HTTPConnection) -> bool:
-    given = b", ".join(value for name, value in request.scope["headers"] if name == b"x-api-key").strip(b" \t")
+    given = b", ".join(raw_values(request, "X-API-Key")).strip(b" \t")
     # Digests have one length, so the time reveals nothing.
     return hmac.compare_digest(hashlib.sha256(given).digest(), runtime_of(request).key_sha256)
 

@@ -19,9 +19,13 @@ RAW_HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, val
 
 def single_header(request: HTTPConnection, name: str) -> str | None:
     """Return the stripped value; raise InvalidRequest if the header is repeated."""
-    # Starlette's `headers` takes longer.
-    wanted = name.lower().encode()
-    values = [value for given, value in request.scope["headers"] if given == wanted]
+    values = raw_values(request, name)
     if len(values) > 1:
         raise invalid("header", name, "The header is given more than once")
     return values[0].decode("latin-1").strip(" \t") if values else None
+
+
+def raw_values(request: HTTPConnection, name: str) -> list[bytes]:
+    """Return a header's values; Starlette's `headers` takes longer."""
+    wanted = name.lower().encode()
+    return [value for given, value in request.scope["headers"] if given == wanted]
