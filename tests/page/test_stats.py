@@ -227,6 +227,19 @@ def test_page_says_how_much_data_is_missing(page: Page, sqlite_url: str) -> None
     expect(section(page, "Totals")).to_contain_text("no labels yet")
 
 
+def test_accuracy_of_a_few_labels_is_no_large_figure(page: Page, sqlite_url: str) -> None:
+    rows = [row._replace(labels=("7",) if row.id <= 6 else (), prediction="7") for row in random_rows(40)]
+    store(sqlite_url, rows, drawings=True)
+    page.get_by_role("link", name="Stats").click()
+    wait_until_loaded(page)
+
+    tile = section(page, "Totals").locator(".tiles > div").filter(has_text="Accuracy, all labels")
+    expect(tile.locator(".value")).to_have_text("\u2013")
+    expect(tile).to_contain_text("6 of 6 right; 24 more needed")
+    tile.get_by_role("link", name="Label some in Review").click()
+    expect(page).to_have_title("Review · PixelWise")
+
+
 def test_page_says_that_there_are_no_drawings(page: Page) -> None:
     page.get_by_role("link", name="Stats").click()
     wait_until_loaded(page)

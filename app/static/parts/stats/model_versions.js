@@ -4,7 +4,7 @@ import { read } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
 import { counted, countOf, utcDate } from "../../lib/format.js";
 import { createSection } from "./section.js";
-import { intervalText, shareText } from "./table.js";
+import { intervalText, missingLabels, shareText } from "./table.js";
 
 /** @import { ModelVersion, ModelVersions, ShadowStats } from "../../lib/types.js" */
 
@@ -27,7 +27,7 @@ function createModelVersion(model) {
     { name: "SHA-256", value: sha256 ? el("code", { title: sha256 }, `${sha256.slice(0, 12)}…`) : "unknown" },
     { name: "Predictions", value: countOf(predictions, "drawing") },
     { name: "Mean confidence", value: shareText(mean) },
-    { name: "Accuracy", value: interval ? `${shareText(accuracy)} of ${counted(labelled)} labelled (${intervalText(interval)})` : "no labels" },
+    { name: "Accuracy", value: missingLabels(model.accuracy) || `${shareText(accuracy)} of ${counted(labelled)} labelled (${interval && intervalText(interval)})` },
     { name: "Used", value: first && last ? `${utcDate(first)} to ${utcDate(last)}` : "never" },
   ];
   return el(

@@ -3,6 +3,9 @@
 import { el } from "../../lib/dom.js";
 import { counted, percent } from "../../lib/format.js";
 
+// An accuracy from fewer labels says little: its interval is wider than twenty points.
+export const MIN_LABELS = 30;
+
 /** @import { Accuracy, Interval } from "../../lib/types.js" */
 
 /**
@@ -52,4 +55,15 @@ export function shareText(share) {
  */
 export function accuracyCells({ labelled, accuracy, interval }) {
   return [counted(labelled), shareText(accuracy), interval ? intervalText(interval) : "–"];
+}
+
+/**
+ * Say how many labels an accuracy lacks, or return an empty text when it has enough.
+ *
+ * @param {Accuracy} accuracy
+ */
+export function missingLabels({ labelled, correct }) {
+  if (labelled >= MIN_LABELS) return "";
+  const right = labelled ? `${counted(correct)} of ${counted(labelled)} right` : "no labels yet";
+  return `${right}; ${counted(MIN_LABELS - labelled)} more needed`;
 }

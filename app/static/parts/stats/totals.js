@@ -7,7 +7,7 @@ import { DIGITS } from "../../lib/labels.js";
 import { createFigure } from "./figure.js";
 import { bars } from "./plots.js";
 import { createSection } from "./section.js";
-import { accuracyCells, createTable, intervalText, shareText } from "./table.js";
+import { accuracyCells, createTable, intervalText, missingLabels, shareText } from "./table.js";
 
 /** @import { Accuracy, Stats, VersionStats } from "../../lib/types.js" */
 /** @import { Figure } from "./figure.js" */
@@ -15,7 +15,7 @@ import { accuracyCells, createTable, intervalText, shareText } from "./table.js"
 /**
  * @param {string} name
  * @param {string} value
- * @param {...string} details
+ * @param {...(string | Node)} details
  */
 function createTile(name, value, ...details) {
   const below = details.map((text) => el("dd", { class: "quiet" }, text));
@@ -24,10 +24,12 @@ function createTile(name, value, ...details) {
 
 /**
  * @param {string} name
- * @param {Accuracy} accuracy
+ * @param {Accuracy} found
  */
-function accuracyTile(name, { labelled, correct, accuracy, interval }) {
-  if (!interval) return createTile(name, "–", "no labels yet");
+function accuracyTile(name, found) {
+  const { labelled, correct, accuracy, interval } = found;
+  const missing = missingLabels(found);
+  if (missing || !interval) return createTile(name, "–", missing, el("a", { href: "#/review" }, "Label some in Review"));
   const right = `${counted(correct)} of ${counted(labelled)} right`;
   return createTile(name, shareText(accuracy), `95 % interval: ${intervalText(interval)}`, right);
 }
