@@ -58,7 +58,7 @@ def expect_drawing(page: Page, *, other_than: int = 0) -> None:
     expect(page.locator(".offered-drawing a")).not_to_have_text(f"Number {other_than}")
     expect(page.locator(".offered-drawing a")).to_be_visible()
     expect(page.locator(".offered-drawing img")).to_have_js_property("naturalWidth", 28)
-    expect(page.locator(".headline img")).to_have_js_property("naturalWidth", 28)
+    expect(page.locator(".scores img")).to_have_js_property("naturalWidth", 28)
 
 
 PICTURES = "performance.getEntriesByType('resource').filter(({name}) => name.includes('drawing.png')).length"
@@ -272,3 +272,25 @@ def test_queue_without_a_key_asks_for_it_and_reserves_nothing(
         expect(page.get_by_role("dialog", name="The API key")).to_be_visible()
         expect(page.locator(".offered-drawing img")).to_have_count(0)
         assert not reviews(sqlite_url)
+
+
+def test_reason_is_said_in_words_without_percentages(page: Page, site: str, sqlite_url: str) -> None:
+    add_drawings(sqlite_url, {id_: 0.1 if id_ < 5 else 0.99 for id_ in range(1, 11)})
+    sure = [0.99 if digit == 7 else 0.001 for digit in range(10)]
+    unsure = [0.42 if digit in (4, 9) else 0.02 for digit in range(10)]
+    execute(
+        sqlite_url,
+        f"UPDATE drawings SET scores = '{sure}' WHERE margin > 0.5",
+        f"UPDATE drawings SET scores = '{unsure}' WHERE margin < 0.5",
+    )
+    page.goto(f"{site}#/review")
+    reasons = set()
+    for _ in range(10):
+        number(page)
+        reasons.add(page.locator(".reason").inner_text())
+        press(page, "s")
+    assert reasons == {
+        "Random sample: say what you see.",
+        "The model hesitates between 4 and 9.",
+        "Nothing less certain is left to label.",
+    }

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import SharedTab
 from tests.support.digit_strokes import SEVEN, by_touch
+from tests.support.review_rows import add_drawings
 from tests.support.service import KEY
 
 # Width, height, and the smallest side of a control.
@@ -60,6 +61,24 @@ def test_answer_and_labels_fit_on_the_screen(phone: Page, width: int, height: in
         expect(phone.get_by_label(folded, exact=True)).to_be_hidden()
     phone.get_by_text("Details", exact=True).tap()
     expect(phone.get_by_role("list", name="Score of each digit")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "height", "side"), SCREENS)
+def test_drawing_to_review_and_its_labels_fit_on_the_screen(
+    phone: Page, sqlite_url: str, width: int, height: int, side: int
+) -> None:
+    add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 13)})
+    phone.set_viewport_size({"width": width, "height": height})
+    phone.evaluate("location.hash = '#/review'")
+    for names in (CHOICES, ["Right", *CHOICES]):
+        expect(phone.get_by_role("button", name=names[0], exact=True)).to_be_visible()
+        controls = [box(phone, name) for name in (*names, "Skip", "Back")]
+        shown = [box(phone, "why", ".reason"), box(phone, "drawing", ".offered-drawing img")]
+        assert_fits(phone, [*shown, box(phone, "prediction", ".digit-read"), *controls])
+        assert shown[0].bottom - shown[0].top < 30, "one line says why"
+        assert [one.name for one in controls if min(one.right - one.left, one.bottom - one.top) < side] == []
+        while phone.get_by_role("button", name="Right", exact=True).is_hidden():
+            phone.get_by_role("button", name="Skip").tap()
 
 
 @pytest.mark.parametrize("key", [KEY, None])

@@ -18,11 +18,12 @@ export function createLabeller(onlabel) {
     const name = label === NOT_A_DIGIT ? "It is not a digit" : `It is a ${label}`;
     return { label, choice: button(labelName(label), () => onlabel(label), { "aria-label": name }) };
   });
+  const or = el("span", { class: "or" });
   const element = el(
     "div",
     { class: "labeller", role: "group", "aria-label": "What does the drawing show?" },
     right,
-    el("span", { class: "or" }, "or it was a"),
+    or,
     el("span", { class: "choices" }, choices.map(({ choice }) => choice)),
   );
 
@@ -35,6 +36,7 @@ export function createLabeller(onlabel) {
     const label = result?.label ?? null;
     claim = result && claimOf(result);
     right.disabled = !claim;
+    or.textContent = claim ? "or it was a" : "Choose what you see:";
     right.classList.toggle("primary", claim !== null && label === null);
     right.setAttribute("aria-pressed", String(label !== null && label === claim));
     for (const { label: own, choice } of choices) {

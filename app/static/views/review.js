@@ -1,7 +1,7 @@
 /** The view in which a person labels drawings, one key for each. */
 
 import { button, el } from "../lib/dom.js";
-import { confidenceText, percent } from "../lib/format.js";
+import { confidenceText } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { DIGITS, labelPhrase } from "../lib/labels.js";
@@ -17,6 +17,9 @@ import { createScores } from "../parts/scores.js";
 /** @import { ApiError } from "../lib/api.js" */
 /** @import { QueueItem } from "../parts/review/queue.js" */
 /** @import { Entry } from "../parts/review/session.js" */
+
+// From this score on it would be wrong to say that the model hesitates.
+const LITTLE_DOUBT = 0.9;
 
 /** Make the view. */
 export function create() {
@@ -131,7 +134,7 @@ export function create() {
     elements.sent.replaceChildren(...(item.pictures ? [item.pictures.sent] : []));
     elements.seen.replaceChildren(...(item.pictures ? [item.pictures.seen] : []));
     elements.digit.textContent = blind ? "?" : item.prediction;
-    elements.certainty.textContent = blind ? "choose what you see" : confidenceText(item.confidence);
+    elements.certainty.textContent = blind ? "hidden until you have labelled it" : confidenceText(item.confidence);
     elements.reason.textContent = reasonInWords(item, blind);
     elements.link.textContent = `Number ${item.id}`;
     elements.link.setAttribute("href", `#/results/${item.id}`);
@@ -212,11 +215,12 @@ export function create() {
   elements.scores.append(scores.element);
   elements.controls.prepend(labeller.element);
   elements.aside.append(session.element, name.element);
-  elements.element.prepend(notice.element);
+  elements.notices.append(notice.element);
   window.addEventListener("keychange", onkeychange);
 
   return {
     element: elements.element,
+    notices: elements.notices,
     show() {
       removeShortcuts();
       removeShortcuts = addShortcuts(document, {
@@ -254,10 +258,11 @@ function labelInWords({ id, prediction }, label) {
  * @param {boolean} blind
  */
 function reasonInWords({ reason, scores }, blind) {
-  if (blind) return "Part of the random sample that measures the model. The prediction is hidden until you have labelled the drawing.";
-  if (reason === "random") return "Part of the random sample that measures the model.";
+  if (blind) return "Random sample: say what you see.";
+  if (reason === "random") return "Random sample: it measures the model.";
   const [first, second] = [...DIGITS].sort((a, b) => scores[b] - scores[a]);
-  return `One of the most uncertain predictions: ${first} (${percent(scores[first])}) or ${second} (${percent(scores[second])}).`;
+  if (scores[first] >= LITTLE_DOUBT) return "Nothing less certain is left to label.";
+  return `The model hesitates between ${first} and ${second}.`;
 }
 
 /**
@@ -272,20 +277,21 @@ function createElements({ skip, goBack }) {
   const seen = el("div");
   const digit = el("output", { class: "digit-read" });
   const certainty = el("span", { class: "certainty" });
-  const reason = el("p", { class: "quiet" });
+  const reason = el("p", { class: "reason" });
   const link = el("a");
   const state = el("p", { class: "state", role: "status" });
   const back = button("Back", goBack);
   const drawing = el("figure", { class: "offered-drawing" }, sent, el("figcaption", { class: "quiet" }, link));
   const network = el("figure", {}, seen, el("figcaption", {}, "What the network sees"));
-  const prediction = el("section", { class: "headline", "aria-label": "Prediction" }, el("p", {}, digit, certainty), network);
-  const scores = el("section", { class: "scores", "aria-label": "Why this drawing is offered" }, reason);
+  const prediction = el("section", { class: "headline", "aria-label": "Prediction" }, el("p", {}, digit, certainty));
+  const scores = el("section", { class: "scores", "aria-label": "Details" }, network);
+  const notices = el("div", { class: "notices" });
   const controls = el("section", { class: "label-controls", "aria-label": "Your label" }, button("Skip", skip), back, createKeyHelp());
   const aside = el("div", { class: "aside" }, progress, state);
-  const offered = el("div", { class: "offered", hidden: true }, drawing, prediction, scores, controls);
-  const desk = el("div", { class: "desk" }, offered, aside);
+  const offered = el("div", { class: "offered", hidden: true }, reason, drawing, prediction, scores, controls);
+  const desk = el("div", { class: "desk" }, offered, notices, aside);
   const element = el("div", {}, el("h1", { class: "sr-only" }, "Review"), panel, desk);
-  return { element, panel, offered, progress, sent, seen, digit, certainty, scores, reason, link, controls, back, aside, state };
+  return { element, panel, offered, notices, progress, sent, seen, digit, certainty, scores, reason, link, controls, back, aside, state };
 }
 
 function createKeyHelp() {
