@@ -1,14 +1,5 @@
 /** Writes numbers and times for people. */
 
-/** @type {Intl.DateTimeFormatOptions} */
-const DATE = { day: "numeric", month: "short", timeZone: "UTC" };
-/** @type {Intl.DateTimeFormatOptions} */
-const TIME = { hour: "2-digit", minute: "2-digit", timeZone: "UTC" };
-const dateFormat = new Intl.DateTimeFormat("en-GB", { ...DATE, year: "numeric" });
-const timeFormat = new Intl.DateTimeFormat("en-GB", { ...DATE, year: "numeric", ...TIME });
-const shortDateFormat = new Intl.DateTimeFormat("en-GB", DATE);
-const shortTimeFormat = new Intl.DateTimeFormat("en-GB", { ...DATE, ...TIME });
-const localFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const numberFormat = new Intl.NumberFormat("en");
 
 /** @param {number} confidence */
@@ -61,13 +52,23 @@ export function countOf(number, noun) {
 }
 
 /**
+ * Write a time in the reader's time zone, like every time of PixelWise: 2026-11-26 14:33.
+ *
+ * @param {string} time
+ */
+export function localTime(time) {
+  const date = new Date(time);
+  return isoText(new Date(date.getTime() - date.getTimezoneOffset() * 60000), true);
+}
+
+/**
  * Write the day in UTC, or with `precise` the minute.
  *
  * @param {string} time
  * @param {boolean} [precise]
  */
 export function utcDate(time, precise = false) {
-  return (precise ? timeFormat : dateFormat).format(new Date(time));
+  return isoText(new Date(time), precise);
 }
 
 /**
@@ -77,7 +78,7 @@ export function utcDate(time, precise = false) {
  * @param {boolean} [precise]
  */
 export function shortUtcDate(time, precise = false) {
-  return (precise ? shortTimeFormat : shortDateFormat).format(new Date(time));
+  return utcDate(time, precise).slice(5);
 }
 
 /**
@@ -90,10 +91,9 @@ export function exactUtc(time) {
 }
 
 /**
- * Write a time in the reader's time zone.
- *
- * @param {string} time
+ * @param {Date} date
+ * @param {boolean} precise
  */
-export function localTime(time) {
-  return localFormat.format(new Date(time));
+function isoText(date, precise) {
+  return date.toISOString().slice(0, precise ? 16 : 10).replace("T", " ");
 }

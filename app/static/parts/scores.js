@@ -21,7 +21,7 @@ export function createScores() {
     const best = scores && DIGITS.reduce((a, b) => (scores[b] > scores[a] ? b : a));
     for (const { digit, item, fill, value } of bars) {
       fill.style.transform = `scaleX(${scores?.[digit] ?? 0})`;
-      value.textContent = scores ? percent(scores[digit]) : "";
+      value.textContent = scores ? percent(scores[digit], 1) : "";
       item.classList.toggle("best", digit === best);
     }
   }

@@ -24,7 +24,7 @@ export function createResultRow(result, onlabel) {
     { class: "result-link", href: `#/results/${id}` },
     el("span", { class: "drawing frame" }, image),
     el("b", {}, result.prediction),
-    el("span", {}, percent(result.confidence)),
+    el("span", {}, percent(result.confidence, 1)),
     el("span", { class: "track" }, fill),
   );
   const verdict = el("span", { class: "row-verdict" });
@@ -40,7 +40,7 @@ export function createResultRow(result, onlabel) {
     el("span", { class: "quiet" }, timeElement(result.created_at), el("span", { class: "version" }, result.model_version)),
     el("span", { class: "row-actions" }, labelButton, notesButton),
   );
-  link.setAttribute("aria-label", `Prediction ${id}: ${result.prediction}, ${percent(result.confidence)}`);
+  link.setAttribute("aria-label", `Prediction ${id}: ${result.prediction}, ${percent(result.confidence, 1)}`);
   labelButton.setAttribute("aria-label", `Label prediction ${id}`);
   notesButton.setAttribute("aria-label", `Notes on prediction ${id}`);
   fill.style.transform = `scaleX(${result.confidence})`;
