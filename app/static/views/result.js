@@ -25,7 +25,8 @@ export function create() {
   const notice = createNotice();
   const content = el("div");
   const back = el("a", {}, "← Results");
-  const element = el("div", { class: "result" }, el("p", {}, back), notice.element, content);
+  const notices = el("div", { class: "overlay" }, notice.element);
+  const element = el("div", { class: "result" }, el("p", {}, back), content, notices);
   /** @type {OpenResult | null} */
   let open = null;
 
@@ -57,6 +58,7 @@ export function create() {
 
   return {
     element,
+    notices,
     /**
      * @param {URLSearchParams} _
      * @param {string} id

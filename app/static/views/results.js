@@ -212,11 +212,13 @@ export function create() {
   });
   // Results may need a key.
   window.addEventListener("keychange", () => elements.element.isConnected && !rows.size && reload());
-  elements.element.prepend(notice.element);
+  const notices = el("div", { class: "overlay" }, notice.element);
+  elements.element.append(notices);
   locked.before(filters.element);
 
   return {
     element: elements.element,
+    notices,
     /** @param {URLSearchParams} params */
     show(params) {
       lastResults.address = location.hash;

@@ -18,6 +18,7 @@ export function create() {
   const notice = createNotice();
   const state = el("p", { class: "quiet", role: "status" });
   const sections = [createTotals(), createTimeline(), createCalibration(), createDrift(), createModelVersions(form.setVersions)];
+  const notices = el("div", { class: "overlay" });
   const element = el(
     "div",
     { class: "stats" },
@@ -26,6 +27,7 @@ export function create() {
     state,
     notice.element,
     sections.map((section) => section.element),
+    notices,
   );
   /** @type {Selection | null} */
   let selection = null;
@@ -52,6 +54,7 @@ export function create() {
 
   return {
     element,
+    notices,
     /** @param {URLSearchParams} params */
     show(params) {
       selection = parseSelection(params);

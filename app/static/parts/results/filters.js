@@ -83,7 +83,7 @@ export function createFilters(onchange) {
       field("Notes contain", notes),
     ),
   );
-  element.open = matchMedia("(min-width: 761px)").matches;
+  element.open = matchMedia("(min-width: 761px) and (min-height: 560px)").matches;
 
   /**
    * Change some parameters of the address. The others stay, even those that this form cannot show exactly.
