@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import PHONE, SharedTab, open_page
 from tests.support.service_process import Client, Service, serving
+from tests.support.stats_page import section, wait_until_loaded
 from tests.support.stored_rows import BEGIN, random_rows, store
 
 # Enough rows for calibration and drift. One model version has a hostile name.
@@ -59,11 +60,6 @@ def address(service: Service, query: str = "") -> str:
     return f"http://127.0.0.1:{service.port}/#/stats?{query}"
 
 
-def wait_until_loaded(page: Page) -> None:
-    expect(page.get_by_role("status").filter(has_text="As of")).to_be_visible()
-    expect(page.locator("[aria-busy]")).to_have_count(0)
-
-
 def api(service: Service, path: str) -> Any:
     with Client(service.port) as client:
         reply = client.get(path)
@@ -74,10 +70,6 @@ def api(service: Service, path: str) -> Any:
 def percent(share: float) -> str:
     """Format a share as the page does: only 1 is shown as 100 %."""
     return f"{100 if share == 1 else min(math.floor(share * 1000 + 0.5), 999) / 10:.1f} %"
-
-
-def section(page: Page, title: str) -> Locator:
-    return page.get_by_role("region", name=title, exact=True)
 
 
 def figure(page: Page, title: str, figure_title: str) -> Locator:
@@ -211,42 +203,6 @@ def test_period_is_selected_in_utc(stats_page: Page, filled_service: Service) ->
     expect(stats_page.locator(".tiles .value").first).to_have_text(str(one_day))
     wait_until_loaded(stats_page)
     assert stats_page.url.endswith(f"since={since}&until={until}")
-
-
-def test_page_says_how_much_data_is_missing(page: Page, sqlite_url: str) -> None:
-    store(sqlite_url, [row._replace(sampled=False) for row in random_rows(40)], drawings=True)
-    page.get_by_role("link", name="Stats").click()
-    wait_until_loaded(page)
-
-    labelled = sum(row.label is not None for row in random_rows(40))
-    calibration, drift = section(page, "Calibration"), section(page, "Drift")
-    expect(calibration.locator(".verdict")).to_have_text("Not enough data")
-    expect(calibration).to_contain_text(f"{labelled} labels of 200; {200 - labelled} are missing")
-    expect(drift.locator(".verdict")).to_have_text("Not enough data")
-    expect(drift).to_contain_text("Missing: 260 newest and 300 before them")
-    expect(section(page, "Totals")).to_contain_text("no labels yet")
-
-
-def test_accuracy_of_a_few_labels_is_no_large_figure(page: Page, sqlite_url: str) -> None:
-    rows = [row._replace(labels=("7",) if row.id <= 6 else (), prediction="7") for row in random_rows(40)]
-    store(sqlite_url, rows, drawings=True)
-    page.get_by_role("link", name="Stats").click()
-    wait_until_loaded(page)
-
-    tile = section(page, "Totals").locator(".tiles > div").filter(has_text="Accuracy, all labels")
-    expect(tile.locator(".value")).to_have_text("\u2013")
-    expect(tile).to_contain_text("6 of 6 right; 24 more needed")
-    tile.get_by_role("link", name="Label some in Review").click()
-    expect(page).to_have_title("Review · PixelWise")
-
-
-def test_page_says_that_there_are_no_drawings(page: Page) -> None:
-    page.get_by_role("link", name="Stats").click()
-    wait_until_loaded(page)
-
-    expect(section(page, "Totals")).to_contain_text("There are no drawings here. Draw one.")
-    expect(section(page, "Over time")).to_contain_text("There are no drawings in this period.")
-    assert page.locator("figure svg:visible").count() == 0
 
 
 def test_failed_section_shows_its_error_beside_the_others(shared_tab: SharedTab, filled_service: Service) -> None:

@@ -1,0 +1,42 @@
+"""The stats of few drawings and few labels: the page says what is missing."""
+
+from playwright.sync_api import Page, expect
+
+from tests.support.stats_page import section, wait_until_loaded
+from tests.support.stored_rows import random_rows, store
+
+
+def test_page_says_how_much_data_is_missing(page: Page, sqlite_url: str) -> None:
+    store(sqlite_url, [row._replace(sampled=False) for row in random_rows(40)], drawings=True)
+    page.get_by_role("link", name="Stats").click()
+    wait_until_loaded(page)
+
+    labelled = sum(row.label is not None for row in random_rows(40))
+    calibration, drift = section(page, "Calibration"), section(page, "Drift")
+    expect(calibration.locator(".verdict")).to_have_text("Not enough data")
+    expect(calibration).to_contain_text(f"{labelled} labels of 200; {200 - labelled} are missing")
+    expect(drift.locator(".verdict")).to_have_text("Not enough data")
+    expect(drift).to_contain_text("Missing: 260 newest and 300 before them")
+    expect(section(page, "Totals")).to_contain_text("no labels yet")
+
+
+def test_accuracy_of_a_few_labels_is_no_large_figure(page: Page, sqlite_url: str) -> None:
+    rows = [row._replace(labels=("7",) if row.id <= 6 else (), prediction="7") for row in random_rows(40)]
+    store(sqlite_url, rows, drawings=True)
+    page.get_by_role("link", name="Stats").click()
+    wait_until_loaded(page)
+
+    tile = section(page, "Totals").locator(".tiles > div").filter(has_text="Accuracy, all labels")
+    expect(tile.locator(".value")).to_have_text("\u2013")
+    expect(tile).to_contain_text("6 of 6 right; 24 more needed")
+    tile.get_by_role("link", name="Label some in Review").click()
+    expect(page).to_have_title("Review · PixelWise")
+
+
+def test_page_says_that_there_are_no_drawings(page: Page) -> None:
+    page.get_by_role("link", name="Stats").click()
+    wait_until_loaded(page)
+
+    expect(section(page, "Totals")).to_contain_text("There are no drawings here. Draw one.")
+    expect(section(page, "Over time")).to_contain_text("There are no drawings in this period.")
+    assert page.locator("figure svg:visible").count() == 0
