@@ -17,6 +17,9 @@ LOW_CONFIDENCE: Final = 0.9
 HAS_LOW_CONFIDENCE: Final = text(f"confidence <= {LOW_CONFIDENCE}")
 SMALL_MARGIN: Final = 0.8
 HAS_SMALL_MARGIN: Final = text(f"margin <= {SMALL_MARGIN}")
+LIKELY_NOT_A_DIGIT: Final = 0.5
+MAYBE_NOT_A_DIGIT: Final = 0.1
+IS_MAYBE_NOT_A_DIGIT: Final = text(f"not_a_digit >= {MAYBE_NOT_A_DIGIT}")
 
 
 def _now() -> datetime:
@@ -33,6 +36,8 @@ class Prediction(Base):
         Index(None, "created_at", "id"),
         # Alembic's env.py adds postgresql_where.
         Index("ix_predictions_low_confidence", "id", "confidence", sqlite_where=HAS_LOW_CONFIDENCE),
+        # Also for `GET /review`.
+        Index("ix_predictions_maybe_not_a_digit", "id", "not_a_digit", sqlite_where=IS_MAYBE_NOT_A_DIGIT),
         Index("ix_predictions_with_notes", "id", sqlite_where=text("notes IS NOT NULL")),
         # Without AUTOINCREMENT SQLite reuses the id of a deleted newest row.
         {"sqlite_autoincrement": True},
@@ -49,6 +54,10 @@ class Prediction(Base):
     notes: Mapped[str | None]
     request_id: Mapped[str | None]
     client: Mapped[str | None]
+    # Null in older rows, and for models without it. SQLite adds a check of a column without copying the table.
+    not_a_digit: Mapped[float | None] = mapped_column(
+        CheckConstraint("not_a_digit >= 0 AND not_a_digit <= 1", name="not_a_digit")
+    )
 
     # A page of predictions must not load the drawings.
     drawing: Mapped["Drawing | None"] = relationship(lazy="raise", cascade="all, delete-orphan", passive_deletes=True)

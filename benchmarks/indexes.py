@@ -76,6 +76,7 @@ def answers() -> list[NewPrediction]:
         NewPrediction(
             prediction=answer["prediction"],
             confidence=answer["confidence"],
+            not_a_digit=answer["not_a_digit"],
             model_version="v1",
             request_id=f"{number:032x}",
             client="built-in",

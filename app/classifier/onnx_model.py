@@ -1,7 +1,8 @@
 """A classifier in an ONNX file.
 
-Input uint8 (N, 28, 28), 0 = background, 255 = ink; output probabilities float32 (N, 10). Metadata: `version`, `classes`
-(JSON, in output order), `temperature`, `preprocessing`.
+Input uint8 (N, 28, 28), 0 = background, 255 = ink; output float32 (N, 10): the scores. Metadata: `version`, `classes`
+(JSON, in output order), `temperature`, `preprocessing`. With `not_a_digit` = `true` an eleventh column has the
+probability that the drawing is not a digit; each score then includes an equal share of it, so that they add up to 1.
 """
 
 import hashlib
@@ -26,6 +27,7 @@ DECIMALS = 6
 class Classification(TypedDict):
     prediction: str
     confidence: float
+    not_a_digit: float | None
     scores: dict[str, float]
 
 
@@ -53,11 +55,12 @@ class Classifier:
             self.version = metadata["version"]
             self.classes: list[str] = json.loads(metadata["classes"])
             preprocessing = metadata["preprocessing"]
+            self.has_not_a_digit = metadata.get("not_a_digit") == "true"
             self._input = self._session.get_inputs()[0].name
-            probabilities = self._probabilities(np.zeros((1, SIDE, SIDE), np.uint8))
+            output = self._run(np.zeros((1, SIDE, SIDE), np.uint8))
         except Exception as error:  # onnxruntime raises bare subclasses of Exception.
             raise ModelError(f"{path} is not a PixelWise model") from error
-        if preprocessing != PREPROCESSING or probabilities.shape != (1, len(self.classes)):
+        if preprocessing != PREPROCESSING or output.shape != (1, len(self.classes) + self.has_not_a_digit):
             raise ModelError(f"{path} was made for another version of PixelWise")
         self.sha256 = hashlib.sha256(content).hexdigest()
 
@@ -67,21 +70,24 @@ class Classifier:
             raise ValueError(f"images must be uint8 of shape (N, {SIDE}, {SIDE})")
         if not len(images):
             return []
-        scores = self._probabilities(self.normalise(images)).astype(np.float64).round(DECIMALS)
-        best = scores.argmax(axis=1).tolist()
+        output = self._run(self.normalise(images)).astype(np.float64).round(DECIMALS)
+        classes, count, has_not_a_digit = self.classes, len(self.classes), self.has_not_a_digit
+        best = output[:, :count].argmax(axis=1).tolist()
         return [
             {
-                "prediction": self.classes[winner],
+                "prediction": classes[winner],
                 "confidence": row[winner],
-                "scores": dict(zip(self.classes, row, strict=True)),
+                "not_a_digit": row[count] if has_not_a_digit else None,
+                # Leaves out the last column.
+                "scores": dict(zip(classes, row, strict=False)),
             }
-            for winner, row in zip(best, scores.tolist(), strict=True)
+            for winner, row in zip(best, output.tolist(), strict=True)
         ]
 
     def normalise(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Return drawings as the network gets them, uint8 (N, 28, 28)."""
         return normalise(images)
 
-    def _probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def _run(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         result: npt.NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
         return result

@@ -24,6 +24,7 @@ class ClassifiedFile(BaseModel):
     id: int | None
     prediction: str
     confidence: float
+    not_a_digit: float | None
     scores: dict[str, float]
     model_version: str
     created_at: datetime | None
@@ -47,8 +48,8 @@ def classify(
     if as_json:
         print_json(*classified)
     else:
-        rows = [(one.file, one.prediction, one.confidence, one.id) for one in classified]
-        print_table(("file", "prediction", "confidence", "id"), rows)
+        rows = [(one.file, one.prediction, one.confidence, one.not_a_digit, one.id) for one in classified]
+        print_table(("file", "prediction", "confidence", "not a digit", "id"), rows)
 
 
 def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]:
@@ -70,6 +71,7 @@ def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]
             id=row and row.id,
             prediction=one.prediction,
             confidence=one.confidence,
+            not_a_digit=one.not_a_digit,
             scores=one.scores,
             model_version=one.model_version,
             created_at=row and row.created_at,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _PAGE_SIZE_OF_ALL: Final = 1000
-_HEADINGS: Final = ("id", "prediction", "confidence", "label", "time (UTC)", "model version", "notes")
+_HEADINGS: Final = ("id", "prediction", "confidence", "not a digit", "label", "time (UTC)", "model version", "notes")
 
 
 @query_options(ResultsQuery)
@@ -63,6 +63,7 @@ def _print_results(results: list[ResultSummary], *, with_headings: bool) -> None
             result.id,
             result.prediction,
             result.confidence,
+            result.not_a_digit,
             result.label,
             result.created_at,
             result.model_version,
@@ -101,6 +102,7 @@ def _facts(result: Result, labels: list[LabelRead]) -> dict[str, object]:
         "id": result.id,
         "prediction": result.prediction,
         "confidence": result.confidence,
+        "not a digit": result.not_a_digit,
         "label": result.label,
         "notes": result.notes,
         "scores": format_top_scores(result.scores) if result.scores else None,

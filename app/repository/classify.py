@@ -17,6 +17,7 @@ class NewPrediction(NamedTuple):
 
     prediction: str
     confidence: float
+    not_a_digit: float | None
     model_version: str
     request_id: str
     client: str
@@ -78,6 +79,7 @@ def _prediction_row(new: NewPrediction, created_at: datetime) -> dict[str, Any]:
     return {
         "prediction": new.prediction,
         "confidence": new.confidence,
+        "not_a_digit": new.not_a_digit,
         "model_version": new.model_version,
         "created_at": created_at,
         "request_id": new.request_id,

@@ -22,7 +22,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from app.models import HAS_LOW_CONFIDENCE, LOW_CONFIDENCE, Drawing, Label, Prediction
+from app.models import (
+    HAS_LOW_CONFIDENCE,
+    IS_MAYBE_NOT_A_DIGIT,
+    LOW_CONFIDENCE,
+    MAYBE_NOT_A_DIGIT,
+    Drawing,
+    Label,
+    Prediction,
+)
 from app.repository.columns import PREDICTION_COLUMNS
 from app.repository.labels import current_label, is_current, is_labelled
 from app.schemas.results import ResultFilters
@@ -73,6 +81,8 @@ def matching(filters: ResultFilters, indexed: str) -> list[ColumnElement[bool]]:
         conditions.append(column("confidence") >= filters.min_confidence)
     if filters.max_confidence is not None:
         conditions.append(column("confidence") <= filters.max_confidence)
+    if filters.min_not_a_digit is not None:
+        conditions.append(column("not_a_digit") >= filters.min_not_a_digit)
     if filters.since is not None:
         conditions.append(Prediction.created_at >= filters.since)
     if filters.until is not None:
@@ -123,7 +133,9 @@ def _by_label(filters: ResultFilters, after: Position | None) -> Select[Any]:
 
 
 def _by_arrival(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
-    if filters.max_confidence is not None and filters.max_confidence <= LOW_CONFIDENCE:
+    if filters.min_not_a_digit is not None and filters.min_not_a_digit >= MAYBE_NOT_A_DIGIT:
+        statement = _select().where(*matching(filters, "not_a_digit"), IS_MAYBE_NOT_A_DIGIT)
+    elif filters.max_confidence is not None and filters.max_confidence <= LOW_CONFIDENCE:
         statement = _select().where(*matching(filters, "confidence"), HAS_LOW_CONFIDENCE)
     elif filters.model_version is not None:
         return _by_value(session, "model_version", filters, after)

@@ -23,9 +23,15 @@ SUMMARY: Any = {
     "id": 1,
     "prediction": "7",
     "confidence": 0.991,
+    "not_a_digit": 0.000214,
     "model_version": "v1",
     "created_at": "2026-11-20T09:30:00.123456Z",
 }
+
+NotADigit = Annotated[
+    float | None,
+    Field(description="The probability that the drawing is not a digit, 0 to 1; null if the model does not tell."),
+]
 
 Pixel = Annotated[int, Field(ge=0, le=255, description="Without a decimal point: 219, not 219.0.")]
 # One error is enough: the other 783 pixels would add nothing.
@@ -57,6 +63,7 @@ class ClassifyResponse(BaseModel):
     id: int
     prediction: str = Field(description="The most likely digit.")
     confidence: float = Field(description="The probability of that digit, 0 to 1.")
+    not_a_digit: NotADigit
     scores: dict[str, float] = Field(description="The probability of each digit.")
     model_version: str
     created_at: datetime
@@ -69,7 +76,7 @@ class PreviewResponse(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    **{name: SUMMARY[name] for name in ("prediction", "confidence", "model_version")},
+                    **{name: SUMMARY[name] for name in ("prediction", "confidence", "not_a_digit", "model_version")},
                     "scores": SCORES,
                     "normalised": SEVEN,
                 }
@@ -79,6 +86,7 @@ class PreviewResponse(BaseModel):
 
     prediction: str = Field(description="The most likely digit.")
     confidence: float = Field(description="The probability of that digit, 0 to 1.")
+    not_a_digit: NotADigit
     scores: dict[str, float] = Field(description="The probability of each digit.")
     model_version: str
     normalised: list[list[int]] = Field(description="The normalised input of the model, 28 x 28.")

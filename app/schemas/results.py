@@ -2,7 +2,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.classify import SCORES, SUMMARY
+from app.schemas.classify import SCORES, SUMMARY, NotADigit
 from app.schemas.problems import EXAMPLE_ID
 from app.schemas.types import Label, Query, Since, Text, Until
 
@@ -15,6 +15,7 @@ class ResultSummary(BaseModel):
     id: int
     prediction: str
     confidence: float
+    not_a_digit: NotADigit
     model_version: str
     created_at: datetime | None = Field(description="UTC; null for rows of version 0.5 without a time.")
     label: str | None = Field(description="The last label: a digit, or `none` if it is not a digit.")
@@ -58,6 +59,9 @@ class ResultFilters(Query):
     model_version: Text | None = Field(None, min_length=1, max_length=255)
     min_confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     max_confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    min_not_a_digit: float | None = Field(
+        None, ge=0, le=1, allow_inf_nan=False, description="Drawings that are probably not digits, as from 0.5 on."
+    )
     since: Since = None
     until: Until = None
     labelled: bool | None = Field(None, description="true: only labelled ones; false: only unlabelled ones.")

@@ -121,6 +121,7 @@ def _answer(call: ClassifyCall, ids: Sequence[int], new: Sequence[NewPrediction]
             "id": id_,
             "prediction": one.prediction,
             "confidence": one.confidence,
+            "not_a_digit": one.not_a_digit,
             "scores": one.scores,
             "model_version": one.model_version,
             "created_at": created_at,

@@ -27,6 +27,7 @@ def a_row(**overrides: Any) -> ExportRow:
         "id": 12,
         "prediction": "7",
         "confidence": 0.75,
+        "not_a_digit": 0.125,
         "model_version": "v1",
         "created_at": datetime(2026, 11, 20, 9, 30, 0, 120000, UTC),
         "notes": None,
@@ -109,6 +110,7 @@ def test_json_line_has_every_column() -> None:
         "split": "train",
         "prediction": "7",
         "confidence": 0.75,
+        "not_a_digit": 0.125,
         "scores": {"0": 0.25, "7": 0.75},
         "model_version": "v1",
         "created_at": "2026-11-20T09:30:00.120000Z",
@@ -127,8 +129,8 @@ def test_csv_has_a_header_and_line_ends_of_rfc_4180() -> None:
     text = b"".join(export_files.table([a_row()]))
     sha256 = hashlib.sha256(DRAWINGS[0].tobytes()).hexdigest()
     assert text.decode() == (
-        "id,sha256,label,y,labelled,split,prediction,confidence,model_version,created_at,notes\r\n"
-        f"12,{sha256},1,1,true,train,7,0.75,v1,2026-11-20T09:30:00.120000Z,\r\n"
+        "id,sha256,label,y,labelled,split,prediction,confidence,not_a_digit,model_version,created_at,notes\r\n"
+        f"12,{sha256},1,1,true,train,7,0.75,0.125,v1,2026-11-20T09:30:00.120000Z,\r\n"
     )
 
 

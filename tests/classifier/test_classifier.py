@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 import pytest
 
 from app.classifier import Classification, Classifier, ModelError, classify, classify_batch, get_classifier
+from app.classifier.normalise import normalise
 from app.classifier.onnx_model import PREPROCESSING
 from app.config import PROJECT_FOLDER
 from app.schemas.classify import SEVEN
 from tests.support.http_fixtures import Start
-from tests.support.model_files import second_model
+from tests.support.model_files import second_model, tiny_model
 from tests.support.service import DRAWING, random_drawings
 from training.mnist import Digits
 
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("settings_environment")
 
 def test_answer_names_the_best_class_its_confidence_and_every_score() -> None:
     for answer in classify_batch(random_drawings(20)):
-        assert set(answer) == {"prediction", "confidence", "scores"}
+        assert list(answer) == ["prediction", "confidence", "not_a_digit", "scores"]
         assert list(answer["scores"]) == DIGITS
         assert {type(score) for score in answer["scores"].values()} == {float}
         assert all(0 <= score <= 1 for score in answer["scores"].values())
@@ -136,6 +138,37 @@ def test_file_that_is_not_a_model_is_refused(tmp_path: Path) -> None:
 )
 def test_model_with_other_metadata_is_refused(tmp_path: Path, old: bytes, new: bytes, words: str) -> None:
     assert_refused(changed_model(tmp_path, old, new), words)
+
+
+def test_model_of_ten_columns_does_not_tell_what_is_not_a_digit(tmp_path: Path) -> None:
+    for answer in Classifier(tiny_model(tmp_path, columns=10)).classify_batch(random_drawings(3)):
+        assert answer["not_a_digit"] is None
+        assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_eleventh_column_is_the_probability_of_no_digit(tmp_path: Path) -> None:
+    path = tiny_model(tmp_path, columns=11)
+    # Rows of different greys; the noise of a drawing is the same in all rows.
+    drawings = np.random.default_rng(1).integers(0, 256, (200, 28, 1), np.uint8).repeat(28, axis=2)
+    (output,) = onnxruntime.InferenceSession(path).run(None, {"images": normalise(drawings)})
+    for row, answer in zip(output, Classifier(path).classify_batch(drawings), strict=True):
+        assert answer["not_a_digit"] == pytest.approx(row[10], abs=1e-6)
+        assert answer["not_a_digit"] == round(answer["not_a_digit"], 6)
+        assert list(answer["scores"].values()) == pytest.approx(row[:10].tolist(), abs=1e-6)
+        assert answer["confidence"] == max(answer["scores"].values()) == answer["scores"][answer["prediction"]]
+        assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-5)
+    # It may be the largest of all, and never becomes the prediction.
+    assert (output[:, 10] > output[:, :10].max(axis=1)).any()
+
+
+@pytest.mark.parametrize(
+    ("columns", "metadata"),
+    [(11, {}), (11, {"not_a_digit": "false"}), (10, {"not_a_digit": "true"})],
+)
+def test_model_whose_columns_are_not_those_of_its_metadata_is_refused(
+    tmp_path: Path, columns: int, metadata: dict[str, str]
+) -> None:
+    assert_refused(tiny_model(tmp_path, columns=columns, metadata=metadata), "made for another version")
 
 
 def test_service_returns_the_version_of_another_model(

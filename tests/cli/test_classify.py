@@ -59,7 +59,7 @@ def test_table_has_the_whole_file_name(seven: Path) -> None:
     long = seven.with_name(f"{'scan ' * 40}.png")
     seven.rename(long)
     header, line = done("classify", str(long)).splitlines()
-    assert header.split() == ["file", "prediction", "confidence", "id"]
+    assert header.split() == ["file", "prediction", "confidence", "not", "a", "digit", "id"]
     assert line.startswith(f"{long}  7 ")
     assert line.split()[-1] == "1"
 

@@ -108,6 +108,7 @@ def test_every_filter_of_http_is_an_option(query: type[ResultFilters]) -> None:
         (["results", "--prediction", "3", "--prediction", "7"], "--prediction"),
         (["results", "--min-confidence", "nan"], "--min-confidence"),
         (["results", "--min-confidence", "5e-1"], "--min-confidence"),
+        (["results", "--min-not-a-digit", "5e-1"], "--min-not-a-digit"),
         (["results", "--label", "ten"], "--label"),
         (["results", "--since", "yesterday"], "--since"),
         (["results", "--since", "2026"], "--since"),

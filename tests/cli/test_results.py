@@ -37,10 +37,11 @@ def ids(text: str) -> list[int]:
 @pytest.mark.usefixtures("filled")
 def test_results_are_listed_newest_first_with_their_labels() -> None:
     header, *lines = done("results", "--limit", "3").splitlines()
-    assert header.split() == ["id", "prediction", "confidence", "label", "time", "(UTC)", "model", "version", "notes"]
+    assert " ".join(header.split()) == "id prediction confidence not a digit label time (UTC) model version notes"
     for line, row in zip(lines, reversed(ROWS), strict=False):
         time = f"{row.created_at:%Y-%m-%d %H:%M:%S}" if row.created_at else "-"
-        begin = [str(row.id), row.prediction, f"{row.confidence:.3f}", row.label or "-", *time.split()]
+        not_a_digit = "-" if row.not_a_digit is None else f"{row.not_a_digit:.3f}"
+        begin = [str(row.id), row.prediction, f"{row.confidence:.3f}", not_a_digit, row.label or "-", *time.split()]
         assert line.split()[: len(begin)] == begin
 
 
@@ -179,6 +180,7 @@ def test_ctrl_c_at_the_question_exits_with_130_and_deletes_nothing(
 JSON = (
     ("results", "/results"),
     ("results --limit 7 --prediction 7 --min-confidence 0.5", "/results?limit=7&prediction=7&min_confidence=0.5"),
+    ("results --min-not-a-digit 0.5", "/results?min_not_a_digit=0.5"),
     ("results --since 2026-03-01T12:00:00 --unlabelled", "/results?since=2026-03-01T12:00:00&labelled=false"),
     ("show 12", "/results/12"),
     ("labels 12", "/results/12/labels"),

@@ -21,7 +21,7 @@ def test_preview_gives_the_same_prediction_and_stores_nothing(client: TestClient
     assert preview.status_code == 200
     assert stored(database_url) == (0, 0)
     answer = client.post("/classify", json=DRAWING).json()
-    same = ("prediction", "confidence", "scores", "model_version")
+    same = ("prediction", "confidence", "not_a_digit", "scores", "model_version")
     assert {name: preview.json()[name] for name in same} == {name: answer[name] for name in same}
 
 

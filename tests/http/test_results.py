@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from tests.support.service import DRAWING, assert_problem, execute, random_drawings
 
-SUMMARY = {"id", "prediction", "confidence", "model_version", "created_at"}
+SUMMARY = {"id", "prediction", "confidence", "not_a_digit", "model_version", "created_at"}
 UNTOUCHED = {"label": None, "notes": None}
 LAST_ID = 2**31 - 1
 
@@ -78,6 +78,7 @@ def test_row_inserted_by_hand_is_shown_with_a_time(client: TestClient, database_
     assert {name: row[name] for name in SUMMARY - {"id", "created_at"}} == {
         "prediction": "7",
         "confidence": 0.94,
+        "not_a_digit": None,
         "model_version": "v1",
     }
     age = datetime.now(UTC) - datetime.fromisoformat(row["created_at"])
@@ -88,7 +89,8 @@ def test_row_inserted_by_hand_is_shown_with_a_time(client: TestClient, database_
 
 def test_row_of_version_05_without_time_and_drawing_is_shown(client: TestClient, database_url: str) -> None:
     execute(database_url, WITHOUT_TIME)
-    row = {"id": 1, "prediction": "3", "confidence": 1.0, "model_version": "v0", "created_at": None, **UNTOUCHED}
+    columns = {"id": 1, "prediction": "3", "confidence": 1.0, "not_a_digit": None, "model_version": "v0"}
+    row = {**columns, "created_at": None, **UNTOUCHED}
     assert client.get("/results").json() == {"results": [row], "next": None}
     assert client.get("/results/1").json() == {**row, "request_id": None, "scores": None}
     assert_problem(client.get("/results/1/drawing.png"), HTTPStatus.NOT_FOUND)

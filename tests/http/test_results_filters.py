@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.database import get_database
-from app.models import LOW_CONFIDENCE
+from app.models import LOW_CONFIDENCE, MAYBE_NOT_A_DIGIT
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, assert_problem, execute
 from tests.support.sql_statements import Statement, executed, sqlite_plan
@@ -36,6 +36,13 @@ FILTERS: dict[str, tuple[dict[str, Any], Condition]] = {
     "version": ({"model_version": "v2"}, lambda row: row.model_version == "v2"),
     "unsure": ({"max_confidence": 0.6}, lambda row: row.confidence <= 0.6),
     "sure": ({"min_confidence": 0.6}, lambda row: row.confidence >= 0.6),
+    "hardly a digit": ({"min_not_a_digit": 0.6}, lambda row: (row.not_a_digit or 0) >= 0.6),
+    "perhaps a digit": ({"min_not_a_digit": 0.05}, lambda row: (row.not_a_digit or 0) >= 0.05),
+    "told at all": ({"min_not_a_digit": 0}, lambda row: row.not_a_digit is not None),
+    "unsure and hardly a digit": (
+        {"min_not_a_digit": 0.4, "max_confidence": 0.8},
+        lambda row: (row.not_a_digit or 0) >= 0.4 and row.confidence <= 0.8,
+    ),
     "between": (
         {"min_confidence": 0.5, "max_confidence": 0.8, "prediction": "1"},
         lambda row: 0.5 <= row.confidence <= 0.8 and row.prediction == "1",
@@ -95,6 +102,16 @@ def test_rare_confidences_are_found_in_the_same_order_as_common_ones(
     store(database_url, rows)
     found = [row["id"] for page in pages(client, 40, max_confidence=highest) for row in page]
     assert found == [row.id for row in reversed(rows) if row.confidence <= LOW_CONFIDENCE]
+
+
+@pytest.mark.parametrize("least", [MAYBE_NOT_A_DIGIT, MAYBE_NOT_A_DIGIT - 1e-6])
+def test_rare_drawings_that_are_not_digits_are_found_in_the_same_order_as_others(
+    client: TestClient, database_url: str, least: float
+) -> None:
+    rows = [row._replace(not_a_digit=MAYBE_NOT_A_DIGIT) if row.id % 3 else row for row in ROWS]
+    store(database_url, rows)
+    found = [row["id"] for page in pages(client, 40, min_not_a_digit=least) for row in page]
+    assert found == [row.id for row in reversed(rows) if (row.not_a_digit or 0) >= MAYBE_NOT_A_DIGIT]
 
 
 def test_listed_row_has_the_latest_label_and_notes(client: TestClient, database_url: str) -> None:
@@ -164,6 +181,8 @@ PLANS = {
     "version": "ix_predictions_model_version_id",
     "prediction": "ix_predictions_prediction_id",
     "unsure": "ix_predictions_low_confidence",
+    "hardly a digit": "ix_predictions_maybe_not_a_digit",
+    "unsure and hardly a digit": "ix_predictions_maybe_not_a_digit",
     "since": "ix_predictions_created_at_id",
     "until": "ix_predictions_created_at_id",
     "label": "ix_labels_label_prediction_id",
@@ -184,7 +203,7 @@ def statements_of_two_pages(client: TestClient, name: str) -> list[Statement]:
 def test_sqlite_uses_the_index_of_the_filter(start: Start, sqlite_url: str, name: str) -> None:
     store(sqlite_url, ROWS)
     first, second = map(sqlite_plan, statements_of_two_pages(start(DATABASE_URL=sqlite_url), name))
-    in_order = name in ("unsure", "nothing", "labelled", "notes")
+    in_order = name in ("unsure", "hardly a digit", "unsure and hardly a digit", "nothing", "labelled", "notes")
     assert first[0].startswith("SCAN" if in_order else "SEARCH"), first
     assert second[0].startswith("SEARCH"), second
     for plan in (first, second):
@@ -217,6 +236,10 @@ REFUSED = [
     ("min_confidence", "nan"),
     ("max_confidence", "1e309"),
     ("max_confidence", "-0.1"),
+    ("min_not_a_digit", "nan"),
+    ("min_not_a_digit", "1.1"),
+    ("min_not_a_digit", "-0.1"),
+    ("min_not_a_digit", "5e-1"),
     ("since", "yesterday"),
     ("since", "0001-01-01T00:00:00%2B14:00"),
     ("until", "9999-12-31T23:59:59-14:00"),

@@ -86,7 +86,10 @@ def move(url: str, revision: str) -> None:
     migrate(url, "upgrade" if current <= revision else "downgrade", revision)
 
 
-@pytest.mark.parametrize(("start", "end", "commits"), [("0003", "0004", 10), ("0005", "0006", 5), ("0006", "0005", 5)])
+@pytest.mark.parametrize(
+    ("start", "end", "commits"),
+    [("0003", "0004", 10), ("0005", "0006", 5), ("0006", "0005", 5), ("0006", "0007", 4), ("0007", "0006", 2)],
+)
 def test_postgresql_revision_that_commits_midway_resumes_after_a_failure(
     empty_postgres_url: str, start: str, end: str, commits: int
 ) -> None:

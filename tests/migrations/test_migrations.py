@@ -33,7 +33,7 @@ from tests.support.old_databases import (
 from tests.support.programs import start_program
 from tests.support.project_copy import SECONDS, environment
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
 
 
 def test_migrations_have_one_head_and_no_branch() -> None:
@@ -235,19 +235,37 @@ def test_batch_migration_keeps_constraints_and_autoincrement(sqlite_url: str, tm
     execute(sqlite_url, "INSERT INTO drawings VALUES (1, zeroblob(784), '[]', NULL)")
     execute(sqlite_url, "INSERT INTO labels (prediction_id, label) VALUES (1, '1')")
     project = copy_of_project(tmp_path)
-    (project / "alembic" / "versions" / "0007_copy.py").write_text(
+    (project / "alembic" / "versions" / "0008_copy.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0007', '0006'\n"
+        "revision, down_revision = '0008', '0007'\n"
         "def upgrade():\n"
         "    with op.batch_alter_table('predictions', recreate='always'):\n"
         "        pass\n"
     )
     migrate(sqlite_url, project=project)
-    assert statements_by_name(sqlite_path(sqlite_url)) == before
+    after = statements_by_name(sqlite_path(sqlite_url))
+    # The copy has all checks at its end, in any order.
+    both = (re.split(r",? CONSTRAINT ", tables["predictions"].removesuffix(" )")) for tables in (before, after))
+    assert len({tuple(sorted(parts)) for parts in both}) == 1
+    assert after == {**before, "predictions": after["predictions"]}
     assert rows(sqlite_url, "SELECT prediction_id FROM drawings") == [(1,)]
     assert rows(sqlite_url, "SELECT id, label FROM v_results ORDER BY id") == [(1, "1"), (2, None)]
     execute(sqlite_url, insert)
     assert rows(sqlite_url, "SELECT id FROM predictions") == [(1,), (2,), (4,)]
+
+
+def test_not_a_digit_is_between_0_and_1_or_null(empty_database_url: str) -> None:
+    url = empty_database_url
+    migrate(url, "upgrade", "0006")
+    insert = "INSERT INTO predictions (prediction, confidence, model_version{}) VALUES ('7', 0.94, 'v1'{})"
+    execute(url, insert.format("", ""))
+    migrate(url)
+    # As the release before writes, and as this one does.
+    execute(url, insert.format("", ""), *(insert.format(", not_a_digit", f", {value}") for value in (0, 0.25, 1)))
+    for value in (-0.001, 1.001):
+        with pytest.raises(sa.exc.IntegrityError, match="ck_predictions_not_a_digit"):
+            execute(url, insert.format(", not_a_digit", f", {value}"))
+    assert rows(url, "SELECT not_a_digit FROM predictions ORDER BY id") == [(None,), (None,), (0,), (0.25,), (1,)]
 
 
 def test_revisions_import_nothing_of_the_application() -> None:

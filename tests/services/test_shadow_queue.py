@@ -28,7 +28,7 @@ def remember(session: Session, count: int = 3) -> list[int]:
     """Store predictions of noise; return their ids."""
     scores = {str(digit): 0.91 if digit == 7 else 0.01 for digit in range(10)}
     many = [
-        NewPrediction("7", 0.91, "v1", "a-request", "somebody", image.tobytes(), scores)
+        NewPrediction("7", 0.91, None, "v1", "a-request", "somebody", image.tobytes(), scores)
         for image in random_drawings(count)
     ]
     ids, _ = add_predictions(session, many)

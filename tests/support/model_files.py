@@ -1,14 +1,16 @@
-"""Model files for the tests: the shipped graph with one more node and another version."""
+"""Model files for the tests: the shipped graph with one more node and another version, and tiny ones."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from app.classifier.onnx_model import PREPROCESSING
 from app.config import SHIPPED_MODEL
+from app.drawings.shape import SIDE
 
 
 def second_model(
@@ -16,7 +18,10 @@ def second_model(
 ) -> Path:
     """Write a model whose output k is the shipped model's output order[k]; return its path."""
     steps = [helper.make_node("Gather", ["shipped", "order"], ["probabilities"], axis=1)]
-    return _written(folder, version, classes, steps, {"order": np.array(order, np.int64)})
+    # The last column may be the probability of no digit.
+    columns = onnx.load(SHIPPED_MODEL).graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    places = np.array([*order, *range(10, columns)], np.int64)
+    return _written(folder, version, classes, steps, {"order": places})
 
 
 def swapping_model(folder: Path, one: int = 4, other: int = 9, *, version: str = "v2") -> Path:
@@ -37,11 +42,48 @@ def model_that_breaks(folder: Path) -> Path:
     steps = [
         helper.make_node("Cast", ["images"], ["numbers"], to=onnx.TensorProto.INT64),
         helper.make_node("ReduceMax", ["numbers"], ["brightest"], keepdims=0),
-        # The model has ten outputs, and no normalised drawing with ink is that faint.
+        # The model has ten or eleven outputs, and no normalised drawing with ink is that faint.
         helper.make_node("Gather", ["shipped", "brightest"], ["no_probabilities"], axis=1),
         helper.make_node("Identity", ["shipped"], ["probabilities"]),
     ]
     return _written(folder, "breaks", "0123456789", steps, {})
+
+
+def tiny_model(folder: Path, *, columns: int, metadata: Mapping[str, str] | None = None) -> Path:
+    """Write a model of a kilobyte with ten columns, or eleven: the scores, and the probability of no digit."""
+    weights = np.random.default_rng(columns).normal(0, 0.003, (SIDE, columns)).astype(np.float32)
+    # Which column is the largest depends on the drawing.
+    weights -= weights.mean(axis=0)
+    constants = {"weights": weights, "tenth": np.array(0.1, np.float32)}
+    steps = [
+        helper.make_node("Cast", ["images"], ["floats"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats"], ["rows"], axes=[2], keepdims=0),
+        helper.make_node("MatMul", ["rows", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["output" if columns == 10 else "probabilities"], axis=1),
+    ]
+    if columns > 10:
+        steps += [
+            helper.make_node("Split", ["probabilities"], ["digits", "no_digit"], axis=1, split=[10, columns - 10]),
+            helper.make_node("Mul", ["no_digit", "tenth"], ["share"]),
+            helper.make_node("Add", ["digits", "share"], ["scores"]),
+            helper.make_node("Concat", ["scores", "no_digit"], ["output"], axis=1),
+        ]
+    graph = helper.make_graph(
+        steps,
+        "tiny",
+        [helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["N", SIDE, SIDE])],
+        [helper.make_tensor_value_info("output", onnx.TensorProto.FLOAT, ["N", columns])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
+    given = metadata if metadata is not None else {"not_a_digit": "true"} if columns > 10 else {}
+    classes = json.dumps(list("0123456789"))
+    helper.set_model_props(
+        model, {"version": f"tiny {columns}", "classes": classes, "preprocessing": PREPROCESSING, **given}
+    )
+    path = folder / f"tiny{columns}.onnx"
+    onnx.save(model, path)
+    return path
 
 
 def _written(

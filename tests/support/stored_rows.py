@@ -26,6 +26,7 @@ class Row(NamedTuple):
     notes: str | None
     labels: tuple[str, ...]
     sampled: bool
+    not_a_digit: float | None
 
     @property
     def label(self) -> str | None:
@@ -35,8 +36,8 @@ class Row(NamedTuple):
 
 @cache
 def random_rows(count: int, seed: int = 1) -> tuple[Row, ...]:
-    """Rows with every peculiarity: no time, times out of order, two labels, no digit."""
-    rng = Random(seed)
+    """Rows with every peculiarity: no time, times out of order, two labels, no digit, an older model."""
+    rng, other_rng = Random(seed), Random(seed)
     rows = []
     for id_ in range(1, count + 1):
         labels = rng.choices(("0", "1", "2", "7", "none"), k=rng.choices((0, 1, 2), (50, 30, 20))[0])
@@ -50,6 +51,7 @@ def random_rows(count: int, seed: int = 1) -> tuple[Row, ...]:
                 notes=f"Über {id_ % 7} % _done_" if rng.random() < 0.2 else None,
                 labels=tuple(labels),
                 sampled=rng.random() < 0.3,
+                not_a_digit=None if other_rng.random() < 0.2 else round(other_rng.random() ** 2, 6),
             )
         )
     return tuple(rows)
@@ -59,7 +61,7 @@ def store(database_url: str, rows: Sequence[Row], *, drawings: bool = False) -> 
     """Write the rows and their labels, with drawings on request."""
     given = [(turn, row.id, label) for row in rows for turn, label in enumerate(row.labels)]
     with connected(database_url) as connection:
-        values = [{name: getattr(row, name) for name in Row._fields[:6]} for row in rows]
+        values = [{name: getattr(row, name) for name in (*Row._fields[:6], "not_a_digit")} for row in rows]
         connection.execute(sa.insert(Prediction), values)
         labels = [{"prediction_id": id_, "label": label, "source": "anna"} for _, id_, label in sorted(given)]
         if labels:
