@@ -26,8 +26,9 @@ KEYS: Final = f"0 to 9: label as this digit. Enter: confirm. {NONE}: not a digit
 def review(query: ReviewQuery, as_json: Json = False) -> None:
     """Label the drawings that most need a label, one key each.
 
-    These are the drawings with the smallest margin, and one in five drawn at random. They are reserved for ten minutes.
-    Each label is on disk before the next drawing is shown.
+    These are the drawings with the smallest margin, and one in five drawn at random; with --queue not_a_digit those
+    that the model takes for no digit. They are reserved for ten minutes. Each label is on disk before the next drawing
+    is shown.
 
     Example: python -m app review --limit 20 --reviewer anna
     """
@@ -73,6 +74,8 @@ def _show(database: "Database", item: ReviewItem, position: str) -> None:
     if pixels is not None:
         print_drawing(pixels)
     prediction, scores = printable(item.prediction), format_top_scores(item.scores)
+    if item.not_a_digit is not None:
+        scores += f"  not a digit {item.not_a_digit:.3f}"
     typer.echo(f"{position}: prediction {item.id} ({item.reason}) was read as {prediction}.  {scores}")
 
 

@@ -7,8 +7,18 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Result, Row, Select, bindparam, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from app.models import HAS_SMALL_MARGIN, SMALL_MARGIN, Drawing, Label, Prediction, Review
+from app.models import (
+    HAS_SMALL_MARGIN,
+    IS_MAYBE_NOT_A_DIGIT,
+    LIKELY_NOT_A_DIGIT,
+    SMALL_MARGIN,
+    Drawing,
+    Label,
+    Prediction,
+    Review,
+)
 from app.repository.columns import PREDICTION_COLUMNS
+from app.repository.labels import is_labelled
 
 # Limits the work if one drawing was sent a million times.
 MAX_CANDIDATES: Final = 2000
@@ -31,9 +41,13 @@ def lock_queue(session: Session) -> None:
         session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
-def iterate_reserved(session: Session, reviewer: str, since: datetime) -> Iterator[Row[Any]]:
+def iterate_reserved(session: Session, reviewer: str, since: datetime, *, digits: bool) -> Iterator[Row[Any]]:
+    """Yield what is reserved for a reviewer; without `digits` only what is probably not a digit."""
     ids = select(Review.prediction_id).join(Drawing, Drawing.prediction_id == Review.prediction_id)
     ids = ids.where(Review.reviewer == reviewer, Review.offered_at > since, ~_is_labelled(Review))
+    if not digits:
+        ids = ids.join(Prediction, Prediction.id == Review.prediction_id)
+        ids = ids.where(Prediction.not_a_digit > LIKELY_NOT_A_DIGIT)
     return _iterate(session, ids.order_by(Review.sampled.desc(), Drawing.margin, Review.prediction_id))
 
 
@@ -51,6 +65,13 @@ def iterate_by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
     # Reads all drawings.
     others = _iterate(session, ids.where(Drawing.margin > SMALL_MARGIN))
     return islice(chain(small, others), MAX_CANDIDATES)
+
+
+def iterate_not_digits(session: Session, since: datetime) -> Iterator[Row[Any]]:
+    """Yield unlabelled drawings that are probably not digits, newest first."""
+    ids = select(Prediction.id).outerjoin(Review, Review.prediction_id == Prediction.id)
+    ids = ids.where(IS_MAYBE_NOT_A_DIGIT, Prediction.not_a_digit > LIKELY_NOT_A_DIGIT)
+    return _iterate(session, ids.where(_is_free(since), ~is_labelled()).order_by(Prediction.id.desc()))
 
 
 def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:

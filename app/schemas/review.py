@@ -3,14 +3,20 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.classify import SCORES, SUMMARY
+from app.schemas.classify import SCORES, SUMMARY, NotADigit
 from app.schemas.types import Name, Query
 
-Reason = Literal["random", "smallest margin"]
+Reason = Literal["random", "smallest margin", "not a digit"]
+Queue = Literal["uncertain", "not_a_digit"]
 
 
 class ReviewQuery(Query):
     limit: int = Field(10, ge=1, le=100, description="The maximum number.")
+    queue: Queue = Field(
+        "uncertain",
+        description="`uncertain`: the smallest margins, and random samples; `not_a_digit`: what the model takes for no "
+        "digit, newest first.",
+    )
     reviewer: Name | None = Field(
         None,
         description="The same reviewer gets unlabelled drawings again. Without a name, each call is new.",
@@ -23,6 +29,7 @@ class ReviewItem(BaseModel):
     id: int
     prediction: str
     confidence: float
+    not_a_digit: NotADigit
     margin: float | None = Field(description="The highest score minus the second highest; null if unknown.")
     scores: dict[str, float]
     model_version: str

@@ -13,7 +13,7 @@ from app.database import Database
 from app.drawings.shape import by_digit
 from app.drawings.similarity import DistinctDrawings
 from app.repository import review as repository
-from app.schemas.review import ReviewItem, ReviewPage, ReviewQuery
+from app.schemas.review import Reason, ReviewItem, ReviewPage, ReviewQuery
 
 RESERVED_FOR: Final = timedelta(minutes=10)
 
@@ -81,11 +81,17 @@ def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Rev
 
 
 def choose(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Choice:
-    """Choose unlabelled drawings: reserved ones first; of the rest, one in RANDOM_ONE_IN is a random sample."""
+    """Choose unlabelled drawings: reserved ones first; of the rest, one in RANDOM_ONE_IN is a random sample.
+
+    The queue of drawings that are not digits has no random samples.
+    """
     since = datetime.now(UTC) - RESERVED_FOR
-    page = _Page(query.limit)
+    page, digits = _Page(query.limit), query.queue != "not_a_digit"
     if query.reviewer is not None:
-        page.fill(repository.iterate_reserved(session, query.reviewer, since))
+        page.fill(repository.iterate_reserved(session, query.reviewer, since, digits=digits))
+    if not digits:
+        page.fill(repository.iterate_not_digits(session, since))
+        return Choice(list(page.rows.values()), {})
     drawn = _add_random(session, page, since, random)
     page.fill(repository.iterate_by_margin(session, since))
     return Choice(list(page.rows.values()), drawn)
@@ -108,7 +114,8 @@ def reserve(session: Session, query: ReviewQuery, choice: Choice) -> ReviewPage 
         [_review(row.id, row.id in sampled, query.reviewer, now) for row in offered]
         + [_review(row.id, True, row.reviewer, row.offered_at) for row in unshown],
     )
-    return ReviewPage(results=[_item(row, row.id in sampled) for row in offered], reserved_until=now + RESERVED_FOR)
+    items = [_item(row, _reason(query, is_sample=row.id in sampled)) for row in offered]
+    return ReviewPage(results=items, reserved_until=now + RESERVED_FOR)
 
 
 def _add_random(session: Session, page: _Page, since: datetime, random: Random) -> dict[int, Row[Any]]:
@@ -136,15 +143,22 @@ def _review(prediction_id: int, sampled: bool, reviewer: str | None, offered_at:
     return {"prediction_id": prediction_id, "sampled": sampled, "reviewer": reviewer, "offered_at": offered_at}
 
 
-def _item(row: Row[Any], sampled: bool) -> ReviewItem:
+def _reason(query: ReviewQuery, *, is_sample: bool) -> Reason:
+    if query.queue == "not_a_digit":
+        return "not a digit"
+    return "random" if is_sample else "smallest margin"
+
+
+def _item(row: Row[Any], reason: Reason) -> ReviewItem:
     return ReviewItem(
         id=row.id,
         prediction=row.prediction,
         confidence=row.confidence,
+        not_a_digit=row.not_a_digit,
         margin=row.margin,
         scores=by_digit(row.scores),
         model_version=row.model_version,
         created_at=row.created_at,
         drawing=f"/results/{row.id}/drawing.png",
-        reason="random" if sampled else "smallest margin",
+        reason=reason,
     )

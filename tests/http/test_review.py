@@ -21,7 +21,8 @@ from tests.support.sql_statements import Statement, executed, sqlite_plan
 from tests.support.stored_rows import drawing_of
 
 FAR = 2**31 - 1
-NAMES = {"id", "prediction", "confidence", "margin", "scores", "model_version", "created_at", "drawing", "reason"}
+NAMES = {"id", "prediction", "confidence", "not_a_digit", "margin", "scores", "model_version", "created_at"}
+NAMES |= {"drawing", "reason"}
 
 
 def spread(count: int) -> dict[int, float | None]:
@@ -201,6 +202,8 @@ REFUSED = [
     ("reviewer", ""),
     ("reviewer", "%00"),
     ("reviewer", "x" * 65),
+    ("queue", "none"),
+    ("queue", ""),
 ]
 
 

@@ -15,7 +15,10 @@ LONG_AGO = "2026-01-01 00:00:00.000000"
 
 
 def add_drawings(
-    database_url: str, margins: Mapping[int, float | None], pixels: Mapping[int, bytes] | None = None
+    database_url: str,
+    margins: Mapping[int, float | None],
+    pixels: Mapping[int, bytes] | None = None,
+    not_a_digit: Mapping[int, float] | None = None,
 ) -> None:
     """Store predictions with these ids and margins; without pixels each gets its own noise."""
     given = pixels or {}
@@ -25,7 +28,9 @@ def add_drawings(
     plain = a_prediction()
     columns = {"prediction": plain.prediction, "confidence": plain.confidence, "model_version": plain.model_version}
     with connected(database_url) as connection:
-        connection.execute(sa.insert(Prediction), [{"id": id_, **columns} for id_ in margins])
+        told = not_a_digit or {}
+        predictions = [{"id": id_, "not_a_digit": told.get(id_), **columns} for id_ in margins]
+        connection.execute(sa.insert(Prediction), predictions)
         connection.execute(sa.insert(Drawing), drawings)
 
 
