@@ -28,6 +28,7 @@ def _print_summary(stats: Stats) -> None:
         {
             "predictions": stats.count,
             "mean confidence": stats.mean_confidence,
+            "share not digits": stats.not_a_digit_share,
             "first (UTC)": stats.since,
             "last (UTC)": stats.until,
             "accuracy": format_accuracy(stats.accuracy),
@@ -90,13 +91,14 @@ def timeline(query: TimelineQuery, as_json: Json = False) -> None:
 def _print_timeline(timeline: Timeline) -> None:
     largest = max((bucket.count for bucket in timeline.buckets), default=0)
     print_table(
-        (f"{timeline.bucket} (UTC)", "predictions", "", "mean confidence", "accuracy"),
+        (f"{timeline.bucket} (UTC)", "predictions", "", "mean confidence", "share not digits", "accuracy"),
         [
             (
                 f"{bucket.start:%Y-%m-%d %H:%M}",
                 bucket.count,
                 format_bar(bucket.count, largest),
                 bucket.mean_confidence,
+                bucket.not_a_digit_share,
                 format_accuracy(bucket.accuracy),
             )
             for bucket in timeline.buckets

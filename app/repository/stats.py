@@ -8,7 +8,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from app.drawings.shape import NOT_A_DIGIT
-from app.models import Label, Prediction, Review
+from app.models import LIKELY_NOT_A_DIGIT, Label, Prediction, Review
 from app.repository.labels import is_current
 
 # Buckets are numbered from the earliest datetime, a Monday.
@@ -36,16 +36,17 @@ def select_newest(session: Session, last: int, model_version: str | None) -> Sel
 def count_by_confidence(session: Session, selection: Selection) -> list[Row[Any]]:
     tenth = case(*((Prediction.confidence >= lower / 10, lower) for lower in range(9, 0, -1)), else_=0)
     columns = (Prediction.model_version, Prediction.prediction, tenth.label("bin"))
-    rows = _select(selection, *columns, Prediction.confidence, Prediction.created_at).subquery()
-    oldest, latest = func.min(rows.c.created_at), func.max(rows.c.created_at)
-    return count_groups(session, rows, 3, confidence_sum(rows), oldest.label("oldest"), latest.label("newest"))
+    more = (Prediction.confidence, Prediction.not_a_digit, Prediction.created_at)
+    rows = _select(selection, *columns, *more).subquery()
+    ends = func.min(rows.c.created_at).label("oldest"), func.max(rows.c.created_at).label("newest")
+    return count_groups(session, rows, 3, confidence_sum(rows), *_not_a_digit_counts(rows), *ends)
 
 
 def count_by_time(session: Session, selection: Selection, seconds: int) -> list[Row[Any]]:
     """`bucket` is None if created_at is not a time."""
     columns = (Prediction.model_version, Prediction.prediction, _bucket(seconds))
-    rows = _select(selection, *columns, Prediction.confidence).subquery()
-    return count_groups(session, rows, 3, confidence_sum(rows))
+    rows = _select(selection, *columns, Prediction.confidence, Prediction.not_a_digit).subquery()
+    return count_groups(session, rows, 3, confidence_sum(rows), *_not_a_digit_counts(rows))
 
 
 def count_labels(session: Session, selection: Selection) -> list[Row[Any]]:
@@ -93,6 +94,12 @@ def count_groups(session: Session, rows: Subquery, keys: int, *more: ColumnEleme
 
 def confidence_sum(rows: Subquery) -> ColumnElement[float]:
     return func.sum(rows.c.confidence).label("confidence")
+
+
+def _not_a_digit_counts(rows: Subquery) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Count the rows with a value, and those of them that are probably not digits."""
+    likely = case((rows.c.not_a_digit > LIKELY_NOT_A_DIGIT, 1))
+    return func.count(rows.c.not_a_digit).label("told"), func.count(likely).label("not_digits")
 
 
 class _UnixTime(FunctionElement[int]):

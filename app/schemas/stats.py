@@ -15,6 +15,7 @@ _REST: Any = {"labelled": 32, "correct": 30, "not_a_digit": 1, "accuracy": 0.937
 _CONFIDENCE: Any = {"count": 100, "mean_confidence": 0.981204}
 _STATS: Any = {
     **_CONFIDENCE,
+    "not_a_digit_share": 0.03,
     "digits": {digit: {"count": 10, "mean_confidence": 0.981204} for digit in DIGITS},
     "model_versions": {"v1": {**_CONFIDENCE, "accuracy": ACCURACY}},
     "accuracy": ACCURACY,
@@ -53,6 +54,9 @@ class ConfidenceBin(BaseModel):
 class PredictionStats(Confidence):
     """Predictions by digit and by model version."""
 
+    not_a_digit_share: float | None = Field(
+        description="The share of predictions with a `not_a_digit` above 0.5, among those that have one; null without."
+    )
     digits: dict[str, Confidence] = Field(description="By prediction; all ten digits are present.")
     model_versions: dict[str, VersionStats]
     accuracy: Accuracy = Field(description="Of all labelled predictions.")

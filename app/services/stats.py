@@ -10,7 +10,7 @@ from app.repository import stats as repository
 from app.repository.stats import FIRST_MONDAY, Selection
 from app.schemas.stats import Bucket, BucketSize, ConfidenceBin, Stats, StatsQuery, Timeline, TimelineQuery
 from app.services.errors import InvalidInput
-from app.services.stats_counter import StatsCounter
+from app.services.stats_counter import DECIMALS, StatsCounter
 
 MAX_BUCKETS: Final = 1000
 BINS: Final = 10
@@ -31,10 +31,14 @@ _SPAN: Final[dict[BucketSize, timedelta]] = {
 class _Groups:
     def __init__(self) -> None:
         self.all = StatsCounter()
+        # Answers with `not_a_digit`, and those above 0.5.
+        self.told = self.not_digits = 0
         self.digits: defaultdict[str, StatsCounter] = defaultdict(StatsCounter)
         self.versions: defaultdict[str, StatsCounter] = defaultdict(StatsCounter)
 
     def add_answers(self, row: Row[Any]) -> None:
+        self.told += row.told
+        self.not_digits += row.not_digits
         for counter in (self.all, self.digits[row.prediction], self.versions[row.model_version]):
             counter.add_answers(row)
 
@@ -46,6 +50,7 @@ class _Groups:
         return {
             "count": self.all.count,
             "mean_confidence": self.all.mean_confidence,
+            "not_a_digit_share": round(self.not_digits / self.told, DECIMALS) if self.told else None,
             "digits": {name: self.digits[name].as_confidence() for name in (*DIGITS, *self._other_predictions())},
             "model_versions": {name: counter.as_version() for name, counter in sorted(self.versions.items())},
             "accuracy": self.all.as_accuracy(),

@@ -53,6 +53,7 @@ def numbers_of(rows: list[Row]) -> dict[str, Any]:
     of_version = {version: [row for row in rows if row.model_version == version] for version in versions}
     return {
         **confidence_of(rows),
+        "not_a_digit_share": mean([float(row.not_a_digit > 0.5) for row in rows if row.not_a_digit is not None]),
         "digits": {digit: confidence_of([row for row in rows if row.prediction == digit]) for digit in digits},
         "model_versions": {
             version: {**confidence_of(part), "accuracy": accuracy_of(part)} for version, part in of_version.items()
