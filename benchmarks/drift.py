@@ -59,6 +59,7 @@ def observe(images: Images) -> Observations:
     return Observations(
         np.array([int(answer["prediction"]) for answer in answers]),
         np.array([answer["confidence"] for answer in answers]),
+        np.array([answer["not_a_digit"] for answer in answers], np.float64),
         np.concatenate([ink_statistics(piece) for piece in pieces]),
     )
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from app.analysis.intervals import holm
 from app.drawings.ink_statistics import INK, Floats
+from app.schemas.drift import DRAWINGS_NEEDED
 
 _BINS = 10
 _HISTOGRAM_BINS = 20
@@ -16,10 +17,11 @@ Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 class Observations(NamedTuple):
-    """Digits int (N,), confidence (N,) and ink statistics (N, 6)."""
+    """Digits int (N,), confidence (N,), the probability of no digit (N,), NaN if unknown, and ink statistics (N, 6)."""
 
     digits: Integers
     confidence: npt.NDArray[np.float64]
+    not_a_digit: npt.NDArray[np.float64]
     ink: Floats
 
 
@@ -62,10 +64,14 @@ class Signal(NamedTuple):
 def compare(window: Observations, reference: Observations, thresholds: Thresholds) -> list[Signal]:
     """Compare every property of two windows of at least one drawing.
 
-    Without corrections, eight tests and small windows would raise many false alarms.
+    `not_a_digit` is compared if both have enough drawings with it. Without corrections, nine tests and small windows
+    would raise many false alarms.
     """
     found = [_compare_digits(window.digits, reference.digits)]
     found.append(_compare_values("confidence", window.confidence, reference.confidence))
+    told = [one.not_a_digit[~np.isnan(one.not_a_digit)] for one in (window, reference)]
+    if min(map(len, told)) >= DRAWINGS_NEEDED:
+        found.append(_compare_values("not_a_digit", *told))
     found += [_compare_values(name, window.ink[:, i], reference.ink[:, i]) for i, name in enumerate(INK)]
     signals = []
     for one, adjusted in zip(found, holm([one.p for one in found]), strict=True):

@@ -20,7 +20,7 @@ def drift(
 ) -> None:
     """Compare the newest drawings with earlier ones.
 
-    Drift is a large and significant difference in digits, confidence or ink.
+    Drift is a large and significant difference in digits, confidence, not_a_digit or ink.
 
     Every night: python -m app drift --exit-code || echo "The drawings have changed."
     """

@@ -16,14 +16,13 @@ READ_BATCH_SIZE: Final = 1000
 def list_drawings(
     session: Session, filters: ResultFilters, limit: int, before: int | None = None
 ) -> Iterator[Sequence[Row[Any]]]:
-    """Yield batches of the newest drawings: id, prediction, confidence, created_at, pixels."""
+    """Yield batches of the newest drawings: id, prediction, confidence, not_a_digit, created_at, pixels."""
     by_time = filters.since is not None or filters.until is not None
     # SQLite may store text in this column.
     pixels = cast(Drawing.pixels, LargeBinary)
+    answer = (Prediction.id, Prediction.prediction, Prediction.confidence, Prediction.not_a_digit)
     statement = (
-        select(
-            Prediction.id, Prediction.prediction, Prediction.confidence, Prediction.created_at, pixels.label("pixels")
-        )
+        select(*answer, Prediction.created_at, pixels.label("pixels"))
         .join(Drawing, Drawing.prediction_id == Prediction.id)
         .where(*matching(filters, indexed="created_at" if by_time else "model_version"))
         # The cast avoids the index on `prediction` and a sort.

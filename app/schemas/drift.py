@@ -62,7 +62,9 @@ class DriftHistogram(BaseModel):
 class DriftSignal(BaseModel):
     """A property of the drawings or answers, compared."""
 
-    name: str = Field(description="digits, confidence, ink, peak, box, offset_x, offset_y or stroke_width.")
+    name: str = Field(
+        description="digits, confidence, not_a_digit, ink, peak, box, offset_x, offset_y or stroke_width."
+    )
     test: Literal["chi-square", "kolmogorov-smirnov"]
     statistic: float
     p: float = Field(description="The probability of such a difference by chance.")
@@ -98,7 +100,9 @@ class Drift(BaseModel):
     window: Window
     reference: Window
     thresholds: Thresholds
-    signals: list[DriftSignal] = Field(description="Empty without enough drawings.")
+    signals: list[DriftSignal] = Field(
+        description="Empty without enough drawings; `not_a_digit` needs enough that have it."
+    )
 
 
 class DriftQuery(Query):

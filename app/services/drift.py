@@ -91,7 +91,7 @@ def _ends_before(until: datetime | None, since: datetime | None) -> bool:
 
 def _read(batches: Iterable[Sequence[Row[Any]]]) -> _Drawings:
     """Measure the drawings with one batch of pixels in memory."""
-    observed = [Observations(np.empty(0, np.int64), np.empty(0), np.empty((0, len(INK)), np.float32))]
+    observed = [Observations(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty((0, len(INK)), np.float32))]
     last_id, times = 0, []
     for rows in filter(None, batches):
         observed.append(_observe(rows))
@@ -104,6 +104,8 @@ def _observe(rows: Sequence[Row[Any]]) -> Observations:
     return Observations(
         np.array([int(row.prediction) for row in rows]),
         np.array([row.confidence for row in rows], np.float64),
+        # None becomes NaN.
+        np.array([row.not_a_digit for row in rows], np.float64),
         ink_statistics(images_of([row.pixels for row in rows])),
     )
 

@@ -141,11 +141,10 @@ def test_stability_index_by_chance_is_its_mean_without_drift(window: int, refere
 def observations(size: int, seed: int = 1, confidence: float | None = None, ink: float | None = None) -> Observations:
     """Random answers, or with constant confidence or ink."""
     rng = np.random.default_rng(seed)
-    drawn = Observations(rng.integers(0, 10, size), rng.random(size), rng.normal(size=(size, 6)).astype(np.float32))
-    if confidence is not None:
-        drawn.confidence[:] = confidence
-    if ink is not None:
-        drawn.ink[:] = ink
+    digits, values = rng.integers(0, 10, size), rng.random(size)
+    drawn = Observations(digits, values, np.full(size, np.nan), rng.normal(size=(size, 6)).astype(np.float32))
+    drawn.confidence[:] = drawn.confidence if confidence is None else confidence
+    drawn.ink[:] = drawn.ink if ink is None else ink
     return drawn
 
 

@@ -19,5 +19,5 @@ router = APIRouter(prefix="/stats", tags=["stats"], route_class=ApiRoute)
     summary="Compare new drawings and predictions with older ones",
 )
 async def get_drift(request: Request, query: Annotated[DriftQuery, Query()]) -> Drift:
-    """Compare digits, confidence and ink of new drawings with older ones, at least 300 each."""
+    """Compare digits, confidence, `not_a_digit` and ink of new drawings with older ones, at least 300 each."""
     return await scan(request, lambda session: drift.drift(session, query))
