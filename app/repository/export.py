@@ -1,5 +1,5 @@
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, Select, Text, cast, select
 from sqlalchemy.orm import Session
@@ -10,8 +10,10 @@ from app.repository.labels import current_label, is_current
 from app.repository.results import matching
 from app.schemas.results import ResultFilters
 
-SelectedRow = Row[tuple[int, str, str, str | None]]
-"""Id, prediction, model version and label."""
+SelectedRow = Row[tuple[int, str, float | None, str, str | None]]
+"""Id, prediction, probability of no digit, model version and label."""
+
+_SELECTED: Final = (Prediction.id, Prediction.prediction, Prediction.not_a_digit, Prediction.model_version)
 
 
 def iterate_selected(
@@ -22,15 +24,14 @@ def iterate_selected(
 
 
 def _all(filters: ResultFilters) -> Select[Any]:
-    columns = (Prediction.id, Prediction.prediction, Prediction.model_version, current_label().label("label"))
-    return select(*columns).where(*matching(filters, indexed="id")).order_by(Prediction.id)
+    statement = select(*_SELECTED, current_label().label("label"))
+    return statement.where(*matching(filters, indexed="id")).order_by(Prediction.id)
 
 
 def _labelled(filters: ResultFilters) -> Select[Any]:
     # Labels are few compared with predictions.
     rest = filters.model_copy(update={"label": None, "labelled": None})
-    columns = (Prediction.id, Prediction.prediction, Prediction.model_version, Label.label)
-    statement = select(*columns).join(Label, Label.prediction_id == Prediction.id)
+    statement = select(*_SELECTED, Label.label).join(Label, Label.prediction_id == Prediction.id)
     statement = statement.where(is_current(), *matching(rest, indexed="id"))
     if filters.label is not None:
         statement = statement.where(Label.label == filters.label)

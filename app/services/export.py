@@ -1,6 +1,7 @@
 """Exports for training or reading, from one snapshot of the database."""
 
 import hashlib
+import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -38,9 +39,11 @@ _SPLITS: Final = ("train", "test", None)
 # Indices of rows, ascending.
 Chosen = npt.NDArray[np.int32]
 
+_Selected = tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.float32]]
+
 
 class Export:
-    """The manifest and content of an export; takes about 15 bytes of memory a row."""
+    """The manifest and content of an export; takes about 20 bytes of memory a row."""
 
     def __init__(self, session: Session, query: ExportQuery, progress: Progress = no_progress) -> None:
         """Read all rows; raise InvalidInput for a query that no row can match."""
@@ -51,7 +54,7 @@ class Export:
         self._progress = progress
         self._done = 0
         self._versions: Counter[str] = Counter()
-        self._ids, self._labels, self._answers = self._read_selected()
+        self._ids, self._labels, self._answers, self._not_a_digit = self._read_selected()
         self._splits = np.empty(len(self._ids), np.int8)
         self.manifest = self._describe(sha256=self._read_drawings())
 
@@ -66,18 +69,20 @@ class Export:
                 yield from export_files.table(self._rows(np.arange(len(self._ids), dtype=np.int32)))
         self._progress("Exporting", 2 * len(self._ids), 2 * len(self._ids))
 
-    def _read_selected(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.int8]]:
-        """Return ids, labels and answers: the label, or else the prediction."""
-        ids, labels, answers = array("q"), array("b"), array("b")
+    def _read_selected(self) -> _Selected:
+        """Return ids, labels, answers (the label, or else the prediction) and probabilities of no digit."""
+        ids, labels, answers, not_a_digit = array("q"), array("b"), array("b"), array("f")
         query = self._query
         labelled_only = not query.include_unlabelled or query.label is not None or query.labelled is True
         for part in iterate_selected(self._session, query, labelled_only=labelled_only, size=READ_BATCH_SIZE):
-            for id_, prediction, version, label in part:
+            for id_, prediction, probability, version, label in part:
                 ids.append(id_)
                 labels.append(_UNKNOWN if label is None else _CODES[label])
                 answers.append(_DIGIT_CODES.get(prediction, _UNKNOWN) if label is None else _CODES[label])
+                not_a_digit.append(math.nan if probability is None else probability)
                 self._versions[version] += 1
-        return np.frombuffer(ids, np.int64), np.frombuffer(labels, np.int8), np.frombuffer(answers, np.int8)
+        codes = np.frombuffer(labels, np.int8), np.frombuffer(answers, np.int8)
+        return np.frombuffer(ids, np.int64), *codes, np.frombuffer(not_a_digit, np.float32)
 
     def _read_drawings(self) -> str:
         """Split the drawings; return the checksum of all rows."""
@@ -140,11 +145,13 @@ class Export:
             yield self._images(f"x_{name}", chosen)
             yield _array(f"y_{name}", self._answers.view(np.uint8), chosen)
             yield _array(f"ids_{name}", self._ids, chosen)
+            yield _array(f"not_a_digit_{name}", self._not_a_digit, chosen)
             if self._query.include_unlabelled:
                 yield _array(f"labelled_{name}", self._labels != _UNKNOWN, chosen)
         none = _where((self._answers == _NONE) & (self._splits != _NO_DRAWING))
         yield self._images("x_none", none)
         yield _array("ids_none", self._ids, none)
+        yield _array("not_a_digit_none", self._not_a_digit, none)
         yield _array("test_none", self._splits == _TEST, none)
 
     def _images(self, name: str, chosen: Chosen) -> Array:

@@ -35,7 +35,7 @@ def filled_url(database_url: str) -> str:
 
 
 def test_page_has_the_expected_number_of_statements() -> None:
-    assert (len(QUESTIONS), len(CHANGES)) == (15, 3)
+    assert (len(QUESTIONS), len(CHANGES)) == (17, 3)
 
 
 @pytest.mark.parametrize("statement", QUESTIONS, ids=lambda statement: statement.splitlines()[0][:60])

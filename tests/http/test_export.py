@@ -42,8 +42,8 @@ def full(client: TestClient, database_url: str) -> TestClient:
 def test_arrays_have_the_layout_of_mnist_and_the_latest_labels(full: TestClient) -> None:
     arrays = arrays_of(full)
     assert {name for name in arrays if name != "manifest.json"} == {
-        *("x_train", "y_train", "ids_train", "x_test", "y_test", "ids_test"),
-        *("x_none", "ids_none", "test_none"),
+        *("x_train", "y_train", "ids_train", "not_a_digit_train", "x_test", "y_test", "ids_test", "not_a_digit_test"),
+        *("x_none", "ids_none", "not_a_digit_none", "test_none"),
     }
     for name, rows in (("train", on_side(DIGITS, test=False)), ("test", on_side(DIGITS, test=True))):
         assert rows
@@ -52,6 +52,16 @@ def test_arrays_have_the_layout_of_mnist_and_the_latest_labels(full: TestClient)
         assert arrays[f"x_{name}"].tobytes() == b"".join(map(pixels_of, rows))
         assert (arrays[f"x_{name}"].shape, arrays[f"x_{name}"].dtype) == ((len(rows), 28, 28), np.uint8)
         assert (arrays[f"y_{name}"].dtype, arrays[f"ids_{name}"].dtype) == (np.uint8, np.int64)
+
+
+def test_arrays_have_the_probability_of_no_digit(full: TestClient) -> None:
+    arrays = arrays_of(full)
+    sides = {"train": on_side(DIGITS, test=False), "test": on_side(DIGITS, test=True), "none": NOT_DIGITS}
+    for name, rows in sides.items():
+        array, values = arrays[f"not_a_digit_{name}"], [row.not_a_digit for row in rows]
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, np.array(values, np.float32))
+    assert np.isnan(arrays["not_a_digit_train"]).any()
 
 
 def test_drawings_labelled_none_are_in_arrays_of_their_own(full: TestClient) -> None:
@@ -99,7 +109,7 @@ def test_jsonl_line_can_be_sent_to_classify(client: TestClient) -> None:
         client.put(f"/results/{sent['id']}/label", json={"label": "7"})
     for line in lines_of(client):
         again = client.post("/classify", json={"pixels": line["pixels"]}).json()
-        fields = ("prediction", "confidence", "scores", "model_version")
+        fields = ("prediction", "confidence", "not_a_digit", "scores", "model_version")
         assert {name: line[name] for name in fields} == {name: again[name] for name in fields}
         assert datetime.now(UTC) - datetime.fromisoformat(line["created_at"]) < timedelta(minutes=1)
 
@@ -122,6 +132,7 @@ def test_csv_has_the_stored_values(full: TestClient) -> None:
             row.model_version,
         )
         assert float(cells["confidence"]) == row.confidence
+        assert cells["not_a_digit"] == ("" if row.not_a_digit is None else str(row.not_a_digit))
         assert cells["notes"] == (row.notes or "")
         assert cells["y"] == ("" if row.label == "none" else row.label)
         time = cells["created_at"]
@@ -156,6 +167,7 @@ CONDITIONS: list[dict[str, Any]] = [
     {"label": "none", "include_unlabelled": True},
     {"model_version": "v2", "include_unlabelled": True},
     {"min_confidence": 0.8, "max_confidence": 0.95, "include_unlabelled": True},
+    {"min_not_a_digit": 0.5, "include_unlabelled": True},
     {"since": (BEGIN + timedelta(days=1)).isoformat(), "until": (BEGIN + timedelta(days=4)).isoformat()},
     {"since": (BEGIN + timedelta(days=2)).isoformat(), "include_unlabelled": True},
     {"labelled": True, "include_unlabelled": True},
