@@ -1,6 +1,6 @@
 from app.cli import context
 from app.cli.options import Json, query_options
-from app.cli.tables import print_facts, print_table
+from app.cli.tables import Share, format_range, print_facts, print_table, share
 from app.cli.terminal import print_json
 from app.schemas.calibration import Calibration, CalibrationQuery
 
@@ -25,8 +25,8 @@ def _print_calibration(calibration: Calibration) -> None:
         {
             "status": calibration.status,
             "labelled": f"{calibration.labelled} (needs {calibration.needed})",
-            "mean confidence": calibration.mean_confidence,
-            "accuracy": calibration.accuracy,
+            "mean confidence": share(calibration.mean_confidence),
+            "accuracy": share(calibration.accuracy),
             "expected calibration error": calibration.expected_calibration_error,
         }
     )
@@ -35,11 +35,11 @@ def _print_calibration(calibration: Calibration) -> None:
             ("confidence", "predictions", "mean confidence", "accuracy", "95 % interval"),
             [
                 (
-                    f"{part.lowest:.3f} to {part.highest:.3f}",
+                    format_range(part.lowest, part.highest),
                     part.count,
-                    part.mean_confidence,
-                    part.accuracy,
-                    f"{part.interval[0]:.3f} to {part.interval[1]:.3f}",
+                    Share(part.mean_confidence),
+                    Share(part.accuracy),
+                    format_range(*part.interval),
                 )
                 for part in calibration.bins
             ],

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app.cli import context
 from app.cli.exit_codes import CommandError
 from app.cli.options import Json
-from app.cli.tables import print_table
+from app.cli.tables import Share, print_table, share
 from app.cli.terminal import print_json, progress_bar
 from app.drawings.formats import FORMAT_NAMES
 from app.schemas.classify import BatchResponse, ClassifyResponse
@@ -48,7 +48,7 @@ def classify(
     if as_json:
         print_json(*classified)
     else:
-        rows = [(one.file, one.prediction, one.confidence, one.not_a_digit, one.id) for one in classified]
+        rows = [(one.file, one.prediction, Share(one.confidence), share(one.not_a_digit), one.id) for one in classified]
         print_table(("file", "prediction", "confidence", "not a digit", "id"), rows)
 
 

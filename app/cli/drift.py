@@ -1,13 +1,16 @@
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from app.cli import context
 from app.cli.exit_codes import ExitCode
 from app.cli.options import Json, query_options
-from app.cli.tables import format_value, print_facts, print_table
+from app.cli.tables import Share, format_value, print_facts, print_table
 from app.cli.terminal import print_json, say
 from app.schemas.drift import Drift, DriftQuery, Window
+
+# The signals that are shares of 0 to 1.
+_SHARES: Final = ("confidence", "not_a_digit")
 
 
 @query_options(DriftQuery)
@@ -50,8 +53,8 @@ def _print_drift(drift: Drift) -> None:
         [
             (
                 signal.name,
-                _mean(signal.window),
-                _mean(signal.reference),
+                _mean(signal.name, signal.window),
+                _mean(signal.name, signal.reference),
                 signal.adjusted_p,
                 signal.psi,
                 signal.psi_threshold,
@@ -71,5 +74,7 @@ def _describe(window: Window, needed: int) -> str:
     return f"{text} (needs {needed})" if window.count < needed else text
 
 
-def _mean(value: float | dict[str, float]) -> float | None:
-    return value if isinstance(value, float) else None
+def _mean(name: str, value: float | dict[str, float]) -> float | None:
+    if not isinstance(value, float):
+        return None
+    return Share(value) if name in _SHARES else value

@@ -1,6 +1,6 @@
 from app.cli import context
 from app.cli.options import Json
-from app.cli.tables import format_accuracy, print_table
+from app.cli.tables import Share, format_accuracy, print_table, share
 from app.cli.terminal import print_json
 from app.schemas.model_versions import ModelVersions
 
@@ -32,7 +32,7 @@ def _print_models(found: ModelVersions) -> None:
                 model.loaded,
                 model.sha256 and model.sha256[:8],
                 model.predictions,
-                model.mean_confidence,
+                share(model.mean_confidence),
                 format_accuracy(model.accuracy),
                 model.last_seen,
             )
@@ -43,7 +43,7 @@ def _print_models(found: ModelVersions) -> None:
         (
             model.version,
             shadow.predictions,
-            shadow.agreement,
+            Share(shadow.agreement),
             format_accuracy(shadow.accuracy),
             format_accuracy(shadow.accuracy_answered),
             shadow.p_value,

@@ -5,7 +5,7 @@ import typer
 
 from app.cli import context
 from app.cli.options import Json
-from app.cli.tables import format_accuracy, print_facts, print_table
+from app.cli.tables import format_accuracy, format_range, format_share, print_facts, print_table
 from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.replay import OnLabelled, ReplayReport
 
@@ -69,7 +69,7 @@ def _print_report(report: ReplayReport) -> None:
 
 def _print_summary(report: ReplayReport) -> None:
     agreement, latency = report.agreement, report.latency
-    interval = f" ({agreement.interval[0]:.3f} to {agreement.interval[1]:.3f})" if agreement.interval else ""
+    interval = f" ({format_range(*agreement.interval)})" if agreement.interval else ""
     print_facts(
         {
             "verdict": report.verdict,
@@ -77,7 +77,7 @@ def _print_summary(report: ReplayReport) -> None:
             "on drawings kept for testing": report.verdict_held_out,
             "model": f"{report.model.version} ({report.model.sha256[:8]})",
             "drawings": report.drawings,
-            "same answer": None if agreement.agreement is None else f"{agreement.agreement:.3f}{interval}",
+            "same answer": None if agreement.agreement is None else f"{format_share(agreement.agreement)}{interval}",
             "microseconds a drawing": latency and f"{latency.new.single:g}; the loaded model {latency.loaded.single:g}",
         }
     )

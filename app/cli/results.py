@@ -7,7 +7,7 @@ from rich.text import Text
 from app.cli import context
 from app.cli.drawing import print_drawing
 from app.cli.options import Json, PredictionId, PredictionIds, Yes, query_options, validate
-from app.cli.tables import format_top_scores, format_value, print_facts, print_table
+from app.cli.tables import Share, format_top_scores, format_value, print_facts, print_table, share
 from app.cli.terminal import confirm, print_json, say
 from app.schemas.labels import LabelRead
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery, ResultSummary
@@ -62,8 +62,8 @@ def _print_results(results: list[ResultSummary], *, with_headings: bool) -> None
         (
             result.id,
             result.prediction,
-            result.confidence,
-            result.not_a_digit,
+            Share(result.confidence),
+            share(result.not_a_digit),
             result.label,
             result.created_at,
             result.model_version,
@@ -101,8 +101,8 @@ def _facts(result: Result, labels: list[LabelRead]) -> dict[str, object]:
     facts: dict[str, object] = {
         "id": result.id,
         "prediction": result.prediction,
-        "confidence": result.confidence,
-        "not a digit": result.not_a_digit,
+        "confidence": Share(result.confidence),
+        "not a digit": share(result.not_a_digit),
         "label": result.label,
         "notes": result.notes,
         "scores": format_top_scores(result.scores) if result.scores else None,

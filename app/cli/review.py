@@ -7,7 +7,7 @@ from app.cli.context import CLIENT
 from app.cli.drawing import print_drawing
 from app.cli.exit_codes import CommandError
 from app.cli.options import Json, query_options
-from app.cli.tables import format_top_scores
+from app.cli.tables import format_share, format_top_scores
 from app.cli.terminal import is_interactive, print_json, printable, say
 from app.drawings.shape import DIGITS
 from app.schemas.labels import LabelUpdate
@@ -75,7 +75,7 @@ def _show(database: "Database", item: ReviewItem, position: str) -> None:
         print_drawing(pixels)
     prediction, scores = printable(item.prediction), format_top_scores(item.scores)
     if item.not_a_digit is not None:
-        scores += f"  not a digit {item.not_a_digit:.3f}"
+        scores += f"  not a digit {format_share(item.not_a_digit)}"
     typer.echo(f"{position}: prediction {item.id} ({item.reason}) was read as {prediction}.  {scores}")
 
 

@@ -1,6 +1,6 @@
 from app.cli import context
 from app.cli.options import Json, query_options
-from app.cli.tables import format_accuracy, format_bar, print_facts, print_table
+from app.cli.tables import format_accuracy, format_bar, format_range, print_facts, print_table, share
 from app.cli.terminal import print_json
 from app.schemas.stats import Stats, StatsQuery, Timeline, TimelineQuery
 
@@ -27,8 +27,8 @@ def _print_summary(stats: Stats) -> None:
     print_facts(
         {
             "predictions": stats.count,
-            "mean confidence": stats.mean_confidence,
-            "share not digits": stats.not_a_digit_share,
+            "mean confidence": share(stats.mean_confidence),
+            "share not digits": share(stats.not_a_digit_share),
             "first (UTC)": stats.since,
             "last (UTC)": stats.until,
             "accuracy": format_accuracy(stats.accuracy),
@@ -42,7 +42,7 @@ def _print_model_versions(stats: Stats) -> None:
     print_table(
         ("model version", "predictions", "mean confidence", "accuracy"),
         [
-            (name, version.count, version.mean_confidence, format_accuracy(version.accuracy))
+            (name, version.count, share(version.mean_confidence), format_accuracy(version.accuracy))
             for name, version in stats.model_versions.items()
         ],
         blank_before=True,
@@ -54,7 +54,7 @@ def _print_digits(stats: Stats) -> None:
     print_table(
         ("digit", "predictions", "mean confidence", ""),
         [
-            (name, digit.count, digit.mean_confidence, format_bar(digit.count, largest))
+            (name, digit.count, share(digit.mean_confidence), format_bar(digit.count, largest))
             for name, digit in stats.digits.items()
         ],
         blank_before=True,
@@ -66,7 +66,7 @@ def _print_confidence_histogram(stats: Stats) -> None:
     print_table(
         ("confidence", "predictions", ""),
         [
-            (f"{part.lower:.1f} to {part.upper:.1f}", part.count, format_bar(part.count, largest))
+            (format_range(part.lower, part.upper), part.count, format_bar(part.count, largest))
             for part in stats.confidence_histogram
         ],
         blank_before=True,
@@ -97,8 +97,8 @@ def _print_timeline(timeline: Timeline) -> None:
                 f"{bucket.start:%Y-%m-%d %H:%M}",
                 bucket.count,
                 format_bar(bucket.count, largest),
-                bucket.mean_confidence,
-                bucket.not_a_digit_share,
+                share(bucket.mean_confidence),
+                share(bucket.not_a_digit_share),
                 format_accuracy(bucket.accuracy),
             )
             for bucket in timeline.buckets

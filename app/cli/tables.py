@@ -1,5 +1,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import floor
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -59,11 +60,29 @@ def format_bar(count: int, largest: int) -> str:
     return "█" * round(_MAX_BAR_LENGTH * count / max(largest, 1))
 
 
+class Share(float):
+    """A share of 0 to 1, written as a percentage."""
+
+
+def share(value: float | None) -> Share | None:
+    return None if value is None else Share(value)
+
+
+def format_share(value: float) -> str:
+    """Format a share as the page does: only 1 becomes 100.0 %."""
+    thousandths = 1000 if value >= 1 else min(floor(value * 1000 + 0.5), 999)
+    return f"{thousandths / 10:.1f} %"
+
+
+def format_range(low: float, high: float) -> str:
+    return f"{format_share(low)} to {format_share(high)}"
+
+
 def format_accuracy(accuracy: Accuracy) -> str | None:
     if accuracy.accuracy is None or accuracy.interval is None:
         return None
-    low, high = accuracy.interval
-    return f"{accuracy.accuracy:.3f} ({low:.3f} to {high:.3f}; {accuracy.correct} of {accuracy.labelled})"
+    interval = format_range(*accuracy.interval)
+    return f"{format_share(accuracy.accuracy)} ({interval}; {accuracy.correct} of {accuracy.labelled})"
 
 
 def format_prediction_count(manifest: BackupManifest) -> str:
@@ -72,7 +91,7 @@ def format_prediction_count(manifest: BackupManifest) -> str:
 
 def format_top_scores(scores: Mapping[str, float]) -> str:
     highest = sorted(scores.items(), key=lambda item: -item[1])[:3]
-    return "  ".join(f"{digit} {score:.3f}" for digit, score in highest)
+    return "  ".join(f"{digit} {format_share(score)}" for digit, score in highest)
 
 
 def format_value(value: object) -> str:
@@ -82,6 +101,8 @@ def format_value(value: object) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
+        case Share():
+            return format_share(value)
         case float():
             return f"{value:.3f}"
         case datetime():

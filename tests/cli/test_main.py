@@ -224,7 +224,7 @@ def test_table_on_a_terminal_cuts_nothing_off_and_breaks_no_number(
         assert terminal.end() == 0
     text = re.sub(r"\x1b\[[\d;]*m", "", terminal.shown)
     assert max(map(len, text.splitlines())) <= columns
-    assert re.search(r"\b0\.942\b", text)
+    assert re.search(r"\b94\.2 %", text)
     assert re.search(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", text)
     assert re.findall(r"word\d+", text) == words
     assert text.count("Q") == 70

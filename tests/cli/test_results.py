@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from app.cli.drawing import blocks
 from app.cli.exit_codes import ExitCode
 from tests.support.command_line import done, in_terminal, refused, run
+from tests.support.percentages import percent
 from tests.support.service import DRAWING, execute, rows, stored
 from tests.support.stored_rows import random_rows, store
 
@@ -40,9 +41,9 @@ def test_results_are_listed_newest_first_with_their_labels() -> None:
     assert " ".join(header.split()) == "id prediction confidence not a digit label time (UTC) model version notes"
     for line, row in zip(lines, reversed(ROWS), strict=False):
         time = f"{row.created_at:%Y-%m-%d %H:%M:%S}" if row.created_at else "-"
-        not_a_digit = "-" if row.not_a_digit is None else f"{row.not_a_digit:.3f}"
-        begin = [str(row.id), row.prediction, f"{row.confidence:.3f}", not_a_digit, row.label or "-", *time.split()]
-        assert line.split()[: len(begin)] == begin
+        not_a_digit = "-" if row.not_a_digit is None else percent(row.not_a_digit)
+        begin = f"{row.id} {row.prediction} {percent(row.confidence)} {not_a_digit} {row.label or '-'} {time} "
+        assert " ".join(line.split()).startswith(begin)
 
 
 @pytest.mark.usefixtures("filled")

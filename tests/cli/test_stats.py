@@ -14,6 +14,7 @@ from app.models import Drawing
 from tests.support.command_line import done, run
 from tests.support.http_fixtures import Start
 from tests.support.model_files import swapping_model
+from tests.support.percentages import percent
 from tests.support.service import DRAWING, connected, eventually
 from tests.support.shadow_model import shadow_rows
 from tests.support.stored_rows import random_rows, store
@@ -61,13 +62,12 @@ def test_stats_prints_counts_confidence_and_accuracy() -> None:
     text = done("stats")
     assert re.search(rf"^predictions +{len(ROWS)}\b", text)
     accuracy = expected["accuracy"]
-    low, high = accuracy["interval"]
-    accuracy_text = (
-        f"{accuracy['accuracy']:.3f} ({low:.3f} to {high:.3f}; {accuracy['correct']} of {accuracy['labelled']})"
-    )
+    low, high = map(percent, accuracy["interval"])
+    right = f"{accuracy['correct']} of {accuracy['labelled']}"
+    accuracy_text = f"{percent(accuracy['accuracy'])} ({low} to {high}; {right})"
     assert re.search(rf"^accuracy +{re.escape(accuracy_text)}", text, re.MULTILINE)
     for version, numbers in expected["model_versions"].items():
-        assert re.search(rf"^{version} +{numbers['count']} +{numbers['mean_confidence']:.3f} ", text, re.MULTILINE)
+        assert re.search(rf"^{version} +{numbers['count']} +{percent(numbers['mean_confidence'])} ", text, re.MULTILINE)
     for digit, numbers in expected["digits"].items():
         assert re.search(rf"^{digit} +{numbers['count']}\b", text, re.MULTILINE)
 
@@ -132,4 +132,4 @@ def test_models_compares_the_shadow_model_with_the_answers(start: Start, databas
     eventually(lambda: bool(shadow_rows(database_url)))
     assert done("models", "--json") == client.get("/models").text + "\n"
     shadow_row = done("models").partition("shadow model")[2].splitlines()[1]
-    assert shadow_row.split()[:3] == ["v2", "1", "0.000"]
+    assert shadow_row.split()[:3] == ["v2", "1", "0.0"]
