@@ -1,6 +1,5 @@
 """The stats on the page: texts, charts and tables match the API; errors are shown."""
 
-import math
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import PHONE, SharedTab, open_page
+from tests.support.percentages import percent
 from tests.support.service_process import Client, Service, serving
 from tests.support.stats_page import section, wait_until_loaded
 from tests.support.stored_rows import BEGIN, random_rows, store
@@ -67,11 +67,6 @@ def api(service: Service, path: str) -> Any:
     return reply.json()
 
 
-def percent(share: float) -> str:
-    """Format a share as the page does: only 1 is shown as 100 %."""
-    return f"{100 if share == 1 else min(math.floor(share * 1000 + 0.5), 999) / 10:.1f} %"
-
-
 def figure(page: Page, title: str, figure_title: str) -> Locator:
     heading = page.get_by_role("heading", name=figure_title, exact=True)
     return section(page, title).locator("figure").filter(has=heading)
@@ -93,11 +88,12 @@ def test_totals_match_the_api(all_stats: Page, filled_service: Service) -> None:
 
     assert f"{stats['count']:,}" in tiles[0]
     assert percent(stats["mean_confidence"]) in tiles[1]
-    for tile, accuracy in zip(tiles[2:], (stats["accuracy_random"], stats["accuracy"]), strict=True):
+    for tile, accuracy in zip(tiles[2:4], (stats["accuracy_random"], stats["accuracy"]), strict=True):
         low, high = map(percent, accuracy["interval"])
         assert percent(accuracy["accuracy"]) in tile
         assert f"{low} to {high}" in tile
         assert f"{accuracy['correct']:,} of {accuracy['labelled']:,} right" in tile
+    assert percent(stats["not_a_digit_share"]) in tiles[4]
     expect(section(all_stats, "Totals")).to_contain_text("unbiased accuracy")
 
     digits = table_of(figure(all_stats, "Totals", "Predicted digits"))
@@ -233,8 +229,8 @@ def test_every_chart_has_a_text_alternative(all_stats: Page) -> None:
     pictures = all_stats.locator("figure svg")
     names = [picture.get_attribute("aria-label") or "" for picture in pictures.all()]
 
-    # Two of the totals, two over time, one of calibration, eight of drift.
-    assert len(names) == len(set(names)) == 13
+    # Two of the totals, three over time, one of calibration, nine of drift.
+    assert len(names) == len(set(names)) == 15
     # A title and a sentence of its own.
     assert all(name.count(". ") and name.endswith(".") for name in names)
     assert {picture.get_attribute("role") for picture in pictures.all()} == {"img"}

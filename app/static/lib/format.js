@@ -1,5 +1,9 @@
 /** Writes numbers and times for people. */
 
+import { isNoDigit } from "./labels.js";
+
+/** @import { Claim } from "./labels.js" */
+
 const numberFormat = new Intl.NumberFormat("en");
 
 /** @param {number} confidence */
@@ -18,6 +22,16 @@ function confidenceInWords(confidence) {
  */
 export function confidenceText(confidence) {
   return `${confidenceInWords(confidence)}, ${percent(confidence, 1)}`;
+}
+
+/**
+ * Say how sure the model is, after the digit that it read; a drawing that shows no digit has its best guess in the text.
+ *
+ * @param {Claim & {confidence: number}} answer
+ */
+export function answerText({ prediction, confidence, ...rest }) {
+  if (!isNoDigit({ prediction, ...rest })) return confidenceText(confidence);
+  return `This does not look like a digit. Best guess: ${prediction} (${percent(confidence, 1)})`;
 }
 
 /**

@@ -13,6 +13,7 @@
  * @property {string | null} created_at
  * @property {string | null} label
  * @property {string | null} notes
+ * @property {number | null} [not_a_digit] the probability, 0 to 1; null or missing when the model does not tell
  */
 
 /**
@@ -36,12 +37,14 @@
  * @property {string} prediction
  * @property {number} confidence
  * @property {Scores} scores
+ * @property {number | null} [not_a_digit]
  */
 
 /**
  * @typedef {object} PreviewResponse
  * @property {string} prediction
  * @property {number} confidence
+ * @property {number | null} [not_a_digit]
  * @property {Scores} scores
  * @property {number[][]} normalised
  */
@@ -64,7 +67,8 @@
  * @property {string} prediction
  * @property {number} confidence
  * @property {Scores} scores
- * @property {"random" | "smallest margin"} reason
+ * @property {number | null} [not_a_digit]
+ * @property {"random" | "smallest margin" | "not a digit"} reason
  */
 
 /**
@@ -112,6 +116,7 @@
  * @property {string | null} since
  * @property {string | null} until
  * @property {ConfidenceBin[]} confidence_histogram
+ * @property {number | null} [not_a_digit_share]
  */
 
 /**
@@ -119,6 +124,7 @@
  * @property {string} start
  * @property {number} count
  * @property {Record<string, VersionStats>} model_versions
+ * @property {number | null} [not_a_digit_share]
  */
 
 /**

@@ -3,7 +3,7 @@
 import { ApiError } from "../lib/api.js";
 import { el } from "../lib/dom.js";
 import { PENS, isBlank, paintPixels, toPixels } from "../lib/drawing.js";
-import { confidenceText } from "../lib/format.js";
+import { answerText } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { claimOf, isNoDigit, labelPhrase } from "../lib/labels.js";
@@ -160,12 +160,9 @@ export function create() {
 
   /** @param {Claim & {prediction: string, confidence: number, scores: Scores}} read */
   function showPrediction(read) {
-    const isNone = isNoDigit(read);
     shown = read;
-    digit.textContent = isNone ? "" : read.prediction;
-    certainty.textContent = isNone
-      ? `This does not look like a digit. Best guess: ${read.prediction}, ${confidenceText(read.confidence)}`
-      : confidenceText(read.confidence);
+    digit.textContent = isNoDigit(read) ? "" : read.prediction;
+    certainty.textContent = answerText(read);
     scores.show(read.scores);
     showControls();
   }
@@ -186,7 +183,7 @@ export function create() {
       showPrediction(stored);
       if (drawing.image) picture.showNormalised(stored.id);
       // Read out once, when it is final, and not ten times a second while it changes.
-      spoken.textContent = digit.textContent ? `Read as ${stored.prediction}, ${certainty.textContent}.` : certainty.textContent;
+      spoken.textContent = isNoDigit(stored) ? `${certainty.textContent}.` : `Read as ${stored.prediction}, ${certainty.textContent}.`;
       state.replaceChildren("Stored as ", el("a", { href: `#/results/${stored.id}` }, `number ${stored.id}`), early ? "." : ". Is it right?");
     },
     onfailed: () => item && !answer && (state.textContent = "Not stored yet."),

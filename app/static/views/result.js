@@ -2,10 +2,10 @@
 
 import { asApiError, drawingUrl, read } from "../lib/api.js";
 import { button, el } from "../lib/dom.js";
-import { confidenceText, exactUtc } from "../lib/format.js";
+import { answerText, exactUtc, percent } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
-import { labelName } from "../lib/labels.js";
+import { claimOf, isNoDigit, labelName } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
 import { lastResults, onResultChange, readResult } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
@@ -92,7 +92,10 @@ function openResult(id, notice) {
   const notesCard = el("section", { class: "card", "aria-label": "Notes" });
   const labelList = el("ul", { class: "labels" });
   const removeShortcuts = addShortcuts(document, {
-    ...labelShortcuts(label, () => result && label(result.prediction)),
+    ...labelShortcuts(label, () => {
+      const claim = result && claimOf(result);
+      if (claim) label(claim);
+    }),
     Escape: () => void (location.hash = lastResults.address),
   });
   const removeListener = onResultChange((change) => {
@@ -114,7 +117,7 @@ function openResult(id, notice) {
 
   /** @param {Result} result */
   function sectionsOf(result) {
-    const { prediction, confidence, scores } = result;
+    const { prediction, scores } = result;
     const bars = createScores();
     bars.show(scores);
     return [
@@ -126,7 +129,7 @@ function openResult(id, notice) {
         el(
           "section",
           { class: "card answer", "aria-label": "Prediction" },
-          el("p", { class: "read" }, el("b", { class: "digit-read" }, prediction), ` ${confidenceText(confidence)}`),
+          el("p", { class: "read" }, el("b", { class: "digit-read" }, isNoDigit(result) ? "" : prediction), ` ${answerText(result)}`),
           scores ? bars.element : el("p", { class: "quiet" }, "The scores of this prediction are not stored."),
           labeller.element,
           state,
@@ -250,7 +253,7 @@ function createDrawings(id) {
 }
 
 /** @param {Result} result */
-function detailsOf({ created_at: time, model_version: version, request_id: request, hint }) {
+function detailsOf({ created_at: time, model_version: version, request_id: request, not_a_digit: share, hint }) {
   return el(
     "dl",
     { class: "details" },
@@ -258,6 +261,7 @@ function detailsOf({ created_at: time, model_version: version, request_id: reque
     el("div", {}, el("dt", {}, "Stored, in UTC"), el("dd", {}, time ? exactUtc(time) : "unknown")),
     el("div", {}, el("dt", {}, "Model version"), el("dd", {}, version)),
     el("div", {}, el("dt", {}, "Request ID"), el("dd", {}, request ?? "unknown")),
+    typeof share === "number" && el("div", {}, el("dt", {}, "Not a digit"), el("dd", {}, percent(share, 1))),
     hint ? el("div", {}, el("dt", {}, "Hint"), el("dd", {}, hint)) : "",
   );
 }

@@ -1,10 +1,10 @@
 /** The view in which a person labels drawings, one key for each. */
 
 import { button, el } from "../lib/dom.js";
-import { confidenceText } from "../lib/format.js";
+import { answerText } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
-import { DIGITS, labelPhrase } from "../lib/labels.js";
+import { claimOf, DIGITS, isNoDigit, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createLabeller } from "../parts/labeller.js";
@@ -31,9 +31,10 @@ export function create() {
   const labeller = createLabeller(label);
   const notice = createNotice();
   const outbox = outboxes().labels;
-  const queue = createQueue({ reviewer: name.get, unsent: outbox.all, onchange: render, onloaded, onfailed });
+  const queue = createQueue({ reviewer: name.get, which: () => which, unsent: outbox.all, onchange: render, onloaded, onfailed });
   const session = createSession(select);
 
+  let which = "";
   /** @type {Entry | null} the entry whose label is being changed; the queue waits */
   let selected = null;
   /** @type {() => void} */
@@ -79,8 +80,8 @@ export function create() {
   function agree() {
     const item = current();
     if (!item) return;
-    const prediction = visiblePrediction(item);
-    if (prediction) label(prediction);
+    const claim = visibleClaim(item);
+    if (claim) label(claim);
     else state.textContent = "No prediction is shown. Choose what you see.";
   }
 
@@ -109,12 +110,13 @@ export function create() {
   }
 
   /**
-   * The prediction that a reviewer can agree with, or null.
+   * What a reviewer can agree with: a digit, "not a digit", or null.
    *
    * @param {QueueItem} item
    */
-  function visiblePrediction(item) {
-    return !isBlind(item) && DIGITS.includes(item.prediction) ? item.prediction : null;
+  function visibleClaim(item) {
+    const claim = isBlind(item) ? null : claimOf(item);
+    return claim && [...DIGITS, NOT_A_DIGIT].includes(claim) ? claim : null;
   }
 
   function render() {
@@ -134,14 +136,14 @@ export function create() {
     const blind = isBlind(item);
     elements.sent.replaceChildren(...(item.pictures ? [item.pictures.sent] : []));
     elements.seen.replaceChildren(...(item.pictures ? [item.pictures.seen] : []));
-    elements.digit.textContent = blind ? "?" : item.prediction;
-    elements.certainty.textContent = blind ? "hidden until you have labelled it" : confidenceText(item.confidence);
+    elements.digit.textContent = blind ? "?" : isNoDigit(item) ? "" : item.prediction;
+    elements.certainty.textContent = blind ? "hidden until you have labelled it" : answerText(item);
     elements.reason.textContent = reasonInWords(item, blind);
     elements.link.textContent = `Number ${item.id}`;
     elements.link.setAttribute("href", `#/results/${item.id}`);
     elements.offered.classList.toggle("blind", blind);
     scores.show(blind ? null : item.scores);
-    labeller.show({ prediction: visiblePrediction(item), label: selected?.label });
+    labeller.show({ prediction: visibleClaim(item), label: selected?.label });
   }
 
   function showPanel() {
@@ -213,6 +215,7 @@ export function create() {
     queue.clear();
   }
 
+  elements.which.addEventListener("change", () => (location.hash = `#/review${elements.which.value && `?queue=${elements.which.value}`}`));
   elements.scores.append(scores.element);
   elements.controls.prepend(labeller.element);
   elements.aside.append(session.element, name.element);
@@ -222,7 +225,15 @@ export function create() {
   return {
     element: elements.element,
     notices: elements.notices,
-    show() {
+    /** @param {URLSearchParams} params */
+    show(params) {
+      const chosen = params.get("queue") === "not_a_digit" ? "not_a_digit" : "";
+      if (which !== chosen) {
+        which = chosen;
+        selected = null;
+        queue.clear();
+      }
+      elements.which.value = which;
       removeShortcuts();
       removeShortcuts = addShortcuts(document, {
         ...labelShortcuts(label, agree),
@@ -247,9 +258,10 @@ export function create() {
  * @param {QueueItem} item
  * @param {string} label
  */
-function labelInWords({ id, prediction }, label) {
-  const comparison = prediction === label ? "and so it was predicted" : `the prediction was ${prediction}`;
-  return `Number ${id} is labelled as ${labelPhrase(label)}; ${comparison}.`;
+function labelInWords(item, label) {
+  const claim = claimOf(item) ?? item.prediction;
+  const comparison = claim === label ? "and so it was predicted" : `the prediction was ${labelName(claim)}`;
+  return `Number ${item.id} is labelled as ${labelPhrase(label)}; ${comparison}.`;
 }
 
 /**
@@ -261,6 +273,7 @@ function labelInWords({ id, prediction }, label) {
 function reasonInWords({ reason, scores }, blind) {
   if (blind) return "Random sample: say what you see.";
   if (reason === "random") return "Random sample: it measures the model.";
+  if (reason === "not a digit") return "The model sees no digit here.";
   const [first, second] = [...DIGITS].sort((a, b) => scores[b] - scores[a]);
   if (scores[first] >= LITTLE_DOUBT) return "Nothing less certain is left to label.";
   return `The model hesitates between ${first} and ${second}.`;

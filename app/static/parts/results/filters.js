@@ -60,6 +60,7 @@ export function createFilters(onchange) {
     option("labelled=true", "any"),
     [...DIGITS, NOT_A_DIGIT].map((value) => option(`label=${value}`, labelName(value))),
   );
+  const likeness = el("select", {}, option("", "anything"), option("0.5", "not a digit"));
   const from = percentInput("Minimum confidence in percent");
   const to = percentInput("Maximum confidence in percent");
   const since = el("input", DAYS);
@@ -75,6 +76,7 @@ export function createFilters(onchange) {
       "form",
       { "aria-label": "Filters" },
       field("Prediction", prediction),
+      field("Looks like", likeness),
       field("Label", label),
       el("span", { class: "field" }, "Confidence in %", el("span", { class: "range" }, from, "–", to)),
       field("From", since),
@@ -109,6 +111,7 @@ export function createFilters(onchange) {
   }
 
   bind(prediction, (value) => ({ prediction: value }));
+  bind(likeness, (value) => ({ min_not_a_digit: value }));
   bind(label, (value) => ({ label: "", labelled: "", ...Object.fromEntries(new URLSearchParams(value)) }));
   bind(from, (value) => ({ min_confidence: value && fractionOf(value) }));
   bind(to, (value) => ({ max_confidence: value && fractionOf(value) }));
@@ -125,6 +128,8 @@ export function createFilters(onchange) {
     const inPercent = (/** @type {string} */ name) => value(name) && String(Number((Number(value(name)) * 100).toFixed(4)));
     addOption(prediction, value("prediction"));
     showValue(prediction, value("prediction"));
+    addOption(likeness, value("min_not_a_digit"));
+    showValue(likeness, value("min_not_a_digit"));
     showValue(label, ["label", "labelled"].filter((name) => params.has(name)).map((name) => `${name}=${value(name)}`).join(""));
     showValue(from, inPercent("min_confidence"));
     showValue(to, inPercent("max_confidence"));

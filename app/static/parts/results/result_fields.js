@@ -2,7 +2,9 @@
 
 import { el } from "../../lib/dom.js";
 import { exactUtc, localTime } from "../../lib/format.js";
-import { labelName, NOT_A_DIGIT } from "../../lib/labels.js";
+import { claimOf, isNoDigit, labelName, NOT_A_DIGIT } from "../../lib/labels.js";
+
+/** @import { Claim } from "../../lib/labels.js" */
 
 /**
  * Show a time in the reader's time zone, with UTC as its tooltip.
@@ -17,10 +19,10 @@ export function timeElement(time) {
 /**
  * Say whether the label confirms the prediction.
  *
- * @param {{prediction: string, label: string | null}} result
+ * @param {Claim & {label: string | null}} result
  */
-export function verdictElement({ prediction, label }) {
-  if (!label) return el("span", { class: "verdict quiet" }, "unlabelled");
-  if (label === prediction) return el("span", { class: "verdict good" }, "✓ right");
+export function verdictElement({ label, ...claim }) {
+  if (!label) return el("span", { class: "verdict quiet" }, isNoDigit(claim) ? "not a digit?" : "unlabelled");
+  if (label === claimOf(claim)) return el("span", { class: "verdict good" }, label === NOT_A_DIGIT ? `✓ ${labelName(label)}` : "✓ right");
   return el("span", { class: "verdict bad" }, label === NOT_A_DIGIT ? `✗ ${labelName(label)}` : `✗ was a ${label}`);
 }

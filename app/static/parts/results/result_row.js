@@ -3,6 +3,7 @@
 import { button, el } from "../../lib/dom.js";
 import { percent } from "../../lib/format.js";
 import { addShortcuts, labelShortcuts } from "../../lib/keyboard.js";
+import { claimOf, isNoDigit } from "../../lib/labels.js";
 import { createLabeller } from "../labeller.js";
 import { createNotesEditor, hasDraft } from "./notes_editor.js";
 import { timeElement, verdictElement } from "./result_fields.js";
@@ -23,7 +24,7 @@ export function createResultRow(result, onlabel) {
     "a",
     { class: "result-link", href: `#/results/${id}` },
     el("span", { class: "drawing frame" }, image),
-    el("b", {}, result.prediction),
+    el("b", { class: isNoDigit(result) && "guess" }, result.prediction),
     el("span", {}, percent(result.confidence, 1)),
     el("span", { class: "track" }, fill),
   );
@@ -40,7 +41,8 @@ export function createResultRow(result, onlabel) {
     el("span", { class: "quiet" }, timeElement(result.created_at), el("span", { class: "version" }, result.model_version)),
     el("span", { class: "row-actions" }, labelButton, notesButton),
   );
-  link.setAttribute("aria-label", `Prediction ${id}: ${result.prediction}, ${percent(result.confidence, 1)}`);
+  const guess = isNoDigit(result) ? "not a digit, best guess " : "";
+  link.setAttribute("aria-label", `Prediction ${id}: ${guess}${result.prediction}, ${percent(result.confidence, 1)}`);
   labelButton.setAttribute("aria-label", `Label prediction ${id}`);
   notesButton.setAttribute("aria-label", `Notes on prediction ${id}`);
   fill.style.transform = `scaleX(${result.confidence})`;
@@ -95,7 +97,7 @@ export function createResultRow(result, onlabel) {
     const label = (/** @type {string} */ value) => onlabel(id, value);
     labeller = createLabeller(label);
     labeller.show(result);
-    addShortcuts(labeller.element, { ...labelShortcuts(label, () => label(result.prediction)), Escape: close });
+    addShortcuts(labeller.element, { ...labelShortcuts(label, () => label(claimOf(result) ?? result.prediction)), Escape: close });
     return labeller;
   }
 

@@ -24,11 +24,13 @@ export function createElements({ skip, goBack }) {
   const scores = el("section", { class: "scores", "aria-label": "Details" }, network);
   const notices = el("div", { class: "notices" });
   const controls = el("section", { class: "label-controls", "aria-label": "Your label" }, button("Skip", skip), back, createKeyHelp());
-  const aside = el("div", { class: "aside" }, progress, state);
+  const which = el("select", { id: "queue" }, el("option", { value: "" }, "the least certain"), el("option", { value: "not_a_digit" }, "not a digit?"));
+  const choice = el("p", { class: "reviewer" }, el("label", { for: "queue" }, "Drawings to review"), which);
+  const aside = el("div", { class: "aside" }, progress, state, choice);
   const offered = el("div", { class: "offered", hidden: true }, reason, drawing, prediction, scores, controls);
   const desk = el("div", { class: "desk" }, offered, notices, aside);
   const element = el("div", {}, el("h1", { class: "sr-only" }, "Review"), panel, desk);
-  return { element, panel, offered, notices, progress, sent, seen, digit, certainty, scores, reason, link, controls, back, aside, state };
+  return { element, panel, offered, notices, progress, sent, seen, digit, certainty, scores, reason, link, controls, back, aside, state, which };
 }
 
 function createKeyHelp() {

@@ -32,12 +32,13 @@ function tabName() {
  *
  * @param {object} options
  * @param {() => string} options.reviewer returns the reviewer's name, or an empty text
+ * @param {() => string} options.which returns the name of the queue, or an empty text
  * @param {() => {id: number}[]} options.unsent returns the labels that are not stored yet
  * @param {() => void} options.onchange called when the first drawing is another one, or there is none
  * @param {() => void} options.onloaded
  * @param {(error: ApiError) => void} options.onfailed
  */
-export function createQueue({ reviewer, unsent, onchange, onloaded, onfailed }) {
+export function createQueue({ reviewer, which, unsent, onchange, onloaded, onfailed }) {
   const tab = tabName();
   /** @type {QueueItem[]} */
   let items = [];
@@ -71,7 +72,10 @@ export function createQueue({ reviewer, unsent, onchange, onloaded, onfailed }) 
     // The service first offers what this reviewer has not labelled yet.
     const held = new Set([...skipped, ...[...items, ...unsent()].map(({ id }) => id)]);
     const limit = Math.min(held.size + BATCH_SIZE, MAX_LIMIT);
-    const { results } = /** @type {ReviewPage} */ (await read("review", { limit, reviewer: reviewer() || tab }));
+    const queue = which();
+    const { results } = /** @type {ReviewPage} */ (await read("review", { limit, queue, reviewer: reviewer() || tab }));
+    // The reviewer has chosen the other queue in the meantime.
+    if (queue !== which()) return;
     for (const item of items) if (results.some(({ id }) => id === item.id)) item.reservedUntil = reservedUntil;
     const fresh = results.filter(({ id }) => !held.has(id));
     items.push(...fresh.map((item) => ({ ...item, reservedUntil })));

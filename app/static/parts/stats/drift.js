@@ -15,6 +15,7 @@ import { createSection } from "./section.js";
 const SIGNALS = {
   digits: { name: "Share of each digit", unit: "" },
   confidence: { name: "Confidence", unit: "" },
+  not_a_digit: { name: "Not a digit", unit: "" },
   ink: { name: "Mean of all pixels", unit: "of 255" },
   peak: { name: "Darkest pixel", unit: "of 255" },
   box: { name: "Longer side of the digit", unit: "pixels" },
@@ -22,6 +23,9 @@ const SIGNALS = {
   offset_y: { name: "Offset downwards", unit: "pixels" },
   stroke_width: { name: "Stroke width", unit: "pixels" },
 };
+
+// These are shares of 0 to 1.
+const SHARES = ["confidence", "not_a_digit"];
 
 /** @param {string} name */
 function signalOf(name) {
@@ -71,7 +75,7 @@ function signalInWords({ name, window, reference, drifted, psi, psi_threshold: t
   /** @param {DriftSignal["window"]} value */
   const meanText = (value) => {
     if (typeof value !== "number") return "";
-    return name === "confidence" ? percent(value, 1) : `${fixed(value, 1)} ${signalOf(name).unit}`.trim();
+    return SHARES.includes(name) ? percent(value, 1) : `${fixed(value, 1)} ${signalOf(name).unit}`.trim();
   };
   const means = name === "digits" ? "" : `Mean ${meanText(window)}, before ${meanText(reference)}. `;
   const index = `PSI ${psi.toFixed(2)}, threshold ${threshold.toFixed(2)}`;
@@ -87,7 +91,7 @@ function signalInWords({ name, window, reference, drifted, psi, psi_threshold: t
 function showSignal(figure, signal, limits) {
   const { name, histogram: { edges, window, reference } } = signal;
   const isDigits = name === "digits";
-  const isShare = name === "confidence";
+  const isShare = SHARES.includes(name);
   const decimals = edges[edges.length - 1] - edges[0] < 10 ? 1 : 0;
   const edgeText = (/** @type {number} */ edge) => (isShare ? percent(edge) : fixed(edge, decimals));
   figure.show({

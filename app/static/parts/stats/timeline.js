@@ -103,14 +103,38 @@ function showLines(figure, { bucket: step, buckets }, quantity, { nothing, colum
   });
 }
 
+/**
+ * Show the share of drawings that are not digits, of all versions together.
+ *
+ * @param {Figure} figure
+ * @param {Timeline} timeline
+ */
+function showNoDigits(figure, { bucket: step, buckets }) {
+  const precise = step === "hour";
+  const values = buckets.map(({ not_a_digit_share: share }) => share ?? null);
+  const times = buckets.map(({ start }) => shortUtcDate(start, precise));
+  figure.element.hidden = values.every((value) => value === null);
+  if (figure.element.hidden) return;
+  const series = { name: "not a digit", values };
+  figure.show({
+    plot: (size) => lines(size, { texts: times, series: [series], format: (share) => percent(share) }),
+    sentence: lineInWords(series, times),
+    columns: ["Start (UTC)", "Drawings", "Not a digit"],
+    rows: () => buckets.map(({ start, count }, place) => [utcDate(start, precise), counted(count), shareText(values[place])]),
+  });
+}
+
 /** Make the section. */
 export function createTimeline() {
   const about = el("p", { class: "quiet" });
   const confidence = createFigure("Mean confidence");
   const accuracy = createFigure("Accuracy with its 95 % interval");
+  const pair = el("div", { class: "pair" }, confidence.element, accuracy.element);
+  /** @type {Figure | null} made when a model has told */
+  let noDigits = null;
 
   return createSection("Over time", {
-    children: [about, el("div", { class: "pair" }, confidence.element, accuracy.element)],
+    children: [about, pair],
     load: ({ period: { since, until }, version, bucket }, signal) =>
       /** @type {Promise<Timeline>} */ (read("stats/timeline", { since, until, bucket, model_version: version }, { signal })),
     show(timeline) {
@@ -118,6 +142,11 @@ export function createTimeline() {
       const count = buckets.reduce((sum, one) => sum + one.count, 0);
       const begin = buckets.length ? ` since ${utcDate(buckets[0].start, true)} UTC` : "";
       about.textContent = `${countOf(count, "drawing")} in ${countOf(buckets.length, bucket)}${begin}, by model version.`;
+      if (!noDigits && buckets.some((one) => typeof one.not_a_digit_share === "number")) {
+        noDigits = createFigure("Share that is not a digit");
+        pair.append(noDigits.element);
+      }
+      if (noDigits) showNoDigits(noDigits, timeline);
       showLines(confidence, timeline, { valueOf: (numbers) => numbers.mean_confidence }, {
         nothing: "There are no drawings in this period.",
         columns: ["Drawings", "Mean confidence"],

@@ -34,6 +34,13 @@ function accuracyTile(name, found) {
   return createTile(name, shareText(accuracy), `95 % interval: ${intervalText(interval)}`, right);
 }
 
+/** @param {number | null | undefined} share null or missing when no model has told */
+function noDigitTile(share) {
+  if (typeof share !== "number") return [];
+  const list = el("a", { href: "#/results?min_not_a_digit=0.5" }, "Show them");
+  return [createTile("Not a digit", shareText(share), "of the drawings", list)];
+}
+
 /** @param {Stats} stats */
 function tilesOf(stats) {
   const times = stats.since && stats.until ? `${utcDate(stats.since)} to ${utcDate(stats.until)}, UTC` : "";
@@ -42,6 +49,7 @@ function tilesOf(stats) {
     createTile("Mean confidence", shareText(stats.mean_confidence), "over all predictions"),
     accuracyTile("Accuracy, random sample", stats.accuracy_random),
     accuracyTile("Accuracy, all labels", stats.accuracy),
+    ...noDigitTile(stats.not_a_digit_share),
   ];
 }
 
