@@ -60,7 +60,7 @@ class ResultFilters(Query):
     min_confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     max_confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     min_not_a_digit: float | None = Field(
-        None, ge=0, le=1, allow_inf_nan=False, description="Drawings that are probably not digits, as from 0.5 on."
+        None, ge=0, le=1, allow_inf_nan=False, description="Above 0.5 a drawing is probably not a digit."
     )
     since: Since = None
     until: Until = None

@@ -62,6 +62,24 @@ def test_each_label_is_stored_before_the_next_drawing_is_shown(review: Review, s
     assert labels(sqlite_url) == expected
 
 
+def test_queue_of_what_is_not_a_digit_says_how_sure_the_model_is(
+    sqlite_url: str, tmp_path: Path, settings_environment: pytest.MonkeyPatch
+) -> None:
+    add_drawings(sqlite_url, MARGINS, not_a_digit={1: 0.2, 2: 0.875, 3: 0.75})
+    settings_environment.setenv("DATABASE_URL", sqlite_url)
+    with in_terminal(
+        tmp_path, "review", "--queue", "not_a_digit", "--reviewer", "anna", settings={"DATABASE_URL": sqlite_url}
+    ) as terminal:
+        assert shown(terminal, "1 of 2") == 3
+        assert "not a digit" in terminal.wait_for("was read as")
+        terminal.wait_for("not a digit 0.750")
+        terminal.press("n")
+        assert shown(terminal, "2 of 2") == 2
+        terminal.press("q")
+        assert terminal.end() == 0
+    assert labels(sqlite_url) == [(3, "none", "anna")]
+
+
 def test_unknown_key_explains_the_keys_and_stores_nothing(review: Review, sqlite_url: str) -> None:
     with review("--limit", "1") as terminal:
         shown(terminal, "1 of 1")

@@ -66,6 +66,7 @@ def test_stats_prints_counts_confidence_and_accuracy() -> None:
     right = f"{accuracy['correct']} of {accuracy['labelled']}"
     accuracy_text = f"{percent(accuracy['accuracy'])} ({low} to {high}; {right})"
     assert re.search(rf"^accuracy +{re.escape(accuracy_text)}", text, re.MULTILINE)
+    assert re.search(rf"^share not digits +{expected['not_a_digit_share']:.3f} *$", text, re.MULTILINE)
     for version, numbers in expected["model_versions"].items():
         assert re.search(rf"^{version} +{numbers['count']} +{percent(numbers['mean_confidence'])} ", text, re.MULTILINE)
     for digit, numbers in expected["digits"].items():
@@ -81,7 +82,8 @@ def test_commands_work_on_an_empty_database(command: str) -> None:
 
 @pytest.mark.usefixtures("filled_sqlite")
 def test_timeline_has_a_line_for_each_bucket() -> None:
-    _, *lines = done("timeline", "--bucket", "day", "--since", "2026-02-27", "--until", "2026-03-03").splitlines()
+    header, *lines = done("timeline", "--bucket", "day", "--since", "2026-02-27", "--until", "2026-03-03").splitlines()
+    assert " ".join(header.split()) == "day (UTC) predictions mean confidence share not digits accuracy"
     assert [line.split()[0] for line in lines] == ["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"]
     assert [line.split()[2] == "0" for line in lines] == [True, True, False, False]
 
