@@ -36,6 +36,19 @@ def test_empty_pad_says_what_the_page_is_and_shows_nothing_dead(page: Page) -> N
     expect(page.get_by_text(PURPOSE)).to_be_visible()
 
 
+def test_bars_are_shown_once_there_is_an_answer(page: Page) -> None:
+    expect(page.locator("canvas.pad")).to_be_visible()
+    page.context.route("**/api/**", lambda route: route.abort())
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+    expect(page.locator(".state")).to_have_text("Not stored yet.")
+    expect(page.get_by_role("button", name="It is a 7")).to_be_enabled()
+    expect(page.get_by_text("Details")).to_be_hidden()
+    page.context.unroute_all()
+    page.get_by_role("button", name="Try again now").click()
+    expect(page.get_by_role("list", name="Score of each digit")).to_be_visible()
+
+
 def test_visit_without_a_key_says_that_one_is_needed(shared_tab: SharedTab, site: str) -> None:
     with shared_tab.open(site, key=None) as page:
         expect(page.get_by_text("Reading needs the API key.")).to_be_visible()

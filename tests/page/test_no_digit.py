@@ -51,6 +51,15 @@ def test_drawing_that_is_no_digit_is_named_calmly_and_confirmed_with_one_tap(pag
     assert labels(sqlite_url) == [(1, "none"), (1, "7"), (1, "none")]
 
 
+def test_longer_answer_and_the_labels_fit_on_the_smallest_phone(phone: Page) -> None:
+    answer_with(phone, {"not_a_digit": 0.93, "confidence": 0.312})
+    phone.set_viewport_size({"width": 320, "height": 568})
+    draw(phone)
+    expect(phone.locator(".certainty")).to_be_in_viewport(ratio=1)
+    for button in phone.get_by_role("group", name="What does the drawing show?").get_by_role("button").all():
+        expect(button).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize("share", [0.5, 0.0, None])
 def test_drawing_that_may_be_a_digit_is_read_as_one(page: Page, sqlite_url: str, share: float | None) -> None:
     answer_with(page, {"not_a_digit": share})

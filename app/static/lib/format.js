@@ -6,6 +6,15 @@ import { isNoDigit } from "./labels.js";
 
 const numberFormat = new Intl.NumberFormat("en");
 
+/**
+ * Keep a number and its % together.
+ *
+ * @param {string} text
+ */
+export function onOneLine(text) {
+  return text.replaceAll(" %", "\u00a0%");
+}
+
 /** @param {number} confidence */
 function confidenceInWords(confidence) {
   if (confidence >= 0.99) return "almost certain";
@@ -21,7 +30,7 @@ function confidenceInWords(confidence) {
  * @param {number} confidence
  */
 export function confidenceText(confidence) {
-  return `${confidenceInWords(confidence)}, ${percent(confidence, 1)}`;
+  return `${confidenceInWords(confidence)}, ${onOneLine(percent(confidence, 1))}`;
 }
 
 /**
@@ -31,7 +40,7 @@ export function confidenceText(confidence) {
  */
 export function answerText({ prediction, confidence, ...rest }) {
   if (!isNoDigit({ prediction, ...rest })) return confidenceText(confidence);
-  return `This does not look like a digit. Best guess: ${prediction} (${percent(confidence, 1)})`;
+  return `This does not look like a digit. Best guess: ${prediction} (${onOneLine(percent(confidence, 1))})`;
 }
 
 /**

@@ -146,6 +146,7 @@ export function create() {
     elements.photo.hidden = !isFresh;
     elements.choose.hidden = !isFresh && !answer;
     elements.choose.textContent = isFresh ? "Use an image" : "Image";
+    elements.more.hidden = !shown;
     elements.locked.hidden = Boolean(getKey());
     labeller.show(isFresh ? null : { prediction: null, ...shown, label: early?.label });
   }

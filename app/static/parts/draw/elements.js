@@ -69,9 +69,9 @@ function createIntroduction(locked) {
     "div",
     { class: "introduction" },
     el("p", {}, "PixelWise reads the digit that you draw, and keeps every drawing with its answer."),
+    locked,
     el("p", { class: "quiet" }, "Say whether the answer is right: that is how the next model learns. What you drew by mistake, you can delete."),
     el("p", { class: "quiet keys" }, "You can also paste an image, or drop one here."),
-    locked,
   );
 }
 

@@ -1,6 +1,7 @@
 /** A figure: a plot, a sentence that says the same, and a table with all values. */
 
 import { el, svg } from "../../lib/dom.js";
+import { onOneLine } from "../../lib/format.js";
 import { createTable } from "./table.js";
 
 /** @import { Size, Drawn } from "./plots.js" */
@@ -45,8 +46,7 @@ export function createFigure(title) {
   /** @param {FigureContent} content */
   function show(content) {
     shown = content;
-    // A number and its % stay on one line.
-    sentence.textContent = content.sentence.replaceAll(" %", "\u00a0%");
+    sentence.textContent = onOneLine(content.sentence);
     picture.setAttribute("aria-label", `${title}. ${content.sentence}`);
     area.hidden = details.hidden = !content.plot;
     draw();

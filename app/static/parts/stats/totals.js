@@ -43,9 +43,9 @@ function noDigitTile(share) {
 
 /** @param {Stats} stats */
 function tilesOf(stats) {
-  const times = stats.since && stats.until ? `${utcDate(stats.since)} to ${utcDate(stats.until)}, UTC` : "";
+  const times = stats.since && stats.until ? [utcDate(stats.since), `to ${utcDate(stats.until)} (UTC)`] : [];
   return [
-    createTile("Drawings", counted(stats.count), times),
+    createTile("Drawings", counted(stats.count), ...times),
     createTile("Mean confidence", shareText(stats.mean_confidence), "over all predictions"),
     accuracyTile("Accuracy, random sample", stats.accuracy_random),
     accuracyTile("Accuracy, all labels", stats.accuracy),
