@@ -41,7 +41,7 @@ def test_drawing_that_is_no_digit_is_named_calmly_and_confirmed_with_one_tap(pag
     expect(page.locator(".digit-read")).to_be_hidden()
     expect(page.locator("[aria-live]").filter(has_text=said)).to_have_count(1)
 
-    page.get_by_role("button", name="Right", exact=True).click()
+    page.get_by_role("button", name="Not a digit", exact=True).click()
     expect(page.locator(".state")).to_have_text("Confirmed: it is not a digit.")
     expect(page.get_by_role("button", name="It is not a digit")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="It is a 7").click()

@@ -6,12 +6,12 @@ import { claimOf, DIGITS, labelName, NOT_A_DIGIT } from "../lib/labels.js";
 /** @import { Claim } from "../lib/labels.js" */
 
 /**
- * Make the buttons: "Right", ten digits, "not a digit".
+ * Make the buttons: one that agrees with the model, ten digits, "not a digit".
  *
  * @param {(label: string, isAgreement?: boolean) => unknown} onlabel
  */
 export function createLabeller(onlabel) {
-  /** @type {string | null} what "Right" agrees with */
+  /** @type {string | null} the label of the button that agrees */
   let claim = null;
   const right = button("Right", () => claim !== null && onlabel(claim, true), { class: "right" });
   const choices = [...DIGITS, NOT_A_DIGIT].map((label) => {
@@ -36,6 +36,8 @@ export function createLabeller(onlabel) {
     const label = result?.label ?? null;
     claim = result && claimOf(result);
     right.disabled = !claim;
+    // "Right" could be read as agreeing with the best guess.
+    right.textContent = claim === NOT_A_DIGIT ? "Not a digit" : "Right";
     or.textContent = claim ? "or it was a" : "Choose what you see:";
     right.classList.toggle("primary", claim !== null && label === null);
     right.setAttribute("aria-pressed", String(label !== null && label === claim));
