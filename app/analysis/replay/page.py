@@ -48,6 +48,11 @@ def _percent(share: float | None) -> str:
     return "none" if share is None else f"{share:.2%}"
 
 
+def _confidence(share: float) -> str:
+    """Return a percentage with one decimal, as the page does: only 1 is 100.0 %."""
+    return f"{min(share * 100, 100 if share >= 1 else 99.9):.1f} %"
+
+
 def _interval(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f"{interval[0]:.2%} to {interval[1]:.2%}"
 
@@ -56,4 +61,6 @@ def _thousands(number: int) -> str:
     return f"{number:,}"
 
 
-_environment.filters.update(percent=_percent, interval=_interval, thousands=_thousands, p=p_words)
+_environment.filters.update(
+    percent=_percent, confidence=_confidence, interval=_interval, thousands=_thousands, p=p_words
+)
