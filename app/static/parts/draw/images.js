@@ -3,8 +3,8 @@
 import { asApiError, drawingUrl } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
 
-// The service's own limit.
-const MAX_BYTES = 8 * 2 ** 20;
+// The service's limit for a request, less what a form adds to a file.
+const MAX_BYTES = 8 * 2 ** 20 - 1024;
 
 /**
  * Make the input. `choose()` and `photograph()` ask for an image; `start()` takes pasted and dropped ones, `stop()` ends it.
