@@ -168,7 +168,7 @@ def test_drawings_are_labelled_with_a_finger(phone: Page, site: str, sqlite_url:
         button.tap()
     phone.get_by_role("button", name="Back").tap()
     given.append((number(phone), "8", KEY_NAME))
-    phone.get_by_role("button", name="It is a 8").tap()
+    phone.get_by_role("button", name="It is an 8").tap()
     expect_labels(sqlite_url, given)
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

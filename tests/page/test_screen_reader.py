@@ -30,7 +30,7 @@ EMPTY_PAD: Final = """
     - status
 """
 
-BUTTONS: Final = "".join(f'      - button "It is a {digit}"\n' for digit in range(10))
+BUTTONS: Final = "".join(f'      - button "It is {"an" if digit == 8 else "a"} {digit}"\n' for digit in range(10))
 
 ANSWER: Final = f"""
 - region "Prediction":

@@ -18,7 +18,8 @@ export function labelName(label) {
  * @param {string} label
  */
 export function labelPhrase(label) {
-  return label === NOT_A_DIGIT ? labelName(label) : `a ${label}`;
+  if (label === NOT_A_DIGIT) return labelName(label);
+  return label === "8" ? `an ${label}` : `a ${label}`;
 }
 
 /** @typedef {{prediction: string | null, not_a_digit?: number | null}} Claim what the model says; older models leave `not_a_digit` out */

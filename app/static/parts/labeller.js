@@ -1,7 +1,7 @@
 /** The buttons that label a drawing. */
 
 import { button, el } from "../lib/dom.js";
-import { claimOf, DIGITS, labelName, NOT_A_DIGIT } from "../lib/labels.js";
+import { claimOf, DIGITS, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/labels.js";
 
 /** @import { Claim } from "../lib/labels.js" */
 
@@ -15,8 +15,8 @@ export function createLabeller(onlabel) {
   let claim = null;
   const right = button("Right", () => claim !== null && onlabel(claim, true), { class: "right" });
   const choices = [...DIGITS, NOT_A_DIGIT].map((label) => {
-    const name = label === NOT_A_DIGIT ? "It is not a digit" : `It is a ${label}`;
-    return { label, choice: button(labelName(label), () => onlabel(label), { "aria-label": name }) };
+    const properties = { "aria-label": `It is ${labelPhrase(label)}` };
+    return { label, choice: button(labelName(label), () => onlabel(label), properties) };
   });
   const or = el("span", { class: "or" });
   const element = el(

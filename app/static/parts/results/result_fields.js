@@ -2,7 +2,7 @@
 
 import { el } from "../../lib/dom.js";
 import { exactUtc, localTime } from "../../lib/format.js";
-import { claimOf, isNoDigit, labelName, NOT_A_DIGIT } from "../../lib/labels.js";
+import { claimOf, isNoDigit, labelName, labelPhrase, NOT_A_DIGIT } from "../../lib/labels.js";
 
 /** @import { Claim } from "../../lib/labels.js" */
 
@@ -24,5 +24,5 @@ export function timeElement(time) {
 export function verdictElement({ label, ...claim }) {
   if (!label) return el("span", { class: "verdict quiet" }, isNoDigit(claim) ? "not a digit?" : "unlabelled");
   if (label === claimOf(claim)) return el("span", { class: "verdict good" }, label === NOT_A_DIGIT ? `✓ ${labelName(label)}` : "✓ right");
-  return el("span", { class: "verdict bad" }, label === NOT_A_DIGIT ? `✗ ${labelName(label)}` : `✗ was a ${label}`);
+  return el("span", { class: "verdict bad" }, label === NOT_A_DIGIT ? `✗ ${labelName(label)}` : `✗ was ${labelPhrase(label)}`);
 }
