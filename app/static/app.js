@@ -6,6 +6,7 @@
 import { loadStyle } from "./lib/dom.js";
 import { getKey, takeKeyFromAddress } from "./lib/key.js";
 import { pressOnce } from "./lib/keyboard.js";
+import { outboxes } from "./lib/outbox.js";
 import { askForKey } from "./parts/key_dialog.js";
 import { outboxStatus } from "./parts/outbox_status.js";
 
@@ -120,11 +121,17 @@ function setStatus(text) {
   byId("connection").textContent = text;
 }
 
-function showKeyState() {
+/** @param {boolean} [isWrong] whether the service has refused the key */
+function showKeyState(isWrong = false) {
   const button = byId("key-button");
-  button.replaceChildren(getKey() ? "Key\u00a0✓" : "Enter key");
-  button.classList.toggle("primary", !getKey());
-  button.setAttribute("aria-label", getKey() ? "The key is set; change or forget it" : "Enter the API key");
+  const [text, name] = !getKey()
+    ? ["Enter key", "Enter the API key"]
+    : isWrong
+      ? ["Wrong key", "The key is wrong; enter another one"]
+      : ["Key\u00a0✓", "The key is set; change or forget it"];
+  button.replaceChildren(text);
+  button.classList.toggle("primary", isWrong || !getKey());
+  button.setAttribute("aria-label", name);
 }
 
 /** Replace the old address of a view, so that links to it go on working. */
@@ -145,7 +152,8 @@ function start() {
   pressOnce();
   byId("key-button").before(outboxStatus().count);
   byId("key-button").addEventListener("click", askForKey);
-  window.addEventListener("keychange", showKeyState);
+  window.addEventListener("keychange", () => showKeyState());
+  for (const outbox of Object.values(outboxes())) outbox.listen({ onfailed: ({ kind }) => kind === "key" && showKeyState(true) });
   window.addEventListener("hashchange", navigate);
   window.addEventListener("offline", () => setStatus("You are offline. Nothing that you drew is lost."));
   window.addEventListener("online", () => {

@@ -112,6 +112,7 @@ def test_wrong_key_can_be_corrected_without_losing_the_drawing(
     with shared_tab.open(site, key="not-the-key") as page:
         draw(page, SEVEN)
         notice(page).to_contain_text("This API key is wrong. Your drawing is kept and will be stored.")
+        expect(page.get_by_role("button", name="The key is wrong; enter another one")).to_have_text("Wrong key")
         page.get_by_role("button", name="Enter the key").click()
         page.get_by_label("Key", exact=True).fill("neither")
         page.keyboard.press("Enter")
@@ -119,6 +120,7 @@ def test_wrong_key_can_be_corrected_without_losing_the_drawing(
         page.get_by_label("Key", exact=True).fill(KEY)
         page.get_by_role("button", name="Use this key").click()
         state(page).to_contain_text("number 1.")
+        expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
         notice(page).to_be_hidden()
     assert stored(sqlite_url) == ["7"]
 

@@ -51,6 +51,7 @@ def assert_fits(page: Page, boxes: list[Box]) -> None:
 def test_answer_and_labels_fit_on_the_screen(phone: Page, width: int, height: int, side: int) -> None:
     phone.set_viewport_size({"width": width, "height": height})
     by_touch(phone, phone.context.new_cdp_session(phone), SEVEN)
+    phone.keyboard.press("Enter")
     expect(phone.locator(".state")).to_contain_text("number 1.")
 
     controls = [box(phone, name) for name in ("Right", *CHOICES, "Clear", "Delete")]
