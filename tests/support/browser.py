@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import quote, urljoin
 
@@ -97,14 +97,19 @@ class SharedTab:
             with _no_complaints(tab):
                 tab.goto(_with_key(url, key))
                 yield tab
-                if not tab.is_closed():
-                    # A document of the same site, so that Chromium keeps the process.
-                    tab.goto(urljoin(url, "/health/live"))
-            if self._reset(tab):
+                left = self._leave(tab, url)
+            if left and self._reset(tab):
                 self._tab = tab
         finally:
             if self._tab is None:
                 tab.context.close()
+
+    def _leave(self, tab: Page, url: str) -> bool:
+        """Go to a document of the same site, so that Chromium keeps the process; return whether the tab got there."""
+        # Another navigation, which a test began last, may take its place.
+        with suppress(Error):
+            return tab.goto(urljoin(url, "/health/live")) is not None
+        return False
 
     def _reset(self, tab: Page) -> bool:
         """Undo what a test did to the tab; return whether that is possible."""
