@@ -2,25 +2,24 @@
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from app.classifier import Classifier
-from training import card, evaluate, exported, mnist, strokes
+from training import card, exported, mnist, pictures, sources, strokes
 from training.augment import proxies
+from training.calibrate import calibrate
 from training.export import export, restore
 from training.exported import Exported, Extra
+from training.material import collect
 from training.mnist import Digits
 from training.network import DigitNetwork
 from training.report import Run, report
-from training.train import Material, Validation, logits, train
+from training.train import Validation, error, logits, train
 
 VALIDATION = 5_000
-DRAWN = 120_000
-DRAWN_AN_EPOCH = 45_000
 HELD_OUT = 3_000
 SHIPPED = Path("models/digits.onnx")
 
@@ -28,26 +27,26 @@ SHIPPED = Path("models/digits.onnx")
 def main() -> None:
     """Run the whole training; the test sets are used only at the end, when nothing is chosen any more."""
     options = _options()
-    started = time.monotonic()
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
     numbers = mnist.load("train", options.mnist)
     exports, extra, start = _given(options, numbers)
     fit = Digits(numbers.images[:-VALIDATION], numbers.labels[:-VALIDATION])
     check = Digits(numbers.images[-VALIDATION:], numbers.labels[-VALIDATION:])
-    material = _material(options, fit, extra)
-    # These held-out digits help to choose the epoch; the card uses others, generated with another seed.
-    kept = Digits(*strokes.draw(HELD_OUT, np.random.default_rng(options.seed + 1), held_out=True))
-    hard = _stacked(proxies(check.images, options.seed), check)
-    validations = [Validation("MNIST", check), Validation("hard versions", hard), Validation("held-out styles", kept)]
-    if len(extra.check.labels):
-        validations.append(Validation("exports", extra.check))
-    trained = train(material, validations, epochs=options.epochs, seed=options.seed, start=start)
-    both = Digits(np.concatenate([check.images, hard.images]), np.concatenate([check.labels, hard.labels]))
-    temperature = evaluate.fit_temperature(logits(trained.network, both.images), both.labels)
-    export(trained.network, temperature, options.version, options.output)
-    seconds = time.monotonic() - started
-    _describe(Run(options, exports, extra, material, trained, temperature, seconds))
+    packages = None if options.without_fonts else sources.fetch()
+    print("Collecting what to train on", flush=True)
+    material = collect(fit, extra, options.seed, packages)
+    validations = _validations(check, extra, options.seed)
+    network, seconds = train(
+        material, validations, epochs=options.epochs, seed=options.seed, start=start, checkpoint=options.checkpoint
+    )
+    both = [v.digits for v in validations[:2]]
+    calibration = calibrate(
+        logits(network, np.concatenate([d.images for d in both])), np.concatenate([d.labels for d in both])
+    )
+    export(network, calibration, options.version, options.output)
+    errors = {v.name: error(network, v.digits) for v in validations}
+    _describe(Run(options, exports, extra, material.kinds, packages, check, errors, calibration, seconds))
 
 
 def _options() -> argparse.Namespace:
@@ -70,8 +69,12 @@ def _options() -> argparse.Namespace:
         help="fine-tune a model that this command wrote, with small steps: --epochs 2 is enough",
     )
     parser.add_argument("--output", type=Path, default=SHIPPED, help="the model file to write")
-    parser.add_argument("--version", default="v1", help="the model version stored in the file")
-    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--version", default="v2", help="the model version stored in the file")
+    parser.add_argument("--epochs", type=int, default=70, help="of 100,000 drawings each")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="write the state after every epoch, and go on from there if the file exists"
+    )
+    parser.add_argument("--without-fonts", action="store_true", help="fetch no packages; the card says so")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2, help="the same number gives the same file")
     return parser.parse_args()
@@ -83,25 +86,21 @@ def _given(options: argparse.Namespace, numbers: Digits) -> tuple[list[Exported]
         exports = [exported.load(path) for path in options.extra]
         extra = exported.together(exports, numbers.images, mnist.load("t10k", options.mnist).images)
         return exports, extra, restore(options.start_from) if options.start_from else None
-    except (OSError, ValueError) as error:
-        sys.exit(f"training: {error}")
+    except (OSError, ValueError) as problem:
+        sys.exit(f"training: {problem}")
 
 
-def _material(options: argparse.Namespace, fit: Digits, extra: Extra) -> Material:
-    times = extra.times_an_epoch(len(fit.labels) + DRAWN_AN_EPOCH)
-    if options.extra:
-        print(
-            f"{len(extra.digits.labels):,} exported drawings, each {times} times per epoch; {extra.left_out} left out"
-        )
-    # A short run does not use more of them.
-    count = min(DRAWN, DRAWN_AN_EPOCH * options.epochs)
-    print(f"Generating {count:,} digits", flush=True)
-    drawn = Digits(*strokes.draw(count, np.random.default_rng(options.seed)))
-    return Material(fit, extra.digits, times, drawn, DRAWN_AN_EPOCH)
-
-
-def _stacked(versions: dict[str, np.ndarray], digits: Digits) -> Digits:
-    return Digits(np.concatenate(list(versions.values())), np.tile(digits.labels, len(versions)))
+def _validations(check: Digits, extra: Extra, seed: int) -> list[Validation]:
+    """Return MNIST's validation part, hard versions of it, generated digits, and those of the exports."""
+    hard = proxies(check.images, seed)
+    # The card uses other held-out digits, generated with another seed.
+    kept = Digits(*strokes.draw(HELD_OUT, np.random.default_rng(seed + 1), held_out=True))
+    validations = [
+        Validation("MNIST", check),
+        Validation("hard versions", Digits(np.concatenate(list(hard.values())), np.tile(check.labels, len(hard)))),
+        Validation("held-out styles", kept),
+    ]
+    return [*validations, Validation("exports", extra.check)] if len(extra.check.labels) else validations
 
 
 def _describe(run: Run) -> None:
@@ -109,8 +108,12 @@ def _describe(run: Run) -> None:
     output: Path = run.options.output
     classifier = Classifier(output)
     found = report(run, classifier)
-    path = output.with_name("MODELCARD.md") if output.name == SHIPPED.name else output.with_suffix(".md")
-    card.write(found, classifier, path, output.stat().st_size)
+    shipped = output.name == SHIPPED.name
+    path = output.with_name("MODELCARD.md") if shipped else output.with_suffix(".md")
+    # The pictures of the shipped model belong to the documentation.
+    folder = output.parent.parent / "docs" / "images" if shipped else output.with_suffix("")
+    shown = {other.kept.name: pictures.draw(other, folder) for other in found.others}
+    card.write(found, classifier, path, output.stat().st_size, shown)
     for e in found.exports:
         if e.measured:
             before = f", {100 * e.before.accuracy:.2f} % before" if e.before else ""

@@ -8,65 +8,123 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.classifier.normalise import normalise
+from training import fields
+from training.material import Bank, Batch
 from training.mnist import NOT_A_DIGIT
 
+SIDE = 28
+FINE = 2
+"""Drawings are distorted at twice the resolution and then averaged, as a canvas does."""
+NOISE = 0.06
+"""Share of the drawings without a digit that are replaced by blank images and noise."""
 
-def augment(images: Tensor, labels: Tensor, drawn: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+
+def augment(batch: Batch, generator: torch.Generator, light: float = 0.0) -> tuple[Tensor, Tensor]:
     """Distort a batch and normalise it as the service does.
 
-    images: float32 (N, 1, 28, 28) in 0..1; labels: int64 (N,); drawn: bool (N,), true for generated digits, which are
-    warped less often. Returns normalised images of the same shape and dtype, and labels with NOT_A_DIGIT where a
-    drawing was replaced by noise.
+    `light` is the share of the digits of MNIST that are hardly distorted: half of them a little, half not at all.
+    Returns float32 (N, 1, 28, 28) in 0..1 and the labels int64 (N,).
     """
-    n = len(images)
-    images = images.clone()
+    strength = _strength(batch.ink.labels, light, generator)
+    # Drawings with a pose of their own are bent less often.
+    posed = batch.fields.posed & (torch.rand(len(batch.fields.posed), generator=generator) > 0.3)
+    ink = _bent(batch.ink, strength, generator)
+    lines = drawn(batch.fields, torch.where(posed, 0.25, 1.0), generator)
+    images, labels = torch.cat([ink, lines]), torch.cat([batch.ink.labels, batch.fields.labels])
+    strength = torch.cat([strength, torch.ones(len(lines))])
+    raster = torch.arange(len(images)) < len(ink)
 
     def sometimes(chosen: Tensor, change: Callable[[Tensor, torch.Generator], Tensor]) -> None:
         if chosen.any():
             images[chosen] = change(images[chosen], generator)
 
-    chance = torch.rand(7, n, generator=generator)
-    sometimes(torch.where(drawn, chance[0] < 0.25, chance[0] < 0.88), _bend)
-    sometimes(chance[1] < 0.4, _thicken)
-    sometimes(chance[2] < 0.18, _coarsen)
-    sometimes(chance[3] < 0.3, lambda x, g: x.clamp(1e-4, 1) ** _between(0.45, 2.2, len(x), g))
-    sometimes(chance[3] > 0.75, lambda x, g: x * _between(0.12, 1.0, len(x), g))
-    sometimes(chance[4] < 0.08, lambda x, g: (x > _between(0.2, 0.6, len(x), g)).float())
-    sometimes(chance[5] < 0.15, lambda x, g: x + torch.randn(x.shape, generator=g) * _between(0.01, 0.16, len(x), g))
-    nothing = chance[6] < 0.04
-    sometimes(nothing, lambda x, g: _not_digits(len(x), g))
-    labels = torch.where(nothing, NOT_A_DIGIT, labels)
+    # A drawing that is left alone meets none of these chances.
+    chance = torch.rand(6, len(images), generator=generator) / strength.clamp(min=1e-6)
+    sometimes(raster & (chance[0] < 0.4), _thicken)
+    sometimes(chance[1] < 0.24, _coarsen)
+    sometimes(chance[2] < 0.3, lambda x, g: x.clamp(1e-4, 1) ** _between(0.45, 2.2, len(x), g))
+    sometimes((chance[2] > 0.3) & (chance[2] < 0.55), lambda x, g: x * _between(0.12, 1.0, len(x), g))
+    sometimes(chance[3] < 0.08, lambda x, g: (x > _between(0.2, 0.6, len(x), g) * x.amax((2, 3), True)).float())
+    sometimes(chance[4] < 0.15, lambda x, g: x + torch.randn(x.shape, generator=g) * _between(0.01, 0.16, len(x), g))
+    sometimes((labels == NOT_A_DIGIT) & (chance[5] < NOISE), lambda x, g: _not_digits(len(x), g))
     pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).squeeze(1).numpy()
     return torch.from_numpy(normalise(pixels)).unsqueeze(1).float() / 255, labels
+
+
+def _strength(labels: Tensor, light: float, generator: torch.Generator) -> Tensor:
+    """Return how strongly to distort each drawing, 0 to 1."""
+    chance = torch.rand(len(labels), generator=generator)
+    part = torch.where(chance < light / 2, 0.0, torch.where(chance < light, 0.5, 1.0))
+    return torch.where(labels == NOT_A_DIGIT, 1.0, part)
 
 
 def _between(low: float, high: float, n: int, generator: torch.Generator) -> Tensor:
     return low + (high - low) * torch.rand(n, 1, 1, 1, generator=generator)
 
 
-def _bend(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Rotate, shear, stretch, scale, shift and warp elastically, with one resampling."""
-    n = len(images)
-
-    def normal(scale: float) -> Tensor:
-        return torch.randn(n, generator=generator) * scale
-
-    wide = torch.rand(n, generator=generator) < 0.3
-    angle = torch.where(wide, torch.rand(n, generator=generator) * 0.8 - 0.4, normal(0.13))
-    shear, aspect = normal(0.15), torch.exp(normal(0.13))
+def _bent(bank: Bank, strength: Tensor, generator: torch.Generator) -> Tensor:
+    """Turn, shear, stretch, scale, shift and warp ink: float32 (N, 1, 28, 28)."""
+    n = len(bank.images)
+    images = bank.images.unsqueeze(1).float() / 255
     small = torch.rand(n, generator=generator) < 0.4
-    scale = torch.where(small, torch.rand(n, generator=generator) * 0.7 + 0.5, 1 + normal(0.05))
-    shift = (torch.rand(n, 2, generator=generator) - 0.5) * (0.12 + (1 - scale).clamp(0, 1).unsqueeze(1))
+    scale = torch.where(small, torch.rand(n, generator=generator) * 0.7 + 0.5, 1 + _normal(0.05, n, generator))
+    scale = 1 + (scale - 1) * strength
+    room = 0.12 * strength + (1 - scale).clamp(0, 1)
+    grid = _grid(scale, room, strength, 0.075 * strength, generator)
+    # Shrinking without a blur would skip pixels, which a canvas does not do.
+    source = torch.where((scale < 0.6).view(-1, 1, 1, 1), _blur(images), images)
+    bent = F.avg_pool2d(F.grid_sample(source, grid, align_corners=False), FINE)
+    return torch.where((strength == 0).view(-1, 1, 1, 1), images, bent)
+
+
+def drawn(bank: Bank, strength: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw fields with random pens, anywhere and of any size, bent by `strength`: float32 (N, 1, 28, 28)."""
+    n = len(bank.images)
+    size = torch.rand(n, generator=generator) * 17 + 9
+    pen = (size * (torch.rand(n, generator=generator) * 0.145 + 0.045)).clamp(min=0.9)
+    scale = size / fields.BOX
+    # In coordinates from -1 to 1 the field is as wide as the canvas.
+    room = ((SIDE - size - pen) / SIDE).clamp(min=0)
+    zoom = scale * fields.SIDE / SIDE
+    grid = _grid(zoom, room, strength, 0.075 * strength * size / 20, generator)
+    level = F.grid_sample(bank.images.unsqueeze(1).float(), grid, padding_mode="border", align_corners=False)
+    zero = torch.where(bank.filled, float(fields.INSIDE), 0.0)
+    radius = torch.where(bank.filled, size * (torch.rand(n, generator=generator) * 0.06 - 0.02), pen / 2)
+    soft = torch.rand(n, generator=generator) * 0.8 + 0.5
+    # Ink is clip((radius - distance) / soft + 1/2), with all distances in pixels of the canvas.
+    slope = scale / fields.LEVELS / soft
+    start = radius / soft + 0.5 + zero * slope
+    level.mul_(-slope.view(-1, 1, 1, 1)).add_(start.view(-1, 1, 1, 1)).clamp_(0, 1)
+    return F.avg_pool2d(level, FINE)
+
+
+def _normal(scale: float, n: int, generator: torch.Generator) -> Tensor:
+    return torch.randn(n, generator=generator) * scale
+
+
+def _grid(scale: Tensor, room: Tensor, strength: Tensor, warp: Tensor, generator: torch.Generator) -> Tensor:
+    """Return sampling grids (N, 56, 56, 2) that turn, shear, stretch, scale, shift by up to `room`, and warp."""
+    n = len(scale)
+    wide = torch.rand(n, generator=generator) < 0.3
+    angle = torch.where(wide, torch.rand(n, generator=generator) * 0.8 - 0.4, _normal(0.13, n, generator)) * strength
+    shear, aspect = _normal(0.15, n, generator) * strength, torch.exp(_normal(0.13, n, generator) * strength)
+    shift = (torch.rand(n, 2, generator=generator) - 0.5) * 2 * room.unsqueeze(1)
     cos, sin = torch.cos(angle), torch.sin(angle)
     # The matrix maps target to source coordinates, hence the inverse scale.
-    x = torch.stack([cos * aspect, -sin + shear, shift[:, 0]], 1) / scale.unsqueeze(1)
-    y = torch.stack([sin, cos / aspect, shift[:, 1]], 1) / scale.unsqueeze(1)
-    grid = F.affine_grid(torch.stack([x, y], 1), [n, 1, 28, 28], align_corners=False)
-    coarse = torch.randn(n, 2, 5, 5, generator=generator) * _between(0.0, 0.075, n, generator)
-    warp = F.interpolate(coarse, size=28, mode="bicubic", align_corners=True)
-    # Shrinking without a blur would skip pixels, which a canvas does not do.
-    images = torch.where((scale < 0.75).view(-1, 1, 1, 1), _blur(images), images)
-    return F.grid_sample(images, grid + warp.permute(0, 2, 3, 1), align_corners=False)
+    across = torch.stack([cos * aspect, -sin + shear], 1) / scale.unsqueeze(1)
+    down = torch.stack([sin, cos / aspect], 1) / scale.unsqueeze(1)
+    matrix = torch.stack([across, down], 1)
+    offset = torch.bmm(matrix, shift.unsqueeze(2))
+    grid = F.affine_grid(torch.cat([matrix, offset], 2), [n, 1, SIDE * FINE, SIDE * FINE], align_corners=False)
+    most = torch.rand(n, 1, 1, 1, generator=generator) * (warp / scale).view(-1, 1, 1, 1)
+    coarse = torch.randn(n, 2, 5, 5, generator=generator) * most
+    return grid.add_((_SPLINE @ coarse @ _SPLINE.T).permute(0, 2, 3, 1))
+
+
+_SPLINE = F.interpolate(torch.eye(5)[None, None], size=(5, SIDE * FINE), mode="bicubic", align_corners=True)[
+    0, 0
+].T.contiguous()
+"""Weights (56, 5) that spread five control points over a row."""
 
 
 def _blur(images: Tensor) -> Tensor:

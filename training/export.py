@@ -1,5 +1,6 @@
 """Write a trained network as an ONNX file for the service, with metadata, and read it back for fine-tuning."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -11,22 +12,23 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from app.classifier.onnx_model import PREPROCESSING
+from training.calibrate import Calibration
 from training.network import DigitNetwork, Served
 
 OPSET = 18
 
 
-def export(network: DigitNetwork, temperature: float, version: str, path: Path) -> None:
-    """Write the network to `path`: input uint8 (N, 28, 28), output probabilities float32 (N, 10)."""
-    served = Served(fused(network), temperature).eval()
+def export(network: DigitNetwork, calibration: Calibration, version: str, path: Path) -> None:
+    """Write the network to `path`: input uint8 (N, 28, 28), output float32 (N, 11) as `Served` describes."""
+    served = Served(_with_calibration(fused(network), calibration)).eval()
     # dynamo=False: the tracing exporter needs no further package and gives a clean graph for this simple network.
     torch.onnx.export(
         served,
         (torch.zeros(1, 28, 28, dtype=torch.uint8),),
         str(path),
         input_names=["images"],
-        output_names=["probabilities"],
-        dynamic_axes={"images": {0: "n"}, "probabilities": {0: "n"}},
+        output_names=["scores"],
+        dynamic_axes={"images": {0: "n"}, "scores": {0: "n"}},
         opset_version=OPSET,
         dynamo=False,
     )
@@ -34,7 +36,9 @@ def export(network: DigitNetwork, temperature: float, version: str, path: Path) 
     metadata = {
         "version": version,
         "classes": json.dumps([str(digit) for digit in range(10)]),
-        "temperature": f"{temperature:.6f}",
+        "not_a_digit": "true",
+        "temperature": f"{calibration.temperature:.6f}",
+        "offset": f"{calibration.offset:.6f}",
         "preprocessing": PREPROCESSING,
     }
     onnx.helper.set_model_props(model, metadata)
@@ -49,12 +53,45 @@ def restore(path: Path) -> DigitNetwork:
     """
     network = fused(DigitNetwork())
     try:
-        stored = {i.name: numpy_helper.to_array(i) for i in onnx.load(str(path)).graph.initializer}
-        weights = {name.removeprefix("network."): torch.from_numpy(array.copy()) for name, array in stored.items()}
-        network.load_state_dict(weights)
-    except (RuntimeError, DecodeError) as error:
+        model = onnx.load(str(path))
+        metadata = {item.key: item.value for item in model.metadata_props}
+        if metadata.get("classes") and "not_a_digit" not in metadata:
+            raise ValueError(f"{path} knows ten classes only: start from a model of version v2 or later")
+        stored = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+        names = network.state_dict().keys()
+        network.load_state_dict({name: torch.from_numpy(stored[f"network.{name}"].copy()) for name in names})
+        calibration = Calibration(float(metadata["temperature"]), float(metadata["offset"]))
+    except (KeyError, RuntimeError, DecodeError) as error:
         raise ValueError(f"{path} was not written by this training") from error
-    return network
+    return _without_calibration(network, calibration)
+
+
+@torch.no_grad()
+def _with_calibration(network: DigitNetwork, calibration: Calibration) -> DigitNetwork:
+    """Fold the calibration and the scaling of pixels to 0..1 into the weights of a fused network."""
+    changed = copy.deepcopy(network)
+    first, last = changed.layers[0], changed.layers[-1]
+    assert isinstance(first, nn.Conv2d)
+    assert isinstance(last, nn.Linear)
+    first.weight /= 255
+    last.weight /= calibration.temperature
+    last.bias /= calibration.temperature
+    last.bias[-1] += calibration.offset
+    return changed
+
+
+@torch.no_grad()
+def _without_calibration(network: DigitNetwork, calibration: Calibration) -> DigitNetwork:
+    """Undo `_with_calibration`."""
+    changed = copy.deepcopy(network)
+    first, last = changed.layers[0], changed.layers[-1]
+    assert isinstance(first, nn.Conv2d)
+    assert isinstance(last, nn.Linear)
+    first.weight *= 255
+    last.bias[-1] -= calibration.offset
+    last.weight *= calibration.temperature
+    last.bias *= calibration.temperature
+    return changed
 
 
 def fused(network: DigitNetwork) -> DigitNetwork:

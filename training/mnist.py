@@ -21,8 +21,8 @@ MD5 = {
 }
 
 
-NOT_A_DIGIT = -1
-"""The label of drawings without a digit; their training target is ten equal probabilities."""
+NOT_A_DIGIT = 10
+"""The label of drawings without a digit: the network's eleventh class."""
 
 
 class Digits(NamedTuple):

@@ -2,20 +2,73 @@
 
 import argparse
 from dataclasses import dataclass
-
-import numpy as np
+from pathlib import Path
 
 from app.classifier import Classifier
 from app.classifier.normalise import normalise
-from training import evaluate, mnist, strokes
+from training import evaluate, kept, mnist
 from training.augment import proxies
-from training.card import OnExport, Report
+from training.calibrate import Calibration
+from training.evaluate import Answers, Doubted, Measured
 from training.exported import Exported, Extra
+from training.kept import Kept
+from training.material import Kind
 from training.mnist import Digits
 from training.network import DigitNetwork
-from training.train import Material, Trained
 
 HELD_OUT = 10_000
+
+
+@dataclass(frozen=True)
+class OnExport:
+    """The evaluation on the test part of an export, which is never trained on."""
+
+    name: str
+    sha256: str
+    measured: Measured | None
+    """None without test drawings."""
+    before: Measured | None
+    """The same for the model that the training started from."""
+    no_digits: int
+    no_digits_confidence: float | None
+    """Mean confidence on drawings labelled as no digit; None without such drawings."""
+
+
+@dataclass(frozen=True)
+class OnKept:
+    """The evaluation on kept-out drawings without a digit, with the answers for the pictures."""
+
+    kept: Kept
+    doubted: Doubted
+    answers: Answers
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of a finished training run."""
+
+    file: str
+    command: str
+    started_from: str | None
+    """The version of the model the training started from."""
+    seconds: float
+    epochs: int
+    parameters: int
+    calibration: Calibration
+    kinds: list[Kind]
+    packages: bool
+    """Whether fonts, icons and characters were there."""
+    extra: Extra
+    validation_errors: dict[str, float]
+    test: Measured
+    proxies: dict[str, Measured]
+    held_out: dict[int, Measured]
+    styles: Measured
+    fonts: Measured | None
+    nothing: dict[str, float]
+    others: list[OnKept]
+    unchanged: float
+    exports: list[OnExport]
 
 
 @dataclass(frozen=True)
@@ -25,9 +78,11 @@ class Run:
     options: argparse.Namespace
     exports: list[Exported]
     extra: Extra
-    material: Material
-    trained: Trained
-    temperature: float
+    kinds: list[Kind]
+    packages: Path | None
+    check: Digits
+    validation_errors: dict[str, float]
+    calibration: Calibration
     seconds: float
 
 
@@ -36,25 +91,32 @@ def report(run: Run, classifier: Classifier) -> Report:
     options = run.options
     test = mnist.load("t10k", options.mnist)
     hard = proxies(test.images, options.seed)
-    kept = Digits(*strokes.draw(HELD_OUT, np.random.default_rng(options.seed + 2), held_out=True))
-    by_digit = {d: Digits(kept.images[kept.labels == d], kept.labels[kept.labels == d]) for d in range(10)}
-    nothing = evaluate.not_digits(2_000, options.seed)
+    styles = kept.canvas_digits(HELD_OUT, options.seed + 2)
+    by_digit = {d: Digits(styles.images[styles.labels == d], styles.labels[styles.labels == d]) for d in range(10)}
+    nothing = evaluate.noise(2_000, options.seed)
     before = Classifier(options.start_from) if options.start_from else None
+    fonts = kept.digits_of_fonts(run.packages, options.seed + 3) if run.packages else None
     return Report(
         file=options.output.name,
         command=_command(options),
         started_from=before and before.version,
         seconds=run.seconds,
         epochs=options.epochs,
-        best_epoch=run.trained.epoch,
         parameters=sum(p.numel() for p in DigitNetwork().parameters()),
-        temperature=run.temperature,
-        trained_on=_trained_on(run.material, run.extra),
-        validation_errors=run.trained.errors,
+        calibration=run.calibration,
+        kinds=run.kinds,
+        packages=run.packages is not None,
+        extra=run.extra,
+        validation_errors=run.validation_errors,
         test=evaluate.measure(classifier, test),
         proxies={name: evaluate.measure(classifier, Digits(images, test.labels)) for name, images in hard.items()},
         held_out={digit: evaluate.measure(classifier, digits) for digit, digits in by_digit.items()},
-        nothing={name: evaluate.highest_confidence(classifier, images) for name, images in nothing.items()},
+        styles=evaluate.measure(classifier, styles),
+        fonts=fonts and evaluate.measure(classifier, fonts),
+        nothing={
+            name: float(evaluate.answers(classifier, images).confidence.max()) for name, images in nothing.items()
+        },
+        others=_on_kept(run, classifier, [test, styles]),
         unchanged=float((normalise(test.images) == test.images).all(axis=(1, 2)).mean()),
         exports=[_on_export(export, classifier, before) for export in run.exports],
     )
@@ -62,23 +124,19 @@ def report(run: Run, classifier: Classifier) -> Report:
 
 def _command(options: argparse.Namespace) -> str:
     parts = [f"python -m training --epochs {options.epochs} --seed {options.seed} --threads {options.threads}"]
+    parts += ["--without-fonts"] if options.without_fonts else []
     parts += [f"--extra {path.name}" for path in options.extra]
     parts += [f"--start-from {options.start_from.name}"] if options.start_from else []
     return " ".join(parts)
 
 
-def _trained_on(material: Material, extra: Extra) -> dict[str, int]:
-    seen = {
-        "MNIST training set, without the last 5,000 drawings, which are for validation": len(material.mnist.labels),
-        f"generated digits, {material.drawn_an_epoch:,} of them per epoch": len(material.drawn.labels),
-    }
-    if len(extra.digits.labels):
-        shown = f"shown {material.times} times per epoch"
-        seen[f"exported drawings labelled as a digit, {shown}"] = len(extra.digits.labels) - extra.no_digits
-        seen[f"exported drawings labelled as no digit, {shown}"] = extra.no_digits
-        seen["exported digits held out for validation"] = len(extra.check.labels)
-        seen["exported drawings left out because they are in MNIST's test set"] = extra.left_out
-    return seen
+def _on_kept(run: Run, classifier: Classifier, digits: list[Digits]) -> list[OnKept]:
+    known = [evaluate.answers(classifier, part.images) for part in digits]
+    found = []
+    for part in kept.not_digits(run.check, run.packages, run.options.seed + 4):
+        answers = evaluate.answers(classifier, part.images)
+        found.append(OnKept(part, evaluate.doubted(answers, known), answers))
+    return found
 
 
 def _on_export(export: Exported, classifier: Classifier, before: Classifier | None) -> OnExport:
@@ -90,5 +148,5 @@ def _on_export(export: Exported, classifier: Classifier, before: Classifier | No
         measured=evaluate.measure(classifier, export.test) if some else None,
         before=evaluate.measure(before, export.test) if before and some else None,
         no_digits=len(none),
-        no_digits_confidence=evaluate.mean_confidence(classifier, none) if len(none) else None,
+        no_digits_confidence=float(evaluate.answers(classifier, none).confidence.mean()) if len(none) else None,
     )

@@ -24,6 +24,13 @@ def draw(count: int, rng: np.random.Generator, *, held_out: bool = False) -> tup
     Digits are equally likely, and so are the styles of a digit. `held_out` selects the held-out styles; otherwise only
     the others are drawn.
     """
+    points, labels = trace(count, rng, held_out=held_out)
+    images = np.concatenate([_ink(points[i : i + 256], rng) for i in range(0, count, 256)])
+    return images, labels
+
+
+def trace(count: int, rng: np.random.Generator, *, held_out: bool = False) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Return the lines of `count` digits as points float32 (N, POINTS, 2), and the labels int64 (N,)."""
     styles = {
         digit: [style for name, style in by_name.items() if ((digit, name) in HELD_OUT) == held_out]
         for digit, by_name in STYLES.items()
@@ -32,14 +39,13 @@ def draw(count: int, rng: np.random.Generator, *, held_out: bool = False) -> tup
     points = np.empty((count, POINTS, 2), np.float32)
     for i, label in enumerate(labels):
         choice = styles[int(label)]
-        points[i] = _hand(choice[rng.integers(len(choice))](rng), rng)
-    images = np.concatenate([_ink(points[i : i + 256], rng) for i in range(0, count, 256)])
-    return images, labels
+        points[i] = hand(choice[rng.integers(len(choice))](rng), rng)
+    return points, labels
 
 
-def _hand(strokes: Sequence[Stroke], rng: np.random.Generator) -> Floats:
-    """Turn control points into points (POINTS, 2) with random jitter, in a box whose longer side is 1."""
-    shake = rng.uniform(0.004, 0.036)
+def hand(strokes: Sequence[Stroke], rng: np.random.Generator, count: int = POINTS, tremble: float = 0.036) -> Floats:
+    """Turn control points into points (count, 2) with random jitter, in a box whose longer side is 1."""
+    shake = rng.uniform(tremble / 9, tremble)
     slip = rng.uniform(0, 0.022)
     curves = []
     for stroke in strokes:
@@ -47,8 +53,8 @@ def _hand(strokes: Sequence[Stroke], rng: np.random.Generator) -> Floats:
         corners = [len(point) == 3 and point[2] == CORNER for point in stroke]
         curves.append(_trim(_curve(control, corners), rng) + rng.normal(0, slip, 2))
     lengths = np.array([np.linalg.norm(np.diff(c, axis=0), axis=1).sum() + 1e-3 for c in curves])
-    shares = np.maximum((lengths / lengths.sum() * POINTS).astype(int), 2)
-    shares[lengths.argmax()] += POINTS - shares.sum()
+    shares = np.maximum((lengths / lengths.sum() * count).astype(int), 2)
+    shares[lengths.argmax()] += count - shares.sum()
     # A fast mouse is sampled rarely, and the canvas connects the samples with straight lines.
     corners_only = int(rng.integers(10, 24)) if rng.random() < 0.3 else 0
     points = np.concatenate([_sample(c, n, corners_only) for c, n in zip(curves, shares, strict=True)])

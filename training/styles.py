@@ -35,7 +35,7 @@ def _style(digit: int, *, held_out: bool = False) -> Callable[[Style], Style]:
     return register
 
 
-def _arc(x: float, y: float, rx: float, ry: float, start: float, sweep: float) -> Stroke:
+def arc(x: float, y: float, rx: float, ry: float, start: float, sweep: float) -> Stroke:
     """Return points on an ellipse; angles in degrees, clockwise, 0 is to the right."""
     count = max(3, round(abs(sweep) / 40) + 1)
     angles = np.radians(np.linspace(start, start + sweep, count))
@@ -45,12 +45,12 @@ def _arc(x: float, y: float, rx: float, ry: float, start: float, sweep: float) -
 @_style(0)
 def zero_oval(r: np.random.Generator) -> list[Stroke]:
     start = r.uniform(-130, -20)
-    return [_arc(0.33, 0.5, r.uniform(0.2, 0.42), 0.5, start, -r.uniform(325, 390))]
+    return [arc(0.33, 0.5, r.uniform(0.2, 0.42), 0.5, start, -r.uniform(325, 390))]
 
 
 @_style(0)
 def zero_clockwise(r: np.random.Generator) -> list[Stroke]:
-    return [_arc(0.33, 0.5, r.uniform(0.2, 0.42), 0.5, r.uniform(-180, 0), r.uniform(330, 390))]
+    return [arc(0.33, 0.5, r.uniform(0.2, 0.42), 0.5, r.uniform(-180, 0), r.uniform(330, 390))]
 
 
 @_style(0)
@@ -58,12 +58,17 @@ def zero_slashed(r: np.random.Generator) -> list[Stroke]:
     width = r.uniform(0.24, 0.4)
     out = r.uniform(0.7, 1.15)
     slash: Stroke = [(0.33 + width * out * 0.8, 0.5 - 0.4 * out), (0.33 - width * out * 0.8, 0.5 + 0.4 * out)]
-    return [_arc(0.33, 0.5, width, 0.5, r.uniform(-130, -40), -r.uniform(345, 375)), slash]
+    return [arc(0.33, 0.5, width, 0.5, r.uniform(-130, -40), -r.uniform(345, 375)), slash]
+
+
+@_style(0)
+def zero_open(r: np.random.Generator) -> list[Stroke]:
+    return [arc(0.33, 0.5, r.uniform(0.24, 0.4), 0.5, r.uniform(-100, -50), -r.uniform(290, 330))]
 
 
 @_style(0, held_out=True)
 def zero_curled(r: np.random.Generator) -> list[Stroke]:
-    loop = _arc(0.33, 0.52, r.uniform(0.24, 0.38), 0.48, -70, -r.uniform(350, 370))
+    loop = arc(0.33, 0.52, r.uniform(0.24, 0.38), 0.48, -70, -r.uniform(350, 370))
     return [[*loop, (0.5, r.uniform(0.0, 0.12)), (r.uniform(0.6, 0.75), r.uniform(-0.05, 0.08))]]
 
 
@@ -113,6 +118,13 @@ def one_curved_flag(r: np.random.Generator) -> list[Stroke]:
     x, y = _flag(r, 0.25, 0.7, 0.35)[:2]
     sag = r.uniform(-0.05, 0.1)
     return [[(x, y), ((x + 0.35) / 2 + sag * 0.5, y / 2 + sag), (0.35, 0, CORNER), (0.33, 0.5), (0.3, 1)]]
+
+
+@_style(1)
+def one_wide_flag(r: np.random.Generator) -> list[Stroke]:
+    angle, length = np.radians(r.uniform(30, 48)), r.uniform(0.3, 0.62)
+    tip: Point = (0.4 - length * float(np.cos(angle)), length * float(np.sin(angle)))
+    return [[tip, (0.4, 0, CORNER), (0.4 + r.uniform(-0.08, 0.04), 1)]]
 
 
 @_style(1, held_out=True)
@@ -249,6 +261,14 @@ def four_lightning(r: np.random.Generator) -> list[Stroke]:
     return [[(r.uniform(0.28, 0.42), 0), (0, cross, CORNER), (r.uniform(0.52, 0.7), cross)], tick]
 
 
+@_style(4)
+def four_curved_elbow(r: np.random.Generator) -> list[Stroke]:
+    low = r.uniform(0.52, 0.68)
+    elbow: Stroke = [(r.uniform(0.1, 0.3), 0), (0.06, low * 0.6), (0.05, low), (0.3, low + r.uniform(-0.04, 0.04))]
+    stem: Stroke = [(r.uniform(0.42, 0.56), r.uniform(0.05, 0.4)), (r.uniform(0.36, 0.5), 1)]
+    return [[*elbow, (r.uniform(0.58, 0.75), low - r.uniform(0, 0.08))], stem]
+
+
 @_style(4, held_out=True)
 def four_hooked(r: np.random.Generator) -> list[Stroke]:
     elbow: Stroke = [(0.24, 0), (0.08, 0.4), (0.02, 0.6), (0.16, 0.62), (0.62, r.uniform(0.52, 0.6))]
@@ -292,6 +312,13 @@ def five_straight_back(r: np.random.Generator) -> list[Stroke]:
     return [[(0.1, 0), (0.08, 0.38), *_belly_of_five(r)], bar]
 
 
+@_style(5)
+def five_long_bar(r: np.random.Generator) -> list[Stroke]:
+    neck = r.uniform(0.28, 0.4)
+    bar: Stroke = [(r.uniform(0.08, 0.2), 0), (r.uniform(0.65, 0.95), r.uniform(-0.12, 0.02))]
+    return [[(0.14, 0.02), (0.08, neck, CORNER), *_belly_of_five(r)], bar]
+
+
 @_style(5, held_out=True)
 def five_wavy_bar(r: np.random.Generator) -> list[Stroke]:
     bar: Stroke = [(0.1, 0.02), (0.25, -0.03), (0.42, 0.04), (r.uniform(0.55, 0.7), -0.06)]
@@ -320,7 +347,7 @@ def six_curved(r: np.random.Generator) -> list[Stroke]:
 @_style(6)
 def six_straight_stem(r: np.random.Generator) -> list[Stroke]:
     size = r.uniform(0.2, 0.28)
-    bowl = _arc(size, 1 - size, size, size, -150, -r.uniform(320, 370))
+    bowl = arc(size, 1 - size, size, size, -150, -r.uniform(320, 370))
     return [[(r.uniform(0.18, 0.45), 0), *bowl]]
 
 
@@ -452,8 +479,8 @@ def eight_two_circles(r: np.random.Generator) -> list[Stroke]:
     low = 0.5 - top
     gap = r.uniform(-0.03, 0.03)
     return [
-        _arc(0.3, top, r.uniform(0.16, 0.26), top, r.uniform(-130, 100), -r.uniform(335, 385)),
-        _arc(
+        arc(0.3, top, r.uniform(0.16, 0.26), top, r.uniform(-130, 100), -r.uniform(335, 385)),
+        arc(
             0.3,
             2 * top + low + gap,
             r.uniform(0.2, 0.32),
@@ -518,7 +545,7 @@ def eight_ribbon(r: np.random.Generator) -> list[Stroke]:
 
 def _bowl_of_nine(r: np.random.Generator) -> Stroke:
     size = r.uniform(0.2, 0.28)
-    return _arc(0.3, size, r.uniform(0.2, 0.28), size, r.uniform(-40, 10), -r.uniform(320, 365))
+    return arc(0.3, size, r.uniform(0.2, 0.28), size, r.uniform(-40, 10), -r.uniform(320, 365))
 
 
 @_style(9)
@@ -562,6 +589,19 @@ def nine_open(r: np.random.Generator) -> list[Stroke]:
 def nine_flat_foot(r: np.random.Generator) -> list[Stroke]:
     foot: Stroke = [(0.44, 0.88), (r.uniform(0.2, 0.32), 1), (r.uniform(-0.08, 0.08), r.uniform(0.94, 1.02))]
     return [[*_bowl_of_nine(r), (0.53, 0.3), (0.53, r.uniform(0.55, 0.7)), *foot]]
+
+
+@_style(9)
+def nine_pointed(r: np.random.Generator) -> list[Stroke]:
+    low = r.uniform(0.36, 0.5)
+    loop: Stroke = [
+        (0.5, r.uniform(0.0, 0.08), CORNER),
+        (0.16, 0.06),
+        (0.04, low * 0.7),
+        (0.18, low),
+        (0.48, low * 0.7),
+    ]
+    return [[*loop, (0.52, 0.04, CORNER), (r.uniform(0.3, 0.56), 1)]]
 
 
 @_style(9, held_out=True)

@@ -1,8 +1,11 @@
-"""The training loop: each epoch distorts the drawings anew; the network of the best epoch is kept."""
+"""The training loop: every batch is drawn and distorted anew; the moving average of the weights is kept."""
 
 import copy
 import math
+import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,124 +15,153 @@ from torch.nn import functional as F
 
 from app.classifier.normalise import normalise
 from training.augment import augment
-from training.mnist import NOT_A_DIGIT, Digits
+from training.material import EPOCH, Material
+from training.mnist import Digits
 from training.network import DigitNetwork
 
-BATCH = 256
-PEAK_RATE = 3e-3
-FINE_RATE = 1e-3
-"""The peak learning rate for fine-tuning; larger steps would make the network forget."""
 WEIGHT_DECAY = 2e-2
-AVERAGING = 0.998
-"""Decay of the moving average of the weights, over some 500 steps; the average generalises better."""
+WARM = 0.15
+"""Share of the steps in which the learning rate rises."""
+LIGHT = 2 / 3
+"""From the middle of the training, the share of MNIST's digits that are hardly distorted."""
 
 
-@dataclass(frozen=True)
-class Material:
-    """The training data. An epoch has MNIST once, exported drawings `times` times, and some generated digits."""
+class Recipe(NamedTuple):
+    """Drawings per step, the highest learning rate, and the decay of the moving average of the weights."""
 
-    mnist: Digits
-    exported: Digits
-    times: int
-    drawn: Digits
-    drawn_an_epoch: int
+    batch: int
+    rate: float
+    averaging: float
 
-    @property
-    def an_epoch(self) -> int:
-        """Number of drawings in an epoch."""
-        return len(self.mnist.labels) + self.times * len(self.exported.labels) + self.drawn_an_epoch
 
-    @property
-    def first_drawn(self) -> int:
-        """Index of the first generated digit; these come last."""
-        return len(self.mnist.labels) + len(self.exported.labels)
-
-    def tensors(self) -> tuple[Tensor, Tensor]:
-        """Return all images uint8 (N, 28, 28) and all labels int64 (N,)."""
-        parts = (self.mnist, self.exported, self.drawn)
-        images, labels = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-        return torch.from_numpy(images), torch.from_numpy(labels)
-
-    def order(self, generator: torch.Generator) -> Tensor:
-        """Return the shuffled indices of an epoch's drawings."""
-        chosen = torch.randint(len(self.drawn.labels), (self.drawn_an_epoch,), generator=generator) + self.first_drawn
-        exported = torch.arange(len(self.mnist.labels), self.first_drawn).repeat(self.times)
-        order = torch.cat([torch.arange(len(self.mnist.labels)), exported, chosen])
-        return order[torch.randperm(len(order), generator=generator)]
+NEW = Recipe(1024, 4e-3, 0.999)
+FINE = Recipe(256, 1e-3, 0.998)
+"""For fine-tuning; larger steps would make the network forget."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """A named validation set, used to choose the epoch."""
+    """A named validation set."""
 
     name: str
     digits: Digits
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The network of the best epoch, the number of the epoch and its errors by validation set."""
+class Trained(NamedTuple):
+    """The trained network, and the processor time that it took."""
 
     network: DigitNetwork
-    epoch: int
-    errors: dict[str, float]
+    seconds: float
+
+
+@dataclass
+class State:
+    """All that a step changes; what is needed to go on later."""
+
+    network: DigitNetwork
+    average: DigitNetwork
+    optimiser: torch.optim.Optimizer
+    generator: torch.Generator
+    step: int = 0
+    seconds: float = 0.0
+    """Processor time of the steps."""
+
+    def save(self, path: Path) -> None:
+        """Write the state; a stop at any time leaves the old file or the new one."""
+        content = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+            "dropout": torch.get_rng_state(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        torch.save(content, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on where `save` was called."""
+        content: dict[str, Any] = torch.load(path, weights_only=True)
+        for name in ("network", "average", "optimiser"):
+            getattr(self, name).load_state_dict(content[name])
+        self.generator.set_state(content["generator"])
+        torch.set_rng_state(content["dropout"])
+        self.step, self.seconds = content["step"], content["seconds"]
 
 
 def train(
-    material: Material, validations: list[Validation], *, epochs: int, seed: int, start: DigitNetwork | None = None
+    material: Material,
+    validations: list[Validation],
+    *,
+    epochs: int,
+    seed: int,
+    start: DigitNetwork | None = None,
+    checkpoint: Path | None = None,
 ) -> Trained:
-    """Train a new network, or fine-tune `start`, and keep the epoch with the lowest mean error."""
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    network = copy.deepcopy(start or DigitNetwork()).to(memory_format=torch.channels_last)
-    average = copy.deepcopy(network)
-    rate = FINE_RATE if start else PEAK_RATE
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
-    steps = epochs * math.ceil(material.an_epoch / BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.15)
-    images, labels = material.tensors()
-    best: Trained | None = None
+    """Train a new network, or fine-tune `start`; go on from the checkpoint if it exists."""
+    recipe = FINE if start else NEW
+    state = _begin(start, recipe, seed)
+    if checkpoint and checkpoint.exists():
+        state.load(checkpoint)
+    an_epoch = math.ceil(EPOCH / recipe.batch)
+    steps = epochs * an_epoch
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
-        task = progress.add_task("training", total=steps)
-        for epoch in range(1, epochs + 1):
-            network.train()
-            for batch in material.order(generator).split(BATCH):
-                x = images[batch].unsqueeze(1).float() / 255
-                x, y = augment(x, labels[batch], batch >= material.first_drawn, generator)
-                optimiser.zero_grad(set_to_none=True)
-                # Half-precision convolutions take a third of the time; weights and loss stay in full precision.
-                with torch.autocast("cpu", torch.bfloat16):
-                    answer = network(x.to(memory_format=torch.channels_last))
-                _loss(answer.float(), y).backward()
-                optimiser.step()
-                schedule.step()
-                _follow(average, network)
-                progress.advance(task)
-            reached = _halfway(start, average) if start else copy.deepcopy(average)
-            errors = {v.name: _error(reached, v.digits) for v in validations}
-            mean = sum(errors.values()) / len(errors)
-            if best is None or mean <= sum(best.errors.values()) / len(best.errors):
-                best = Trained(reached, epoch, errors)
-            shown = ", ".join(f"{name} {100 * error:.2f} %" for name, error in errors.items())
-            progress.console.print(f"epoch {epoch}: errors {shown}")
-    assert best is not None
-    return best
+        task = progress.add_task("training", total=steps, completed=state.step)
+        while state.step < steps:
+            _step(state, recipe, material, steps)
+            progress.advance(task)
+            if state.step % an_epoch == 0:
+                if checkpoint:
+                    state.save(checkpoint)
+                shown = ", ".join(f"{v.name} {100 * error(state.average, v.digits):.2f} %" for v in validations)
+                progress.console.print(f"epoch {state.step // an_epoch}: errors {shown}")
+    return Trained(_halfway(start, state.average) if start else state.average, state.seconds)
 
 
-def _loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross entropy; the target for NOT_A_DIGIT is ten equal probabilities."""
-    digit = labels != NOT_A_DIGIT
-    loss = F.cross_entropy(logits, labels.clamp(min=0), reduction="none")
-    level = -F.log_softmax(logits, dim=1).mean(dim=1)
-    return torch.where(digit, loss, level).mean()
+def _begin(start: DigitNetwork | None, recipe: Recipe, seed: int) -> State:
+    torch.manual_seed(seed)
+    network = copy.deepcopy(start or DigitNetwork()).to(memory_format=torch.channels_last)
+    many, single = ([p for p in network.parameters() if (p.ndim > 1) == large] for large in (True, False))
+    groups = [{"params": many, "weight_decay": WEIGHT_DECAY}, {"params": single, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=recipe.rate)
+    return State(network, copy.deepcopy(network), optimiser, torch.Generator().manual_seed(seed))
+
+
+def _step(state: State, recipe: Recipe, material: Material, steps: int) -> None:
+    """Draw a batch, distort it and follow its gradient."""
+    started = time.process_time()
+    state.network.train()
+    for group in state.optimiser.param_groups:
+        group["lr"] = recipe.rate * _share_of_rate(state.step / steps)
+    light = LIGHT if 2 * state.step >= steps else 0.0
+    x, y = augment(material.batch(recipe.batch, state.generator), state.generator, light)
+    state.optimiser.zero_grad(set_to_none=True)
+    # Half-precision convolutions take a third of the time; weights and loss stay in full precision.
+    with torch.autocast("cpu", torch.bfloat16):
+        answer = state.network(x.to(memory_format=torch.channels_last))
+    F.cross_entropy(answer.float(), y).backward()
+    state.optimiser.step()
+    state.step += 1
+    _follow(state, recipe.averaging)
+    state.seconds += time.process_time() - started
+
+
+def _share_of_rate(done: float) -> float:
+    """Return the learning rate as a share of the highest: one cycle, up and down along a cosine."""
+    if done < WARM:
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * done / WARM)) / 2
+    return (1 + math.cos(math.pi * (done - WARM) / (1 - WARM))) / 2
 
 
 @torch.no_grad()
-def _follow(average: DigitNetwork, network: DigitNetwork) -> None:
-    for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+def _follow(state: State, averaging: float) -> None:
+    # At first the average must forget the random weights.
+    share = 1 - min(averaging, (1 + state.step) / (10 + state.step))
+    for mean, value in zip(state.average.state_dict().values(), state.network.state_dict().values(), strict=True):
         if mean.dtype.is_floating_point:
-            mean.lerp_(value, 1 - AVERAGING)
+            mean.lerp_(value, share)
 
 
 @torch.no_grad()
@@ -146,11 +178,12 @@ def _halfway(start: DigitNetwork, end: DigitNetwork) -> DigitNetwork:
 
 @torch.no_grad()
 def logits(network: DigitNetwork, images: np.ndarray) -> Tensor:
-    """Return the logits (N, 10) of drawings uint8 (N, 28, 28), normalised as in the service."""
+    """Return the logits (N, 11) of drawings uint8 (N, 28, 28), normalised as in the service."""
     network.eval()
     ready = torch.from_numpy(normalise(images)).unsqueeze(1)
     return torch.cat([network(part.float() / 255) for part in ready.split(1000)])
 
 
-def _error(network: DigitNetwork, digits: Digits) -> float:
-    return float((logits(network, digits.images).argmax(1).numpy() != digits.labels).mean())
+def error(network: DigitNetwork, digits: Digits) -> float:
+    """Return the share of digits that are read wrong; the likeliest digit counts, however little it looks like one."""
+    return float((logits(network, digits.images)[:, :10].argmax(1).numpy() != digits.labels).mean())

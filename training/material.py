@@ -1,0 +1,158 @@
+"""Collect what the network is trained on, by kind, and draw batches from it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from training import blobs, combine, fields, glyphs, shapes, strokes
+from training.exported import Extra
+from training.fields import BOX, Fields
+from training.mnist import NOT_A_DIGIT, Digits
+
+SHARES = {
+    "MNIST": 0.50,
+    "generated digits": 0.12,
+    "digits of fonts": 0.10,
+    "Latin letters": 0.085,
+    "other letters": 0.050,
+    "icons": 0.026,
+    "characters": 0.012,
+    "shapes": 0.016,
+    "scribbles": 0.018,
+    "blobs": 0.026,
+    "several digits": 0.026,
+    "turned digits": 0.016,
+}
+"""How often each kind is drawn; without the fonts, the others take their part."""
+EPOCH = 100_000
+"""Drawings in an epoch."""
+DRAWN = 40_000
+SHAPES = 6_000
+SCRIBBLES = 8_000
+BLOBS = 10_000
+SEVERAL = 8_000
+
+
+class Bank(NamedTuple):
+    """Drawings of one form, ink 28 x 28 or fields, with labels; `posed` ones were slanted when they were made."""
+
+    images: Tensor
+    labels: Tensor
+    filled: Tensor
+    posed: Tensor
+
+
+class Kind(NamedTuple):
+    """A kind of drawings: a range of a bank, and its weight in the batches."""
+
+    name: str
+    field: bool
+    start: int
+    stop: int
+    weight: float
+
+
+class Batch(NamedTuple):
+    """Drawings of a batch, as ink and as fields."""
+
+    ink: Bank
+    fields: Bank
+
+
+class Material:
+    """All drawings to train on."""
+
+    def __init__(self) -> None:
+        self._parts: dict[bool, list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.bool_], bool]]]
+        self._parts = {False: [], True: []}
+        self.kinds: list[Kind] = []
+        self._banks: dict[bool, Bank] = {}
+
+    def add_ink(self, name: str, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], weight: float) -> None:
+        """Add drawings uint8 (N, 28, 28)."""
+        self._add(name, Fields(images, np.zeros(len(images), bool)), labels, weight, field=False, posed=False)
+
+    def add_fields(
+        self, name: str, made: Fields, labels: npt.NDArray[np.int64], weight: float, *, posed: bool = False
+    ) -> None:
+        """Add distance fields."""
+        self._add(name, made, labels, weight, field=True, posed=posed)
+
+    def _add(
+        self, name: str, made: Fields, labels: npt.NDArray[np.int64], weight: float, *, field: bool, posed: bool
+    ) -> None:
+        if not len(labels):
+            return
+        start = sum(len(part[1]) for part in self._parts[field])
+        self.kinds.append(Kind(name, field, start, start + len(labels), weight))
+        self._parts[field].append((made.images, labels, made.filled, posed))
+
+    def finish(self) -> "Material":
+        """Put the drawings of each form into one bank."""
+        for field, parts in self._parts.items():
+            self._banks[field] = Bank(
+                torch.from_numpy(np.concatenate([p[0] for p in parts])),
+                torch.from_numpy(np.concatenate([p[1] for p in parts])),
+                torch.from_numpy(np.concatenate([p[2] for p in parts])),
+                torch.from_numpy(np.concatenate([np.full(len(p[1]), p[3]) for p in parts])),
+            )
+        self._parts.clear()
+        return self
+
+    def batch(self, count: int, generator: torch.Generator) -> Batch:
+        """Draw a batch: first the kind of each drawing, then one of that kind."""
+        weights = torch.tensor([kind.weight for kind in self.kinds])
+        chosen = torch.multinomial(weights, count, replacement=True, generator=generator)
+        starts = torch.tensor([kind.start for kind in self.kinds])[chosen]
+        sizes = torch.tensor([kind.stop - kind.start for kind in self.kinds])[chosen]
+        index = starts + (torch.rand(count, generator=generator, dtype=torch.float64) * sizes).long()
+        field = torch.tensor([kind.field for kind in self.kinds])[chosen]
+        banks = (self._banks[False], self._banks[True])
+        ink, lines = (
+            Bank(*(part[index[field == is_field]] for part in bank))
+            for is_field, bank in zip((False, True), banks, strict=True)
+        )
+        return Batch(ink, lines)
+
+
+def collect(fit: Digits, extra: Extra, seed: int, folder: Path | None) -> Material:
+    """Make everything to train on, and read the fetched packages in `folder` if there are any."""
+    rng = np.random.default_rng(seed)
+    material = Material()
+    material.add_ink("MNIST", fit.images, fit.labels, SHARES["MNIST"])
+    often = extra.times_an_epoch(EPOCH) * len(extra.digits.labels) / EPOCH
+    material.add_ink("exported drawings", extra.digits.images, extra.digits.labels, often)
+    points, labels = strokes.trace(DRAWN, rng)
+    drawn = fields.lines(fields.from_points(points))
+    material.add_fields("generated digits", drawn, labels, SHARES["generated digits"], posed=True)
+    _add_made(material, rng, fit, drawn, labels)
+    if folder:
+        for name, (made, index) in glyphs.to_train_on(folder, rng).items():
+            material.add_fields(name, made, index, SHARES[name])
+    return material.finish()
+
+
+def _add_made(
+    material: Material, rng: np.random.Generator, fit: Digits, drawn: Fields, labels: npt.NDArray[np.int64]
+) -> None:
+    """Add the non-digits that we make: shapes, scribbles, blobs, digits in a row and turned digits."""
+
+    def add(name: str, made: npt.NDArray[np.uint8], share: float = 1.0) -> None:
+        none = np.full(len(made), NOT_A_DIGIT)
+        if made.shape[1] == fields.SIDE:
+            material.add_fields(name, fields.lines(made), none, SHARES[name] * share, posed=True)
+        else:
+            material.add_ink(name, made, none, SHARES[name] * share)
+
+    known = [shape for name, shape in sorted(shapes.SHAPES.items()) if name not in shapes.KEPT_SHAPES]
+    add("shapes", shapes.draw(known, SHAPES, rng))
+    add("scribbles", shapes.draw([shapes.scribble], SCRIBBLES, rng))
+    add("blobs", blobs.blobs(BLOBS, rng))
+    add("several digits", combine.several(torch.from_numpy(fit.images), SEVERAL, rng, box=20, distance=False), 0.5)
+    add("several digits", combine.several(torch.from_numpy(drawn.images), SEVERAL, rng, box=BOX, distance=True), 0.5)
+    add("turned digits", combine.turned(fit.images[:20_000], fit.labels[:20_000]), 0.5)
+    add("turned digits", combine.turned(drawn.images[:20_000], labels[:20_000]), 0.5)
