@@ -21,6 +21,8 @@ from training.train import Validation, error, logits, train
 
 VALIDATION = 5_000
 HELD_OUT = 3_000
+ENOUGH = 10
+"""A run of fewer epochs uses fewer of the drawings."""
 SHIPPED = Path("models/digits.onnx")
 
 
@@ -31,11 +33,13 @@ def main() -> None:
     torch.use_deterministic_algorithms(True)
     numbers = mnist.load("train", options.mnist)
     exports, extra, start = _given(options, numbers)
+    if exports:
+        print(f"{len(extra.digits.labels):,} exported drawings, {extra.left_out} left out", flush=True)
     fit = Digits(numbers.images[:-VALIDATION], numbers.labels[:-VALIDATION])
     check = Digits(numbers.images[-VALIDATION:], numbers.labels[-VALIDATION:])
     packages = None if options.without_fonts else sources.fetch()
     print("Collecting what to train on", flush=True)
-    material = collect(fit, extra, options.seed, packages)
+    material = collect(fit, extra, options.seed, packages, every=max(1, ENOUGH // max(1, options.epochs)))
     validations = _validations(check, extra, options.seed)
     network, seconds = train(
         material, validations, epochs=options.epochs, seed=options.seed, start=start, checkpoint=options.checkpoint

@@ -52,6 +52,7 @@ CHARACTERS = 1_500
 
 
 T = TypeVar("T")
+Labelled = tuple[Fields, npt.NDArray[np.int64]]
 
 
 class Glyph(NamedTuple):
@@ -93,12 +94,13 @@ def characters(font: Font, wanted: dict[str, str]) -> list[Glyph]:
         for weight in chosen:
             path = font.files.get((subset, weight))
             if path:
-                has = TTFont(path, lazy=True).getBestCmap()
+                with TTFont(path, lazy=True) as read:
+                    has = read.getBestCmap()
                 found += [Glyph(path, letter) for letter in letters if ord(letter) in has]
     return found
 
 
-def drawn(glyphs: Iterable[Glyph]) -> tuple[Fields, npt.NDArray[np.int64]]:
+def drawn(glyphs: Iterable[Glyph]) -> Labelled:
     """Return the fields of the glyphs, and for each the index of its glyph: the outline, and the line of thin ones."""
     images, filled, index = [], [], []
     for i, glyph in enumerate(glyphs):
@@ -179,20 +181,20 @@ def chinese(folder: Path) -> Iterator[list[npt.NDArray[np.float64]]]:
             yield [np.array(m, float) * (1, -1) for m in medians]
 
 
-def to_train_on(folder: Path, rng: np.random.Generator) -> dict[str, tuple[Fields, npt.NDArray[np.int64]]]:
+def to_train_on(folder: Path, rng: np.random.Generator, every: int = 1) -> dict[str, Labelled]:
     """Return the digits of fonts, and the letters, icons and characters, each with their labels."""
-    used = [font for font in fonts(folder) if font.name not in KEPT_FONTS]
+    used = [font for font in fonts(folder) if font.name not in KEPT_FONTS][::every]
     digits = [glyph for font in used for glyph in characters(font, {"latin": DIGITS})]
     made, index = drawn(digits)
     plain, labels = _hershey_fields(folder, DIGITS, rng)
     of_digits = np.concatenate([[DIGITS.index(digits[i].character) for i in index], labels])
     other = [glyph for font in used for glyph in characters(font, OTHER)]
-    several = [strokes for strokes in _some(list(chinese(folder)), CHARACTERS, rng) for _ in range(2)]
+    several = [strokes for strokes in _some(list(chinese(folder)), CHARACTERS // every, rng) for _ in range(2)]
     return {
         "digits of fonts": (fields.join([made, plain]), of_digits),
         "Latin letters": _letters(used, folder, rng),
-        "other letters": _none(drawn(_some(other, OTHER_LETTERS, rng))[0]),
-        "icons": _none(drawn(_some(icons(folder), ICONS, rng))[0]),
+        "other letters": _none(drawn(_some(other, OTHER_LETTERS // every, rng))[0]),
+        "icons": _none(drawn(_some(icons(folder), ICONS // every, rng))[0]),
         "characters": _none(_stroked(several, rng)),
     }
 
@@ -201,18 +203,18 @@ def _some(every: list[T], count: int, rng: np.random.Generator) -> list[T]:
     return [every[i] for i in sorted(rng.permutation(len(every))[:count])]
 
 
-def _letters(used: list[Font], folder: Path, rng: np.random.Generator) -> tuple[Fields, npt.NDArray[np.int64]]:
+def _letters(used: list[Font], folder: Path, rng: np.random.Generator) -> Labelled:
     handwritten = [g for font in used if font.handwritten for g in characters(font, {"latin": PLAIN})]
     printed = [g for font in used if not font.handwritten for g in characters(font, {"latin": PLAIN + PRINTED_ONLY})]
     plain, _ = _hershey_fields(folder, PLAIN, rng)
     return _none(fields.join([drawn(handwritten + printed)[0], plain]))
 
 
-def _none(made: Fields) -> tuple[Fields, npt.NDArray[np.int64]]:
+def _none(made: Fields) -> Labelled:
     return made, np.full(len(made.images), NOT_A_DIGIT)
 
 
-def _hershey_fields(folder: Path, wanted: str, rng: np.random.Generator) -> tuple[Fields, npt.NDArray[np.int64]]:
+def _hershey_fields(folder: Path, wanted: str, rng: np.random.Generator) -> Labelled:
     """Return characters of the Hershey fonts, each drawn ten times, and their places in `wanted`."""
     found = [pair for pair in hershey(folder, wanted) for _ in range(10)]
     return _stroked([strokes for _, strokes in found], rng), np.array([wanted.index(c) for c, _ in found])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from training import blobs, combine, fields, glyphs, shapes, strokes
 from training.exported import Extra
-from training.fields import BOX, Fields
+from training.fields import Fields
 from training.mnist import NOT_A_DIGIT, Digits
 
 SHARES = {
@@ -35,6 +35,7 @@ SHAPES = 6_000
 SCRIBBLES = 8_000
 BLOBS = 10_000
 SEVERAL = 8_000
+TURNED = 20_000
 
 
 class Bank(NamedTuple):
@@ -119,27 +120,31 @@ class Material:
         return Batch(ink, lines)
 
 
-def collect(fit: Digits, extra: Extra, seed: int, folder: Path | None) -> Material:
-    """Make everything to train on, and read the fetched packages in `folder` if there are any."""
+def collect(fit: Digits, extra: Extra, seed: int, folder: Path | None, *, every: int = 1) -> Material:
+    """Make everything to train on, and read the fetched packages in `folder` if there are any.
+
+    A short run needs less of it: of each kind but MNIST and the exports only every `every`-th drawing.
+    """
     rng = np.random.default_rng(seed)
     material = Material()
     material.add_ink("MNIST", fit.images, fit.labels, SHARES["MNIST"])
     often = extra.times_an_epoch(EPOCH) * len(extra.digits.labels) / EPOCH
     material.add_ink("exported drawings", extra.digits.images, extra.digits.labels, often)
-    points, labels = strokes.trace(DRAWN, rng)
+    points, labels = strokes.trace(DRAWN // every, rng)
     drawn = fields.lines(fields.from_points(points))
     material.add_fields("generated digits", drawn, labels, SHARES["generated digits"], posed=True)
-    _add_made(material, rng, fit, drawn, labels)
+    _add_made(material, rng, fit, Digits(drawn.images, labels), every)
     if folder:
-        for name, (made, index) in glyphs.to_train_on(folder, rng).items():
+        for name, (made, index) in glyphs.to_train_on(folder, rng, every).items():
             material.add_fields(name, made, index, SHARES[name])
     return material.finish()
 
 
-def _add_made(
-    material: Material, rng: np.random.Generator, fit: Digits, drawn: Fields, labels: npt.NDArray[np.int64]
-) -> None:
-    """Add the non-digits that we make: shapes, scribbles, blobs, digits in a row and turned digits."""
+def _add_made(material: Material, rng: np.random.Generator, fit: Digits, drawn: Digits, every: int) -> None:
+    """Add the non-digits that we make: shapes, scribbles, blobs, digits in a row and turned digits.
+
+    `fit` holds MNIST's digits as ink, `drawn` generated digits as fields.
+    """
 
     def add(name: str, made: npt.NDArray[np.uint8], share: float = 1.0) -> None:
         none = np.full(len(made), NOT_A_DIGIT)
@@ -149,10 +154,11 @@ def _add_made(
             material.add_ink(name, made, none, SHARES[name] * share)
 
     known = [shape for name, shape in sorted(shapes.SHAPES.items()) if name not in shapes.KEPT_SHAPES]
-    add("shapes", shapes.draw(known, SHAPES, rng))
-    add("scribbles", shapes.draw([shapes.scribble], SCRIBBLES, rng))
-    add("blobs", blobs.blobs(BLOBS, rng))
-    add("several digits", combine.several(torch.from_numpy(fit.images), SEVERAL, rng, box=20, distance=False), 0.5)
-    add("several digits", combine.several(torch.from_numpy(drawn.images), SEVERAL, rng, box=BOX, distance=True), 0.5)
-    add("turned digits", combine.turned(fit.images[:20_000], fit.labels[:20_000]), 0.5)
-    add("turned digits", combine.turned(drawn.images[:20_000], labels[:20_000]), 0.5)
+    add("shapes", shapes.draw(known, SHAPES // every, rng))
+    add("scribbles", shapes.draw([shapes.scribble], SCRIBBLES // every, rng))
+    add("blobs", blobs.blobs(BLOBS // every, rng))
+    for digits, box, distance in ((fit, 20, False), (drawn, fields.BOX, True)):
+        row = combine.several(torch.from_numpy(digits.images), SEVERAL // every, rng, box=box, distance=distance)
+        add("several digits", row, 0.5)
+    for digits in (fit, drawn):
+        add("turned digits", combine.turned(digits.images[:TURNED], digits.labels[:TURNED]), 0.5)

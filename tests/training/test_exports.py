@@ -167,15 +167,21 @@ def test_pickle_in_an_export_is_never_opened(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_written_model_gives_the_same_answers(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the training has an environment of its own")
+    from onnx import load as load_model
+
+    from training.calibrate import Calibration
     from training.export import export as write_model
     from training.export import restore
 
     shipped = PROJECT / "models/digits.onnx"
-    write_model(restore(shipped), 1.07, "v2", tmp_path / "again.onnx")
+    metadata = {item.key: item.value for item in load_model(str(shipped)).metadata_props}
+    calibration = Calibration(float(metadata["temperature"]), float(metadata["offset"]))
+    write_model(restore(shipped), calibration, "v3", tmp_path / "again.onnx")
     first, again = Classifier(shipped), Classifier(tmp_path / "again.onnx")
-    assert (again.version, again.classes) == ("v2", first.classes)
+    assert (again.version, again.classes) == ("v3", first.classes)
     for one, other in zip(first.classify_batch(DRAWINGS), again.classify_batch(DRAWINGS), strict=True):
         assert one["scores"] == pytest.approx(other["scores"], abs=0.002)
+        assert one["not_a_digit"] == pytest.approx(other["not_a_digit"], abs=0.002)
 
 
 def test_training_does_not_continue_from_another_model(tmp_path: Path) -> None:
@@ -193,18 +199,3 @@ def test_training_does_not_continue_from_another_model(tmp_path: Path) -> None:
         restore(tmp_path / "other.onnx")
     with pytest.raises(ValueError, match="was not written by this training"):
         restore(PROJECT / "README.md")
-
-
-def test_epoch_repeats_each_drawing_as_configured() -> None:
-    torch = pytest.importorskip("torch", reason="the training has an environment of its own")
-    from training.train import Material
-
-    def digits(count: int, label: int) -> Digits:
-        return Digits(np.zeros((count, 28, 28), np.uint8), np.full(count, label))
-
-    material = Material(digits(5, 0), digits(3, NOT_A_DIGIT), 4, digits(9, 2), drawn_an_epoch=6)
-    _, labels = material.tensors()
-    order = material.order(torch.Generator().manual_seed(1))
-    assert len(order) == material.an_epoch == 5 + 3 * 4 + 6
-    assert torch.bincount(order, minlength=8)[:8].tolist() == [1] * 5 + [4] * 3
-    assert (labels[order[order >= material.first_drawn]] == 2).all()
