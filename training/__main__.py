@@ -29,7 +29,7 @@ SHIPPED = Path("models/digits.onnx")
 def main() -> None:
     """Run the whole training; the test sets are used only at the end, when nothing is chosen any more."""
     options = _options()
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     numbers = mnist.load("train", options.mnist)
     exports, extra, start = _given(options, numbers)
@@ -80,7 +80,6 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--without-fonts", action="store_true", help="fetch no packages; the card says so")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2, help="the same number gives the same file")
     return parser.parse_args()
 
 

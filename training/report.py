@@ -123,7 +123,7 @@ def report(run: Run, classifier: Classifier) -> Report:
 
 
 def _command(options: argparse.Namespace) -> str:
-    parts = [f"python -m training --epochs {options.epochs} --seed {options.seed} --threads {options.threads}"]
+    parts = [f"python -m training --epochs {options.epochs} --seed {options.seed}"]
     parts += ["--without-fonts"] if options.without_fonts else []
     parts += [f"--extra {path.name}" for path in options.extra]
     parts += [f"--start-from {options.start_from.name}"] if options.start_from else []
