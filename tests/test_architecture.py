@@ -78,7 +78,6 @@ MAX_FUNCTION_LINES = 40
 LONGER = {
     "training/styles.py": "a table: how each digit is drawn, style after style",
     "training/card.py:write": "the card's text from its first line to its last",
-    "training/train.py:train": "one run from the first step to the last, in the order it happens",
 }
 
 MODULES = [path.relative_to(APP).with_suffix("") for path in sorted(APP.rglob("*.py"))]

@@ -38,6 +38,10 @@ SEVERAL = 8_000
 TURNED = 20_000
 
 
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+
 class Bank(NamedTuple):
     """Drawings of one form, ink 28 x 28 or fields, with labels; `posed` ones were slanted when they were made."""
 
@@ -68,40 +72,26 @@ class Material:
     """All drawings to train on."""
 
     def __init__(self) -> None:
-        self._parts: dict[bool, list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.bool_], bool]]]
-        self._parts = {False: [], True: []}
         self.kinds: list[Kind] = []
-        self._banks: dict[bool, Bank] = {}
+        # First ink, then fields, as in a batch.
+        self._parts: tuple[list[Bank], list[Bank]] = ([], [])
+        self._banks: list[Bank] = []
 
-    def add_ink(self, name: str, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], weight: float) -> None:
-        """Add drawings uint8 (N, 28, 28)."""
-        self._add(name, Fields(images, np.zeros(len(images), bool)), labels, weight, field=False, posed=False)
-
-    def add_fields(
-        self, name: str, made: Fields, labels: npt.NDArray[np.int64], weight: float, *, posed: bool = False
-    ) -> None:
-        """Add distance fields."""
-        self._add(name, made, labels, weight, field=True, posed=posed)
-
-    def _add(
-        self, name: str, made: Fields, labels: npt.NDArray[np.int64], weight: float, *, field: bool, posed: bool
-    ) -> None:
+    def add(self, name: str, made: Images | Fields, labels: Labels, weight: float, *, posed: bool = False) -> None:
+        """Add drawings, uint8 (N, 28, 28) or fields."""
         if not len(labels):
             return
-        start = sum(len(part[1]) for part in self._parts[field])
+        field = isinstance(made, Fields)
+        images, filled = made if isinstance(made, Fields) else (made, np.zeros(len(made), bool))
+        start = sum(len(part.labels) for part in self._parts[field])
         self.kinds.append(Kind(name, field, start, start + len(labels), weight))
-        self._parts[field].append((made.images, labels, made.filled, posed))
+        columns = (images, labels, filled, np.full(len(labels), posed))
+        self._parts[field].append(Bank(*(torch.from_numpy(column) for column in columns)))
 
     def finish(self) -> "Material":
         """Put the drawings of each form into one bank."""
-        for field, parts in self._parts.items():
-            self._banks[field] = Bank(
-                torch.from_numpy(np.concatenate([p[0] for p in parts])),
-                torch.from_numpy(np.concatenate([p[1] for p in parts])),
-                torch.from_numpy(np.concatenate([p[2] for p in parts])),
-                torch.from_numpy(np.concatenate([np.full(len(p[1]), p[3]) for p in parts])),
-            )
-        self._parts.clear()
+        self._banks = [Bank(*(torch.cat(column) for column in zip(*parts, strict=True))) for parts in self._parts]
+        self._parts = ([], [])
         return self
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
@@ -112,12 +102,7 @@ class Material:
         sizes = torch.tensor([kind.stop - kind.start for kind in self.kinds])[chosen]
         index = starts + (torch.rand(count, generator=generator, dtype=torch.float64) * sizes).long()
         field = torch.tensor([kind.field for kind in self.kinds])[chosen]
-        banks = (self._banks[False], self._banks[True])
-        ink, lines = (
-            Bank(*(part[index[field == is_field]] for part in bank))
-            for is_field, bank in zip((False, True), banks, strict=True)
-        )
-        return Batch(ink, lines)
+        return Batch(*(Bank(*(part[index[field == form]] for part in bank)) for form, bank in enumerate(self._banks)))
 
 
 def collect(fit: Digits, extra: Extra, seed: int, folder: Path | None, *, every: int = 1) -> Material:
@@ -127,16 +112,16 @@ def collect(fit: Digits, extra: Extra, seed: int, folder: Path | None, *, every:
     """
     rng = np.random.default_rng(seed)
     material = Material()
-    material.add_ink("MNIST", fit.images, fit.labels, SHARES["MNIST"])
+    material.add("MNIST", fit.images, fit.labels, SHARES["MNIST"])
     often = extra.times_an_epoch(EPOCH) * len(extra.digits.labels) / EPOCH
-    material.add_ink("exported drawings", extra.digits.images, extra.digits.labels, often)
+    material.add("exported drawings", extra.digits.images, extra.digits.labels, often)
     points, labels = strokes.trace(DRAWN // every, rng)
     drawn = fields.lines(fields.from_points(points))
-    material.add_fields("generated digits", drawn, labels, SHARES["generated digits"], posed=True)
+    material.add("generated digits", drawn, labels, SHARES["generated digits"], posed=True)
     _add_made(material, rng, fit, Digits(drawn.images, labels), every)
     if folder:
         for name, (made, index) in glyphs.to_train_on(folder, rng, every).items():
-            material.add_fields(name, made, index, SHARES[name])
+            material.add(name, made, index, SHARES[name])
     return material.finish()
 
 
@@ -146,12 +131,9 @@ def _add_made(material: Material, rng: np.random.Generator, fit: Digits, drawn: 
     `fit` holds MNIST's digits as ink, `drawn` generated digits as fields.
     """
 
-    def add(name: str, made: npt.NDArray[np.uint8], share: float = 1.0) -> None:
-        none = np.full(len(made), NOT_A_DIGIT)
-        if made.shape[1] == fields.SIDE:
-            material.add_fields(name, fields.lines(made), none, SHARES[name] * share, posed=True)
-        else:
-            material.add_ink(name, made, none, SHARES[name] * share)
+    def add(name: str, made: Images, share: float = 1.0) -> None:
+        form = fields.lines(made) if made.shape[1] == fields.SIDE else made
+        material.add(name, form, np.full(len(made), NOT_A_DIGIT), SHARES[name] * share, posed=True)
 
     known = [shape for name, shape in sorted(shapes.SHAPES.items()) if name not in shapes.KEPT_SHAPES]
     add("shapes", shapes.draw(known, SHAPES // every, rng))
