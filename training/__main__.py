@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, default=SHIPPED, help="the model file to write")
     parser.add_argument("--version", default="v2", help="the model version stored in the file")
-    parser.add_argument("--epochs", type=int, default=70, help="of 100,000 drawings each")
+    parser.add_argument("--epochs", type=int, default=78, help="of 100,000 drawings each")
     parser.add_argument(
         "--checkpoint", type=Path, help="write the state after every epoch, and go on from there if the file exists"
     )

@@ -15,7 +15,7 @@ from training.mnist import NOT_A_DIGIT
 SIDE = 28
 FINE = 2
 """Drawings are distorted at twice the resolution and then averaged, as a canvas does."""
-NOISE = 0.06
+NOISE = 0.15
 """Share of the drawings without a digit that are replaced by blank images and noise."""
 
 
@@ -121,9 +121,8 @@ def _grid(scale: Tensor, room: Tensor, strength: Tensor, warp: Tensor, generator
     return grid.add_((_SPLINE @ coarse @ _SPLINE.T).permute(0, 2, 3, 1))
 
 
-_SPLINE = F.interpolate(torch.eye(5)[None, None], size=(5, SIDE * FINE), mode="bicubic", align_corners=True)[
-    0, 0
-].T.contiguous()
+_ROWS = F.interpolate(torch.eye(5)[None, None], size=(5, SIDE * FINE), mode="bicubic", align_corners=True)
+_SPLINE = _ROWS[0, 0].T.contiguous()
 """Weights (56, 5) that spread five control points over a row."""
 
 

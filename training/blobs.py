@@ -18,9 +18,10 @@ Outline = list[tuple[float, float]]
 def blobs(count: int, rng: np.random.Generator) -> Images:
     """Draw shaded and textured blobs and polygons: uint8 (N, 28, 28)."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    fields = _smooth(count // 2, generator)
-    polygons = _filled([_polygon(rng) for _ in range(count - count // 2)])
-    return _painted(torch.cat([fields, polygons]), generator)
+    third = count // 3
+    fields = _smooth(count - 2 * third, generator)
+    outlined = _filled([_polygon(rng) for _ in range(third)] + [_profile(rng) for _ in range(third)])
+    return _painted(torch.cat([fields, outlined]), generator)
 
 
 def clothes(count: int, rng: np.random.Generator) -> Images:
@@ -57,6 +58,17 @@ def _polygon(rng: np.random.Generator) -> list[Outline]:
             outlines.append([(1 - a, b) for a, b in outline])
         outlines.append(outline)
     return outlines
+
+
+def _profile(rng: np.random.Generator) -> list[Outline]:
+    """Return a shape with a left side like its right side, some with a cut from below; never as narrow as a 1."""
+    heights = [0.03, *np.sort(rng.uniform(0.1, 0.9, int(rng.integers(1, 5)))).tolist(), 0.97]
+    widths = np.clip(rng.uniform(0.14, 0.34) + np.cumsum(rng.normal(0, 0.08, len(heights))), 0.08, 0.48)
+    widths *= max(1.0, 0.15 / widths.mean())
+    half = [(0.5 + float(w), y) for w, y in zip(widths, heights, strict=True)]
+    if rng.random() < 0.35:
+        half += [(0.5 + rng.uniform(0.2, 0.6) * float(widths[-1]), 0.97), (0.5, rng.uniform(0.2, 0.8))]
+    return [_mirrored(half)]
 
 
 def _filled(shapes: list[list[Outline]]) -> Tensor:

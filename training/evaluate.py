@@ -54,7 +54,7 @@ def answers(classifier: Classifier, images: Images) -> Answers:
     rows = classifier.classify_batch(images)
     read = np.array([int(row["prediction"]) for row in rows], np.int64)
     confidence = np.array([row["confidence"] for row in rows])
-    doubts = [row.get("not_a_digit") for row in rows]
+    doubts = [row["not_a_digit"] for row in rows]
     return Answers(
         read, confidence, np.array([1 - c if d is None else d for c, d in zip(confidence, doubts, strict=True)])
     )

@@ -51,19 +51,19 @@ def restore(path: Path) -> DigitNetwork:
 
     The network has no dropout, and its batch normalisation is folded into the convolutions.
     """
-    network = fused(DigitNetwork())
+    served = Served(fused(DigitNetwork()))
     try:
         model = onnx.load(str(path))
         metadata = {item.key: item.value for item in model.metadata_props}
         if metadata.get("classes") and "not_a_digit" not in metadata:
             raise ValueError(f"{path} knows ten classes only: start from a model of version v2 or later")
-        stored = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
-        names = network.state_dict().keys()
-        network.load_state_dict({name: torch.from_numpy(stored[f"network.{name}"].copy()) for name in names})
+        served.load_state_dict(
+            {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in model.graph.initializer}
+        )
         calibration = Calibration(float(metadata["temperature"]), float(metadata["offset"]))
     except (KeyError, RuntimeError, DecodeError) as error:
         raise ValueError(f"{path} was not written by this training") from error
-    return _without_calibration(network, calibration)
+    return _without_calibration(served.network, calibration)
 
 
 @torch.no_grad()

@@ -23,8 +23,8 @@ DIGITS = "0123456789"
 # Letters that people also read as digits are in neither list.
 PLAIN = "ACEFHJKLMNPQRTUVWXYacdefhjkmnprtuvwxy"
 OTHER = {
-    "latin": "%@#+=*<>^?ÄÅÇÉÊÑÜàâäãåçéèêëñôöõúùüû",
-    "latin-ext": "ĀĂĄĆČĎĘĚĞŁŃŇŐŔŘŤŪŮŰăąćčďęěğńňőŕřťūůű",
+    "latin": "%@#+=*<>^?ÄÅÇÉÊÑÜàâäãåçéèêëñúùüû",
+    "latin-ext": "ĀĂĄĆČĎĘĚĞŁŃŇŔŘŤŪŮŰăąćčďęěğńňŕřťūůű",
     "cyrillic": "АГДЕЖИЙКЛМНПРСТУФХЦШЩЪЫЮЯагдежийклмнпрстуфхцшщъыюя",
     "cyrillic-ext": "ҒҚҢҮҰҺәғқңүұһ",
     "greek": "ΑΓΔΕΗΚΛΜΝΠΣΤΥΦΧΨΩαγηκλμνπτυφχψω",

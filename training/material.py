@@ -17,15 +17,15 @@ SHARES = {
     "MNIST": 0.50,
     "generated digits": 0.12,
     "digits of fonts": 0.10,
-    "Latin letters": 0.085,
-    "other letters": 0.050,
-    "icons": 0.026,
-    "characters": 0.012,
+    "Latin letters": 0.100,
+    "other letters": 0.040,
+    "icons": 0.020,
+    "characters": 0.010,
     "shapes": 0.016,
     "scribbles": 0.018,
-    "blobs": 0.026,
-    "several digits": 0.026,
-    "turned digits": 0.016,
+    "blobs": 0.040,
+    "several digits": 0.020,
+    "turned digits": 0.014,
 }
 """How often each kind is drawn; without the fonts, the others take their part."""
 EPOCH = 100_000
@@ -33,7 +33,7 @@ EPOCH = 100_000
 DRAWN = 40_000
 SHAPES = 6_000
 SCRIBBLES = 8_000
-BLOBS = 10_000
+BLOBS = 15_000
 SEVERAL = 8_000
 TURNED = 20_000
 

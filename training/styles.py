@@ -66,6 +66,14 @@ def zero_open(r: np.random.Generator) -> list[Stroke]:
     return [arc(0.33, 0.5, r.uniform(0.24, 0.4), 0.5, r.uniform(-100, -50), -r.uniform(290, 330))]
 
 
+@_style(0)
+def zero_overshot(r: np.random.Generator) -> list[Stroke]:
+    width, side = r.uniform(0.24, 0.4), r.choice([-1, 1])
+    loop = arc(0.33, 0.5, width, 0.5, -90, side * r.uniform(350, 375))
+    end: Stroke = [(0.33 + side * width * r.uniform(0.2, 0.9), r.uniform(-0.12, 0.3))]
+    return [[*loop, *end]]
+
+
 @_style(0, held_out=True)
 def zero_curled(r: np.random.Generator) -> list[Stroke]:
     loop = arc(0.33, 0.52, r.uniform(0.24, 0.38), 0.48, -70, -r.uniform(350, 370))
