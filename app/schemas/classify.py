@@ -24,7 +24,7 @@ SUMMARY: Any = {
     "prediction": "7",
     "confidence": 0.991,
     "not_a_digit": 0.000214,
-    "model_version": "v1",
+    "model_version": "v2",
     "created_at": "2026-11-20T09:30:00.123456Z",
 }
 

@@ -63,7 +63,7 @@ _MANIFEST: Any = {
     "created_at": "2026-11-20T09:32:00.25Z",
     "app_version": __version__,
     "schema_revision": "0007",
-    "query": {"format": "npz", "include_unlabelled": False, "test_share": 0.1, "seed": "0", "model_version": "v1"},
+    "query": {"format": "npz", "include_unlabelled": False, "test_share": 0.1, "seed": "0", "model_version": "v2"},
     "split": {"rule": "test: SHA-256(seed + pixels) below test_share", "seed": "0", "test_share": 0.1},
     "counts": {
         "rows": 101,
@@ -75,7 +75,7 @@ _MANIFEST: Any = {
         "unlabelled": 0,
         "per_digit": {str(digit): 11 if digit == 1 else 9 if digit else 16 for digit in range(10)},
     },
-    "model_versions": {"v1": 101},
+    "model_versions": {"v2": 101},
     "rows_of_other_versions": 0,
     "sha256": "915fbc1c16f1c5b66aa0d7c424fc75a00c857025c0b2a60581088c204bec36d9",
 }

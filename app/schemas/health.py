@@ -10,7 +10,7 @@ class Health(BaseModel):
 class HealthWithModel(Health):
     """The process is running with this model."""
 
-    model_version: str = Field(examples=["v1"])
+    model_version: str = Field(examples=["v2"])
 
 
 class Readiness(BaseModel):

@@ -17,7 +17,7 @@ _STATS: Any = {
     **_CONFIDENCE,
     "not_a_digit_share": 0.03,
     "digits": {digit: {"count": 10, "mean_confidence": 0.981204} for digit in DIGITS},
-    "model_versions": {"v1": {**_CONFIDENCE, "accuracy": ACCURACY}},
+    "model_versions": {"v2": {**_CONFIDENCE, "accuracy": ACCURACY}},
     "accuracy": ACCURACY,
 }
 
