@@ -17,7 +17,14 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 def judged(count: int, *labels: str, first_id: int = 1, sampled: bool = False, **values: Any) -> list[Row]:
     """Store predictions, one a minute, with these labels."""
-    usual = {"prediction": "7", "confidence": 0.9, "model_version": "v1", "notes": None, **values}
+    usual = {
+        "prediction": "7",
+        "confidence": 0.9,
+        "not_a_digit": None,
+        "model_version": "v1",
+        "notes": None,
+        **values,
+    }
     return [
         Row(id=id_, created_at=BEGIN + timedelta(minutes=id_), labels=labels, sampled=sampled, **usual)
         for id_ in range(first_id, first_id + count)
