@@ -72,7 +72,7 @@ def test_queue_of_what_is_not_a_digit_says_how_sure_the_model_is(
     ) as terminal:
         assert shown(terminal, "1 of 2") == 3
         assert "not a digit" in terminal.wait_for("was read as")
-        terminal.wait_for("not a digit 0.750")
+        terminal.wait_for("not a digit 75.0 %")
         terminal.press("n")
         assert shown(terminal, "2 of 2") == 2
         terminal.press("q")

@@ -66,7 +66,7 @@ def test_stats_prints_counts_confidence_and_accuracy() -> None:
     right = f"{accuracy['correct']} of {accuracy['labelled']}"
     accuracy_text = f"{percent(accuracy['accuracy'])} ({low} to {high}; {right})"
     assert re.search(rf"^accuracy +{re.escape(accuracy_text)}", text, re.MULTILINE)
-    assert re.search(rf"^share not digits +{expected['not_a_digit_share']:.3f} *$", text, re.MULTILINE)
+    assert re.search(rf"^share not digits +{percent(expected['not_a_digit_share'])} *$", text, re.MULTILINE)
     for version, numbers in expected["model_versions"].items():
         assert re.search(rf"^{version} +{numbers['count']} +{percent(numbers['mean_confidence'])} ", text, re.MULTILINE)
     for digit, numbers in expected["digits"].items():

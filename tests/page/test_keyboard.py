@@ -210,7 +210,7 @@ def test_agreement_does_not_count_for_a_drawing_that_is_continued(page: Page, sq
     page.clock.pause_at(60_000)
     by_mouse(page, FOUR[:1])
     page.clock.run_for(100)
-    expect(page.locator(".digit-read")).not_to_be_empty()
+    expect(page.locator(".certainty")).not_to_be_empty()
     page.keyboard.press("y")
     expect(page.locator(".state")).to_contain_text("labelled as")
     by_mouse(page, FOUR[1:])

@@ -52,7 +52,7 @@ def test_conflicting_notes_are_shown_before_they_are_overwritten(page: Page, ser
 
 def test_prediction_is_shown_labelled_and_deleted(page: Page, service: Service, sqlite_url: str) -> None:
     classify_drawings(service, 3)
-    execute(sqlite_url, "UPDATE predictions SET prediction = '1'")
+    execute(sqlite_url, "UPDATE predictions SET prediction = '1', not_a_digit = 0")
     go(page, "#/results?prediction=1")
     row(page, 2).get_by_role("link").click()
     pictures = page.locator("article img")

@@ -129,7 +129,7 @@ def test_old_url_opens_the_renamed_view(page: Page, old: str, new: str, heading:
 
 def test_row_is_labelled_in_place_with_mouse_and_keys(page: Page, service: Service, sqlite_url: str) -> None:
     classify_drawings(service, 3)
-    execute(sqlite_url, "UPDATE predictions SET prediction = '1'")
+    execute(sqlite_url, "UPDATE predictions SET prediction = '1', not_a_digit = 0")
     go(page, "#/results")
     row(page, 2).get_by_role("button", name="Label").click()
     row(page, 2).get_by_role("button", name="It is a 7").click()
