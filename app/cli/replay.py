@@ -5,9 +5,10 @@ import typer
 
 from app.cli import context
 from app.cli.options import Json
-from app.cli.tables import format_accuracy, format_range, format_share, print_facts, print_table
+from app.cli.tables import format_accuracy, format_range, print_facts, print_table
 from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.replay import OnLabelled, ReplayReport
+from app.schemas.shares import format_share
 
 _MAX_FLIPS: Final = 20
 

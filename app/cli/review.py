@@ -7,11 +7,12 @@ from app.cli.context import CLIENT
 from app.cli.drawing import print_drawing
 from app.cli.exit_codes import CommandError
 from app.cli.options import Json, query_options
-from app.cli.tables import format_share, format_top_scores
+from app.cli.tables import format_top_scores
 from app.cli.terminal import is_interactive, print_json, printable, say
 from app.drawings.shape import DIGITS
 from app.schemas.labels import LabelUpdate
 from app.schemas.review import ReviewItem, ReviewQuery
+from app.schemas.shares import format_share
 from app.services.errors import NotFound
 
 if TYPE_CHECKING:

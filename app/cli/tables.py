@@ -1,6 +1,5 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from math import floor
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -10,6 +9,7 @@ from rich.text import Text
 
 from app.cli.terminal import output, printable
 from app.schemas.backup import BackupManifest
+from app.schemas.shares import format_share
 from app.schemas.stats import Accuracy
 
 _MIN_TEXT_WIDTH: Final = 10
@@ -66,12 +66,6 @@ class Share(float):
 
 def share(value: float | None) -> Share | None:
     return None if value is None else Share(value)
-
-
-def format_share(value: float) -> str:
-    """Format a share as the page does: only 1 becomes 100.0 %."""
-    thousandths = 1000 if value >= 1 else min(floor(value * 1000 + 0.5), 999)
-    return f"{thousandths / 10:.1f} %"
 
 
 def format_range(low: float, high: float) -> str:

@@ -10,6 +10,7 @@ from app.analysis.replay.flips import Flip
 from app.analysis.replay.verdict import p_words
 from app.drawings.image_files import write_png
 from app.schemas.replay import ReplayReport
+from app.schemas.shares import format_share
 
 # The report's JSON has all pairs.
 PAIRS_SHOWN: Final = 60
@@ -48,11 +49,6 @@ def _percent(share: float | None) -> str:
     return "none" if share is None else f"{share:.2%}"
 
 
-def _confidence(share: float) -> str:
-    """Return a percentage with one decimal, as the page does: only 1 is 100.0 %."""
-    return f"{min(share * 100, 100 if share >= 1 else 99.9):.1f} %"
-
-
 def _interval(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f"{interval[0]:.2%} to {interval[1]:.2%}"
 
@@ -62,5 +58,5 @@ def _thousands(number: int) -> str:
 
 
 _environment.filters.update(
-    percent=_percent, confidence=_confidence, interval=_interval, thousands=_thousands, p=p_words
+    percent=_percent, confidence=format_share, interval=_interval, thousands=_thousands, p=p_words
 )
