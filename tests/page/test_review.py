@@ -1,6 +1,5 @@
 """The review queue on the page: one key for each drawing, and no label lost or stored twice."""
 
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,6 @@ from tests.support.review_rows import add_drawings, reviews
 from tests.support.service import execute, rows
 from tests.support.service_process import Service, serving, wait_until
 
-DATABASE = "pixelwise.db"
 LATER_MS = 11 * 60 * 1000
 KEY_NAME = "built-in"  # The key's name, used as the source without a reviewer's name.
 
@@ -173,24 +171,21 @@ def test_drawings_are_labelled_with_a_finger(phone: Page, site: str, sqlite_url:
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_labels_given_during_an_outage_are_stored_once(
-    browser: Browser, migrated_sqlite_file: Path, tmp_path: Path
-) -> None:
-    url = f"sqlite:///{shutil.copy(migrated_sqlite_file, tmp_path / DATABASE)}"
-    add_drawings(url, {id_: id_ / 100 for id_ in range(1, 31)})
-    with serving(url, tmp_path) as service, open_page(browser, f"http://127.0.0.1:{service.port}/") as page:
+def test_labels_given_during_an_outage_are_stored_once(browser: Browser, sqlite_url: str, tmp_path: Path) -> None:
+    add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 31)})
+    with serving(sqlite_url, tmp_path) as service, open_page(browser, f"http://127.0.0.1:{service.port}/") as page:
         page.goto(f"http://127.0.0.1:{service.port}/#/review")
         expect_batch(page)
         given = [(press(page, "1"), "1", KEY_NAME)]
-        expect_labels(url, given)
+        expect_labels(sqlite_url, given)
         service.stop()
         given += [(press(page, key), key, KEY_NAME) for key in "23"]
         expect(page.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
-        with serving(url, tmp_path, port=service.port):
-            expect_labels(url, given)
+        with serving(sqlite_url, tmp_path, port=service.port):
+            expect_labels(sqlite_url, given)
             expect(page.locator(".notice:not(:empty)")).to_be_hidden()
             given.append((press(page, "4"), "4", KEY_NAME))
-            expect_labels(url, given)
+            expect_labels(sqlite_url, given)
 
 
 @pytest.mark.parametrize("lose", WAYS_TO_LOSE_AN_ANSWER)
