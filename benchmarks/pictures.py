@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.servers import PROJECT
-from tests.support.browser import chromium, open_page
+from tests.support.browser import PHONE, chromium, open_page
 from tests.support.databases import migrate
 from tests.support.digit_strokes import SEVEN, Stroke, by_mouse, drawings
 from tests.support.results_page import send
@@ -27,12 +27,7 @@ from tests.support.service_process import Service, serving
 IMAGES: Final = PROJECT / "docs" / "images"
 COLOURS: Final = 48
 DESKTOP: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 800}}
-UPRIGHT: Final[dict[str, Any]] = {
-    "viewport": {"width": 390, "height": 664},
-    "device_scale_factor": 2,
-    "has_touch": True,
-    "is_mobile": True,
-}
+UPRIGHT: Final = {**PHONE, "viewport": {"width": 390, "height": 664}, "device_scale_factor": 2}
 SIDEWAYS: Final = {**UPRIGHT, "viewport": {"width": 844, "height": 390}}
 
 LETTER: Final[list[Stroke]] = [
