@@ -69,10 +69,7 @@ def restore(path: Path) -> DigitNetwork:
 @torch.no_grad()
 def _with_calibration(network: DigitNetwork, calibration: Calibration) -> DigitNetwork:
     """Fold the calibration and the scaling of pixels to 0..1 into the weights of a fused network."""
-    changed = copy.deepcopy(network)
-    first, last = changed.layers[0], changed.layers[-1]
-    assert isinstance(first, nn.Conv2d)
-    assert isinstance(last, nn.Linear)
+    changed, first, last = _copy_with_ends(network)
     first.weight /= 255
     last.weight /= calibration.temperature
     last.bias /= calibration.temperature
@@ -83,15 +80,21 @@ def _with_calibration(network: DigitNetwork, calibration: Calibration) -> DigitN
 @torch.no_grad()
 def _without_calibration(network: DigitNetwork, calibration: Calibration) -> DigitNetwork:
     """Undo `_with_calibration`."""
-    changed = copy.deepcopy(network)
-    first, last = changed.layers[0], changed.layers[-1]
-    assert isinstance(first, nn.Conv2d)
-    assert isinstance(last, nn.Linear)
+    changed, first, last = _copy_with_ends(network)
     first.weight *= 255
     last.bias[-1] -= calibration.offset
     last.weight *= calibration.temperature
     last.bias *= calibration.temperature
     return changed
+
+
+def _copy_with_ends(network: DigitNetwork) -> tuple[DigitNetwork, nn.Conv2d, nn.Linear]:
+    """Copy the network; return it with its first and last layer."""
+    changed = copy.deepcopy(network)
+    first, last = changed.layers[0], changed.layers[-1]
+    assert isinstance(first, nn.Conv2d)
+    assert isinstance(last, nn.Linear)
+    return changed, first, last
 
 
 def fused(network: DigitNetwork) -> DigitNetwork:
