@@ -1,6 +1,7 @@
 import hashlib
 import hmac
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from fastapi import Security
 from fastapi.security import APIKeyHeader
@@ -12,6 +13,8 @@ from app.http.runtime import runtime_of
 
 # The name of the client that holds the key.
 BUILT_IN = "built-in"
+
+_BEARER: Final = re.compile(rb"bearer +(.*)", re.IGNORECASE | re.DOTALL)
 
 
 class ApiKey(APIKeyHeader):
@@ -44,9 +47,15 @@ class ApiKeyUnlessPublic(ApiKey):
 
 
 def _has_key(request: HTTPConnection) -> bool:
-    given = b", ".join(raw_values(request, "X-API-Key")).strip(b" \t")
     # Digests have one length, so the time reveals nothing.
-    return hmac.compare_digest(hashlib.sha256(given).digest(), runtime_of(request).key_sha256)
+    return hmac.compare_digest(hashlib.sha256(_given_key(request)).digest(), runtime_of(request).key_sha256)
+
+
+def _given_key(request: HTTPConnection) -> bytes:
+    """Return the key of `X-API-Key` or `Authorization: Bearer`; repeated or different keys make one that is wrong."""
+    bearer = [match[1] for value in raw_values(request, "Authorization") if (match := _BEARER.fullmatch(value))]
+    forms = (raw_values(request, "X-API-Key"), bearer)
+    return b", ".join({b", ".join(keys).strip(b" \t") for keys in forms if keys})
 
 
 KeyRequired = Security(ApiKey())

@@ -5,7 +5,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.config import get_settings
 from app.http.problems import PreflightRefused, problem_response
 
-REQUEST_HEADERS = ("Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-API-Key", "X-Request-ID")
+REQUEST_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "X-API-Key",
+    "X-Request-ID",
+)
 RESPONSE_HEADERS = ("ETag", "Link", "Retry-After", "X-Export-Manifest", "X-Request-ID")
 
 

@@ -1,5 +1,5 @@
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -11,6 +11,14 @@ from app.schemas.classify import BatchRequest, ClassifyRequest
 from app.schemas.labels import LabelUpdate
 from app.schemas.problems import EXAMPLE_ID, Problem
 from app.schemas.results import NotesUpdate
+
+_BEARER: Final = {
+    "Bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The same key in `Authorization`.",
+    }
+}
 
 
 def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]]:
@@ -45,6 +53,7 @@ def complete(app: FastAPI) -> None:
         if app.openapi_schema is None:
             schema = generate()
             schema["components"]["schemas"].update(_more_schemas())
+            schema["components"]["securitySchemes"].update(_BEARER)
             for operation in _operations(schema):
                 _correct(operation, public=get_settings().public_results)
         return generate()
@@ -70,6 +79,8 @@ def _operations(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _correct(operation: dict[str, Any], *, public: bool) -> None:
+    if "security" in operation:
+        operation["security"].insert(1, {"Bearer": []})
     if not public and {} in operation.get("security", ()):
         operation["security"].remove({})
     for parameter in operation.get("parameters", ()):

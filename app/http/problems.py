@@ -29,7 +29,7 @@ class ProblemError(Exception):
 
 class InvalidApiKey(ProblemError):
     def __init__(self) -> None:
-        super().__init__("Invalid API key", headers={"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
+        super().__init__("Invalid API key", headers={"WWW-Authenticate": 'ApiKey header="X-API-Key", Bearer'})
 
 
 class PreflightRefused(ProblemError):
@@ -143,7 +143,7 @@ EXPECTED: Final = tuple({*REPLIES, RequestValidationError} - {Exception})
 # For OpenAPI.
 MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1, or a preflight request asks for what is not allowed.",
-    HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` is missing or wrong.",
+    HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` or `Authorization` is missing or wrong.",
     HTTPStatus.NOT_FOUND: "The prediction does not exist or has no drawing.",
     HTTPStatus.REQUEST_TIMEOUT: "The request was not sent in time.",
     HTTPStatus.CONFLICT: "Another request with this `Idempotency-Key` is in progress; try again after `Retry-After`.",

@@ -26,7 +26,12 @@ WRONG_KEYS = [
     pytest.param({"X-API-Key": NON_ASCII_KEY.encode()}, id="UTF-8"),
     pytest.param({"X-API-Key": b"\x00\x01\x7f"}, id="control characters"),
     pytest.param({"X-API-Key": "x" * 60_000}, id="very long"),
-    pytest.param({"Authorization": f"Bearer {KEY}"}, id="in another header"),
+    pytest.param({"Authorization": KEY}, id="without a scheme"),
+    pytest.param({"Authorization": f"Basic {KEY}"}, id="with another scheme"),
+    pytest.param({"Authorization": f"Bearer{KEY}"}, id="without a space"),
+    pytest.param({"Authorization": "Bearer wrong"}, id="wrong as a bearer"),
+    pytest.param({"Authorization": f"Bearer {KEY}", "X-API-Key": "wrong"}, id="right as a bearer, else wrong"),
+    pytest.param({"Authorization": "Bearer wrong", "X-API-Key": KEY}, id="wrong as a bearer, else right"),
     pytest.param({"Cookie": f"X-API-Key={KEY}"}, id="in a cookie"),
     pytest.param({}, id="missing"),
 ]
@@ -40,6 +45,23 @@ def test_wrong_key_is_refused_and_nothing_is_stored(sqlite_client: TestClient, s
     assert problem["detail"] == "Invalid API key"
     assert "X-API-Key" in response.headers["www-authenticate"]
     assert stored(sqlite_url) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {KEY}"},
+        {"authorization": f"bearer  {KEY} "},
+        {"Authorization": f"Bearer {KEY}", "X-API-Key": KEY},
+        {"Authorization": "Basic bmFtZTpwYXNzd29yZA==", "X-API-Key": KEY},
+    ],
+)
+def test_key_may_be_sent_as_a_bearer_beside_a_proxys_password(
+    sqlite_client: TestClient, headers: dict[str, str]
+) -> None:
+    del sqlite_client.headers["X-API-Key"]
+    assert sqlite_client.post("/classify", json=DRAWING, headers=headers).status_code == 200
+    assert sqlite_client.get("/review", headers=headers).status_code == 200
 
 
 def test_key_in_the_url_is_not_accepted(sqlite_client: TestClient) -> None:
@@ -134,5 +156,6 @@ def test_key_appears_in_no_response_and_no_log(
 def test_repeated_key_is_refused(sqlite_client: TestClient) -> None:
     del sqlite_client.headers["X-API-Key"]
     for keys in ((KEY, KEY), (KEY, "wrong"), ("wrong", KEY), (KEY, "")):
-        response = sqlite_client.get("/review", headers=[("X-API-Key", key) for key in keys])
-        assert_problem(response, HTTPStatus.UNAUTHORIZED)
+        for name, scheme in (("X-API-Key", ""), ("Authorization", "Bearer ")):
+            response = sqlite_client.get("/review", headers=[(name, scheme + key) for key in keys])
+            assert_problem(response, HTTPStatus.UNAUTHORIZED)

@@ -42,7 +42,7 @@ def test_allowed_origin_may_send_preflights_and_requests(friendly: TestClient, p
     assert asked.headers["access-control-allow-origin"] == FRIEND
     assert "POST" in asked.headers["access-control-allow-methods"]
     allowed = asked.headers["access-control-allow-headers"].lower().split(", ")
-    assert {"x-api-key", "idempotency-key"} <= set(allowed)
+    assert {"authorization", "x-api-key", "idempotency-key"} <= set(allowed)
     assert answered.status_code == HTTPStatus.OK
     assert answered.headers["access-control-allow-origin"] == FRIEND
     assert "X-Request-ID" in answered.headers["access-control-expose-headers"]

@@ -149,12 +149,15 @@ def test_schema_of_the_request_has_every_bound() -> None:
 
 
 def test_key_can_be_entered_once_for_all_routes_that_take_one() -> None:
-    ((name, scheme),) = SCHEMA["components"]["securitySchemes"].items()
+    (name, scheme), (bearer, other) = SCHEMA["components"]["securitySchemes"].items()
     assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
+    assert (other["type"], other["scheme"]) == ("http", "bearer")
     for method, path in OPERATIONS:
         asks = "401" in responses_of(method, path)
         optional = [{}] if (method, path) in PUBLIC else []
-        assert SCHEMA["paths"][path][method].get("security") == ([{name: []}, *optional] if asks else None)
+        assert SCHEMA["paths"][path][method].get("security") == (
+            [{name: []}, {bearer: []}, *optional] if asks else None
+        )
 
 
 def test_key_is_required_everywhere_if_results_are_private(start: Start, sqlite_url: str) -> None:
