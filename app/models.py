@@ -3,13 +3,24 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, func, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import SessionLocal
 from app.database.base import Base, UtcDateTime
 
-__all__ = ["Base", "Drawing", "IdempotencyKey", "Label", "Prediction", "Review", "SessionLocal", "ShadowPrediction"]
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "Base",
+    "Drawing",
+    "IdempotencyKey",
+    "Label",
+    "Prediction",
+    "Review",
+    "SessionLocal",
+    "ShadowPrediction",
+]
 
 
 # SQLite uses a partial index only for a statement with the same condition.
@@ -58,6 +69,8 @@ class Prediction(Base):
     not_a_digit: Mapped[float | None] = mapped_column(
         CheckConstraint("not_a_digit >= 0 AND not_a_digit <= 1", name="not_a_digit")
     )
+    # Of the `traceparent` header: 32 hexadecimal digits.
+    trace_id: Mapped[str | None]
 
     # A page of predictions must not load the drawings.
     drawing: Mapped["Drawing | None"] = relationship(lazy="raise", cascade="all, delete-orphan", passive_deletes=True)
@@ -133,3 +146,41 @@ class IdempotencyKey(Base):
     request_sha256: Mapped[str]
     response: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ApiKey(Base):
+    """A key as stored: its secret cannot be read back."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("name"), UniqueConstraint("sha256"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    # The first characters of the secret, by which people tell keys apart.
+    prefix: Mapped[str]
+    sha256: Mapped[str]
+    # After a rotation, the secret before it is valid for a while.
+    previous_sha256: Mapped[str | None]
+    previous_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Separated by spaces.
+    scopes: Mapped[str]
+    rate_limit: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AuditEntry(Base):
+    """Who did what with which record."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index(None, "at", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # The name of the key.
+    key: Mapped[str]
+    action: Mapped[str]
+    record: Mapped[str]
+    request_id: Mapped[str | None]

@@ -53,7 +53,7 @@ def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[li
 @cache
 def _insert_both() -> Insert:
     """One message to PostgreSQL instead of two; SQLite has no such statement."""
-    given: list[Column[Any]] = [column for column in _PREDICTIONS.c if column.name not in ("id", "notes")]
+    given: list[Column[Any]] = [column for column in _PREDICTIONS.c if column.name not in ("id", "notes", "trace_id")]
     values: dict[str, Any] = {column.name: bindparam(column.name) for column in given}
     prediction = insert(_PREDICTIONS).values(values).returning(_PREDICTIONS.c.id).cte()
     given = [column for column in _DRAWINGS.c if column.name != "prediction_id"]

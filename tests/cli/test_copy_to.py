@@ -61,6 +61,21 @@ def test_all_rows_are_copied_and_the_service_continues_with_the_next_id(
         assert client.classify(drawing(Random(1))).json()["id"] == 301
 
 
+def test_keys_and_audit_log_are_copied(filled: str, postgres_url: str) -> None:
+    execute(
+        filled,
+        "INSERT INTO api_keys (id, name, prefix, sha256, scopes, created_at)"
+        " VALUES (3, 'phone', 'pw_abc', 'aa', 'classify read', '2026-11-20 10:00:00.000000')",
+        "INSERT INTO audit_log VALUES (5, '2026-11-20 10:00:00.000000', 'phone', 'label', 'prediction 17', 'x')",
+    )
+    done("copy-to", postgres_url)
+    for query in (
+        "SELECT id, name, sha256, scopes, expires_at FROM api_keys",
+        'SELECT id, "key", action, record, request_id FROM audit_log',
+    ):
+        assert rows(postgres_url, query) == rows(filled, query) != []
+
+
 @contextmanager
 def blocked_at(postgres_url: str, prediction_id: int) -> Iterator[None]:
     """Make copying wait at this prediction: another transaction holds its id without a commit."""

@@ -66,13 +66,16 @@ def test_postgresql_upgrades_are_atomic_except_those_that_commit_midway(empty_po
     make_v0_5(empty_postgres_url)
     for revision in ("0001", "0002", "0003"):
         assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "upgrade", revision)
-    migrate(empty_postgres_url, "upgrade", "0004")
-    assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "upgrade", "0005")
+    for before, revision in (("0004", "0005"), ("0007", "0008")):
+        migrate(empty_postgres_url, "upgrade", before)
+        assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "upgrade", revision)
 
 
 def test_postgresql_downgrades_are_atomic(empty_postgres_url: str) -> None:
     make_v0_5(empty_postgres_url)
-    migrate(empty_postgres_url, "upgrade", "0005")
+    migrate(empty_postgres_url, "upgrade", "0008")
+    assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "downgrade", "0007")
+    migrate(empty_postgres_url, "downgrade", "0005")
     for revision in ("0004", "0003", "0002", "0001"):
         assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "downgrade", revision)
 

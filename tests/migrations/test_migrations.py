@@ -33,7 +33,7 @@ from tests.support.old_databases import (
 from tests.support.programs import start_program
 from tests.support.project_copy import SECONDS, environment
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
 
 
 def test_migrations_have_one_head_and_no_branch() -> None:
@@ -235,9 +235,10 @@ def test_batch_migration_keeps_constraints_and_autoincrement(sqlite_url: str, tm
     execute(sqlite_url, "INSERT INTO drawings VALUES (1, zeroblob(784), '[]', NULL)")
     execute(sqlite_url, "INSERT INTO labels (prediction_id, label) VALUES (1, '1')")
     project = copy_of_project(tmp_path)
-    (project / "alembic" / "versions" / "0008_copy.py").write_text(
+    number = f"{int(schema_revision()) + 1:04}"
+    (project / "alembic" / "versions" / f"{number}_copy.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0008', '0007'\n"
+        f"revision, down_revision = '{number}', '{schema_revision()}'\n"
         "def upgrade():\n"
         "    with op.batch_alter_table('predictions', recreate='always'):\n"
         "        pass\n"
@@ -245,8 +246,10 @@ def test_batch_migration_keeps_constraints_and_autoincrement(sqlite_url: str, tm
     migrate(sqlite_url, project=project)
     after = statements_by_name(sqlite_path(sqlite_url))
     # The copy has all checks at its end, in any order.
-    both = (re.split(r",? CONSTRAINT ", tables["predictions"].removesuffix(" )")) for tables in (before, after))
-    assert len({tuple(sorted(parts)) for parts in both}) == 1
+    check = re.compile(r",? (CONSTRAINT \w+ CHECK \([^()]*\))")
+    both = [tables["predictions"] for tables in (before, after)]
+    assert len({check.sub("", table) for table in both}) == 1
+    assert len({tuple(sorted(check.findall(table))) for table in both}) == 1
     assert after == {**before, "predictions": after["predictions"]}
     assert rows(sqlite_url, "SELECT prediction_id FROM drawings") == [(1,)]
     assert rows(sqlite_url, "SELECT id, label FROM v_results ORDER BY id") == [(1, "1"), (2, None)]
@@ -266,6 +269,17 @@ def test_not_a_digit_is_between_0_and_1_or_null(empty_database_url: str) -> None
         with pytest.raises(sa.exc.IntegrityError, match="ck_predictions_not_a_digit"):
             execute(url, insert.format(", not_a_digit", f", {value}"))
     assert rows(url, "SELECT not_a_digit FROM predictions ORDER BY id") == [(None,), (None,), (0,), (0.25,), (1,)]
+
+
+def test_keys_differ_in_name_and_secret(database_url: str) -> None:
+    insert = (
+        "INSERT INTO api_keys (name, prefix, sha256, scopes, created_at)"
+        " VALUES ('{}', 'pw_', '{}', 'read', '2026-11-20 10:00:00')"
+    )
+    execute(database_url, insert.format("phone", "aa"), insert.format("tablet", "bb"))
+    for name, sha256 in (("phone", "cc"), ("laptop", "aa")):
+        with pytest.raises(sa.exc.IntegrityError):
+            execute(database_url, insert.format(name, sha256))
 
 
 def test_revisions_import_nothing_of_the_application() -> None:
