@@ -14,7 +14,7 @@ REQUEST_HEADERS = (
     "X-API-Key",
     "X-Request-ID",
 )
-RESPONSE_HEADERS = ("ETag", "Link", "Retry-After", "X-Export-Manifest", "X-Request-ID")
+RESPONSE_HEADERS = ("ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Export-Manifest", "X-Request-ID")
 
 
 class AllowedOrigins:

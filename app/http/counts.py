@@ -2,8 +2,6 @@
 
 from typing import Protocol
 
-import limits
-
 Windows = tuple[int, float, int, float]
 """Count and seconds left: previous window, current window."""
 
@@ -13,8 +11,10 @@ class RedisDown(Exception):
 
 
 class Counts(Protocol):
-    async def test(self, item: limits.RateLimitItem, *bucket: str, cost: int) -> bool: ...
+    """As in the storages of `limits`."""
 
-    async def hit(self, item: limits.RateLimitItem, *bucket: str, cost: int) -> bool: ...
+    async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int) -> bool:
+        """Return whether there was room for the amount, which then counts."""
+        ...
 
-    async def windows(self, item: limits.RateLimitItem, *bucket: str) -> Windows: ...
+    async def get_sliding_window(self, key: str, expiry: int) -> Windows: ...

@@ -76,7 +76,8 @@ class Edge:
                 self._access_log.add(scope, message["status"])
                 given = {name for name, _ in message["headers"]}
                 missing = [header for header in RAW_HEADERS if header[0] not in given]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *missing]
+                limit = state.get("rate_limit", ())
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *limit, *missing]
             elif is_head:
                 return
             await send(message)

@@ -20,6 +20,14 @@ _BEARER: Final = {
     }
 }
 
+_LIMIT_HEADERS: Final[dict[str, Any]] = {
+    name: {"description": f"{meaning}; only if the request counted towards a limit.", "schema": {"type": "string"}}
+    for name, meaning in {
+        "RateLimit": 'What is left, and the seconds until it is more: `"classify";r=29;t=57`',
+        "RateLimit-Policy": 'The limit, and its window in seconds: `"classify";q=30;w=60`',
+    }.items()
+}
+
 
 def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]]:
     """Return the errors of a route, with these members in their examples."""
@@ -83,6 +91,9 @@ def _correct(operation: dict[str, Any], *, public: bool) -> None:
         operation["security"].insert(1, {"Bearer": []})
     if not public and {} in operation.get("security", ()):
         operation["security"].remove({})
+    if "429" in operation["responses"]:
+        for status in operation["responses"].keys() & {"200", "401", "429"}:
+            operation["responses"][status].setdefault("headers", {}).update(_LIMIT_HEADERS)
     for parameter in operation.get("parameters", ()):
         schema = parameter["schema"]
         # A parameter is left out, not null.

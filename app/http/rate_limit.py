@@ -9,12 +9,12 @@ from typing import cast
 
 import limits
 from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
-from app.config import RATE_LIMIT_OFF, Settings
+from app.config import Settings
 from app.http.counts import Counts, RedisDown, Windows
 from app.http.problems import TooManyRequests
+from app.http.rate_limit_headers import Limit
 
 DRAWINGS = "classify"
 PREVIEWS = "preview"
@@ -25,8 +25,6 @@ NO_ADDRESS = "local"
 """All clients of a Unix socket, unless a trusted proxy names their addresses."""
 
 SWEEP_S = 10.0
-
-Refusal = tuple[limits.RateLimitItem, Windows]
 
 
 class _Sweep:
@@ -50,26 +48,23 @@ class MemoryCounts:
     def __init__(self) -> None:
         self.storage = MemoryStorage()
         self.storage.timer = cast(Timer, _Sweep(self.storage.timer.function))
+
+    async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int) -> bool:
         # A fixed window allows twice the limit at its edge.
-        self.strategy = SlidingWindowCounterRateLimiter(self.storage)
+        return self.storage.acquire_sliding_window_entry(key, limit, expiry, amount)
 
-    async def test(self, item: limits.RateLimitItem, *bucket: str, cost: int) -> bool:
-        return self.strategy.test(item, *bucket, cost=cost)
-
-    async def hit(self, item: limits.RateLimitItem, *bucket: str, cost: int) -> bool:
-        return self.strategy.hit(item, *bucket, cost=cost)
-
-    async def windows(self, item: limits.RateLimitItem, *bucket: str) -> Windows:
-        return self.storage.get_sliding_window(item.key_for(*bucket), item.get_expiry())
+    async def get_sliding_window(self, key: str, expiry: int) -> Windows:
+        return self.storage.get_sliding_window(key, expiry)
 
 
 class RateLimiter:
     """Counts in Redis while it is configured and answers, else in memory."""
 
     def __init__(self, settings: Settings) -> None:
-        self._drawings = _parsed(settings.rate_limit)
-        self._previews = _parsed(settings.preview_limit)
-        self._reads = _parsed(settings.read_limit)
+        self._drawings = Limit(DRAWINGS, settings.rate_limit)
+        self._wrong_keys = Limit(WRONG_KEYS, settings.rate_limit)
+        self._previews = Limit(PREVIEWS, settings.preview_limit)
+        self._reads = Limit(READS, settings.read_limit)
         self.memory = MemoryCounts()
         self._redis = None
         if settings.rate_limit_storage_uri is not None:
@@ -80,41 +75,43 @@ class RateLimiter:
 
     async def count_drawings(self, request: HTTPConnection, count: int = 1, *, counted: int = 0) -> None:
         """Count all drawings not counted yet, or none; raise TooManyRequests."""
-        if self._drawings and count > counted:
-            await self._count(self._drawings, (client_address(request), DRAWINGS), count - counted, count)
+        if count > counted:
+            await self._count(request, self._drawings, count - counted, count)
 
     async def count_preview(self, request: HTTPConnection) -> None:
-        if self._previews:
-            await self._count(self._previews, (client_address(request), PREVIEWS), 1, 1)
+        await self._count(request, self._previews)
 
     async def count_wrong_key(self, request: HTTPConnection) -> None:
         """Count apart from drawings, so that guesses do not keep out the right key."""
-        if self._drawings:
-            await self._count(self._drawings, (client_address(request), WRONG_KEYS), 1, 1)
+        await self._count(request, self._wrong_keys)
 
     async def count_read(self, request: HTTPConnection) -> None:
-        if self._reads:
-            await self._count(self._reads, (client_address(request), READS), 1, 1)
+        await self._count(request, self._reads)
 
     async def close(self) -> None:
         if self._redis is not None:
             await self._redis.close()
 
-    async def _count(self, items: list[limits.RateLimitItem], bucket: tuple[str, str], cost: int, count: int) -> None:
-        refusal = await self._refusal(items, bucket, cost)
-        if refusal is not None:
-            item, windows = refusal
+    async def _count(self, request: HTTPConnection, limit: Limit, cost: int = 1, count: int = 1) -> None:
+        if not limit.items:
+            return
+        refusing, windows = await self._counted(limit, client_address(request), cost)
+        # For the edge.
+        request.scope.setdefault("state", {})["rate_limit"] = limit.headers(windows)
+        if refusing is not None:
+            item = limit.items[refusing]
             never_fits = count if count > item.amount else None
-            wait = _wait(item, windows, min(count, item.amount))
-            limit = f"{item} with a wrong key" if bucket[1] == WRONG_KEYS else str(item)
-            raise TooManyRequests(limit, max(1, int(wait) + 1), never_fits)
+            wait = _wait(item, windows[refusing], min(count, item.amount))
+            text = f"{item} with a wrong key" if limit.kind == WRONG_KEYS else str(item)
+            raise TooManyRequests(text, max(1, int(wait) + 1), never_fits)
 
-    async def _refusal(self, items: list[limits.RateLimitItem], bucket: tuple[str, str], cost: int) -> Refusal | None:
+    async def _counted(self, limit: Limit, address: str, cost: int) -> tuple[int | None, list[Windows]]:
+        """Return the number of the first part without room, and the windows of all parts."""
         if self._redis is not None:
             with suppress(RedisDown):
                 async with self._redis.in_time():
-                    return await _first_refusal(self._redis, items, bucket, cost)
-        return await _first_refusal(self.memory, items, bucket, cost)
+                    return await _count_in(self._redis, limit, address, cost)
+        return await _count_in(self.memory, limit, address, cost)
 
 
 def client_address(request: HTTPConnection) -> str:
@@ -135,19 +132,22 @@ def _counted_as(host: str) -> str:
     return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
-def _parsed(limit: str) -> list[limits.RateLimitItem]:
-    return [] if limit == RATE_LIMIT_OFF else limits.parse_many(limit)
+async def _count_in(counts: Counts, limit: Limit, address: str, cost: int) -> tuple[int | None, list[Windows]]:
+    parts = [(item.key_for(address, limit.kind), item.amount, item.get_expiry()) for item in limit.items]
+    refusing = await _first_refusal(counts, parts, cost)
+    return refusing, [await counts.get_sliding_window(key, expiry) for key, _, expiry in parts]
 
 
-async def _first_refusal(
-    counts: Counts, items: list[limits.RateLimitItem], bucket: tuple[str, str], cost: int
-) -> Refusal | None:
-    """Count the cost; return the first part of the limit without room."""
-    # A batch tests all parts first, because a part that counted cannot undo it.
-    for ask in (counts.test, counts.hit) if cost > 1 else (counts.hit,):
-        for item in items:
-            if not await ask(item, *bucket, cost=cost):
-                return item, await counts.windows(item, *bucket)
+async def _first_refusal(counts: Counts, parts: list[tuple[str, int, int]], cost: int) -> int | None:
+    if cost > 1:
+        # A part that counted cannot undo it.
+        for number, (key, amount, expiry) in enumerate(parts):
+            before, before_left, current, _ = await counts.get_sliding_window(key, expiry)
+            if before * before_left / expiry + current >= amount - cost + 1:
+                return number
+    for number, (key, amount, expiry) in enumerate(parts):
+        if not await counts.acquire_sliding_window_entry(key, amount, expiry, cost):
+            return number
     return None
 
 

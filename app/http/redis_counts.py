@@ -5,15 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import limits
 from limits.aio.storage import RedisStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from app.http.counts import RedisDown, Windows
+from app.http.counts import RedisDown
 
 log = logging.getLogger("pixelwise")
 
@@ -34,19 +32,16 @@ class RedisCounts:
             # A retry opens a new connection after a restart of Redis.
             retry=Retry(NoBackoff(), 1),
         )
-        self._storage = RedisStorage(
+        storage = RedisStorage(
             f"async+{uri}",
             implementation="redispy",
             key_prefix="pixelwise",
             connection_pool=self._pool,  # type: ignore[arg-type]  # Documented, and missing in its types.
         )
-        strategy = SlidingWindowCounterRateLimiter(self._storage)
-        self.test, self.hit = strategy.test, strategy.hit
+        self.acquire_sliding_window_entry = storage.acquire_sliding_window_entry
+        self.get_sliding_window = storage.get_sliding_window
         self._down_until = 0.0
         self._is_down = False
-
-    async def windows(self, item: limits.RateLimitItem, *bucket: str) -> Windows:
-        return await self._storage.get_sliding_window(item.key_for(*bucket), item.get_expiry())
 
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import limits
 import pytest
+from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.testclient import TestClient
 
 from app.http.rate_limit import DRAWINGS
@@ -79,7 +80,7 @@ def test_call_fits_after_retry_after(start: Start, sqlite_url: str) -> None:
 def test_retry_after_is_rounded_up(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
     wait = int(exhaust(client).headers["retry-after"])
-    strategy = runtime_of(client).rate_limiter.memory.strategy
+    strategy = SlidingWindowCounterRateLimiter(runtime_of(client).rate_limiter.memory.storage)
     stats = strategy.get_window_stats(limits.parse("3/day"), ADDRESS, DRAWINGS)
     assert stats.reset_time - time.time() <= wait <= DAY_S + 1
 

@@ -1,0 +1,38 @@
+"""`RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers."""
+
+import math
+from collections.abc import Sequence
+
+import limits
+
+from app.config import RATE_LIMIT_OFF
+from app.http.counts import Windows
+
+
+class Limit:
+    """A setting such as 5/second;1000/day, for one kind of request."""
+
+    def __init__(self, kind: str, setting: str) -> None:
+        self.kind = kind
+        self.items = [] if setting == RATE_LIMIT_OFF else limits.parse_many(setting)
+        windows = [item.get_expiry() for item in self.items]
+        name = kind.replace(" ", "-")
+        names = [f'"{name}-{window}"' for window in windows] if len(windows) > 1 else [f'"{name}"']
+        self._parts = [
+            (name, item.amount, window) for name, item, window in zip(names, self.items, windows, strict=False)
+        ]
+        policy = ", ".join(f"{name};q={amount};w={window}" for name, amount, window in self._parts)
+        self._policy = (b"ratelimit-policy", policy.encode())
+
+    def headers(self, counted: Sequence[Windows]) -> tuple[tuple[bytes, bytes], ...]:
+        """Return both headers; `counted` has the windows of each item."""
+        parts = [_available(*part, windows) for part, windows in zip(self._parts, counted, strict=True)]
+        return (b"ratelimit", ", ".join(parts).encode()), self._policy
+
+
+def _available(name: str, amount: int, window: int, counted: Windows) -> str:
+    """Return what is left, and the seconds until it is more."""
+    before, before_left, current, current_left = counted
+    left = amount - int(before * before_left / window + current)
+    more_in = before_left % (window / before) if before else current_left - window
+    return f"{name};r={max(0, left)};t={max(0, math.ceil(more_in))}"
