@@ -5,7 +5,7 @@ import re
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -154,6 +154,7 @@ class Settings(BaseModel):
     model_path: Annotated[Path, AfterValidator(_in_project_folder)] = SHIPPED_MODEL
     shadow_model_path: Annotated[Path, AfterValidator(_no_pickle)] | None = None
     debug: bool = False
+    log_format: Literal["text", "json"] = "text"
     rate_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "30/minute"
     preview_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "900/minute"
     read_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "600/minute"
@@ -204,6 +205,15 @@ def get_settings() -> Settings:
         if intended == "PUBLIC_RESULTS":
             raise ConfigurationError(_not_a_setting(name, intended))
     return settings
+
+
+def wants_json_log() -> bool:
+    """Return whether LOG_FORMAT is json, whatever the other settings are."""
+    try:
+        known = _known_values()
+        return expanded(unquoted("LOG_FORMAT", known.get("LOG_FORMAT", "")), known) == "json"
+    except (ConfigurationError, ValueError):
+        return False
 
 
 def deployment_setting(name: str, default: str) -> str:

@@ -1,6 +1,5 @@
 """The application: `uvicorn app.main:app`."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,7 +11,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from app.config import get_settings
-from app.http import docs_pages, openapi, problems, static_page
+from app.http import access_log, docs_pages, openapi, problems, static_page
 from app.http.connection import limit_connections
 from app.http.edge import Edge
 from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
@@ -23,13 +22,9 @@ from app.startup import allow_many_connections, shorten_log_records, start_probl
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    settings = get_settings()
-    logging.basicConfig(
-        level=logging.DEBUG if settings.debug else logging.WARNING, format="%(levelname)s: %(name)s: %(message)s"
-    )
     shorten_log_records()
     allow_many_connections()
-    async with running(settings) as app.state.runtime:
+    async with running(get_settings()) as app.state.runtime:
         yield
 
 
@@ -80,6 +75,7 @@ def create_app() -> FastAPI:
     return app
 
 
+access_log.format_uvicorns_messages()
 limit_connections()
 app = create_app()
 fast_start.collect_garbage_less_often()

@@ -7,6 +7,7 @@ from app.classifier import ModelError, get_classifier, get_shadow_classifier
 from app.config import ConfigurationError, get_settings, setting_warnings
 from app.database import get_database
 from app.database.errors import DatabaseError
+from app.log_lines import log_to_stderr
 
 OPEN_FILES: Final = 65536
 """As in deploy/pixelwise.service."""
@@ -14,7 +15,7 @@ OPEN_FILES: Final = 65536
 # Imported when first needed.
 _LATER: Final = ("PIL", "scipy")
 
-_log: Final = logging.getLogger(__name__)
+_log: Final = logging.getLogger("pixelwise")
 
 
 def start_problem() -> str | None:
@@ -22,6 +23,7 @@ def start_problem() -> str | None:
         return f"the package {missing[0]} is missing; run: pip install -r requirements.txt"
     try:
         settings = get_settings()
+        log_to_stderr(debug=settings.debug)
         settings.require_secret_api_key()
         for warning in setting_warnings():
             _log.warning("%s", warning)

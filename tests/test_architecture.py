@@ -19,6 +19,7 @@ ARROWS: dict[str, set[str]] = {
     "env_file": set(),
     "config": {"env_file"},
     "throttled_log": set(),
+    "log_lines": {"config"},
     "atomic_file": set(),
     "progress": set(),
     "drawings": set(),
@@ -33,7 +34,7 @@ ARROWS: dict[str, set[str]] = {
         *("schemas", "throttled_log"),
     },
     "http": {
-        *("classifier", "config", "database", "drawings", "schemas", "services", "throttled_log"),
+        *("classifier", "config", "database", "drawings", "log_lines", "schemas", "services", "throttled_log"),
     },
     "cli": {
         "atomic_file",
@@ -46,7 +47,7 @@ ARROWS: dict[str, set[str]] = {
         "schemas",
         "services",
     },
-    "startup": {"classifier", "config", "database"},
+    "startup": {"classifier", "config", "database", "log_lines"},
     "main": {"config", "fast_start", "http", "startup"},
     "__main__": {"cli"},
 }
@@ -65,6 +66,7 @@ KEPT_OUT: dict[str, set[str]] = {
     "models": WEB,
     "repository": WEB,
     "services": WEB,
+    "log_lines": WEB,
     "startup": WEB,
     # `serve` runs uvicorn and `upgrade` runs Alembic, as an operator would.
     "cli": (WEB | DATABASE) - {"alembic", "sqlalchemy", "uvicorn"},

@@ -25,6 +25,8 @@ def serve(
     """
     import uvicorn
 
+    from app.config import PROJECT_FOLDER
+
     try:
         # An empty host would be all networks.
         known = bool(host) and bool(socket.getaddrinfo(host, port))
@@ -32,4 +34,5 @@ def serve(
         known = False
     if not known:
         raise typer.BadParameter("must be an address of this machine, such as 127.0.0.1", param_hint="--host")
-    uvicorn.run("app.main:app", host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS)
+    log_config = str(PROJECT_FOLDER / "app" / "uvicorn_log.json")
+    uvicorn.run("app.main:app", host=host, port=port, log_config=log_config, timeout_graceful_shutdown=GRACE_SECONDS)

@@ -1,35 +1,51 @@
-"""uvicorn's access log, with one write for all lines of an event-loop round."""
+"""A line for each request, with one write for all lines of an event-loop round."""
 
 import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, TextIO
+from time import time
+from typing import Any, Final, TextIO
 
 from starlette.types import Scope
 from uvicorn.config import LOGGING_CONFIG
-from uvicorn.logging import AccessFormatter
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
+from uvicorn.logging import AccessFormatter, DefaultFormatter
 
-_FORMAT: Final = LOGGING_CONFIG["formatters"]["access"]["fmt"]
-_STATUSES: Final = {status: line.split(maxsplit=1)[1].decode().strip() for status, line in STATUS_LINE.items()}
+from app.log_lines import LineFormatter, coloured, json_line, one_line, timestamp
+
+# journald cuts a line of 48 KiB, and the rest looks like a line of its own.
+MAX_PATH: Final = 256
+
+_FORMATS: Final = {kind["fmt"] for kind in LOGGING_CONFIG["formatters"].values()}
+_COLOURS: Final = {2: 32, 3: 33, 4: 31, 5: 91}
+
+
+def format_uvicorns_messages() -> None:
+    """Write uvicorn's messages in our format, unless --log-config gives them another one."""
+    for name in ("uvicorn", "uvicorn.access"):
+        for handler in logging.getLogger(name).handlers:
+            match handler.formatter:
+                case DefaultFormatter(_fmt=fmt, use_colors=colours) | AccessFormatter(_fmt=fmt, use_colors=colours):
+                    if fmt in _FORMATS:
+                        handler.setFormatter(LineFormatter(use_colors=colours))
 
 
 class AccessLog:
     def __init__(self) -> None:
         self._stream: TextIO | None = None
         self._lines: list[str] = []
+        self._json = self._colours = False
 
     @contextmanager
     def in_uvicorns_place(self) -> Iterator[None]:
-        """Log what uvicorn would, if it would write plain lines to a stream."""
+        """Write a line where uvicorn would write its own, if that goes to a stream in our format."""
+        format_uvicorns_messages()
         logger = logging.getLogger("uvicorn.access")
         handlers = logger.handlers
         match handlers:
-            case [logging.StreamHandler(formatter=AccessFormatter(use_colors=False, _fmt=format)) as handler]:
-                if format == _FORMAT and logger.isEnabledFor(logging.INFO) and not logger.propagate:
-                    self._stream = handler.stream
+            case [logging.StreamHandler(formatter=LineFormatter(json=json, use_colors=colours)) as handler]:
+                if logger.isEnabledFor(logging.INFO) and not logger.propagate:
+                    self._stream, self._json, self._colours = handler.stream, json, colours
                     # Without a handler, uvicorn does not log.
                     logger.handlers = []
         try:
@@ -38,13 +54,33 @@ class AccessLog:
             self.flush()
             logger.handlers = handlers
 
-    def add(self, scope: Scope, status: int) -> None:
+    def add(self, scope: Scope, status: int, seconds: float) -> None:
         if self._stream is None:
             return
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.flush)
-        request = f"{scope['method']} {get_path_with_query_string(scope)} HTTP/{scope['http_version']}"  # type: ignore[arg-type]
-        self._lines.append(f'INFO:     {get_client_addr(scope)} - "{request}" {_STATUSES[status]}\n')  # type: ignore[arg-type]
+        state, at, ms = scope["state"], timestamp(time()), round(seconds * 1000, 1)
+        # Without the query, which may have anything in it.
+        path = one_line(scope["raw_path"].decode("ascii", "backslashreplace")[:MAX_PATH])
+        client, trace_id = one_line(state.get("client") or "-"), state.get("trace_id")
+        if self._json:
+            members: dict[str, Any] = {
+                "time": at,
+                "level": "INFO",
+                "logger": "access",
+                "request_id": state["request_id"],
+                "client": client,
+                "method": scope["method"],
+                "path": path,
+                "status": status,
+                "ms": ms,
+            }
+            line = json_line(members | {"trace_id": trace_id} if trace_id else members)
+        else:
+            shown = coloured(str(status), _COLOURS.get(status // 100, 0)) if self._colours else status
+            trace = f" trace {trace_id}" if trace_id else ""
+            line = f"{at} INFO access: {state['request_id']} {client} {scope['method']} {path} {shown} {ms} ms{trace}"
+        self._lines.append(line + "\n")
 
     def flush(self) -> None:
         lines, self._lines = self._lines, []

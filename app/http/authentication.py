@@ -31,6 +31,8 @@ class ApiKey(APIKeyHeader):
         if not _has_key(request):
             await runtime_of(request).rate_limiter.count_wrong_key(request)
             raise InvalidApiKey
+        # For the access log.
+        request.scope.setdefault("state", {})["client"] = BUILT_IN
         return BUILT_IN
 
 

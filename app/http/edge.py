@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from random import getrandbits
+from time import perf_counter
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -61,6 +62,7 @@ class Edge:
             await self.app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun, status = perf_counter(), 0
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
@@ -71,9 +73,10 @@ class Edge:
             inner = {**scope, "method": "GET" if is_head else scope["method"], "path": path, "root_path": ""}
 
         async def send_with_headers(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
                 state["response_started"] = True
-                self._access_log.add(scope, message["status"])
+                status = message["status"]
                 given = {name for name, _ in message["headers"]}
                 missing = [header for header in RAW_HEADERS if header[0] not in given]
                 limit = state.get("rate_limit", ())
@@ -86,7 +89,11 @@ class Edge:
                 await send({"type": "http.response.body", "body": b""})
 
         respond = self._allowed_origins if get_settings().cors_origins else self._respond
-        await respond(inner, receive, send_with_headers)
+        try:
+            await respond(inner, receive, send_with_headers)
+        finally:
+            if status:
+                self._access_log.add(scope, status, perf_counter() - begun)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]

@@ -47,7 +47,7 @@ def turned_read_only(url: str, folder: Path, trigger: Path) -> tuple[Load, list[
             problem = client.get("/health/ready").json()["detail"]
         service.kill()
     statuses = " ".join(sorted({str(reply.status_code) for reply in load.refused}))
-    log_lines = service.log.read_text().count("ERROR: pixelwise")
+    log_lines = service.log.read_text().count("ERROR pixelwise")
     return load, [str(after), f"{len(load.refused)} with {statuses}", f"{not_ready:.1f} s", problem, str(log_lines)]
 
 

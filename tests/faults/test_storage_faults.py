@@ -120,7 +120,7 @@ def test_service_refuses_writes_to_a_damaged_file_or_without_its_whole_wal(
         service.kill()
     for reply in load.refused:
         assert_storage_problem(reply)
-    causes = re.findall(r"ERROR: pixelwise: request \w+: (.*)", service.log.read_text())
+    causes = re.findall(r"ERROR pixelwise: request \w+: (.*)", service.log.read_text())
     assert any(reason in cause for cause in causes)
     assert len(causes) == len(set(causes)), "a cause is said twice"
 
