@@ -93,7 +93,7 @@ def make_venv_in(root: Path) -> None:
     packages = root / f".venv/lib/python3.{sys.version_info.minor}/site-packages"
     installed = Path(sysconfig.get_path("purelib"))
     # Half of the files are needed by tests only.
-    names = re.findall(r"^([\w-]+)==", (PROJECT / "tests/requirements.txt").read_text(), re.MULTILINE)
+    names = re.findall(r"^([\w-]+)==", (PROJECT / "tests/requirements.in").read_text(), re.MULTILINE)
     tests_only = {file.parts[0] for name in names for file in metadata.files(name) or ()} - {"..", "__pycache__"}
     parts = [path for path in installed.iterdir() if path.name not in tests_only]
     # They are half a gigabyte.
