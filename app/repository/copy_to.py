@@ -101,4 +101,6 @@ def find_last_ids(session: Session) -> dict[str, int]:
 def set_last_ids(session: Session, last_ids: dict[str, int]) -> None:
     for name, last in last_ids.items():
         if last > 0:
-            session.execute(text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), :last)"), {"last": last})
+            session.execute(
+                text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :last)"), {"name": name, "last": last}
+            )

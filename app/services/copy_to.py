@@ -25,7 +25,7 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     """
     with source.snapshot() as session:
         for name, orphans in repository.count_orphans(session).items():
-            remedy = f"DELETE FROM {name} WHERE prediction_id NOT IN (SELECT id FROM predictions)"  # noqa: S608  # Not executed.
+            remedy = f"DELETE FROM {name} WHERE prediction_id NOT IN (SELECT id FROM predictions)"  # noqa: S608  # nosec B608  # Not executed.
             raise ServiceError(
                 f"{orphans} rows of {name} refer to predictions that were deleted without PRAGMA foreign_keys=ON;"
                 f" delete them first: {remedy}"
