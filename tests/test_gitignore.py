@@ -7,7 +7,7 @@ from tests.support.project_copy import PROJECT, need, run
 
 WRITTEN = (
     *(".env", ".venv/pyvenv.cfg", "pixelwise.db", "pixelwise.db-wal", "backups/pixelwise-1.db"),
-    *("corrected.npz", "corrected.npz.manifest.json", "everything.jsonl", "table.csv", "drawing.png"),
+    *("corrected.npz", "corrected.npz.manifest.json", "everything.jsonl", "table.csv", "drawing.png", "sbom.cdx.json"),
     *("replay-v2-1a2b3c4d/report.md", ".pixelwise-restore.unfinished", ".new.12345678/part"),
 )
 PART_OF_THE_PROJECT = (".env.example", "docs/images/draw.png", "docs/examples/seven.json", "models/digits.onnx", "a.md")
