@@ -14,7 +14,19 @@ from app.config import get_settings
 from app.http import access_log, docs_pages, openapi, problems, static_page
 from app.http.connection import limit_connections
 from app.http.edge import Edge
-from app.http.routes import calibration, classify, drift, export, health, labels, model_versions, results, review, stats
+from app.http.routes import (
+    calibration,
+    classify,
+    drift,
+    export,
+    health,
+    inference,
+    labels,
+    model_versions,
+    results,
+    review,
+    stats,
+)
 from app.http.routing import direct_routes
 from app.http.runtime import running
 from app.startup import allow_many_connections, shorten_log_records, start_problem
@@ -63,6 +75,7 @@ def create_app() -> FastAPI:
         model_versions.router,
         export.router,
         health.router,
+        inference.router,
         static_page.router,
         docs_pages.router,
     )

@@ -22,7 +22,8 @@ log = logging.getLogger("pixelwise")
 
 API_PREFIX = "/api"
 MAX_BODY = 64 * 1024
-MAX_BODIES = {"/classify/batch": 8 * 1024 * 1024, "/classify/image": 8 * 1024 * 1024}
+MAX_BODIES = dict.fromkeys(("/classify/batch", "/classify/image", "/v2/models/digits/infer"), 8 * 1024 * 1024)
+_VERSION: Final = re.compile("/versions/[^/]+(?=/infer)")
 
 # Safe in logs and headers.
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -98,7 +99,7 @@ class Edge:
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         app = self._direct.get((scope["method"], path), self.app)
-        limit = MAX_BODIES.get(path.removesuffix("/"))
+        limit = MAX_BODIES.get(_VERSION.sub("", path).removesuffix("/"))
         try:
             if limit is None:
                 await app(scope, _limited(scope, receive, MAX_BODY), send)

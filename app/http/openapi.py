@@ -6,8 +6,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.config import get_settings
-from app.http.problems import EXAMPLES, MEANINGS, problem_of
+from app.http.problems import EXAMPLES, INFERENCE_MEANINGS, MEANINGS, inference_status, problem_of
 from app.schemas.classify import BatchRequest, ClassifyRequest
+from app.schemas.inference import InferenceError, InferRequest
 from app.schemas.labels import LabelUpdate
 from app.schemas.problems import EXAMPLE_ID, Problem
 from app.schemas.results import NotesUpdate
@@ -29,8 +30,10 @@ _LIMIT_HEADERS: Final[dict[str, Any]] = {
 }
 
 
-def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]]:
+def documented(*statuses: int, inference: bool = False, **members: Any) -> dict[int | str, dict[str, Any]]:
     """Return the errors of a route, with these members in their examples."""
+    if inference:
+        return {status: _documented_inference(status) for status in map(inference_status, statuses)}
     responses: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         meaning = MEANINGS[status]
@@ -40,6 +43,12 @@ def documented(*statuses: int, **members: Any) -> dict[int | str, dict[str, Any]
         content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example.model_dump(exclude_none=True)}
         responses[status] = {"description": meaning, "content": {"application/problem+json": content}}
     return responses
+
+
+def _documented_inference(status: int) -> dict[str, Any]:
+    meaning = INFERENCE_MEANINGS.get(status) or MEANINGS[status]
+    content = {"schema": {"$ref": "#/components/schemas/InferenceError"}, "example": {"error": meaning}}
+    return {"description": meaning, "content": {"application/json": content}}
 
 
 def request_body(content: Mapping[str, type[BaseModel] | dict[str, Any]]) -> dict[str, Any]:
@@ -72,8 +81,8 @@ def complete(app: FastAPI) -> None:
 def _more_schemas() -> dict[str, Any]:
     _, schemas = models_json_schema(
         [
-            *((body, "validation") for body in (ClassifyRequest, BatchRequest, LabelUpdate, NotesUpdate)),
-            (Problem, "serialization"),
+            *((body, "validation") for body in (ClassifyRequest, BatchRequest, LabelUpdate, NotesUpdate, InferRequest)),
+            *((error, "serialization") for error in (Problem, InferenceError)),
         ],
         ref_template="#/components/schemas/{model}",
     )

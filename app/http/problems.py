@@ -3,20 +3,22 @@
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Mount
 
 from app.database.errors import DatabaseBusy, DatabaseError, DatabaseFull, OutcomeUnknown
+from app.http.paths import allowed_methods, without_slash
+from app.schemas.inference import InferenceError
 from app.schemas.problems import FieldError, Problem
 from app.services.errors import InProgress, InvalidInput, KeyReused, NotFound, PreconditionFailed
 from app.throttled_log import ThrottledLog
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+INFERENCE: Final = "/v2"
+"""The prefix of the Open Inference Protocol, whose errors have a form of their own."""
 
 
 class ProblemError(Exception):
@@ -158,6 +160,11 @@ MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.INSUFFICIENT_STORAGE: "The disk is full; nothing was stored. Try again after `Retry-After`.",
 }
 
+INFERENCE_MEANINGS: Final[dict[int, str]] = {
+    HTTPStatus.BAD_REQUEST: "The request is invalid; `error` says what is wrong.",
+    HTTPStatus.NOT_FOUND: "There is no such model or version.",
+}
+
 _LIMIT: Final = "Input should be greater than or equal to 1"
 EXAMPLES: Final[dict[int, dict[str, Any]]] = {
     HTTPStatus.UNAUTHORIZED: {"detail": "Invalid API key"},
@@ -174,7 +181,7 @@ def problem_of(status: int, detail: str, request_id: str, **members: Any) -> Pro
     return Problem(type="about:blank", **members)
 
 
-def problem_response(error: Exception, request_id: str) -> Response:
+def problem_response(error: Exception, request_id: str, *, inference: bool = False) -> Response:
     reply = next(REPLIES[kind] for kind in type(error).__mro__ if kind in REPLIES)
     headers = dict(error.headers) if isinstance(error, ProblemError) else {}
     if reply.retry_after_s is not None:
@@ -187,7 +194,19 @@ def problem_response(error: Exception, request_id: str) -> Response:
             members["checks"] = error.checks
         case OutcomeUnknown():
             members["stored"] = "unknown"
-    return _response(reply.status, reply.detail or str(error), request_id, headers, members)
+    detail = reply.detail or str(error)
+    if inference:
+        return _inference_response(reply.status, detail, headers)
+    return _response(reply.status, detail, request_id, headers, members)
+
+
+def inference_status(status: int) -> int:
+    return HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+
+
+def _inference_response(status: int, detail: str, headers: Mapping[str, str]) -> Response:
+    error = InferenceError(error=detail)
+    return JSONResponse(error.model_dump(), status_code=inference_status(status), headers=headers)
 
 
 def _response(
@@ -225,7 +244,12 @@ def response_to(request: Request, error: Exception) -> Response:
         case DatabaseError():
             log: ThrottledLog = request.app.state.runtime.database_errors
             log.error(f"{type(error).__name__}: {error}", request.state.request_id)
-    return problem_response(error, request.state.request_id)
+    return problem_response(error, request.state.request_id, inference=_is_inference(request))
+
+
+def _is_inference(request: Request) -> bool:
+    path: str = request.scope["path"]
+    return path == INFERENCE or path.startswith(f"{INFERENCE}/")
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
@@ -234,40 +258,17 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == HTTPStatus.NOT_FOUND and (shorter := _without_slash(request)):
+    if error.status_code == HTTPStatus.NOT_FOUND and (shorter := without_slash(request)):
         return RedirectResponse(shorter)
     headers = dict(error.headers or {})
     is_ping = (request.method, request.scope["path"]) == ("OPTIONS", "*")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED or is_ping:
-        headers["Allow"] = _allowed(request)
+        headers["Allow"] = allowed_methods(request)
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
+    if _is_inference(request):
+        return _inference_response(error.status_code, str(error.detail), headers)
     return _response(error.status_code, str(error.detail), request.state.request_id, headers, {})
-
-
-def _is_served(request: Request, path: str, method: str) -> bool:
-    scope = {**request.scope, "root_path": "", "path": path, "method": method}
-    matching = [route for route in request.app.routes if route.matches(scope)[0] is Match.FULL]
-    # Mounts have files only, and match all methods.
-    return any(method == "GET" or not isinstance(route, Mount) for route in matching)
-
-
-def _allowed(request: Request) -> str:
-    """Return all methods of the path, not only those of the first route."""
-    path = request.scope["path"]
-    served = [method for method in ("GET", "POST", "PUT", "PATCH", "DELETE") if _is_served(request, path, method)]
-    return ", ".join([*served, "OPTIONS"]).replace("GET", "GET, HEAD")
-
-
-def _without_slash(request: Request) -> str | None:
-    """Return the address without the slash, relative to it, if something is there."""
-    path: str = request.scope["path"]
-    shorter = path.removesuffix("/")
-    if shorter in (path, "/") or not any(_is_served(request, shorter, method) for method in ("GET", request.method)):
-        return None
-    address = "../" + quote(shorter.rpartition("/")[2])
-    query: bytes = request.scope["query_string"]
-    return f"{address}?{quote(query, safe='%&=+,;:/?@!$*()')}" if query else address
 
 
 def install(app: FastAPI) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from functools import cache
 from urllib.parse import unquote
@@ -51,9 +52,12 @@ def complaint(request: OddRequest, status: int, headers: dict[bytes, bytes], bod
         return "server error"
     if status < 400:
         return None
-    if headers[b"content-type"] != b"application/problem+json":
+    is_inference = bool(re.match("/v2(/|[?]|$)", request.target))
+    if headers[b"content-type"] != (b"application/json" if is_inference else b"application/problem+json"):
         return "not a problem"
-    if request.method != "HEAD":
+    if is_inference and request.method != "HEAD" and list(json.loads(body)) != ["error"]:
+        return "another shape"
+    if not is_inference and request.method != "HEAD":
         problem = Problem.model_validate_json(body)
         if problem.status != status or (status == 422) != bool(problem.errors):
             return "another shape"

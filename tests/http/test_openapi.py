@@ -13,8 +13,9 @@ from starlette.testclient import TestClient
 from app import __version__
 from app.main import app
 from app.schemas.classify import SEVEN
+from app.schemas.inference import InferenceError
 from app.schemas.problems import Problem
-from tests.support.contract import CONTRACT, drawn_as_png
+from tests.support.contract import CONTRACT, INFERENCE, drawn_as_png
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING
 
@@ -94,7 +95,19 @@ def test_every_schema_is_used() -> None:
     assert used == set(SHAPES)
 
 
-@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+@pytest.mark.parametrize(("method", "path"), sorted(INFERENCE))
+def test_every_error_of_the_inference_protocol_is_documented_with_an_example(method: str, path: str) -> None:
+    errors = {status: one for status, one in responses_of(method, path).items() if status != "200"}
+    assert "400" in errors
+    assert "422" not in errors
+    for response in errors.values():
+        assert response["description"]
+        content = response["content"]["application/json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/InferenceError"}
+        assert InferenceError.model_validate(content["example"]).error == response["description"]
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(set(OPERATIONS) - INFERENCE))
 def test_every_error_is_documented_as_a_problem_with_an_example(method: str, path: str) -> None:
     for status, response in responses_of(method, path).items():
         assert response["description"]
@@ -113,7 +126,7 @@ def test_routes_with_a_key_document_401_and_429(method: str, path: str) -> None:
     assert ("401" in responses_of(method, path)) == ("429" in responses_of(method, path))
 
 
-@pytest.mark.parametrize("path", ["/classify", "/classify/preview", "/classify/batch"])
+@pytest.mark.parametrize("path", ["/classify", "/classify/preview", "/classify/batch", "/v2/models/digits/infer"])
 def test_documented_request_is_accepted(sqlite_client: TestClient, path: str) -> None:
     body = SCHEMA["paths"][path]["post"]["requestBody"]
     assert body["required"] is True
@@ -124,6 +137,8 @@ def test_documented_request_is_accepted(sqlite_client: TestClient, path: str) ->
 def test_documented_responses_have_the_fields_of_real_ones(sqlite_client: TestClient) -> None:
     real = {("post", "/classify"): sqlite_client.post("/classify", json=DRAWING)}
     real["post", "/classify/preview"] = sqlite_client.post("/classify/preview", json=DRAWING)
+    infer = "/v2/models/digits/infer"
+    real["post", infer] = sqlite_client.post(infer, json=example_of(SHAPES["InferRequest"]))
     real["post", "/classify/batch"] = sqlite_client.post("/classify/batch", json={"images": [SEVEN]})
     picture = drawn_as_png(SEVEN)
     real["post", "/classify/image"] = sqlite_client.post("/classify/image", files={"file": picture})

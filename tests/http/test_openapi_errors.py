@@ -27,6 +27,7 @@ GZIP = {"content": b"", "headers": {"Content-Encoding": "gzip"}}
 UNKNOWN = {"params": {"colour": "red"}}
 NOTES = {"json": {"notes": "with a bar"}}
 LABEL = {"json": {"label": "7"}}
+INFER = "/v2/models/digits/infer"
 ERRORS = [
     Errors(401, "/classify", WRONG_KEY, method="post"),
     Errors(413, "/classify", {"content": b" " * 100_000}, method="post"),
@@ -101,6 +102,18 @@ ERRORS = [
     Errors(422, "/health/live", UNKNOWN),
     Errors(422, "/health/ready", UNKNOWN),
     Errors(503, "/health/ready", table="alembic_version"),
+    Errors(400, "/v2", UNKNOWN),
+    Errors(400, "/v2/health/live", UNKNOWN),
+    Errors(400, "/v2/health/ready", UNKNOWN),
+    Errors(503, "/v2/health/ready", table="alembic_version"),
+    Errors(400, "/v2/models/digits", UNKNOWN),
+    Errors(400, "/v2/models/digits/ready", UNKNOWN),
+    Errors(503, "/v2/models/digits/ready", table="alembic_version"),
+    Errors(400, INFER, {"content": b""}, method="post"),
+    Errors(401, INFER, WRONG_KEY, method="post"),
+    Errors(413, INFER, {"content": bytes(8 * 1024 * 1024 + 1)}, method="post"),
+    Errors(415, INFER, GZIP, method="post"),
+    Errors(503, INFER, {"json": SCHEMA["components"]["schemas"]["InferRequest"]["examples"][0]}, "predictions", "post"),
 ]
 
 
@@ -116,4 +129,6 @@ def test_every_error_has_the_fields_of_its_documented_example(start: Start, sqli
             response = client.request(method, url, **error.request)
     assert response.status_code == error.status
     content = SCHEMA["paths"][error.path][method]["responses"][str(error.status)]["content"]
-    assert set(content["application/problem+json"]["example"]) == set(response.json())
+    (media_type,) = content
+    assert response.headers["content-type"] == media_type
+    assert set(content[media_type]["example"]) == set(response.json())

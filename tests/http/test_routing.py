@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.main import app
-from tests.support.contract import CONTRACT
+from tests.support.contract import CONTRACT, INFERENCE
 from tests.support.http_fixtures import Start
 from tests.support.service import assert_problem, exchange, scope_of
 
@@ -28,7 +28,7 @@ def refused(client: TestClient, method: str, path: str, query: str) -> dict[str,
 
 
 def test_unknown_parameter_is_refused_on_every_route_and_not_repeated(sqlite_client: TestClient) -> None:
-    for method, path in sorted(CONTRACT):
+    for method, path in sorted(CONTRACT - INFERENCE):
         for query in ("colour=red", "colour", "=red", "%63olour=red", "Limit=1", "id=1", "%ff=1", "limit%00=1"):
             error = refused(sqlite_client, method, path, query)
             assert (error["loc"], error["type"]) == (["query"], "extra_forbidden")
@@ -68,4 +68,13 @@ def test_key_is_checked_before_the_query(start: Start, sqlite_url: str) -> None:
     for method, path in sorted(CONTRACT):
         response = client.request(method, f"{path.replace('{id}', '1')}?colour=red", headers={"X-API-Key": "wrong"})
         expected = HTTPStatus.UNPROCESSABLE_ENTITY if path.startswith("/health") else HTTPStatus.UNAUTHORIZED
+        if (method, path) in INFERENCE and method == "get":
+            expected = HTTPStatus.BAD_REQUEST
         assert response.status_code == expected, path
+
+
+def test_unknown_parameter_is_refused_by_the_inference_protocol_and_not_repeated(sqlite_client: TestClient) -> None:
+    for method, path in sorted(INFERENCE):
+        response = sqlite_client.request(method, f"{path}?colour=red")
+        assert (response.status_code, list(response.json())) == (HTTPStatus.BAD_REQUEST, ["error"])
+        assert "colour" not in response.text

@@ -6,7 +6,16 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-CONTRACT: Final = {
+# Routes whose errors have the form of the Open Inference Protocol; all others give problems.
+INFERENCE: Final = {
+    ("get", "/v2"),
+    ("get", "/v2/health/live"),
+    ("get", "/v2/health/ready"),
+    ("get", "/v2/models/digits"),
+    ("get", "/v2/models/digits/ready"),
+    ("post", "/v2/models/digits/infer"),
+}
+CONTRACT: Final = INFERENCE | {
     ("post", "/classify"),
     ("post", "/classify/preview"),
     ("post", "/classify/batch"),

@@ -87,7 +87,8 @@ PATHS: Final = (
     *("/static/views", "/static//app.js", f"/static/{'a' * 300}", "/static/%5c..%5cmain.py", "/docs/"),
     *("/docs/oauth2-redirect", "/redoc/", "/openapi.json/", "/openapi.yaml", "/favicon.ico", "/robots.txt", "/.env"),
     *("/metrics", "/health/", "/health/READY", "/health/ready/", f"/{MARKER}", f"/{'a' * 2000}", "/%00", "/%ff", "/*"),
-    *("/..", "/%2e%2e%2f.env"),
+    *("/..", "/%2e%2e%2f.env", "/v2/", "/v2/models", "/v2/models/odd-marker", "/v2/models/digits/versions/odd-marker"),
+    *("/v2/models/digits/versions/odd-marker/infer", "/v2/models/digits/versions//ready", "/V2"),
 )
 
 
@@ -196,6 +197,9 @@ VALID: Final[dict[tuple[str, str], bytes]] = {
     ("post", "/classify"): json.dumps({"pixels": SEVEN}).encode(),
     ("post", "/classify/preview"): json.dumps({"pixels": SEVEN}).encode(),
     ("post", "/classify/batch"): json.dumps({"images": [SEVEN]}).encode(),
+    ("post", "/v2/models/digits/infer"): json.dumps(
+        {"inputs": [{"name": "drawings", "shape": [1, 28, 28], "datatype": "UINT8", "data": [SEVEN]}]}
+    ).encode(),
     ("patch", "/results/{id}"): b'{"notes": "smudged"}',
     ("put", "/results/{id}/label"): b'{"label": "7"}',
 }

@@ -22,6 +22,7 @@ from tests.support.service_process import Load, drawing, missing, serving
 
 # psycopg prepares a statement at its sixth use.
 TIMES = 8
+TENSOR = {"inputs": [{"name": "drawings", "shape": [1, 28, 28], "datatype": "UINT8", "data": [SEVEN]}]}
 
 IN_FORCE = """
     SELECT current_setting('synchronous_commit') AS synchronous_commit,
@@ -88,6 +89,7 @@ def call_every_route(client: httpx2.Client) -> Counter[tuple[str, str]]:
     call("post", "/classify/batch", json={"images": [SEVEN, SEVEN]})
     call("post", "/classify/image", files={"file": ("seven.png", drawn_as_png(SEVEN), "image/png")})
     call("post", "/classify/preview", json=DRAWING)
+    call("post", "/v2/models/digits/infer", json=TENSOR)
     call("patch", "/results/{id}", json={"notes": "seven"})
     call("put", "/results/{id}/label", json={"label": "7"})
     for _, path in sorted(CONTRACT):
@@ -112,8 +114,8 @@ def test_two_workers_behind_pgbouncer_serve_every_route(postgres_url: str, poole
     assert set(called) == CONTRACT
     assert (load.refused, load.broken) == ([], [])
     assert missing(load.acknowledged, postgres_url) == []
-    # One of five drawings per round was deleted.
-    assert stored(postgres_url) == (len(load.acknowledged) + 4 * TIMES,) * 2
+    # One of six drawings per round was deleted.
+    assert stored(postgres_url) == (len(load.acknowledged) + 5 * TIMES,) * 2
     assert "Traceback" not in log
 
 
