@@ -29,8 +29,13 @@ from app.env_file import (
     unquoted,
 )
 
-PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
+PACKAGE_FOLDER: Final = Path(__file__).resolve().parent
+_IN_WHEEL: Final = PACKAGE_FOLDER / "shipped"
+IS_INSTALLED: Final = _IN_WHEEL.is_dir()
+PROJECT_FOLDER: Final = _IN_WHEEL if IS_INSTALLED else PACKAGE_FOLDER.parent
+"""Has the migrations and the model."""
 SHIPPED_MODEL: Final = PROJECT_FOLDER / "models" / "digits.onnx"
+_RELATIVE_TO: Final = Path() if IS_INSTALLED else PROJECT_FOLDER
 PICKLES: Final = (".pkl", ".pickle", ".joblib")
 EXAMPLE_KEY: Final = "replace-me-with-openssl-rand-hex-32"
 RATE_LIMIT_OFF: Final = "off"
@@ -132,13 +137,13 @@ def _checked_origins(text: str | tuple[str, ...]) -> tuple[str, ...]:
 
 def _in_project_folder(path: Path) -> Path:
     # The .env of 0.5 names a pickle, which can run any code.
-    return SHIPPED_MODEL if path.suffix in PICKLES else PROJECT_FOLDER / path
+    return SHIPPED_MODEL if path.suffix in PICKLES else _RELATIVE_TO / path
 
 
 def _no_pickle(path: Path) -> Path:
     if path.suffix in PICKLES:
         raise ValueError("is a pickle, which can run any code and is never opened; name an ONNX file")
-    return PROJECT_FOLDER / path
+    return _RELATIVE_TO / path
 
 
 class Settings(BaseModel):

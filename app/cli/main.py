@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Final, TextIO
+from typing import Annotated, Final, TextIO
 
 import typer
 
-from app import fast_start
+from app import __version__, fast_start
 from app.cli.backup import backup
 from app.cli.calibration import calibration
 from app.cli.check import check
@@ -49,17 +49,29 @@ program = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@program.callback(invoke_without_command=True)
+def _options(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        typer.echo(f"pixelwise {__version__}")
+        raise typer.Exit
+
+
 for command in COMMANDS:
     program.command()(command)
 fast_start.collect_garbage_less_often()
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run one command, or show the help; return the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command, or show the help; return the exit code. `arguments` is None in the program `pixelwise`."""
     for stream in (sys.stdout, sys.stderr):
         _escape_unencodable(stream)
     try:
-        outcome = program(arguments or ["--help"], prog_name=NAME, standalone_mode=False)
+        if arguments is None:
+            outcome = program(sys.argv[1:] or ["--help"], prog_name="pixelwise", standalone_mode=False)
+        else:
+            outcome = program(arguments or ["--help"], prog_name=NAME, standalone_mode=False)
     except typer.Abort:
         return ExitCode.INTERRUPTED
     except typer.TyperException as error:

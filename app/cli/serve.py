@@ -25,7 +25,7 @@ def serve(
     """
     import uvicorn
 
-    from app.config import PROJECT_FOLDER
+    from app.config import PACKAGE_FOLDER
 
     try:
         # An empty host would be all networks.
@@ -34,5 +34,5 @@ def serve(
         known = False
     if not known:
         raise typer.BadParameter("must be an address of this machine, such as 127.0.0.1", param_hint="--host")
-    log_config = str(PROJECT_FOLDER / "app" / "uvicorn_log.json")
+    log_config = str(PACKAGE_FOLDER / "uvicorn_log.json")
     uvicorn.run("app.main:app", host=host, port=port, log_config=log_config, timeout_graceful_shutdown=GRACE_SECONDS)

@@ -6,6 +6,8 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.config import IS_INSTALLED
+
 _SQLITE_NO_ACCESS: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 # SQLSTATEs of connection limits, timeouts, deadlocks and serialisation failures.
 _POSTGRES_BUSY: Final = ("53300", "55P03", "57014", "40P01", "40001")
@@ -13,7 +15,7 @@ _POSTGRES_FULL: Final = "53100"
 OUTCOME_UNKNOWN: Final = "08007"
 
 AS_OWNER: Final = "run it as the user that owns the file and its folder, such as: sudo -u produser"
-UPGRADE: Final = "run: alembic upgrade head"
+UPGRADE: Final = "run: pixelwise upgrade" if IS_INSTALLED else "run: alembic upgrade head"
 
 
 class DatabaseError(Exception):

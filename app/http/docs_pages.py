@@ -6,10 +6,10 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
-from app.config import PROJECT_FOLDER
+from app.config import PACKAGE_FOLDER
 from app.http.whole_files import WholeFiles
 
-_FOLDER: Final = PROJECT_FOLDER / "app" / "http" / "docs"
+_FOLDER: Final = PACKAGE_FOLDER / "http" / "docs"
 _CACHING: Final = {"Cache-Control": "no-cache"}
 _HEADERS: Final = {
     **_CACHING,

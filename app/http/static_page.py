@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 from starlette.types import Scope
 
-from app.config import PROJECT_FOLDER
+from app.config import PACKAGE_FOLDER
 from app.http import headers
 from app.http.whole_files import WholeFiles
 
@@ -37,7 +37,7 @@ class _PageFiles(WholeFiles):
 
 
 # Compressed for a service without nginx.
-FILES: Final = GZipMiddleware(_PageFiles(HEADERS, directory=PROJECT_FOLDER / "app" / "static"))
+FILES: Final = GZipMiddleware(_PageFiles(HEADERS, directory=PACKAGE_FOLDER / "static"))
 
 router = APIRouter(include_in_schema=False, routes=[Route("/", FILES, methods=["GET"])])
 

@@ -13,8 +13,9 @@ import pytest
 from starlette.testclient import TestClient
 from typer.main import get_command
 
+from app import __version__
 from app.cli.exit_codes import ExitCode
-from app.cli.main import program
+from app.cli.main import main, program
 from app.schemas.export import ExportQuery
 from app.schemas.results import ResultFilters, ResultsQuery
 from tests.support.command_line import done, in_terminal, refused, run_process
@@ -282,3 +283,11 @@ def test_check_reports_ok_for_every_check(sqlite_client: TestClient) -> None:
     ]
     checks = {"settings": "ok", "model": "ok", "schema": "ok", "database": "ok"}
     assert json.loads(done("check", "--json")) == {"status": "ready", "checks": checks}
+
+
+def test_version_is_printed_by_both_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_process(tmp_path, "--version").out == f"pixelwise {__version__}\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["pixelwise", "--version"])
+        assert main() == ExitCode.SUCCESS
+    assert capsys.readouterr().out == f"pixelwise {__version__}\n"
