@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from operator import attrgetter
 
 from app import __version__, fast_start
 
@@ -59,6 +60,8 @@ def create_app() -> FastAPI:
         servers=[{"url": "."}],
         docs_url=None,
         redoc_url=None,
+        # The functions of generated clients have these names.
+        generate_unique_id_function=attrgetter("name"),
         # Its redirects would name the Host header.
         redirect_slashes=False,
         # Checking for telemetry receivers takes 1 % of a request.

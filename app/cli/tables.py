@@ -10,7 +10,7 @@ from rich.text import Text
 from app.cli.terminal import output, printable
 from app.schemas.backup import BackupManifest
 from app.schemas.shares import format_share
-from app.schemas.stats import Accuracy
+from app.schemas.stats import LabelledAccuracy
 
 _MIN_TEXT_WIDTH: Final = 10
 _GAP: Final = 2
@@ -72,7 +72,7 @@ def format_range(low: float, high: float) -> str:
     return f"{format_share(low)} to {format_share(high)}"
 
 
-def format_accuracy(accuracy: Accuracy) -> str | None:
+def format_accuracy(accuracy: LabelledAccuracy) -> str | None:
     if accuracy.accuracy is None or accuracy.interval is None:
         return None
     interval = format_range(*accuracy.interval)

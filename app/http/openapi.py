@@ -29,6 +29,8 @@ _LIMIT_HEADERS: Final[dict[str, Any]] = {
     }.items()
 }
 
+BINARY: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
+
 
 def documented(*statuses: int, inference: bool = False, **members: Any) -> dict[int | str, dict[str, Any]]:
     """Return the errors of a route, with these members in their examples."""

@@ -3,7 +3,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.stats import ACCURACY, Accuracy
+from app.schemas.stats import ACCURACY, LabelledAccuracy
 
 # A shadow model that has become the live one.
 _LIVE: Any = {
@@ -37,8 +37,8 @@ class ShadowStats(BaseModel):
     mean_confidence: float
     agreed: int = Field(description="The number that equal the stored prediction.")
     agreement: float = Field(description="The share that agrees.")
-    accuracy: Accuracy = Field(description="The accuracy of the shadow model on its labelled drawings.")
-    accuracy_answered: Accuracy = Field(description="The accuracy of the stored predictions on the same drawings.")
+    accuracy: LabelledAccuracy = Field(description="The accuracy of the shadow model on its labelled drawings.")
+    accuracy_answered: LabelledAccuracy = Field(description="That of the stored predictions on the same drawings.")
     only_answered_correct: int
     only_shadow_correct: int
     p_value: float = Field(description="McNemar's exact test: small if the models differ by more than chance.")
@@ -55,7 +55,7 @@ class ModelVersion(BaseModel):
     mean_confidence: float | None
     first_seen: datetime | None = Field(description="The time of the first drawing, as live or shadow model.")
     last_seen: datetime | None
-    accuracy: Accuracy = Field(description="The accuracy of its labelled predictions.")
+    accuracy: LabelledAccuracy = Field(description="The accuracy of its labelled predictions.")
     shadow: ShadowStats | None
 
 

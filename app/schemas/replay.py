@@ -2,7 +2,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from app.schemas.stats import Accuracy
+from app.schemas.stats import LabelledAccuracy
 
 
 class ModelFile(BaseModel):
@@ -28,8 +28,8 @@ class OnLabelled(BaseModel):
     """An answer is correct when it equals the current label."""
 
     drawings: int
-    stored: Accuracy
-    new: Accuracy
+    stored: LabelledAccuracy
+    new: LabelledAccuracy
     only_stored_correct: int
     only_new_correct: int
     p_value: float = Field(description="McNemar's exact test: small if the models differ by more than chance.")

@@ -22,7 +22,7 @@ _STATS: Any = {
 }
 
 
-class Accuracy(BaseModel):
+class LabelledAccuracy(BaseModel):
     """How often the prediction equals the current label. The label `none` makes any wrong."""
 
     labelled: int
@@ -40,7 +40,7 @@ class Confidence(BaseModel):
 
 
 class VersionStats(Confidence):
-    accuracy: Accuracy
+    accuracy: LabelledAccuracy
 
 
 class ConfidenceBin(BaseModel):
@@ -59,7 +59,7 @@ class PredictionStats(Confidence):
     )
     digits: dict[str, Confidence] = Field(description="By prediction; all ten digits are present.")
     model_versions: dict[str, VersionStats]
-    accuracy: Accuracy = Field(description="Of all labelled predictions.")
+    accuracy: LabelledAccuracy = Field(description="Of all labelled predictions.")
 
 
 class Stats(PredictionStats):
@@ -86,10 +86,10 @@ class Stats(PredictionStats):
     since: datetime | None = Field(description="The time of the oldest prediction.")
     until: datetime | None = Field(description="The time of the newest prediction.")
     confidence_histogram: list[ConfidenceBin]
-    accuracy_random: Accuracy = Field(
+    accuracy_random: LabelledAccuracy = Field(
         description="Of the random samples of `/review`. Unbiased: the other labels favour doubtful drawings."
     )
-    accuracy_rest: Accuracy = Field(description="Of all other labelled predictions.")
+    accuracy_rest: LabelledAccuracy = Field(description="Of all other labelled predictions.")
 
 
 class StatsQuery(Query):

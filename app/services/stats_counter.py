@@ -4,7 +4,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from app.analysis.intervals import wilson_interval
-from app.schemas.stats import Accuracy, Confidence, VersionStats
+from app.schemas.stats import Confidence, LabelledAccuracy, VersionStats
 
 DECIMALS = 6
 
@@ -38,9 +38,9 @@ class StatsCounter:
     def as_version(self) -> VersionStats:
         return VersionStats(count=self.count, mean_confidence=self.mean_confidence, accuracy=self.as_accuracy())
 
-    def as_accuracy(self) -> Accuracy:
+    def as_accuracy(self) -> LabelledAccuracy:
         interval = wilson_interval(self.correct, self.labelled)
-        return Accuracy(
+        return LabelledAccuracy(
             labelled=self.labelled,
             correct=self.correct,
             not_a_digit=self.not_a_digit,

@@ -5,7 +5,7 @@ from app.analysis.intervals import mcnemar_exact, wilson_interval
 from app.analysis.replay.flips import Flip
 from app.drawings.shape import NOT_A_DIGIT
 from app.schemas.replay import Agreement, OnLabel, OnLabelled, OnVersion, PairOfAnswers
-from app.schemas.stats import Accuracy
+from app.schemas.stats import LabelledAccuracy
 
 SIGNIFICANT: Final = 0.05
 
@@ -117,9 +117,9 @@ class _Labelled:
             p_value=mcnemar_exact(self.only_stored, self.only_new),
         )
 
-    def _accuracy(self, correct: int) -> Accuracy:
+    def _accuracy(self, correct: int) -> LabelledAccuracy:
         share, interval = _share(correct, self.drawings)
-        return Accuracy(
+        return LabelledAccuracy(
             labelled=self.drawings,
             correct=correct,
             not_a_digit=self.not_a_digit,

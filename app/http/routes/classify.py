@@ -8,7 +8,7 @@ from app.http import idempotency
 from app.http.authentication import Client
 from app.http.bodies import FORM, JSON, RAW, media_type, parse_batch, parse_drawing, read_body, read_file, split_batch
 from app.http.lanes import while_connected
-from app.http.openapi import documented, request_body
+from app.http.openapi import BINARY, documented, request_body
 from app.http.problems import InvalidRequest
 from app.http.routing import BytesRoute
 from app.http.runtime import runtime_of
@@ -19,12 +19,11 @@ from app.services.threads import in_thread
 router = APIRouter(tags=["classify"], route_class=BytesRoute)
 
 
-_BINARY: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 _IDEMPOTENT: Final = {"parameters": [idempotency.PARAMETER]}
 _FORM: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["file"],
-    "properties": {"file": {**_BINARY, "description": f"{FORMAT_NAMES}."}},
+    "properties": {"file": {**BINARY, "description": f"{FORMAT_NAMES}."}},
 }
 
 
@@ -66,7 +65,7 @@ async def classify_preview(request: Request, client: Client) -> Response:
     "/classify/batch",
     response_model=BatchResponse,
     responses=documented(401, 409, 413, 415, 422, 429, 503, 507),
-    openapi_extra=request_body({JSON: BatchRequest, RAW: _BINARY}) | _IDEMPOTENT,
+    openapi_extra=request_body({JSON: BatchRequest, RAW: BINARY}) | _IDEMPOTENT,
     summary="Classify up to 1,000 drawings and store the predictions",
 )
 async def classify_batch(request: Request, client: Client) -> Response:

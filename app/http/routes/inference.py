@@ -8,7 +8,7 @@ from app.http.authentication import Client, KeyRequired
 from app.http.bodies import JSON, RAW, parse_json, read_body
 from app.http.headers import single_header
 from app.http.lanes import while_connected
-from app.http.openapi import documented, request_body
+from app.http.openapi import BINARY, documented, request_body
 from app.http.problems import INFERENCE, NotReady, invalid
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
@@ -32,7 +32,6 @@ router = APIRouter(prefix=INFERENCE, tags=["inference"], route_class=ApiRoute)
 JSON_LENGTH: Final = "Inference-Header-Content-Length"
 _MODEL: Final = f"/models/{MODEL}"
 _VERSION: Final = f"{_MODEL}/versions/{{version}}"
-_BINARY: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 _JSON_LENGTH_PARAMETER: Final[dict[str, Any]] = {
     "name": JSON_LENGTH,
     "in": "header",
@@ -53,19 +52,19 @@ OfThisVersion: Final = Depends(_check_version)
 
 
 @router.get("", responses=documented(422, inference=True), summary="Get the server's name and version")
-async def server() -> ServerMetadata:
+async def get_server() -> ServerMetadata:
     """Return the name, the version and the extensions of the protocol."""
     return ServerMetadata(name="pixelwise", version=__version__, extensions=["binary_tensor_data"])
 
 
 @router.get("/health/live", responses=documented(422, inference=True), summary="Check that the server responds")
-async def live() -> ServerLive:
+async def server_live() -> ServerLive:
     """Return `true` without any checks."""
     return ServerLive(live=True)
 
 
 @router.get("/health/ready", responses=documented(422, 503, inference=True), summary="Check that the server is ready")
-async def ready(request: Request) -> ServerReady:
+async def server_ready(request: Request) -> ServerReady:
     """Check the model, the schema and a write, like `GET /health/ready`."""
     await _check_readiness(request)
     return ServerReady(ready=True)
@@ -73,7 +72,7 @@ async def ready(request: Request) -> ServerReady:
 
 @router.get(_VERSION, dependencies=[OfThisVersion], include_in_schema=False)
 @router.get(_MODEL, responses=documented(422, inference=True), summary="Get the model's inputs and outputs")
-async def model(request: Request) -> ModelMetadata:
+async def get_model(request: Request) -> ModelMetadata:
     """Return the tensors and the version of the model. The input may also be FP32, or have the shape [n, 784]."""
     version = runtime_of(request).classifier.version
     return ModelMetadata(name=MODEL, versions=[version], platform="onnx_onnxv1", inputs=INPUTS, outputs=OUTPUTS)
@@ -99,10 +98,10 @@ async def _check_readiness(request: Request) -> None:
     dependencies=[KeyRequired],
     response_model=InferResponse,
     responses={
-        200: {"content": {RAW: {"schema": _BINARY}}},
+        200: {"content": {RAW: {"schema": BINARY}}},
         **documented(401, 409, 413, 415, 422, 429, 503, 507, inference=True),
     },
-    openapi_extra=request_body({JSON: InferRequest, RAW: _BINARY})
+    openapi_extra=request_body({JSON: InferRequest, RAW: BINARY})
     | {"parameters": [idempotency.PARAMETER, _JSON_LENGTH_PARAMETER]},
     summary="Classify up to 1,000 drawings by the Open Inference Protocol and store the predictions",
 )

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.http.authentication import KeyRequired, KeyUnlessPublic
 from app.http.bodies import JSON, json_body
 from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known
-from app.http.openapi import documented, request_body
+from app.http.openapi import BINARY, documented, request_body
 from app.http.reads import read, scan
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
@@ -101,7 +101,10 @@ async def delete_result(request: Request, prediction_id: PredictionId, if_match:
     dependencies=[KeyRequired],
     response_class=Response,
     responses={
-        200: {"content": {"image/png": {}}, "description": "28 x 28 greyscale pixels, white ink on black."},
+        200: {
+            "content": {"image/png": {"schema": BINARY}},
+            "description": "28 x 28 greyscale pixels, white ink on black.",
+        },
         **documented(401, 404, 422, 429, 503),
     },
     summary="Get the drawing of a prediction",

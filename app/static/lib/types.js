@@ -77,7 +77,7 @@
  */
 
 /**
- * @typedef {object} Accuracy
+ * @typedef {object} LabelledAccuracy
  * @property {number} labelled
  * @property {number} correct
  * @property {number} not_a_digit
@@ -89,7 +89,7 @@
  * @typedef {object} VersionStats
  * @property {number} count
  * @property {number | null} mean_confidence
- * @property {Accuracy} accuracy
+ * @property {LabelledAccuracy} accuracy
  */
 
 /**
@@ -111,8 +111,8 @@
  * @property {number | null} mean_confidence
  * @property {Record<string, Confidence>} digits
  * @property {Record<string, VersionStats>} model_versions
- * @property {Accuracy} accuracy
- * @property {Accuracy} accuracy_random
+ * @property {LabelledAccuracy} accuracy
+ * @property {LabelledAccuracy} accuracy_random
  * @property {string | null} since
  * @property {string | null} until
  * @property {ConfidenceBin[]} confidence_histogram
@@ -200,8 +200,8 @@
  * @typedef {object} ShadowStats
  * @property {number} predictions
  * @property {number} agreement
- * @property {Accuracy} accuracy
- * @property {Accuracy} accuracy_answered
+ * @property {LabelledAccuracy} accuracy
+ * @property {LabelledAccuracy} accuracy_answered
  * @property {number} p_value
  */
 
@@ -214,7 +214,7 @@
  * @property {number | null} mean_confidence
  * @property {string | null} first_seen
  * @property {string | null} last_seen
- * @property {Accuracy} accuracy
+ * @property {LabelledAccuracy} accuracy
  * @property {ShadowStats | null} shadow
  */
 

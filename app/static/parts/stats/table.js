@@ -6,7 +6,7 @@ import { counted, percent } from "../../lib/format.js";
 // An accuracy from fewer labels says little: its interval is wider than twenty points.
 export const MIN_LABELS = 30;
 
-/** @import { Accuracy, Interval } from "../../lib/types.js" */
+/** @import { LabelledAccuracy, Interval } from "../../lib/types.js" */
 
 /**
  * Make a table that scrolls on its own where it is too wide.
@@ -51,7 +51,7 @@ export function shareText(share) {
 /**
  * The cells of an accuracy: labelled, accuracy, interval.
  *
- * @param {Accuracy} accuracy
+ * @param {LabelledAccuracy} accuracy
  */
 export function accuracyCells({ labelled, accuracy, interval }) {
   return [counted(labelled), shareText(accuracy), interval ? intervalText(interval) : "–"];
@@ -60,7 +60,7 @@ export function accuracyCells({ labelled, accuracy, interval }) {
 /**
  * Say how many labels an accuracy lacks, or return an empty text when it has enough.
  *
- * @param {Accuracy} accuracy
+ * @param {LabelledAccuracy} accuracy
  */
 export function missingLabels({ labelled, correct }) {
   if (labelled >= MIN_LABELS) return "";

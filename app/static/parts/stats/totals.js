@@ -9,7 +9,7 @@ import { bars } from "./plots.js";
 import { createSection } from "./section.js";
 import { accuracyCells, createTable, intervalText, missingLabels, shareText } from "./table.js";
 
-/** @import { Accuracy, Stats, VersionStats } from "../../lib/types.js" */
+/** @import { LabelledAccuracy, Stats, VersionStats } from "../../lib/types.js" */
 /** @import { Figure } from "./figure.js" */
 
 /**
@@ -24,7 +24,7 @@ function createTile(name, value, ...details) {
 
 /**
  * @param {string} name
- * @param {Accuracy} found
+ * @param {LabelledAccuracy} found
  */
 function accuracyTile(name, found) {
   const { labelled, correct, accuracy, interval } = found;
