@@ -138,6 +138,9 @@ def test_nginx_site_is_enabled_unless_switched_off(production: Production) -> No
 def test_setup_says_where_the_key_is_and_that_browsers_warn(production: Production) -> None:
     assert f"The key is SECRET_API_KEY in {production.root}/.env" in production.first_output
     assert "The certificate is self-signed, so browsers warn" in production.first_output
+    last = production.first_output.splitlines()[-1]
+    assert last.startswith("The key is SECRET_API_KEY in ")
+    assert last.endswith(f"sudo grep SECRET_API_KEY {production.root}/.env")
 
 
 def test_every_link_in_the_installed_pages_leads_to_a_file(production: Production) -> None:
