@@ -18,7 +18,6 @@ FOLDERS = (".", "tests", "benchmarks", "training", "tests/tools")
 NOT_IMPORTED = {
     "fastapi-offline": "Swagger's files",
     "python-multipart": "Starlette's parser of forms",
-    "pyyaml": "reads compose.yaml",
     "mypy": "a program",
     "pytest-timeout": "a plugin",
     "pytest-xdist": "a plugin",
