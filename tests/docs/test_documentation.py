@@ -78,6 +78,28 @@ def test_every_code_block_is_checked_or_has_a_reason_not_to_be(page: Path) -> No
     assert unmarked == []
 
 
+def test_every_test_that_the_pages_on_security_name_exists() -> None:
+    tests = "\n".join(path.read_text() for path in (PROJECT / "tests").rglob("test_*.py"))
+    existing = set(re.findall(r"^(?:async )?def (test_\w+)", tests, re.MULTILINE))
+    for page in (PROJECT / "docs/security.md", PROJECT / "docs/appendices/asvs.md"):
+        named = set(re.findall(r"`(test_\w+)`", page.read_text()))
+        assert named <= existing, (name_of(page), named - existing)
+
+
+def test_table_of_asvs_adds_up() -> None:
+    page = (PROJECT / "docs/appendices/asvs.md").read_text()
+    rows = re.findall(r"^\| ([\d., V]+) \| .* \| (met|n/a|open) \| (.+) \|$", page, re.MULTILINE)
+    identifiers = [each for ids, _, _ in rows for each in ids.split(", ")]
+    assert len(identifiers) == len(set(identifiers)) > 200
+    counted = {state: sum(len(ids.split(", ")) for ids, each, _ in rows if each == state) for _, state, _ in rows}
+    stated = {
+        state: int(number) for state, number in re.findall(r"^\| (met|n/a|open) \| (\d+) \|$", page, re.MULTILINE)
+    }
+    assert stated == counted
+    # The state "met" needs a test, a rule or a page.
+    assert [ids for ids, state, why in rows if state == "met" and not re.search(r"`|\]\(", why)] == []
+
+
 def test_architecture_page_lists_every_allowed_import() -> None:
     rows = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|$", (PROJECT / "docs/architecture.md").read_text(), re.MULTILINE)
     documented = {package: set(re.findall(r"`(\w+)`", imports)) for package, imports in rows}
