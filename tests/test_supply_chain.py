@@ -35,6 +35,7 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_sbom_and_licences_list_what_is_installed(project: Path) -> None:
     run(project, "scripts/sbom").check_returncode()
     sbom = json.loads((project / "sbom.cdx.json").read_text())
@@ -86,6 +87,7 @@ def audit(project: Path, version: str, url: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_audit_fails_for_a_known_vulnerability_only(project: Path) -> None:
     with database() as url:
         assert audit(project, "3.7", url) == (0, "list.txt: no known vulnerabilities.\n")
@@ -95,6 +97,7 @@ def test_audit_fails_for_a_known_vulnerability_only(project: Path) -> None:
     assert "scripts/lock --upgrade-package NAME" in output
 
 
+@pytest.mark.slow
 def test_audit_says_that_the_database_cannot_be_reached(project: Path) -> None:
     status, output = audit(project, "3.7", "http://127.0.0.1:9/v1/query")
     assert (status, output) == (0, "The database of vulnerabilities cannot be reached; list.txt was not checked.\n")
