@@ -40,6 +40,7 @@ PICKLES: Final = (".pkl", ".pickle", ".joblib")
 EXAMPLE_KEY: Final = "replace-me-with-openssl-rand-hex-32"
 RATE_LIMIT_OFF: Final = "off"
 SHORT_KEY: Final = 16
+DEFAULT_BACKUP_FOLDER: Final = "backups"
 
 # From accepted schemes to SQLAlchemy's. Version 0.5 documented psycopg2.
 _SCHEMES: Final = {
@@ -251,6 +252,26 @@ def _closest(name: str) -> list[str]:
 
 def _not_a_setting(name: str, intended: str) -> str:
     return f"{name} is not a setting; did you mean {intended}?"
+
+
+def backup_folder() -> Path | None:
+    """Return the folder of the backups, or None if they are off; raise ConfigurationError."""
+    if deployment_setting("PIXELWISE_BACKUP", "on") == "off":
+        return None
+    return Path(deployment_setting("PIXELWISE_BACKUP_FOLDER", DEFAULT_BACKUP_FOLDER))
+
+
+def runtime_folder() -> Path | None:
+    """Return systemd's RuntimeDirectory, if there is one."""
+    given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return Path(given) if given else None
+
+
+def set_metrics_folder(folder: Path | None) -> None:
+    """Tell prometheus-client, which is imported later, where to keep metrics; None: in memory."""
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    if folder is not None:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def environment_with(**more: str) -> dict[str, str]:

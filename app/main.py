@@ -23,6 +23,7 @@ from app.http.routes import (
     health,
     inference,
     labels,
+    metrics,
     model_versions,
     results,
     review,
@@ -79,6 +80,7 @@ def create_app() -> FastAPI:
         export.router,
         health.router,
         inference.router,
+        metrics.router,
         static_page.router,
         docs_pages.router,
     )

@@ -8,7 +8,6 @@ from app.cli.options import Json
 from app.cli.tables import format_prediction_count
 from app.cli.terminal import print_json, progress_bar, say
 
-DEFAULT_FOLDER: Final = "backups"
 DEFAULT_KEEP: Final = "7"
 
 
@@ -36,10 +35,10 @@ def backup(
 
     Every night: python -m app backup /var/backups/pixelwise --keep 30
     """
-    from app.config import deployment_setting
+    from app.config import DEFAULT_BACKUP_FOLDER, deployment_setting
     from app.services.backup import back_up
 
-    folder = folder or Path(deployment_setting("PIXELWISE_BACKUP_FOLDER", DEFAULT_FOLDER))
+    folder = folder or Path(deployment_setting("PIXELWISE_BACKUP_FOLDER", DEFAULT_BACKUP_FOLDER))
     keep = keep or int(deployment_setting("PIXELWISE_BACKUPS_KEPT", DEFAULT_KEEP))
     with progress_bar("Opening") as progress, context.open_database(at_any_revision=True) as database:
         file, manifest = back_up(database, folder, keep, progress)

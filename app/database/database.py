@@ -69,8 +69,8 @@ class _Pools:
         self.writer = Writer(
             write, SessionLocal, threads=writers, timeout_s=answer_timeout_s, before_commit=before_commit
         )
-        self.reader = Reader(read, SessionLocal, threads=readers, timeout_s=answer_timeout_s)
-        self.scanner = Reader(scan, SessionLocal, threads=SCANNERS, timeout_s=scan_timeout_s)
+        self.reader = Reader(read, SessionLocal, threads=readers, timeout_s=answer_timeout_s, name="read")
+        self.scanner = Reader(scan, SessionLocal, threads=SCANNERS, timeout_s=scan_timeout_s, name="scan")
 
     def close(self) -> None:
         deadline = time.monotonic() + CLOSE_TIMEOUT_S

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from app.database.errors import CallerTimedOut, DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 from app.database.limits import BUSY_TIMEOUT_S
+from app.metrics.instruments import QUEUE_LENGTH
 
 T = TypeVar("T")
 
@@ -115,10 +116,11 @@ def claim_all(jobs: Sequence[Job[Any]]) -> bool:
 
 
 class PendingJobs:
-    def __init__(self, *, queue_size: int, timeout_s: float) -> None:
+    def __init__(self, name: str, *, queue_size: int, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self._queue_size = queue_size
         self._jobs: set[Job[Any]] = set()
+        self._length = QUEUE_LENGTH.labels(name)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_loop: asyncio.AbstractEventLoop | None = None
 
@@ -132,6 +134,7 @@ class PendingJobs:
     def add(self, work: Callable[..., T]) -> Job[T]:
         job = Job(work, self.timeout_s)
         self._jobs.add(job)
+        self._length.inc()
         # One timer for all jobs: with one each, a request takes 2 % longer.
         if self._timer is None or self._timer_loop is not job.loop or job.deadline < self._timer.when():
             self._start_timer(job.loop, job.deadline)
@@ -171,6 +174,7 @@ class PendingJobs:
     def finish(self, jobs: Sequence[Job[Any]]) -> None:
         """Answer the callers, from any thread."""
         self._jobs.difference_update(jobs)
+        self._length.dec(len(jobs))
         # One call for each loop, since it is expensive.
         for loop, jobs_of_loop in groupby(jobs, lambda job: job.loop):
             with suppress(RuntimeError):

@@ -23,11 +23,13 @@ _END: Final = object()
 
 
 class Reader:
-    def __init__(self, engine: Engine, sessions: sessionmaker[Any], *, threads: int, timeout_s: float) -> None:
+    def __init__(
+        self, engine: Engine, sessions: sessionmaker[Any], *, threads: int, timeout_s: float, name: str
+    ) -> None:
         self.engine = engine
         self._sessions = sessions
-        self._pending = PendingJobs(queue_size=QUEUE_SIZE, timeout_s=timeout_s)
-        self._threads = Threads("read", threads)
+        self._pending = PendingJobs(name, queue_size=QUEUE_SIZE, timeout_s=timeout_s)
+        self._threads = Threads(name, threads)
         self.close = self._threads.close
 
     async def run(self, work: Work[T]) -> T:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from time import perf_counter
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
@@ -13,6 +14,7 @@ from app.database.errors import CallerTimedOut, translated_errors
 from app.database.limits import QUEUE_SIZE
 from app.database.pending_jobs import Job, PendingJobs, claim_all
 from app.database.threads import Threads
+from app.metrics.instruments import WRITE_SECONDS
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
@@ -30,7 +32,7 @@ class Writer:
     ) -> None:
         """`before_commit` may raise DatabaseError."""
         self.engine = engine
-        self.pending = PendingJobs(queue_size=QUEUE_SIZE, timeout_s=timeout_s)
+        self.pending = PendingJobs("write", queue_size=QUEUE_SIZE, timeout_s=timeout_s)
         self._sessions = sessions
         self._before_commit = before_commit
         self.threads = Threads("write", threads)
@@ -45,6 +47,7 @@ class Writer:
     @contextmanager
     def transaction(self, jobs: Sequence[Job[Any]] = ()) -> Iterator[Session]:
         """Commit after the block; raise CallerTimedOut, and store nothing, if a job has expired by then."""
+        started = perf_counter()
         with translated_errors(), self._sessions(bind=self.engine) as session:
             begin(session)
             yield session
@@ -53,6 +56,7 @@ class Writer:
             if not claim_all(jobs):
                 raise CallerTimedOut("a caller timed out")
             session.commit()
+        WRITE_SECONDS.observe(perf_counter() - started)
 
     def _write(self, work: Work[T], job: Job[T]) -> T:
         with self.transaction([job]) as session:

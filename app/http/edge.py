@@ -16,6 +16,7 @@ from app.http.access_log import AccessLog
 from app.http.body_memory import BodyMemory
 from app.http.cors import AllowedOrigins
 from app.http.headers import RAW_HEADERS
+from app.http.metrics import observe_request
 from app.http.problems import EXPECTED, BodyTooLarge, response_to
 
 log = logging.getLogger("pixelwise")
@@ -93,8 +94,11 @@ class Edge:
         try:
             await respond(inner, receive, send_with_headers)
         finally:
+            # A client may disconnect before.
             if status:
-                self._access_log.add(scope, status, perf_counter() - begun)
+                seconds = perf_counter() - begun
+                observe_request(scope["method"], inner, status, seconds)
+                self._access_log.add(scope, status, seconds)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]

@@ -15,6 +15,7 @@ from app.config import Settings
 from app.http.counts import Counts, RedisDown, Windows
 from app.http.problems import TooManyRequests
 from app.http.rate_limit_headers import Limit
+from app.metrics.instruments import RATE_LIMITED
 
 DRAWINGS = "classify"
 PREVIEWS = "preview"
@@ -99,6 +100,7 @@ class RateLimiter:
         # For the edge.
         request.scope.setdefault("state", {})["rate_limit"] = limit.headers(windows)
         if refusing is not None:
+            RATE_LIMITED.labels(limit.kind).inc()
             item = limit.items[refusing]
             never_fits = count if count > item.amount else None
             wait = _wait(item, windows[refusing], min(count, item.amount))

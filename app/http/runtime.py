@@ -13,8 +13,11 @@ from app.database import Database, get_database
 from app.http.decoding import Decoding
 from app.http.lanes import Lanes
 from app.http.rate_limit import RateLimiter
+from app.metrics.instruments import MODEL_INFO
+from app.metrics.workers import leave
 from app.services.classify import ClassifyService
 from app.services.health import Readiness
+from app.services.metrics import SlowGauges
 from app.services.shadow import Shadow
 from app.throttled_log import ThrottledLog
 
@@ -31,6 +34,7 @@ class Runtime:
     shadow: Shadow | None
     classify: ClassifyService
     readiness: Readiness
+    slow_gauges: SlowGauges
     rate_limiter: RateLimiter
     lanes: Lanes
     decoding: Decoding
@@ -58,15 +62,18 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
     finally:
         if shadow is not None:
             await shadow.end()
+        await runtime.slow_gauges.end()
         await runtime.rate_limiter.close()
         runtime.classify.close()
         await asyncio.to_thread(runtime.decoding.close)
         get_shadow_classifier.cache_clear()
         await asyncio.to_thread(runtime.database.close)
+        leave()
 
 
 def _runtime(settings: Settings, shadow: Shadow | None) -> Runtime:
     database, classifier = get_database(), get_classifier()
+    MODEL_INFO.labels(classifier.version, classifier.sha256).set(1)
     return Runtime(
         settings=settings,
         key_sha256=hashlib.sha256(settings.require_secret_api_key().get_secret_value().encode()).digest(),
@@ -75,6 +82,7 @@ def _runtime(settings: Settings, shadow: Shadow | None) -> Runtime:
         shadow=shadow,
         classify=ClassifyService(classifier, database, shadow),
         readiness=Readiness(classifier, database),
+        slow_gauges=SlowGauges(classifier, database),
         rate_limiter=RateLimiter(settings),
         lanes=Lanes(),
         decoding=Decoding(),

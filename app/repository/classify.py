@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Insert, Row, Table, bindparam, insert
 from sqlalchemy.orm import Session
 
 from app.drawings.shape import DIGITS
-from app.models import Drawing, Prediction
+from app.models import LIKELY_NOT_A_DIGIT, Drawing, Prediction
 
 
 class NewPrediction(NamedTuple):
@@ -23,6 +23,10 @@ class NewPrediction(NamedTuple):
     client: str
     pixels: bytes
     scores: dict[str, float]
+
+    @property
+    def is_likely_not_a_digit(self) -> bool:
+        return self.not_a_digit is not None and self.not_a_digit > LIKELY_NOT_A_DIGIT
 
 
 # SQLAlchemy Core, because the ORM takes longer than the INSERT itself.

@@ -50,6 +50,12 @@ def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> 
     return backup, manifest
 
 
+def newest_backup(folder: Path) -> datetime | None:
+    """Return the time of the newest complete backup, or None."""
+    complete = _complete(folder) if folder.is_dir() else set()
+    return max((datetime.strptime(path.stem, "pixelwise-%Y%m%dT%H%M%S.%f%z") for path in complete), default=None)
+
+
 def manifest_of(backup: Path) -> Path:
     return backup.with_name(backup.name + MANIFEST)
 
@@ -137,7 +143,10 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _delete_oldest(folder: Path, keep: int, made: Path) -> None:
     """Keep other files, incomplete backups, and the new one even if the clock went back."""
-    whole = {path for path in folder.iterdir() if _OURS.fullmatch(path.name) and manifest_of(path).exists()}
-    for backup in sorted(whole - {made}, reverse=True, key=lambda path: path.name)[keep - 1 :]:
+    for backup in sorted(_complete(folder) - {made}, reverse=True, key=lambda path: path.name)[keep - 1 :]:
         backup.unlink()
         manifest_of(backup).unlink()
+
+
+def _complete(folder: Path) -> set[Path]:
+    return {path for path in folder.iterdir() if _OURS.fullmatch(path.name) and manifest_of(path).exists()}

@@ -2,7 +2,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
+from time import perf_counter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ from app.classifier import Classification, Classifier
 from app.database import Database
 from app.drawings.arrays import Images, images_of
 from app.drawings.shape import rows_of
+from app.metrics.instruments import BATCH_SIZE, CONFIDENCE, INFERENCE_SECONDS, NOT_DIGITS, prediction_counter
 from app.repository.classify import NewPrediction, add_predictions
 from app.schemas.classify import PreviewResponse
 from app.services.idempotency import Answer, IdempotentRequest, RequestsInProgress, answer_once
@@ -57,6 +59,7 @@ class ClassifyService:
                 answer = await self._write(call)
         if self._shadow is not None and answer.ids:
             self._shadow.offer(answer.ids, call.drawings)
+        _count(answer.predictions)
         return answer.body
 
     def preview(self, pixels: bytes) -> PreviewResponse:
@@ -88,7 +91,10 @@ def classify_drawings(
     """Classify the drawings of all calls together; `run` may run parts in parallel."""
     images = images_of([pixels for call in calls for pixels in call.drawings])
     parts = [images[start : start + MODEL_BATCH_SIZE] for start in range(0, len(images), MODEL_BATCH_SIZE)]
-    answers = chain.from_iterable(run(classifier.classify_batch, parts))
+    started = perf_counter()
+    answers = iter([answer for part in run(classifier.classify_batch, parts) for answer in part])
+    INFERENCE_SECONDS.observe(perf_counter() - started)
+    BATCH_SIZE.observe(len(images))
     version = classifier.version
     return [
         [
@@ -128,4 +134,12 @@ def _answer(call: ClassifyCall, ids: Sequence[int], new: Sequence[NewPrediction]
         }
         for id_, one in zip(ids, new, strict=True)
     ]
-    return Answer(msgspec.json.encode({"results": results} if call.is_batch else results[0]), ids)
+    return Answer(msgspec.json.encode({"results": results} if call.is_batch else results[0]), ids, new)
+
+
+def _count(predictions: Sequence[NewPrediction]) -> None:
+    for one in predictions:
+        prediction_counter(one.model_version, one.prediction).inc()
+        CONFIDENCE.observe(one.confidence)
+        if one.is_likely_not_a_digit:
+            NOT_DIGITS.inc()

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
+from app.repository.classify import NewPrediction
 from app.repository.idempotency import AnsweredRequest, add_answer, delete_answers, find_answer
 from app.repository.results import delete_prediction
 from app.services.errors import InProgress, KeyReused
@@ -33,10 +34,11 @@ class IdempotentRequest(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A response body, and the ids stored for it: none for a repeated request."""
+    """A response body, and what was stored for it: nothing for a repeated request."""
 
     body: bytes
-    ids: Sequence[int]
+    ids: Sequence[int] = ()
+    predictions: Sequence[NewPrediction] = ()
 
 
 class RequestsInProgress:
@@ -73,7 +75,7 @@ def answer_once(
     for number, request in enumerate(requests):
         if request is not None and (before := find_answer(session, request.client, request.key, since=since)):
             same = before.request_sha256 == request.sha256
-            outcomes[number] = Answer(before.response.encode(), ()) if same else KeyReused(_KEY_REUSED)
+            outcomes[number] = Answer(before.response.encode()) if same else KeyReused(_KEY_REUSED)
     new = [number for number in range(len(requests)) if number not in outcomes]
     answers = dict(zip(new, answer(new), strict=True)) if new else {}
     # Sorted, or two transactions could wait for each other's keys.

@@ -148,6 +148,7 @@ def test_documented_responses_have_the_fields_of_real_ones(sqlite_client: TestCl
         real["get", path] = sqlite_client.get(path.replace("{id}", "1"))
     assert {response.status_code for response in real.values()} == {200}
     assert real.pop(("get", "/results/{id}/drawing.png")).headers["content-type"] == "image/png"
+    assert real.pop(("get", "/metrics")).headers["content-type"].startswith("text/plain")
     assert real.pop(("get", "/export")).headers["content-type"] == "application/zip"
     for (method, path), response in real.items():
         content = responses_of(method, path)["200"]["content"]

@@ -37,6 +37,7 @@ CONTRACT: Final = INFERENCE | {
     ("get", "/health"),
     ("get", "/health/live"),
     ("get", "/health/ready"),
+    ("get", "/metrics"),
 }
 
 

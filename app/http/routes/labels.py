@@ -11,6 +11,7 @@ from app.http.reads import read
 from app.http.routes.results import PredictionId, record_response
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
+from app.metrics.instruments import CORRECTIONS
 from app.schemas.labels import LabelHistory, LabelUpdate
 from app.schemas.results import Result
 from app.services import labels
@@ -39,7 +40,10 @@ async def set_label(
     def write(session: Session) -> Record:
         return labels.set_label(session, prediction_id, body, client, if_match)
 
-    return record_response(await runtime_of(request).database.write(write))
+    record = await runtime_of(request).database.write(write)
+    outcome = {record.result.prediction: "confirmed", "none": "not_a_digit"}.get(body.label, "corrected")
+    CORRECTIONS.labels(outcome).inc()
+    return record_response(record)
 
 
 @router.get(
