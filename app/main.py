@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from operator import attrgetter
+from typing import Final
 
 from app import __version__, fast_start
 
@@ -32,6 +33,23 @@ from app.http.routes import (
 from app.http.routing import direct_routes
 from app.http.runtime import running
 from app.startup import allow_many_connections, shorten_log_records, start_problem
+
+ROUTERS: Final = (
+    classify.router,
+    results.router,
+    labels.router,
+    review.router,
+    stats.router,
+    calibration.router,
+    drift.router,
+    model_versions.router,
+    export.router,
+    health.router,
+    inference.router,
+    metrics.router,
+    static_page.router,
+    docs_pages.router,
+)
 
 
 @asynccontextmanager
@@ -68,23 +86,7 @@ def create_app() -> FastAPI:
         # Checking for telemetry receivers takes 1 % of a request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routers = (
-        classify.router,
-        results.router,
-        labels.router,
-        review.router,
-        stats.router,
-        calibration.router,
-        drift.router,
-        model_versions.router,
-        export.router,
-        health.router,
-        inference.router,
-        metrics.router,
-        static_page.router,
-        docs_pages.router,
-    )
-    for router in routers:
+    for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", static_page.FILES)
     app.mount("/static-offline-docs", docs_pages.FILES)
