@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from app import __version__
 from tests.support.project_copy import PROJECT, run
-from tests.test_requirements import installed_here, locked
+from tests.test_requirements import direct, installed_here, locked
 
 # Anybody may use and pass on what has one of these; psycopg is used as a library, unchanged.
 ALLOWED = re.compile(r"MIT|MIT-CMU|BSD\b.*|0BSD|Apache\b.*|ISC|PSF-2\.0|Zlib|CC0-1\.0|LGPL-3\.0-only|MPL-2\.0")
@@ -31,7 +32,9 @@ def project(tmp_path: Path) -> Path:
     for part in ("scripts", "tests/tools"):
         shutil.copytree(PROJECT / part, folder / part)
     (folder / "docs").mkdir()
-    shutil.copy(PROJECT / "requirements.txt", folder)
+    (folder / "app").mkdir()
+    for name in ("requirements.in", "requirements.txt", "pyproject.toml", "README.md", "app/__init__.py"):
+        shutil.copy(PROJECT / name, folder / name)
     return folder
 
 
@@ -41,6 +44,10 @@ def test_sbom_and_licences_list_what_is_installed(project: Path) -> None:
     sbom = json.loads((project / "sbom.cdx.json").read_text())
     listed = {(each["name"].lower().replace("_", "-"), each["version"]) for each in sbom["components"]}
     assert sbom["bomFormat"] == "CycloneDX"
+    about = sbom["metadata"]["component"]
+    assert (about["name"], about["version"]) == ("pixelwise", __version__)
+    (needed,) = (each["dependsOn"] for each in sbom["dependencies"] if each["ref"] == about["bom-ref"])
+    assert len(needed) == len(direct("."))
     assert {(each.name, str(each.specifier).removeprefix("==")) for each in installed_here(".")} == listed
     written, shipped = rows(project / "docs/licences.md"), rows(PROJECT / "docs/licences.md")
     for_other_systems = {each.name for each, _ in locked(".") if each.marker}
