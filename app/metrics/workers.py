@@ -30,7 +30,7 @@ def _folder() -> Path | None:
 
 def _memory() -> Path:
     # Writing to a mapped file on a full disk kills the process.
-    memory = Path("/dev/shm")  # noqa: S108
+    memory = Path("/dev/shm")  # noqa: S108  # nosec B108
     return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
 
 
