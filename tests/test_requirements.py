@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 from tests.support.project_copy import PROJECT
 from tests.test_architecture import imported, own_files
 
-FOLDERS = (".", "tests", "benchmarks", "training", "tests/tools")
+PEERS = tuple(f"benchmarks/peers/{name}" for name in ("bentoml", "litserve", "mlserver"))
+FOLDERS = (".", "tests", "benchmarks", "training", "tests/tools", *PEERS)
 # Installed for programs or other packages, which find them by name.
 NOT_IMPORTED = {
     "fastapi-offline": "Swagger's files",

@@ -59,7 +59,7 @@ PEERS = {
 def is_installed(peer: str) -> bool:
     """Return whether the peer's requirements are installed as they are listed now."""
     stamp = ENVIRONMENTS / peer / "installed"
-    return stamp.exists() and stamp.read_text() == _requirements(peer)
+    return stamp.exists() and stamp.read_text() == _requirements(peer).read_text()
 
 
 def install(peer: str) -> None:
@@ -70,9 +70,9 @@ def install(peer: str) -> None:
     print(f"installing {peer} into {folder}", file=sys.stderr, flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
     install_all = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]
-    subprocess.run([_program(peer, "python"), *install_all, str(SOURCES / peer / "requirements.txt")], check=True)
-    (folder / "installed").write_text(_requirements(peer))
+    subprocess.run([_program(peer, "python"), *install_all, str(_requirements(peer))], check=True)
+    (folder / "installed").write_text(_requirements(peer).read_text())
 
 
-def _requirements(peer: str) -> str:
-    return "".join((SOURCES / name).read_text() for name in ("classifier.txt", f"{peer}/requirements.txt"))
+def _requirements(peer: str) -> Path:
+    return SOURCES / peer / "requirements.txt"
