@@ -77,7 +77,7 @@ def test_requests_with_a_wrong_key_count_against_their_address(sqlite_url: str, 
             assert_problem_of_nginx(refused[0], HTTPStatus.TOO_MANY_REQUESTS)
             assert int(refused[0].headers["retry-after"]) > 0
             assert other.post("/api/classify", json=DRAWING).status_code == 200
-        assert service.log.read_text().count('" 401 ') == len(answers) - len(refused)
+        assert service.log.read_text().count(" 401 ") == len(answers) - len(refused)
 
 
 def test_requests_without_a_key_never_keep_out_those_with_one(sqlite_url: str, tmp_path: Path) -> None:
