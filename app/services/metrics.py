@@ -49,7 +49,7 @@ class SlowGauges:
             self._task = asyncio.create_task(self._refresh())
 
     async def end(self) -> None:
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
 
