@@ -110,6 +110,8 @@ def _facts(result: Result, labels: list[LabelRead]) -> dict[str, object]:
         "model version": result.model_version,
         "request id": result.request_id,
     }
+    if result.trace_id:
+        facts["trace id"] = result.trace_id
     if result.hint:
         facts["hint"] = result.hint
     if labels:

@@ -13,6 +13,7 @@ REQUEST_HEADERS = (
     "If-None-Match",
     "X-API-Key",
     "X-Request-ID",
+    "traceparent",
 )
 RESPONSE_HEADERS = ("ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Export-Manifest", "X-Request-ID")
 

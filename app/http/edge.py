@@ -18,6 +18,7 @@ from app.http.cors import AllowedOrigins
 from app.http.headers import RAW_HEADERS
 from app.http.metrics import observe_request
 from app.http.problems import EXPECTED, BodyTooLarge, response_to
+from app.http.trace_context import TraceParent, trace_parent
 
 log = logging.getLogger("pixelwise")
 
@@ -65,9 +66,11 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun, status = perf_counter(), 0
-        request_id = _request_id(scope)
+        request_id, trace = _ids(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        if trace is not None:
+            state["trace_id"] = trace.trace_id
         is_head = scope["method"] == "HEAD"
         path = _path(scope)
         inner = scope
@@ -94,9 +97,9 @@ class Edge:
         try:
             await respond(inner, receive, send_with_headers)
         finally:
+            seconds = perf_counter() - begun
             # A client may disconnect before.
             if status:
-                seconds = perf_counter() - begun
                 observe_request(scope["method"], inner, status, seconds)
                 self._access_log.add(scope, status, seconds)
 
@@ -166,9 +169,16 @@ def _path(scope: Scope) -> str:
     return path
 
 
-def _request_id(scope: Scope) -> str:
-    given = [value.strip(b" \t") for name, value in scope["headers"] if name == b"x-request-id"]
-    if len(given) == 1 and _SANE_ID.fullmatch(given[0]):
-        return str(given[0], "ascii")
+def _ids(scope: Scope) -> tuple[str, TraceParent | None]:
+    request_ids: list[bytes] = []
+    traces: list[bytes] = []
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            request_ids.append(value.strip(b" \t"))
+        elif name == b"traceparent":
+            traces.append(value)
+    trace = trace_parent(traces) if traces else None
+    if len(request_ids) == 1 and _SANE_ID.fullmatch(request_ids[0]):
+        return str(request_ids[0], "ascii"), trace
     # Not from the system, which takes 5 % of a request: it need not be a secret.
-    return f"{getrandbits(128):032x}"
+    return f"{getrandbits(128):032x}", trace

@@ -23,6 +23,7 @@ class NewPrediction(NamedTuple):
     client: str
     pixels: bytes
     scores: dict[str, float]
+    trace_id: str | None = None
 
     @property
     def is_likely_not_a_digit(self) -> bool:
@@ -57,7 +58,7 @@ def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[li
 @cache
 def _insert_both() -> Insert:
     """One message to PostgreSQL instead of two; SQLite has no such statement."""
-    given: list[Column[Any]] = [column for column in _PREDICTIONS.c if column.name not in ("id", "notes", "trace_id")]
+    given: list[Column[Any]] = [column for column in _PREDICTIONS.c if column.name not in ("id", "notes")]
     values: dict[str, Any] = {column.name: bindparam(column.name) for column in given}
     prediction = insert(_PREDICTIONS).values(values).returning(_PREDICTIONS.c.id).cte()
     given = [column for column in _DRAWINGS.c if column.name != "prediction_id"]
@@ -88,6 +89,7 @@ def _prediction_row(new: NewPrediction, created_at: datetime) -> dict[str, Any]:
         "created_at": created_at,
         "request_id": new.request_id,
         "client": new.client,
+        "trace_id": new.trace_id,
     }
 
 

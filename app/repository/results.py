@@ -165,7 +165,7 @@ def _by_value(session: Session, name: str, filters: ResultFilters, after: Positi
 
 
 def find_result(session: Session, prediction_id: int) -> Row[Any] | None:
-    more = (Prediction.request_id, Drawing.scores, Drawing.pixels, current_label().label("label"))
+    more = (Prediction.request_id, Prediction.trace_id, Drawing.scores, Drawing.pixels, current_label().label("label"))
     statement = select(*PREDICTION_COLUMNS, *more).outerjoin(Drawing, Drawing.prediction_id == Prediction.id)
     return session.execute(statement.where(Prediction.id == prediction_id)).one_or_none()
 

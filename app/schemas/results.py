@@ -39,12 +39,20 @@ class Result(ResultSummary):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {**SUMMARY, "label": "1", "notes": "with a bar", "request_id": EXAMPLE_ID, "scores": SCORES},
+                {
+                    **SUMMARY,
+                    "label": "1",
+                    "notes": "with a bar",
+                    "request_id": EXAMPLE_ID,
+                    "trace_id": None,
+                    "scores": SCORES,
+                },
             ]
         }
     )
 
     request_id: str | None = Field(description="The X-Request-ID of the request.")
+    trace_id: str | None = Field(description="The trace of the request; null if it had no `traceparent`.")
     scores: dict[str, float] | None = Field(description="The probability of each digit; null for rows of version 0.5.")
     hint: str | None = Field(
         None, exclude_if=lambda hint: hint is None, description="Only for a drawing that may be inverted: what to do."

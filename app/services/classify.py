@@ -36,6 +36,7 @@ class ClassifyCall(NamedTuple):
     client: str
     idempotent: IdempotentRequest | None = None
     is_batch: bool = False
+    trace_id: str | None = None
 
 
 class ClassifyService:
@@ -98,7 +99,14 @@ def classify_drawings(
     version = classifier.version
     return [
         [
-            NewPrediction(**answer, model_version=version, request_id=call.request_id, client=call.client, pixels=one)
+            NewPrediction(
+                **answer,
+                model_version=version,
+                request_id=call.request_id,
+                client=call.client,
+                pixels=one,
+                trace_id=call.trace_id,
+            )
             for one, answer in zip(call.drawings, answers, strict=False)
         ]
         for call in calls

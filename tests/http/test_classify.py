@@ -61,6 +61,7 @@ def test_prediction_is_stored_with_its_drawing_and_scores(client: TestClient, da
         "request_id": response.headers["x-request-id"],
         "client": "built-in",
         "not_a_digit": answer["not_a_digit"],
+        "trace_id": None,
     }
     assert remembered["prediction_id"] == answer["id"]
     assert bytes(remembered["pixels"]) == drawing.tobytes()

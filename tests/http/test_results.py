@@ -63,7 +63,12 @@ def test_unknown_parameter_is_refused_and_not_repeated(sqlite_client: TestClient
 def test_result_has_scores_and_request_id(client: TestClient) -> None:
     response = client.post("/classify", json=DRAWING, headers={"X-Request-ID": "order-66"})
     answer = response.json()
-    assert client.get(f"/results/{answer['id']}").json() == {**answer, **UNTOUCHED, "request_id": "order-66"}
+    assert client.get(f"/results/{answer['id']}").json() == {
+        **answer,
+        **UNTOUCHED,
+        "request_id": "order-66",
+        "trace_id": None,
+    }
 
 
 def test_notes_set_with_sql_are_shown(client: TestClient, database_url: str) -> None:
@@ -83,7 +88,7 @@ def test_row_inserted_by_hand_is_shown_with_a_time(client: TestClient, database_
     }
     age = datetime.now(UTC) - datetime.fromisoformat(row["created_at"])
     assert timedelta(0) <= age + timedelta(seconds=1) < timedelta(minutes=1)
-    assert client.get(f"/results/{row['id']}").json() == {**row, "request_id": None, "scores": None}
+    assert client.get(f"/results/{row['id']}").json() == {**row, "request_id": None, "trace_id": None, "scores": None}
     assert_problem(client.get(f"/results/{row['id']}/drawing.png"), HTTPStatus.NOT_FOUND)
 
 
@@ -92,7 +97,7 @@ def test_row_of_version_05_without_time_and_drawing_is_shown(client: TestClient,
     columns = {"id": 1, "prediction": "3", "confidence": 1.0, "not_a_digit": None, "model_version": "v0"}
     row = {**columns, "created_at": None, **UNTOUCHED}
     assert client.get("/results").json() == {"results": [row], "next": None}
-    assert client.get("/results/1").json() == {**row, "request_id": None, "scores": None}
+    assert client.get("/results/1").json() == {**row, "request_id": None, "trace_id": None, "scores": None}
     assert_problem(client.get("/results/1/drawing.png"), HTTPStatus.NOT_FOUND)
     (answer,) = classify(client)
     assert [result["id"] for result in client.get("/results").json()["results"]] == [answer["id"], 1]

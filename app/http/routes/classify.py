@@ -111,7 +111,8 @@ async def classify_image(request: Request, client: Client) -> Response:
 
 async def _classified(request: Request, client: str, drawings: list[bytes], *, is_batch: bool = False) -> Response:
     idempotent = idempotency.idempotent_request(request, client, drawings)
-    call = ClassifyCall(drawings, request.state.request_id, client, idempotent, is_batch)
+    state = request.scope["state"]
+    call = ClassifyCall(drawings, state["request_id"], client, idempotent, is_batch, state.get("trace_id"))
     return _json(await runtime_of(request).classify.classify(call))
 
 

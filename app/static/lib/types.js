@@ -19,6 +19,7 @@
 /**
  * @typedef {object} ResultDetails
  * @property {string | null} request_id
+ * @property {string | null} [trace_id]
  * @property {string} [hint]
  * @property {Scores | null} scores
  */
