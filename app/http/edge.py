@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from random import getrandbits
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,7 +18,11 @@ from app.http.cors import AllowedOrigins
 from app.http.headers import RAW_HEADERS
 from app.http.metrics import observe_request
 from app.http.problems import EXPECTED, BodyTooLarge, response_to
+from app.http.telemetry import start_telemetry
 from app.http.trace_context import TraceParent, trace_parent
+
+if TYPE_CHECKING:
+    from app.http.open_telemetry import OpenTelemetry
 
 log = logging.getLogger("pixelwise")
 
@@ -44,6 +48,7 @@ class Edge:
         self._allowed_origins = AllowedOrigins(self._respond)
         self._memory = BodyMemory()
         self._access_log = AccessLog()
+        self._telemetry: OpenTelemetry | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -61,8 +66,16 @@ class Edge:
             await receive()
             await send({"type": "lifespan.startup.failed", "message": f"pixelwise: {problem}"})
             return
+        self._telemetry = await asyncio.to_thread(start_telemetry)
+
+        async def send_after_close(message: Message) -> None:
+            # After this message uvicorn waits for nothing.
+            if self._telemetry is not None and message["type"] == "lifespan.shutdown.complete":
+                await asyncio.to_thread(self._telemetry.close)
+            await send(message)
+
         with self._access_log.in_uvicorns_place():
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, send_after_close)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun, status = perf_counter(), 0
@@ -71,6 +84,8 @@ class Edge:
         state["request_id"] = request_id
         if trace is not None:
             state["trace_id"] = trace.trace_id
+        if self._telemetry is not None:
+            self._telemetry.start(scope, trace)
         is_head = scope["method"] == "HEAD"
         path = _path(scope)
         inner = scope
@@ -102,6 +117,8 @@ class Edge:
             if status:
                 observe_request(scope["method"], inner, status, seconds)
                 self._access_log.add(scope, status, seconds)
+            if self._telemetry is not None and "span" in state:
+                self._telemetry.end(scope, inner, status, seconds)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]

@@ -12,6 +12,7 @@ from app.http.openapi import BINARY, documented, request_body
 from app.http.problems import InvalidRequest
 from app.http.routing import BytesRoute
 from app.http.runtime import runtime_of
+from app.http.telemetry import child_span
 from app.schemas.classify import BatchRequest, BatchResponse, ClassifyRequest, ClassifyResponse, PreviewResponse
 from app.services.classify import ClassifyCall
 from app.services.threads import in_thread
@@ -113,7 +114,11 @@ async def _classified(request: Request, client: str, drawings: list[bytes], *, i
     idempotent = idempotency.idempotent_request(request, client, drawings)
     state = request.scope["state"]
     call = ClassifyCall(drawings, state["request_id"], client, idempotent, is_batch, state.get("trace_id"))
-    return _json(await runtime_of(request).classify.classify(call))
+    with child_span(request.scope, "classify and store"):
+        body = await runtime_of(request).classify.classify(call)
+    # For telemetry.
+    state["stored"] = len(drawings)
+    return _json(body)
 
 
 def _json(body: str | bytes) -> Response:

@@ -1,0 +1,39 @@
+"""OpenTelemetry's switch: OTEL_EXPORTER_OTLP_ENDPOINT, and the packages of deploy/otel/requirements.txt."""
+
+import logging
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Final
+
+from starlette.types import Scope
+
+from app.config import export_telemetry_settings
+
+if TYPE_CHECKING:
+    from app.http.open_telemetry import OpenTelemetry
+
+log = logging.getLogger("pixelwise")
+
+ENDPOINTS: Final = tuple(f"OTEL_EXPORTER_OTLP_{kind}ENDPOINT" for kind in ("", "TRACES_", "METRICS_"))
+
+_NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+
+
+def start_telemetry() -> "OpenTelemetry | None":
+    settings = export_telemetry_settings()
+    endpoint = next((name for name in ENDPOINTS if name in settings), None)
+    if endpoint is None:
+        return None
+    try:
+        from app.http.open_telemetry import OpenTelemetry
+    except ModuleNotFoundError:
+        log.warning(
+            "%s is set, but packages are missing, so nothing is sent; run: pip install -r deploy/otel/requirements.txt",
+            endpoint,
+        )
+        return None
+    return OpenTelemetry()
+
+
+def child_span(scope: Scope, name: str) -> AbstractContextManager[None]:
+    telemetry: OpenTelemetry | None = scope["state"].get("telemetry")
+    return _NOTHING if telemetry is None else telemetry.child(scope, name)
