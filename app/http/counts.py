@@ -11,10 +11,8 @@ class RedisDown(Exception):
 
 
 class Counts(Protocol):
-    """As in the storages of `limits`."""
-
-    async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int) -> bool:
-        """Return whether there was room for the amount, which then counts."""
+    async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[bool, Windows]:
+        """Count the amount if there is room; return whether there was, and what is counted now."""
         ...
 
-    async def get_sliding_window(self, key: str, expiry: int) -> Windows: ...
+    async def windows(self, key: str, expiry: int) -> Windows: ...

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv6Address, IPv6Network
 from threading import Timer
-from typing import cast
+from typing import Any, cast
 
 import limits
 from limits.storage import MemoryStorage
@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from app.config import Settings
 from app.http.counts import Counts, RedisDown, Windows
 from app.http.problems import TooManyRequests
-from app.http.rate_limit_headers import Limit
+from app.http.rate_limit_headers import Limit, used
 from app.metrics.instruments import RATE_LIMITED
 
 DRAWINGS = "classify"
@@ -43,18 +43,31 @@ class _Sweep:
         return True
 
 
+class _Storage(MemoryStorage):
+    """Keeps what a count saw, so that it is not looked up again."""
+
+    seen: Windows = (0, 0.0, 0, 0.0)
+
+    def _get_sliding_window_info(self, *arguments: Any) -> Windows:
+        self.seen = super()._get_sliding_window_info(*arguments)
+        return self.seen
+
+
 class MemoryCounts:
     """Counters of this process: 9 µs a call with 10,000 addresses, against 885 µs with `limits.aio`."""
 
     def __init__(self) -> None:
-        self.storage = MemoryStorage()
+        self.storage = _Storage()
         self.storage.timer = cast(Timer, _Sweep(self.storage.timer.function))
 
-    async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int) -> bool:
+    async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[bool, Windows]:
         # A fixed window allows twice the limit at its edge.
-        return self.storage.acquire_sliding_window_entry(key, limit, expiry, amount)
+        if not self.storage.acquire_sliding_window_entry(key, limit, expiry, amount):
+            return False, await self.windows(key, expiry)
+        before, before_left, current, current_left = self.storage.seen
+        return True, (before, before_left, current + amount, current_left)
 
-    async def get_sliding_window(self, key: str, expiry: int) -> Windows:
+    async def windows(self, key: str, expiry: int) -> Windows:
         return self.storage.get_sliding_window(key, expiry)
 
 
@@ -135,22 +148,20 @@ def _counted_as(host: str) -> str:
 
 
 async def _count_in(counts: Counts, limit: Limit, address: str, cost: int) -> tuple[int | None, list[Windows]]:
-    parts = [(item.key_for(address, limit.kind), item.amount, item.get_expiry()) for item in limit.items]
-    refusing = await _first_refusal(counts, parts, cost)
-    return refusing, [await counts.get_sliding_window(key, expiry) for key, _, expiry in parts]
-
-
-async def _first_refusal(counts: Counts, parts: list[tuple[str, int, int]], cost: int) -> int | None:
+    parts = limit.keyed(address)
     if cost > 1:
         # A part that counted cannot undo it.
-        for number, (key, amount, expiry) in enumerate(parts):
-            before, before_left, current, _ = await counts.get_sliding_window(key, expiry)
-            if before * before_left / expiry + current >= amount - cost + 1:
-                return number
+        counted = [await counts.windows(key, expiry) for key, _, expiry in parts]
+        for number, ((_, amount, expiry), windows) in enumerate(zip(parts, counted, strict=True)):
+            if used(windows, expiry) + cost > amount:
+                return number, counted
+    counted = []
     for number, (key, amount, expiry) in enumerate(parts):
-        if not await counts.acquire_sliding_window_entry(key, amount, expiry, cost):
-            return number
-    return None
+        fits, windows = await counts.hit(key, amount, expiry, cost)
+        counted.append(windows)
+        if not fits:
+            return number, counted + [await counts.windows(key, expiry) for key, _, expiry in parts[number + 1 :]]
+    return None, counted
 
 
 def _wait(item: limits.RateLimitItem, windows: Windows, count: int) -> float:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import limits
 
@@ -23,6 +24,11 @@ class Limit:
         ]
         policy = ", ".join(f"{name};q={amount};w={window}" for name, amount, window in self._parts)
         self._policy = (b"ratelimit-policy", policy.encode())
+        self.keyed = lru_cache(maxsize=10_000)(self._keyed)
+
+    def _keyed(self, address: str) -> list[tuple[str, int, int]]:
+        """Return key, amount and window of each item."""
+        return [(item.key_for(address, self.kind), item.amount, item.get_expiry()) for item in self.items]
 
     def headers(self, counted: Sequence[Windows]) -> tuple[tuple[bytes, bytes], ...]:
         """Return both headers; `counted` has the windows of each item."""
@@ -32,7 +38,11 @@ class Limit:
 
 def _available(name: str, amount: int, window: int, counted: Windows) -> str:
     """Return what is left, and the seconds until it is more."""
-    before, before_left, current, current_left = counted
-    left = amount - int(before * before_left / window + current)
+    before, before_left, _, current_left = counted
     more_in = before_left % (window / before) if before else current_left - window
-    return f"{name};r={max(0, left)};t={max(0, math.ceil(more_in))}"
+    return f"{name};r={max(0, amount - used(counted, window))};t={max(0, math.ceil(more_in))}"
+
+
+def used(counted: Windows, window: int) -> int:
+    before, before_left, current, _ = counted
+    return int(before * before_left / window + current)

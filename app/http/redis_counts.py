@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from app.http.counts import RedisDown
+from app.http.counts import RedisDown, Windows
 
 log = logging.getLogger("pixelwise")
 
@@ -32,16 +32,19 @@ class RedisCounts:
             # A retry opens a new connection after a restart of Redis.
             retry=Retry(NoBackoff(), 1),
         )
-        storage = RedisStorage(
+        self._storage = RedisStorage(
             f"async+{uri}",
             implementation="redispy",
             key_prefix="pixelwise",
             connection_pool=self._pool,  # type: ignore[arg-type]  # Documented, and missing in its types.
         )
-        self.acquire_sliding_window_entry = storage.acquire_sliding_window_entry
-        self.get_sliding_window = storage.get_sliding_window
+        self.windows = self._storage.get_sliding_window
         self._down_until = 0.0
         self._is_down = False
+
+    async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[bool, Windows]:
+        fits = await self._storage.acquire_sliding_window_entry(key, limit, expiry, amount)
+        return fits, await self.windows(key, expiry)
 
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
