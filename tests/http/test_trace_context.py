@@ -30,6 +30,14 @@ def test_trace_is_stored_with_each_drawing_of_a_batch(client: TestClient, databa
     assert traces(database_url) == [TRACE] * 3
 
 
+def test_trace_is_stored_with_an_inference(sqlite_client: TestClient, sqlite_url: str) -> None:
+    tensor = {"name": "drawings", "shape": [1, 28, 28], "datatype": "UINT8", "data": [DRAWING["pixels"]]}
+    headers = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+    answer = sqlite_client.post("/v2/models/digits/infer", json={"inputs": [tensor]}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert traces(sqlite_url) == [TRACE]
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -6,6 +6,7 @@ from app import __version__
 from app.http import idempotency
 from app.http.authentication import Client, KeyRequired
 from app.http.bodies import JSON, RAW, parse_json, read_body
+from app.http.classification import classify_and_store
 from app.http.headers import single_header
 from app.http.lanes import while_connected
 from app.http.openapi import BINARY, documented, request_body
@@ -22,7 +23,6 @@ from app.schemas.inference import (
     ServerMetadata,
     ServerReady,
 )
-from app.services.classify import ClassifyCall
 from app.services.errors import NotFound
 from app.services.inference import INPUTS, OUTPUTS, TensorError, answer_of, drawings_of
 from app.services.threads import in_thread
@@ -119,10 +119,8 @@ async def infer(request: Request, client: Client) -> Response:
         async with runtime.lanes.batches.place(request):
             asked, drawings = await in_thread(_parsed, body, json_length)
             await runtime.rate_limiter.count_drawings(request, len(drawings), counted=1)
-            request_id = request.state.request_id
-            idempotent = idempotency.idempotent_request(request, client, drawings)
-            call = ClassifyCall(drawings, request_id, client, idempotent, is_batch=True)
-            return _response(*answer_of(asked, await runtime.classify.classify(call), request_id))
+            stored = await classify_and_store(request, client, drawings, is_batch=True)
+            return _response(*answer_of(asked, stored, request.state.request_id))
 
     return await while_connected(request, wait_and_infer())
 
