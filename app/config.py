@@ -222,13 +222,6 @@ def wants_json_log() -> bool:
         return False
 
 
-def export_telemetry_settings() -> set[str]:
-    """Put OTEL_... of `.env` into the environment, which OpenTelemetry reads; return all their names."""
-    settings = {name: value for name, value in _known_values().items() if name.startswith("OTEL_")}
-    os.environ.update(settings)
-    return set(settings)
-
-
 def deployment_setting(name: str, default: str) -> str:
     """Return a setting of scripts and units; raise ConfigurationError."""
     try:

@@ -51,6 +51,14 @@ def read_env_file(path: Path) -> dict[str, str]:
     return values
 
 
+def export(prefix: str) -> set[str]:
+    """Put the lines of `.env` with this prefix into the environment, unless it has them; return all their names."""
+    for name, value in read_env_file(Path(".env")).items():
+        if name.startswith(prefix) and value:
+            os.environ.setdefault(name, value)
+    return {name for name, value in os.environ.items() if name.startswith(prefix) and value}
+
+
 def expanded(text: str, known: Mapping[str, str]) -> str:
     """Replace each ${NAME}, in the inserted values too; raise ValueError for an unknown one."""
 

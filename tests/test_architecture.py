@@ -40,6 +40,7 @@ ARROWS: dict[str, set[str]] = {
             "config",
             "database",
             "drawings",
+            "env_file",
             "log_lines",
             "metrics",
             "schemas",

@@ -112,13 +112,15 @@ class Edge:
         try:
             await respond(inner, receive, send_with_headers)
         finally:
-            seconds = perf_counter() - begun
-            # A client may disconnect before.
-            if status:
-                observe_request(scope["method"], inner, status, seconds)
-                self._access_log.add(scope, status, seconds)
-            if self._telemetry is not None and "span" in state:
-                self._telemetry.end(scope, inner, status, seconds)
+            self._observe(scope, inner, status, perf_counter() - begun)
+
+    def _observe(self, scope: Scope, routed: Scope, status: int, seconds: float) -> None:
+        # A client may disconnect before.
+        if status:
+            observe_request(scope["method"], routed, status, seconds)
+            self._access_log.add(scope, status, seconds)
+        if self._telemetry is not None and "span" in scope["state"]:
+            self._telemetry.end(scope, routed, status, seconds)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]

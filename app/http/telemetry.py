@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.types import Scope
 
-from app.config import export_telemetry_settings
+from app.env_file import export
 
 if TYPE_CHECKING:
     from app.http.open_telemetry import OpenTelemetry
@@ -19,7 +19,8 @@ _NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 
 
 def start_telemetry() -> "OpenTelemetry | None":
-    settings = export_telemetry_settings()
+    # OpenTelemetry reads the environment only.
+    settings = export("OTEL_")
     endpoint = next((name for name in ENDPOINTS if name in settings), None)
     if endpoint is None:
         return None
