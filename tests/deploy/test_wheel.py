@@ -71,7 +71,8 @@ def test_source_package_has_what_a_wheel_needs_and_no_more(sdist: Path) -> None:
         names = [Path(member.name).relative_to(f"pixelwise-{__version__}") for member in archive if member.isfile()]
     top = {name.parts[0] for name in names}
     needed = {"app", "alembic", "alembic.ini", "models", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
-    assert top - {"PKG-INFO", ".gitignore", "requirements.in"} == needed
+    assert top - {"PKG-INFO", ".gitignore", "requirements.in", "deploy"} == needed
+    assert {str(name) for name in names if name.parts[0] == "deploy"} == {"deploy/otel/requirements.in"}
     git = ("git", "ls-files", "-z", "app", "alembic", "models")
     committed = set(filter(None, run(*git, cwd=PROJECT).split("\0")))
     assert {str(name) for name in names if name.parts[0] in ("app", "alembic", "models")} == committed
@@ -85,6 +86,7 @@ def test_version_has_one_source_and_requirements_another(installed: Path, tmp_pa
     code = "from importlib.metadata import version, requires; import json; print(json.dumps(requires('pixelwise')))"
     required = json.loads(run(installed / "python", "-c", code, cwd=tmp_path))
     assert any(one.startswith("fastapi==") for one in required)
+    assert any(one.startswith("opentelemetry-sdk==") and "extra" in one for one in required)
     # What is installed here is what the package asks for.
     run(installed / "python", "-I", "-c", CHECK_REQUIREMENTS, cwd=tmp_path)
 
