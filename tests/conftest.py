@@ -9,13 +9,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from app import config
 from app.config import Settings, get_settings
 from app.database import Database, get_database
 from app.env_file import DEPLOYMENT
-from tests.support.databases import DISCONNECT_OTHERS, drop_abandoned, migrate, postgres_database
+from tests.support.databases import DISCONNECT_OTHERS, drop_abandoned, empty_tables, migrate, postgres_database
 from tests.support.programs import forking
 from tests.support.project_copy import cannot_run
 
@@ -116,14 +115,14 @@ def sqlite_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def postgres_url(migrated_postgres_url: str) -> str:
     """The URL of a migrated PostgreSQL database without rows, whose ids begin at one."""
-    with psycopg.connect(migrated_postgres_url, autocommit=True) as connection:
-        connection.execute(DISCONNECT_OTHERS)
-        names = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-            " AND tablename NOT IN ('alembic_version', 'schema_compatibility')"
-        ).fetchall()
-        tables = sql.SQL(", ").join(sql.Identifier(name) for (name,) in names)
-        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
+    empty_tables(migrated_postgres_url)
+    return migrated_postgres_url
+
+
+@pytest.fixture
+def truncated_postgres_url(migrated_postgres_url: str) -> str:
+    """The same with empty files: the server plans by their sizes, in which deleted rows count."""
+    empty_tables(migrated_postgres_url, keep_bytes=0)
     return migrated_postgres_url
 
 

@@ -212,9 +212,9 @@ def test_sqlite_uses_the_index_of_the_filter(start: Start, sqlite_url: str, name
 
 
 @pytest.mark.parametrize("name", sorted(set(PLANS) - {"nothing", "labelled"}))
-def test_postgresql_can_use_the_index_of_the_filter(start: Start, postgres_url: str, name: str) -> None:
-    store(postgres_url, ROWS)
-    statements = statements_of_two_pages(start(DATABASE_URL=postgres_url), name)
+def test_postgresql_can_use_the_index_of_the_filter(start: Start, truncated_postgres_url: str, name: str) -> None:
+    store(truncated_postgres_url, ROWS)
+    statements = statements_of_two_pages(start(DATABASE_URL=truncated_postgres_url), name)
     with get_database().engine.connect() as connection:
         # With 300 rows the planner prefers a sequential scan.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")

@@ -241,9 +241,9 @@ def test_review_uses_the_index_on_margins(start: Start, sqlite_url: str) -> None
     assert not [step for step in plan if "SCAN" in step or "TEMP B-TREE" in step], plan
 
 
-def test_postgresql_can_use_the_index_on_margins(start: Start, postgres_url: str) -> None:
-    add_drawings(postgres_url, spread(100))
-    (walk,) = statements_by_margin(start(DATABASE_URL=postgres_url))
+def test_postgresql_can_use_the_index_on_margins(start: Start, truncated_postgres_url: str) -> None:
+    add_drawings(truncated_postgres_url, spread(100))
+    (walk,) = statements_by_margin(start(DATABASE_URL=truncated_postgres_url))
     with get_database().engine.connect() as connection:
         # With 100 rows the planner prefers a sequential scan.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")

@@ -97,9 +97,9 @@ def test_queue_uses_the_index_of_what_may_be_no_digit(start: Start, sqlite_url: 
     assert not [step for step in plan[1:] if "SCAN" in step or "TEMP B-TREE" in step], plan
 
 
-def test_postgresql_can_use_the_index_of_what_may_be_no_digit(start: Start, postgres_url: str) -> None:
-    add(postgres_url, 100)
-    text, values = walk(start(DATABASE_URL=postgres_url))
+def test_postgresql_can_use_the_index_of_what_may_be_no_digit(start: Start, truncated_postgres_url: str) -> None:
+    add(truncated_postgres_url, 100)
+    text, values = walk(start(DATABASE_URL=truncated_postgres_url))
     with get_database().engine.connect() as connection:
         # With 100 rows the planner prefers a sequential scan.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
