@@ -13,8 +13,12 @@ from tests.support.run_cleanup import end_with_parent
 # The folders of tests that drive a browser, kill services, set up machines or train.
 SLOW_FOLDERS: Final = frozenset({"deploy", "faults", "page", "training"})
 SLOW_FIXTURES: Final = frozenset({"browser", "cluster", "mnist_test", "postgres_admin_url"})
-# Their files take longest. They run first, so that no process is left with one of them at the end.
-LONGEST_FOLDERS: Final = ("page", "faults", "database", "cli", "migrations", "deploy")
+TESTS: Final = Path(__file__).parents[1]
+# These files and those of these folders take longest. They run first, so that no process is left with one at the end.
+LONGEST: Final = (
+    *("page", "faults", "http/test_schemathesis.py", "migrations/test_failed_migrations.py"),
+    *("database", "cli", "services", "migrations", "deploy", "test_run_cleanup.py", "test_startup.py"),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,9 +71,9 @@ def _is_slow(item: pytest.Item) -> bool:
 
 def _folder(item: pytest.Item) -> str:
     """The folder below `tests` that holds the test."""
-    return item.path.relative_to(Path(__file__).parents[1]).parts[0]
+    return item.path.relative_to(TESTS).parts[0]
 
 
 def _place(item: pytest.Item) -> int:
-    folder = _folder(item)
-    return LONGEST_FOLDERS.index(folder) if folder in LONGEST_FOLDERS else len(LONGEST_FOLDERS)
+    places = (place for place, path in enumerate(LONGEST) if item.path.is_relative_to(TESTS / path))
+    return next(places, len(LONGEST))
