@@ -102,10 +102,13 @@ def _checked_key(key: SecretStr) -> SecretStr:
 
 
 def _checked_rate_limit(text: str, info: ValidationInfo) -> str:
+    return text if text == Settings.model_fields[str(info.field_name)].default else checked_rate(text)
+
+
+def checked_rate(text: str) -> str:
+    """Raise ValueError."""
     if text.strip().lower() == RATE_LIMIT_OFF:
         return RATE_LIMIT_OFF
-    if text == Settings.model_fields[str(info.field_name)].default:
-        return text
     # Slow to load.
     import limits
 

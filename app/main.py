@@ -13,16 +13,18 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from app.config import get_settings
-from app.http import access_log, docs_pages, openapi, problems, static_page
+from app.http import access_log, admin_limit, docs_pages, openapi, problems, static_page
 from app.http.connection import limit_connections
 from app.http.edge import Edge
 from app.http.routes import (
+    audit,
     calibration,
     classify,
     drift,
     export,
     health,
     inference,
+    keys,
     labels,
     metrics,
     model_versions,
@@ -44,6 +46,8 @@ ROUTERS: Final = (
     drift.router,
     model_versions.router,
     export.router,
+    keys.router,
+    audit.router,
     health.router,
     inference.router,
     metrics.router,
@@ -56,6 +60,7 @@ ROUTERS: Final = (
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     shorten_log_records()
     allow_many_connections()
+    admin_limit.limiter.reset()
     async with running(get_settings()) as app.state.runtime:
         yield
 
@@ -91,6 +96,7 @@ def create_app() -> FastAPI:
     app.mount("/static", static_page.FILES)
     app.mount("/static-offline-docs", docs_pages.FILES)
     problems.install(app)
+    admin_limit.install(app)
     openapi.complete(app)
     return app
 

@@ -8,11 +8,29 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.database import Database
+    from app.schemas.audit import Action
+    from app.services.audit import Actor
 
 T = TypeVar("T")
 
 CLIENT: Final = "command line"
 """The stored client of predictions and source of labels."""
+
+
+def actor() -> "Actor":
+    """Return who is named in the audit log."""
+    import os
+    import pwd
+
+    from app.services.audit import Actor
+
+    # The environment could name anyone.
+    user = os.getuid()
+    try:
+        name = pwd.getpwuid(user).pw_name
+    except KeyError:
+        name = str(user)
+    return Actor(f"{CLIENT} ({name})", None)
 
 
 @contextmanager
@@ -38,3 +56,10 @@ def read(work: "Callable[[Session], T]") -> T:
 def write(work: "Callable[[Session], T]") -> T:
     with open_database() as database, database.transaction() as session:
         return work(session)
+
+
+def record_read(action: "Action", what: str) -> None:
+    from app.services.audit import record_at_once
+
+    with open_database() as database:
+        record_at_once(database, actor(), action, what)

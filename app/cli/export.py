@@ -9,6 +9,7 @@ from app.cli import context
 from app.cli.exit_codes import CommandError
 from app.cli.options import Json, query_options
 from app.cli.terminal import print_json, progress_bar, say
+from app.schemas.audit import Action
 from app.schemas.export import ExportCounts, ExportFormat, ExportQuery
 
 
@@ -24,7 +25,7 @@ def export(
 
     Example: python -m app export corrected.npz --since 2026-11-01
     """
-    from app.services.export import Export
+    from app.services.export import Export, describe
 
     query = query.model_copy(update={"format": _format_of(file, query)})
     manifest_file = file.parent / f"{file.name}.manifest.json"
@@ -34,6 +35,7 @@ def export(
             for chunk in exported.content():
                 data.write(chunk)
         manifest.write(exported.manifest.model_dump_json(indent=2).encode() + b"\n")
+    context.record_read(Action.EXPORT, describe(exported.manifest))
     if as_json:
         print_json(exported.manifest)
         return

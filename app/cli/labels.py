@@ -26,13 +26,13 @@ def label(
     """
     from app.services.labels import set_label
 
-    update = validate(LabelUpdate, {"label": value, "source": source}, label="LABEL")
-    updated = context.write(lambda session: set_label(session, prediction_id, update, CLIENT, None))
+    update = validate(LabelUpdate, {"label": value, "source": CLIENT if source is None else source}, label="LABEL")
+    updated = context.write(lambda session: set_label(session, prediction_id, update, context.actor(), None))
     if as_json:
         print_json(updated.result)
     else:
-        source = update.source or CLIENT
-        say(f"Labelled prediction {prediction_id} ({updated.result.prediction}) as {update.label} by {source}.")
+        reading = f"prediction {prediction_id} ({updated.result.prediction})"
+        say(f"Labelled {reading} as {update.label} by {update.source}.")
 
 
 def labels(prediction_id: PredictionId, as_json: Json = False) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Final, TextIO
 import typer
 
 from app import __version__, fast_start
+from app.cli import keys
+from app.cli.audit import audit
 from app.cli.backup import backup
 from app.cli.calibration import calibration
 from app.cli.check import check
@@ -35,7 +37,7 @@ COMMANDS: Final = (
     *(results, show, label, labels, notes, delete, review, classify),
     *(stats, timeline, calibration, drift, models, replay),
     *(export, backup, restore, prune, copy_to),
-    *(serve, upgrade, check),
+    *(audit, serve, upgrade, check),
 )
 
 program = typer.Typer(
@@ -60,6 +62,7 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 for command in COMMANDS:
     program.command()(command)
+program.add_typer(keys.program, name="keys")
 fast_start.collect_garbage_less_often()
 
 

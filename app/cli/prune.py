@@ -20,6 +20,9 @@ def prune(
     older_than: Annotated[str, typer.Option(metavar="<age>", help="The age in hours, days or weeks: 36h, 90d or 12w.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete; without it predictions are only counted.")] = False,
     labelled: Annotated[bool, typer.Option("--labelled", help="Delete labelled predictions, too.")] = False,
+    audit_older_than: Annotated[
+        str | None, typer.Option(metavar="<age>", help="Delete older entries of the audit log, too. Default: keep all.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Count or delete old predictions, beside a running service.
@@ -29,22 +32,25 @@ def prune(
 
     Example: python -m app prune --older-than 90d
     """
+    from app.services.prune import PruneQuery
     from app.services.prune import prune as delete_old
 
-    before = datetime.now(UTC) - _parse_age(older_than)
+    now = datetime.now(UTC)
+    audit_before = None if audit_older_than is None else now - _parse_age(audit_older_than, "--audit-older-than")
+    query = PruneQuery(now - _parse_age(older_than, "--older-than"), labelled, audit_before)
     # Without a service, nothing else would checkpoint the WAL.
     with progress_bar("Counting") as progress, context.open_database(beside_service=False) as database:
-        pruned = delete_old(database, before, labelled=labelled, dry_run=not yes, progress=progress)
+        pruned = delete_old(database, query, context.actor(), dry_run=not yes, progress=progress)
     if as_json:
         print_json(pruned)
     else:
         _print_pruned(pruned)
 
 
-def _parse_age(text: str) -> timedelta:
+def _parse_age(text: str, option: str) -> timedelta:
     match = _AGE.fullmatch(text)
     if match is None:
-        raise typer.BadParameter("must be a number and h, d or w, such as 90d", param_hint="--older-than")
+        raise typer.BadParameter("must be a number and h, d or w, such as 90d", param_hint=option)
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -55,6 +61,7 @@ def _print_pruned(pruned: Pruned) -> None:
             "predictions to delete" if pruned.dry_run else "predictions deleted": pruned.predictions,
             "labelled, kept": pruned.labelled_kept,
             "idempotency keys, expired": pruned.idempotency_keys,
+            "audit log entries": pruned.audit_entries,
         }
     )
     if pruned.dry_run:

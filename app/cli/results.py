@@ -9,6 +9,7 @@ from app.cli.drawing import print_drawing
 from app.cli.options import Json, PredictionId, PredictionIds, Yes, query_options, validate
 from app.cli.tables import Share, format_top_scores, format_value, print_facts, print_table, share
 from app.cli.terminal import confirm, print_json, say
+from app.schemas.audit import Action
 from app.schemas.labels import LabelRead
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery, ResultSummary
 
@@ -93,6 +94,7 @@ def show(prediction_id: PredictionId, as_json: Json = False) -> None:
         print_json(result)
         return
     if pixels is not None:
+        context.record_read(Action.DRAWING, f"prediction {prediction_id}")
         print_drawing(pixels)
     print_facts(_facts(result, labels))
 
@@ -135,7 +137,7 @@ def notes(
     if (text is None) != clear:
         raise typer.BadParameter("give either a text or --clear", param_hint="TEXT")
     update = NotesUpdate(notes=None) if text is None else validate(NotesUpdate, {"notes": text}, notes="TEXT")
-    updated = context.write(lambda session: set_notes(session, prediction_id, update.notes, None))
+    updated = context.write(lambda session: set_notes(session, prediction_id, update.notes, context.actor(), None))
     if as_json:
         print_json(updated.result)
     else:
@@ -158,7 +160,7 @@ def delete(ids: PredictionIds, yes: Yes = False) -> None:
 
     def delete_all(session: "Session") -> None:
         for prediction_id in unique_ids:
-            service.delete(session, prediction_id, None)
+            service.delete(session, prediction_id, context.actor(), None)
 
     context.write(delete_all)
     say(f"Deleted {subject}.")

@@ -40,7 +40,7 @@ def review(query: ReviewQuery, as_json: Json = False) -> None:
     if not as_json and not is_interactive():
         raise CommandError("review needs a terminal; --json lists the drawings instead")
     with context.open_database() as database:
-        page = asyncio.run(offer_page(database, query))
+        page = asyncio.run(offer_page(database, query, context.actor()))
         if as_json:
             print_json(page)
         elif not page.results:
@@ -97,7 +97,7 @@ def _label(database: "Database", item: ReviewItem, key: str, reviewer: str) -> b
     update = LabelUpdate(label=label, source=reviewer)
     try:
         with database.transaction() as session:
-            set_label(session, item.id, update, CLIENT, None)
+            set_label(session, item.id, update, context.actor(), None)
     except NotFound as error:
         say(str(error))
         return False

@@ -8,49 +8,59 @@ from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
 from app.http.headers import raw_values
-from app.http.problems import InvalidApiKey
+from app.http.problems import InvalidApiKey, MissingScope
 from app.http.runtime import runtime_of
-
-# The name of the client that holds the key.
-BUILT_IN = "built-in"
+from app.schemas.keys import Scope
+from app.services.audit import Actor
+from app.services.key_table import BUILT_IN_KEY, ClientKey
+from app.services.keys import KEY_PREFIX
 
 _BEARER: Final = re.compile(rb"bearer +(.*)", re.IGNORECASE | re.DOTALL)
 
 
 class ApiKey(APIKeyHeader):
-    def __init__(self) -> None:
+    """Requires a key with the scope, or any key without one."""
+
+    def __init__(self, scope: Scope | None = None) -> None:
         super().__init__(
             name="X-API-Key",
             scheme_name="API key",
-            description="SECRET_API_KEY in the service's `.env`.",
+            description="SECRET_API_KEY in the service's `.env`, or a key with the scope that the route names.",
             auto_error=False,
         )
+        self.scope = scope
 
     async def __call__(self, request: HTTPConnection) -> str:
-        """Return the client's name; raise InvalidApiKey or TooManyRequests."""
-        if not _has_key(request):
+        """Return the key's name; raise InvalidApiKey, MissingScope, TooManyRequests or DatabaseError."""
+        key = await _find_key(request)
+        if not key:
             await runtime_of(request).rate_limiter.count_wrong_key(request)
             raise InvalidApiKey
-        # For the access log.
-        request.scope.setdefault("state", {})["client"] = BUILT_IN
-        return BUILT_IN
+        name = _noted(request, key)
+        if self.scope and key.scopes.isdisjoint((self.scope,)):
+            raise MissingScope(name, self.scope)
+        return name
 
 
 class ApiKeyUnlessPublic(ApiKey):
     async def __call__(self, request: HTTPConnection) -> str:
-        """Return the client's name, empty without the key; such calls count towards READ_LIMIT."""
+        """Return the key's name, empty without a key; such calls count towards READ_LIMIT."""
         runtime = runtime_of(request)
         if not runtime.settings.public_results:
             return await super().__call__(request)
-        if _has_key(request):
-            return BUILT_IN
+        if key := await _find_key(request):
+            return _noted(request, key)
         await runtime.rate_limiter.count_read(request)
         return ""
 
 
-def _has_key(request: HTTPConnection) -> bool:
+async def _find_key(request: HTTPConnection) -> ClientKey | None:
+    runtime, given = runtime_of(request), _given_key(request)
+    digest = hashlib.sha256(given).digest()
     # Digests have one length, so the time reveals nothing.
-    return hmac.compare_digest(hashlib.sha256(_given_key(request)).digest(), runtime_of(request).key_sha256)
+    if hmac.compare_digest(digest, runtime.key_sha256):
+        return BUILT_IN_KEY
+    return await runtime.keys.find(digest) if given.startswith(KEY_PREFIX.encode()) else None
 
 
 def _given_key(request: HTTPConnection) -> bytes:
@@ -60,7 +70,25 @@ def _given_key(request: HTTPConnection) -> bytes:
     return b", ".join({b", ".join(keys).strip(b" \t") for keys in forms if keys})
 
 
-KeyRequired = Security(ApiKey())
-# The same object, so that a route checks it once.
-Client = Annotated[str, KeyRequired]
-KeyUnlessPublic = Security(ApiKeyUnlessPublic())
+def _noted(request: HTTPConnection, key: ClientKey) -> str:
+    state = request.scope.setdefault("state", {})
+    state["key"] = key
+    # For the access log.
+    state["client"] = key.name
+    return key.name
+
+
+def key_of(request: HTTPConnection) -> ClientKey:
+    """Return the key of an authenticated request."""
+    key: ClientKey = request.scope["state"]["key"]
+    return key
+
+
+def actor_of(request: HTTPConnection) -> Actor:
+    return Actor(key_of(request).name, request.scope["state"]["request_id"])
+
+
+AnyKey = Security(ApiKey())
+ClassifyKey, ReadKey, LabelKey, AdminKey = (Security(ApiKey(scope), scopes=[scope]) for scope in Scope)
+ReadKeyUnlessPublic = Security(ApiKeyUnlessPublic(Scope.READ), scopes=[Scope.READ])
+Client = Annotated[str, ClassifyKey]

@@ -9,9 +9,12 @@ from app.config import get_settings
 from app.http.problems import EXAMPLES, INFERENCE_MEANINGS, MEANINGS, inference_status, problem_of
 from app.schemas.classify import BatchRequest, ClassifyRequest
 from app.schemas.inference import InferenceError, InferRequest
+from app.schemas.keys import KeyCreate
 from app.schemas.labels import LabelUpdate
 from app.schemas.problems import EXAMPLE_ID, Problem
 from app.schemas.results import NotesUpdate
+
+NEXT_PAGE: Final = {"Link": {"description": '`rel="next"`: the next page.', "schema": {"type": "string"}}}
 
 _BEARER: Final = {
     "Bearer": {
@@ -32,13 +35,15 @@ _LIMIT_HEADERS: Final[dict[str, Any]] = {
 BINARY: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 
 
-def documented(*statuses: int, inference: bool = False, **members: Any) -> dict[int | str, dict[str, Any]]:
+def documented(
+    *statuses: int, inference: bool = False, meanings: Mapping[int, str] | None = None, **members: Any
+) -> dict[int | str, dict[str, Any]]:
     """Return the errors of a route, with these members in their examples."""
     if inference:
         return {status: _documented_inference(status) for status in map(inference_status, statuses)}
     responses: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
-        meaning = MEANINGS[status]
+        meaning = {**MEANINGS, **(meanings or {})}[status]
         example = problem_of(
             status, request_id=EXAMPLE_ID, **{"detail": meaning, **EXAMPLES.get(status, {}), **members}
         )
@@ -80,10 +85,13 @@ def complete(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it.
 
 
+_BODIES: Final = (ClassifyRequest, BatchRequest, LabelUpdate, NotesUpdate, InferRequest, KeyCreate)
+
+
 def _more_schemas() -> dict[str, Any]:
     _, schemas = models_json_schema(
         [
-            *((body, "validation") for body in (ClassifyRequest, BatchRequest, LabelUpdate, NotesUpdate, InferRequest)),
+            *((body, "validation") for body in _BODIES),
             *((error, "serialization") for error in (Problem, InferenceError)),
         ],
         ref_template="#/components/schemas/{model}",
@@ -99,7 +107,8 @@ def _operations(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _correct(operation: dict[str, Any], *, public: bool) -> None:
     if "security" in operation:
-        operation["security"].insert(1, {"Bearer": []})
+        (scopes,) = operation["security"][0].values()
+        operation["security"].insert(1, {"Bearer": scopes})
     if not public and {} in operation.get("security", ()):
         operation["security"].remove({})
     if "429" in operation["responses"]:

@@ -13,7 +13,7 @@ from app.database.errors import DatabaseBusy, DatabaseError, DatabaseFull, Outco
 from app.http.paths import allowed_methods, without_slash
 from app.schemas.inference import InferenceError
 from app.schemas.problems import FieldError, Problem
-from app.services.errors import InProgress, InvalidInput, KeyReused, NotFound, PreconditionFailed
+from app.services.errors import Conflict, InProgress, InvalidInput, KeyReused, NotFound, PreconditionFailed
 from app.throttled_log import ThrottledLog
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -32,6 +32,11 @@ class ProblemError(Exception):
 class InvalidApiKey(ProblemError):
     def __init__(self) -> None:
         super().__init__("Invalid API key", headers={"WWW-Authenticate": 'ApiKey header="X-API-Key", Bearer'})
+
+
+class MissingScope(ProblemError):
+    def __init__(self, name: str, scope: str) -> None:
+        super().__init__(f"The key {name} lacks the scope {scope}; use a key that has it.")
 
 
 class PreflightRefused(ProblemError):
@@ -104,7 +109,9 @@ class _Reply(NamedTuple):
 REPLIES: Final[dict[type[Exception], _Reply]] = {
     PreflightRefused: _Reply(HTTPStatus.BAD_REQUEST),
     InvalidApiKey: _Reply(HTTPStatus.UNAUTHORIZED),
+    MissingScope: _Reply(HTTPStatus.FORBIDDEN),
     NotFound: _Reply(HTTPStatus.NOT_FOUND),
+    Conflict: _Reply(HTTPStatus.CONFLICT),
     InProgress: _Reply(HTTPStatus.CONFLICT, 1),
     PreconditionFailed: _Reply(HTTPStatus.PRECONDITION_FAILED),
     BodyTooLarge: _Reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
@@ -146,6 +153,7 @@ EXPECTED: Final = tuple({*REPLIES, RequestValidationError} - {Exception})
 MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1, or a preflight request asks for what is not allowed.",
     HTTPStatus.UNAUTHORIZED: "The key in `X-API-Key` or `Authorization` is missing or wrong.",
+    HTTPStatus.FORBIDDEN: "The key lacks the scope of this route.",
     HTTPStatus.NOT_FOUND: "The prediction does not exist or has no drawing.",
     HTTPStatus.REQUEST_TIMEOUT: "The request was not sent in time.",
     HTTPStatus.CONFLICT: "Another request with this `Idempotency-Key` is in progress; try again after `Retry-After`.",
@@ -153,7 +161,7 @@ MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this route accepts.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is compressed or not in UTF-8.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid; `errors` lists each invalid part.",
-    HTTPStatus.TOO_MANY_REQUESTS: "This address has reached its rate limit; try again after `Retry-After`.",
+    HTTPStatus.TOO_MANY_REQUESTS: "This address or key has reached its rate limit; try again after `Retry-After`.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers or the URL are too large.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be used; nothing was stored, unless `stored` is `unknown`. "
     "Try again after `Retry-After`.",
@@ -168,6 +176,7 @@ INFERENCE_MEANINGS: Final[dict[int, str]] = {
 _LIMIT: Final = "Input should be greater than or equal to 1"
 EXAMPLES: Final[dict[int, dict[str, Any]]] = {
     HTTPStatus.UNAUTHORIZED: {"detail": "Invalid API key"},
+    HTTPStatus.FORBIDDEN: {"detail": "The key phone lacks the scope label; use a key that has it."},
     HTTPStatus.UNPROCESSABLE_ENTITY: {
         "detail": f"query.limit: {_LIMIT}",
         "errors": [FieldError(loc=["query", "limit"], msg=_LIMIT, type="greater_than_equal")],
@@ -236,7 +245,7 @@ def invalid(under: str, place: str, reason: str) -> InvalidRequest:
 def response_to(request: Request, error: Exception) -> Response:
     match error:
         case InvalidInput():
-            error = invalid("query", error.place, str(error))
+            error = invalid(error.under, error.place, str(error))
         case KeyReused():
             error = invalid("header", IDEMPOTENCY_KEY, str(error))
         case RequestValidationError():

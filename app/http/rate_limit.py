@@ -1,8 +1,9 @@
-"""RATE_LIMIT, PREVIEW_LIMIT and READ_LIMIT, for each client address."""
+"""RATE_LIMIT, PREVIEW_LIMIT and READ_LIMIT, for each client address; the limit of a key, for that key."""
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from ipaddress import IPv6Address, IPv6Network
 from threading import Timer
 from typing import Any, cast
@@ -16,6 +17,7 @@ from app.http.counts import Counts, RedisDown, Windows
 from app.http.problems import TooManyRequests
 from app.http.rate_limit_headers import Limit, used
 from app.metrics.instruments import RATE_LIMITED
+from app.services.key_table import ClientKey
 
 DRAWINGS = "classify"
 PREVIEWS = "preview"
@@ -90,26 +92,33 @@ class RateLimiter:
     async def count_drawings(self, request: HTTPConnection, count: int = 1, *, counted: int = 0) -> None:
         """Count all drawings not counted yet, or none; raise TooManyRequests."""
         if count > counted:
-            await self._count(request, self._drawings, count - counted, count)
+            limit, client = self._limit_of(request)
+            await self._count(request, limit, client, count - counted, count)
 
     async def count_preview(self, request: HTTPConnection) -> None:
-        await self._count(request, self._previews)
+        await self._count(request, self._previews, client_address(request))
 
     async def count_wrong_key(self, request: HTTPConnection) -> None:
         """Count apart from drawings, so that guesses do not keep out the right key."""
-        await self._count(request, self._wrong_keys)
+        await self._count(request, self._wrong_keys, client_address(request))
 
     async def count_read(self, request: HTTPConnection) -> None:
-        await self._count(request, self._reads)
+        await self._count(request, self._reads, client_address(request))
 
     async def close(self) -> None:
         if self._redis is not None:
             await self._redis.close()
 
-    async def _count(self, request: HTTPConnection, limit: Limit, cost: int = 1, count: int = 1) -> None:
+    def _limit_of(self, request: HTTPConnection) -> tuple[Limit, str]:
+        key: ClientKey = request.scope["state"]["key"]
+        if key.rate_limit is None:
+            return self._drawings, client_address(request)
+        return _limit_of_key(key.rate_limit), f"key {key.name}"
+
+    async def _count(self, request: HTTPConnection, limit: Limit, client: str, cost: int = 1, count: int = 1) -> None:
         if not limit.items:
             return
-        refusing, windows = await self._counted(limit, client_address(request), cost)
+        refusing, windows = await self._counted(limit, client, cost)
         # For the edge.
         request.scope.setdefault("state", {})["rate_limit"] = limit.headers(windows)
         if refusing is not None:
@@ -120,13 +129,13 @@ class RateLimiter:
             text = f"{item} with a wrong key" if limit.kind == WRONG_KEYS else str(item)
             raise TooManyRequests(text, max(1, int(wait) + 1), never_fits)
 
-    async def _counted(self, limit: Limit, address: str, cost: int) -> tuple[int | None, list[Windows]]:
+    async def _counted(self, limit: Limit, client: str, cost: int) -> tuple[int | None, list[Windows]]:
         """Return the number of the first part without room, and the windows of all parts."""
         if self._redis is not None:
             with suppress(RedisDown):
                 async with self._redis.in_time():
-                    return await _count_in(self._redis, limit, address, cost)
-        return await _count_in(self.memory, limit, address, cost)
+                    return await _count_in(self._redis, limit, client, cost)
+        return await _count_in(self.memory, limit, client, cost)
 
 
 def client_address(request: HTTPConnection) -> str:
@@ -147,8 +156,13 @@ def _counted_as(host: str) -> str:
     return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
-async def _count_in(counts: Counts, limit: Limit, address: str, cost: int) -> tuple[int | None, list[Windows]]:
-    parts = limit.keyed(address)
+@cache
+def _limit_of_key(rate_limit: str) -> Limit:
+    return Limit(DRAWINGS, rate_limit)
+
+
+async def _count_in(counts: Counts, limit: Limit, client: str, cost: int) -> tuple[int | None, list[Windows]]:
+    parts = limit.keyed(client)
     if cost > 1:
         # A part that counted cannot undo it.
         counted = [await counts.windows(key, expiry) for key, _, expiry in parts]

@@ -15,8 +15,10 @@ from app.http.lanes import Lanes
 from app.http.rate_limit import RateLimiter
 from app.metrics.instruments import MODEL_INFO
 from app.metrics.workers import leave
+from app.services.audit import ReadLog
 from app.services.classify import ClassifyService
 from app.services.health import Readiness
+from app.services.key_table import KeyTable
 from app.services.metrics import SlowGauges
 from app.services.shadow import Shadow
 from app.throttled_log import ThrottledLog
@@ -39,6 +41,8 @@ class Runtime:
     lanes: Lanes
     decoding: Decoding
     database_errors: ThrottledLog
+    keys: KeyTable
+    reads: ReadLog
 
 
 def runtime_of(request: HTTPConnection) -> Runtime:
@@ -63,6 +67,7 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
         if shadow is not None:
             await shadow.end()
         await runtime.slow_gauges.end()
+        await runtime.keys.close()
         await runtime.rate_limiter.close()
         runtime.classify.close()
         await asyncio.to_thread(runtime.decoding.close)
@@ -87,4 +92,6 @@ def _runtime(settings: Settings, shadow: Shadow | None) -> Runtime:
         lanes=Lanes(),
         decoding=Decoding(),
         database_errors=ThrottledLog(),
+        keys=KeyTable(database),
+        reads=ReadLog(database),
     )

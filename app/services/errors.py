@@ -6,11 +6,15 @@ class ServiceError(Exception):
 
 
 class NotFound(ServiceError):
-    """No such prediction or drawing."""
+    """No such prediction, drawing or key."""
 
 
 class PreconditionFailed(ServiceError):
     """The record has changed since it was read."""
+
+
+class Conflict(ServiceError):
+    """The record does not allow this change."""
 
 
 class InProgress(ServiceError):
@@ -24,6 +28,8 @@ class KeyReused(ServiceError):
 class InvalidInput(ServiceError):
     """The input named `place` cannot be used."""
 
-    def __init__(self, place: str, reason: str) -> None:
+    def __init__(self, place: str, reason: str, *, under: str = "query") -> None:
+        """`under` is the part of a request."""
         super().__init__(reason)
         self.place = place
+        self.under = under

@@ -42,6 +42,12 @@ Chosen = npt.NDArray[np.int32]
 _Selected = tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.float32]]
 
 
+def describe(manifest: ExportManifest) -> str:
+    """Return what was exported, for the audit log."""
+    query = " ".join(f"{name}={value}" for name, value in manifest.query.items())
+    return f"{manifest.counts.rows} predictions {query}".rstrip()
+
+
 class Export:
     """The manifest and content of an export; takes about 20 bytes of memory a row."""
 

@@ -7,7 +7,9 @@ from app.drawings.shape import PIXELS, by_digit
 from app.repository import results as repository
 from app.repository.drawings import find_pixels
 from app.repository.results import Position
+from app.schemas.audit import Action
 from app.schemas.results import Result, ResultsPage, ResultsQuery, ResultSummary
+from app.services.audit import Actor, record
 from app.services.cursors import cursor_of, position_of
 from app.services.errors import NotFound, PreconditionFailed
 
@@ -67,17 +69,19 @@ def get_drawing(session: Session, prediction_id: int) -> bytes:
     return pixels
 
 
-def set_notes(session: Session, prediction_id: int, notes: str | None, tags: set[str] | None) -> Record:
+def set_notes(session: Session, prediction_id: int, notes: str | None, actor: Actor, tags: set[str] | None) -> Record:
     """Replace the notes; raise NotFound or PreconditionFailed."""
     lock_unchanged(session, prediction_id, tags)
     repository.set_notes(session, prediction_id, notes)
+    record(session, actor, Action.NOTES, f"prediction {prediction_id}")
     return get(session, prediction_id)
 
 
-def delete(session: Session, prediction_id: int, tags: set[str] | None) -> None:
+def delete(session: Session, prediction_id: int, actor: Actor, tags: set[str] | None) -> None:
     """Delete a prediction with its drawing and labels; raise NotFound or PreconditionFailed."""
     lock_unchanged(session, prediction_id, tags)
     repository.delete_prediction(session, prediction_id)
+    record(session, actor, Action.DELETE, f"prediction {prediction_id}")
 
 
 def lock_unchanged(session: Session, prediction_id: int, tags: set[str] | None) -> None:

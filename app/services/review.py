@@ -1,6 +1,6 @@
 """The review queue: doubtful drawings, and random samples for an unbiased accuracy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random, SystemRandom
@@ -13,7 +13,9 @@ from app.database import Database
 from app.drawings.shape import by_digit
 from app.drawings.similarity import DistinctDrawings
 from app.repository import review as repository
+from app.schemas.audit import Action
 from app.schemas.review import Reason, ReviewItem, ReviewPage, ReviewQuery
+from app.services.audit import Actor, record
 
 RESERVED_FOR: Final = timedelta(minutes=10)
 
@@ -62,14 +64,24 @@ class Choice(NamedTuple):
         return [*self.page, *self.drawn.values()]
 
 
-async def offer_page(database: Database, query: ReviewQuery) -> ReviewPage:
+async def offer_page(database: Database, query: ReviewQuery, actor: Actor) -> ReviewPage:
     """Choose drawings without holding the write lock, and reserve them."""
     for _ in range(MAX_CHOICES):
         choice = await database.scan(lambda session: choose(session, query))
-        page = await database.write(partial(reserve, query=query, choice=choice))
+        page = await database.write(partial(_recorded, actor, partial(reserve, query=query, choice=choice)))
         if page is not None:
             return page
-    return await database.write(lambda session: offer(session, query))
+    page = await database.write(partial(_recorded, actor, partial(offer, query=query)))
+    assert page is not None
+    return page
+
+
+def _recorded(actor: Actor, work: Callable[[Session], ReviewPage | None], session: Session) -> ReviewPage | None:
+    page = work(session)
+    if page is not None and page.results:
+        ids = ", ".join(str(item.id) for item in page.results)
+        record(session, actor, Action.REVIEW, f"predictions {ids}")
+    return page
 
 
 def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> ReviewPage:

@@ -15,12 +15,13 @@ import sqlalchemy as sa
 
 from app.config import Settings
 from app.main import app
+from app.models import ApiKey
 from tests.support.command_line import run
 from tests.support.documentation import PAGES, Block, blocks_of, name_of
 from tests.support.project_copy import PROJECT, clone_into, environment, need
 from tests.support.service import KEY, connected
 from tests.support.service_process import serving
-from tests.support.stored_rows import random_rows, store
+from tests.support.stored_rows import BEGIN, random_rows, store
 
 API = PROJECT / "docs/api.md"
 ADDRESS = "http://127.0.0.1:8000"
@@ -62,6 +63,10 @@ def playground(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFact
     (folder / ".env").write_text(f"SECRET_API_KEY={KEY}\nDATABASE_URL=sqlite:///./pixelwise.db\nRATE_LIMIT=off\n")
     url = f"sqlite:///{folder / 'pixelwise.db'}"
     store(url, random_rows(700), drawings=True)
+    with connected(url) as connection:
+        # Keys are created in one section and used in others, which the tests run in any order.
+        key = {"name": "tablet", "prefix": "pw_", "sha256": "00" * 32, "scopes": "read", "created_at": BEGIN}
+        connection.execute(sa.insert(ApiKey), [key])
     with serving(url, folder) as service:
         yield Playground(folder, f"http://127.0.0.1:{service.port}", url)
 
@@ -131,7 +136,7 @@ def test_examples_of_the_api_page_match_the_service(example: Example, playground
     code = example.request.code
     sent = re.search(r"curl (?:-X (\w+) )?\"?" + re.escape(ADDRESS) + r"([^\s\"?]*)", code)
     assert sent
-    assert re.fullmatch(re.sub(r"\\\{\w+\\\}", r"\\d+", re.escape(example.path)), sent[2])
+    assert re.fullmatch(re.sub(r"\\\{\w+\\\}", r"[\\w-]+", re.escape(example.path)), sent[2])
     assert (sent[1] or ("POST" if re.search(r" (-d|-F|--data-binary) ", code) else "GET")) == example.method
     printed = playground.bash(code, curlrc='write-out = "\\n%{http_code} %{content_type}"\n')
     body, _, outcome = printed.rpartition("\n")

@@ -13,6 +13,7 @@ from app.database import Database, get_database
 from app.models import SMALL_MARGIN
 from app.repository.review import MAX_CANDIDATES
 from app.schemas.review import ReviewPage, ReviewQuery
+from app.services.audit import Actor
 from app.services.review import choose, offer, offer_page, reserve
 from tests.support.http_fixtures import Start
 from tests.support.review_rows import LONG_AGO, add_drawings, add_labels, ids, let_reservations_end, page, reviews
@@ -272,7 +273,7 @@ def test_drawing_that_another_process_takes_in_between_is_not_offered_twice(
         choice = await database.scan(lambda session: choose(session, ReviewQuery(limit=5)))
         await database.write(lambda session: offer(session, ReviewQuery(limit=5, reviewer="anna")))
         assert await database.write(lambda session: reserve(session, ReviewQuery(limit=5), choice)) is None
-        return await offer_page(database, ReviewQuery(limit=5))
+        return await offer_page(database, ReviewQuery(limit=5), Actor("anna", None))
 
     page = asyncio.run(scenario())
     offered = {item.id for item in page.results}

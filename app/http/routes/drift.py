@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from app.http.authentication import KeyUnlessPublic
+from app.http.authentication import ReadKeyUnlessPublic
 from app.http.openapi import documented
 from app.http.reads import scan
 from app.http.routing import ApiRoute
@@ -14,8 +14,8 @@ router = APIRouter(prefix="/stats", tags=["stats"], route_class=ApiRoute)
 
 @router.get(
     "/drift",
-    dependencies=[KeyUnlessPublic],
-    responses=documented(401, 422, 429, 503),
+    dependencies=[ReadKeyUnlessPublic],
+    responses=documented(401, 403, 422, 429, 503),
     summary="Compare new drawings and predictions with older ones",
 )
 async def get_drift(request: Request, query: Annotated[DriftQuery, Query()]) -> Drift:

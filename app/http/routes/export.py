@@ -10,13 +10,14 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 from starlette.types import Message, Receive, Scope, Send
 
-from app.http.authentication import KeyRequired
+from app.http.authentication import ReadKey, actor_of
 from app.http.lanes import while_connected
 from app.http.openapi import documented
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
+from app.schemas.audit import Action
 from app.schemas.export import EXAMPLE_MANIFEST, ExportFormat, ExportManifest, ExportQuery
-from app.services.export import Export
+from app.services.export import Export, describe
 
 log = logging.getLogger("pixelwise")
 router = APIRouter(tags=["export"], route_class=ApiRoute)
@@ -79,7 +80,7 @@ async def _was_sent(send: Send, patience_s: float, part: Message) -> bool:
 
 @router.get(
     "/export",
-    dependencies=[KeyRequired],
+    dependencies=[ReadKey],
     response_class=Response,
     responses={
         200: {
@@ -87,7 +88,7 @@ async def _was_sent(send: Send, patience_s: float, part: Message) -> bool:
             "headers": _HEADERS,
             "content": {media_type.partition(";")[0]: {} for media_type in _MEDIA_TYPES.values()},
         },
-        **documented(401, 422, 429, 503),
+        **documented(401, 403, 422, 429, 503),
     },
     summary="Download predictions and drawings",
 )
@@ -110,6 +111,7 @@ async def export(request: Request, query: Annotated[ExportQuery, Query()]) -> Re
 
     pieces = wait_and_read()
     manifest: ExportManifest = await while_connected(request, anext(pieces))
+    await runtime_of(request).reads.add(actor_of(request), Action.EXPORT, describe(manifest))
     return Download(
         pieces,
         f"pixelwise-{manifest.created_at:%Y%m%dT%H%M%SZ}.{query.format}",

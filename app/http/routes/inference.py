@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app import __version__
 from app.http import idempotency
-from app.http.authentication import Client, KeyRequired
+from app.http.authentication import ClassifyKey, Client
 from app.http.bodies import JSON, RAW, parse_json, read_body
 from app.http.classification import classify_and_store
 from app.http.headers import single_header
@@ -92,14 +92,14 @@ async def _check_readiness(request: Request) -> None:
         raise NotReady(checks)
 
 
-@router.post(f"{_VERSION}/infer", dependencies=[KeyRequired, OfThisVersion], include_in_schema=False)
+@router.post(f"{_VERSION}/infer", dependencies=[ClassifyKey, OfThisVersion], include_in_schema=False)
 @router.post(
     f"{_MODEL}/infer",
-    dependencies=[KeyRequired],
+    dependencies=[ClassifyKey],
     response_model=InferResponse,
     responses={
         200: {"content": {RAW: {"schema": BINARY}}},
-        **documented(401, 409, 413, 415, 422, 429, 503, 507, inference=True),
+        **documented(401, 403, 409, 413, 415, 422, 429, 503, 507, inference=True),
     },
     openapi_extra=request_body({JSON: InferRequest, RAW: BINARY})
     | {"parameters": [idempotency.PARAMETER, _JSON_LENGTH_PARAMETER]},

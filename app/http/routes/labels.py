@@ -3,7 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
-from app.http.authentication import Client, KeyRequired, KeyUnlessPublic
+from app.http.authentication import LabelKey, ReadKeyUnlessPublic, actor_of
 from app.http.bodies import JSON, json_body
 from app.http.conditional import IfMatch
 from app.http.openapi import documented, request_body
@@ -22,9 +22,9 @@ router = APIRouter(tags=["labels"], route_class=ApiRoute)
 
 @router.put(
     "/results/{id}/label",
-    dependencies=[KeyRequired],
+    dependencies=[LabelKey],
     response_model=Result,
-    responses=documented(401, 404, 412, 413, 415, 422, 429, 503, 507),
+    responses=documented(401, 403, 404, 412, 413, 415, 422, 429, 503, 507),
     openapi_extra=request_body({JSON: LabelUpdate}),
     summary="Label a drawing",
 )
@@ -32,13 +32,12 @@ async def set_label(
     request: Request,
     prediction_id: PredictionId,
     body: Annotated[LabelUpdate, Depends(json_body(LabelUpdate))],
-    client: Client,
     if_match: IfMatch,
 ) -> Response:
     """Set which digit a drawing shows, or `none`. Earlier labels are kept; the latest one is used."""
 
     def write(session: Session) -> Record:
-        return labels.set_label(session, prediction_id, body, client, if_match)
+        return labels.set_label(session, prediction_id, body, actor_of(request), if_match)
 
     record = await runtime_of(request).database.write(write)
     outcome = {record.result.prediction: "confirmed", "none": "not_a_digit"}.get(body.label, "corrected")
@@ -48,8 +47,8 @@ async def set_label(
 
 @router.get(
     "/results/{id}/labels",
-    dependencies=[KeyUnlessPublic],
-    responses=documented(401, 404, 422, 429, 503),
+    dependencies=[ReadKeyUnlessPublic],
+    responses=documented(401, 403, 404, 422, 429, 503),
     summary="List the labels of a drawing",
 )
 async def list_labels(request: Request, prediction_id: PredictionId) -> LabelHistory:

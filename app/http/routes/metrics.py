@@ -1,6 +1,6 @@
 from fastapi import APIRouter, Request, Response
 
-from app.http.authentication import KeyRequired
+from app.http.authentication import ReadKey
 from app.http.openapi import documented
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
@@ -17,9 +17,9 @@ class TextResponse(Response):
 
 @router.get(
     "/metrics",
-    dependencies=[KeyRequired],
+    dependencies=[ReadKey],
     response_class=TextResponse,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(401, 422, 429)},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(401, 403, 422, 429)},
     summary="Get metrics for Prometheus",
 )
 async def get_metrics(request: Request) -> Response:

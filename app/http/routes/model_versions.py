@@ -1,6 +1,6 @@
 from fastapi import APIRouter, Request
 
-from app.http.authentication import KeyUnlessPublic
+from app.http.authentication import ReadKeyUnlessPublic
 from app.http.openapi import documented
 from app.http.reads import scan
 from app.http.routing import ApiRoute
@@ -13,8 +13,8 @@ router = APIRouter(tags=["model versions"], route_class=ApiRoute)
 
 @router.get(
     "/models",
-    dependencies=[KeyUnlessPublic],
-    responses=documented(401, 422, 429, 503),
+    dependencies=[ReadKeyUnlessPublic],
+    responses=documented(401, 403, 422, 429, 503),
     summary="List the model versions and their accuracy",
 )
 async def list_models(request: Request) -> ModelVersions:

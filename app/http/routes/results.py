@@ -1,16 +1,16 @@
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from app.http.authentication import KeyRequired, KeyUnlessPublic
+from app.http.authentication import AdminKey, LabelKey, ReadKey, ReadKeyUnlessPublic, actor_of
 from app.http.bodies import JSON, json_body
 from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known
-from app.http.openapi import BINARY, documented, request_body
-from app.http.reads import read, scan
+from app.http.openapi import BINARY, NEXT_PAGE, documented, request_body
+from app.http.reads import link_to_next, read, scan
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
+from app.schemas.audit import Action
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
 from app.schemas.types import Flag, Id
 from app.services import results
@@ -23,10 +23,10 @@ PredictionId = Annotated[Id, Path(alias="id", description="The `id` of a predict
 
 @router.get(
     "/results",
-    dependencies=[KeyUnlessPublic],
+    dependencies=[ReadKeyUnlessPublic],
     responses={
-        200: {"headers": {"Link": {"description": '`rel="next"`: the next page.', "schema": {"type": "string"}}}},
-        **documented(401, 422, 429, 503),
+        200: {"headers": NEXT_PAGE},
+        **documented(401, 403, 422, 429, 503),
     },
     summary="List predictions, newest first",
 )
@@ -34,21 +34,18 @@ async def list_results(request: Request, response: Response, query: Annotated[Re
     """List predictions; follow the `Link` header, or pass `next` as `cursor`, for the next page."""
     run = read if results.is_short(query) else scan
     page = await run(request, lambda session: results.list_page(session, query))
-    if page.next is not None:
-        parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        next_query = urlencode([*parameters, ("cursor", page.next)])
-        response.headers["Link"] = f'<results?{next_query}>; rel="next"'
+    link_to_next(request, response, page.next)
     return page
 
 
 @router.get(
     "/results/{id}",
-    dependencies=[KeyUnlessPublic],
+    dependencies=[ReadKeyUnlessPublic],
     response_model=Result,
     responses={
         200: {"headers": {"ETag": {"description": "Changes when the record changes.", "schema": {"type": "string"}}}},
         304: {"description": "The record still has the `ETag` of `If-None-Match`."},
-        **documented(401, 404, 422, 429, 503),
+        **documented(401, 403, 404, 422, 429, 503),
     },
     summary="Get a prediction",
 )
@@ -64,9 +61,9 @@ async def get_result(request: Request, prediction_id: PredictionId, if_none_matc
 
 @router.patch(
     "/results/{id}",
-    dependencies=[KeyRequired],
+    dependencies=[LabelKey],
     response_model=Result,
-    responses=documented(401, 404, 412, 413, 415, 422, 429, 503, 507),
+    responses=documented(401, 403, 404, 412, 413, 415, 422, 429, 503, 507),
     openapi_extra=request_body({JSON: NotesUpdate}),
     summary="Set the notes of a prediction",
 )
@@ -79,33 +76,37 @@ async def update_notes(
     """Replace the notes of a prediction. Its other fields never change."""
 
     def write(session: Session) -> Record:
-        return results.set_notes(session, prediction_id, body.notes, if_match)
+        return results.set_notes(session, prediction_id, body.notes, actor_of(request), if_match)
 
     return record_response(await runtime_of(request).database.write(write))
 
 
 @router.delete(
     "/results/{id}",
-    dependencies=[KeyRequired],
+    dependencies=[AdminKey],
     status_code=204,
-    responses=documented(401, 404, 412, 422, 429, 503),
+    responses=documented(401, 403, 404, 412, 422, 429, 503, 507),
     summary="Delete a prediction",
 )
 async def delete_result(request: Request, prediction_id: PredictionId, if_match: IfMatch) -> None:
     """Delete a prediction, its drawing and its labels."""
-    await runtime_of(request).database.write(lambda session: results.delete(session, prediction_id, if_match))
+
+    def write(session: Session) -> None:
+        results.delete(session, prediction_id, actor_of(request), if_match)
+
+    await runtime_of(request).database.write(write)
 
 
 @router.get(
     "/results/{id}/drawing.png",
-    dependencies=[KeyRequired],
+    dependencies=[ReadKey],
     response_class=Response,
     responses={
         200: {
             "content": {"image/png": {"schema": BINARY}},
             "description": "28 x 28 greyscale pixels, white ink on black.",
         },
-        **documented(401, 404, 422, 429, 503),
+        **documented(401, 403, 404, 422, 429, 503),
     },
     summary="Get the drawing of a prediction",
 )
@@ -122,6 +123,7 @@ async def get_drawing(
     from app.drawings.image_files import write_png
 
     pixels = await read(request, lambda session: results.get_drawing(session, prediction_id))
+    await runtime.reads.add(actor_of(request), Action.DRAWING, f"prediction {prediction_id}")
     picture = write_png(runtime.classify.normalise(pixels) if normalised else pixels)
     return Response(picture, media_type="image/png")
 

@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from app.http.authentication import KeyRequired
+from app.http.authentication import LabelKey, actor_of
 from app.http.lanes import while_connected
 from app.http.openapi import documented
 from app.http.routing import ApiRoute
@@ -15,8 +15,8 @@ router = APIRouter(tags=["labels"], route_class=ApiRoute)
 
 @router.get(
     "/review",
-    dependencies=[KeyRequired],
-    responses=documented(401, 422, 429, 503, 507),
+    dependencies=[LabelKey],
+    responses=documented(401, 403, 422, 429, 503, 507),
     summary="Get the drawings to label next",
 )
 async def get_review(request: Request, query: Annotated[ReviewQuery, Query()]) -> ReviewPage:
@@ -29,6 +29,6 @@ async def get_review(request: Request, query: Annotated[ReviewQuery, Query()]) -
 
     async def wait_and_offer() -> ReviewPage:
         async with runtime.lanes.reviews.place(request):
-            return await review.offer_page(runtime.database, query)
+            return await review.offer_page(runtime.database, query, actor_of(request))
 
     return await while_connected(request, wait_and_offer())

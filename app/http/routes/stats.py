@@ -2,7 +2,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 
-from app.http.authentication import KeyUnlessPublic
+from app.http.authentication import ReadKeyUnlessPublic
 from app.http.openapi import documented
 from app.http.reads import read, scan
 from app.http.routing import ApiRoute
@@ -17,8 +17,8 @@ MAX_READ: Final = 1000
 
 @router.get(
     "",
-    dependencies=[KeyUnlessPublic],
-    responses=documented(401, 422, 429, 503),
+    dependencies=[ReadKeyUnlessPublic],
+    responses=documented(401, 403, 422, 429, 503),
     summary="Count predictions, with confidence and accuracy",
 )
 async def get_stats(request: Request, query: Annotated[StatsQuery, Query()]) -> Stats:
@@ -29,8 +29,8 @@ async def get_stats(request: Request, query: Annotated[StatsQuery, Query()]) -> 
 
 @router.get(
     "/timeline",
-    dependencies=[KeyUnlessPublic],
-    responses=documented(401, 422, 429, 503),
+    dependencies=[ReadKeyUnlessPublic],
+    responses=documented(401, 403, 422, 429, 503),
     summary="Count predictions by hour, day or week",
 )
 async def get_timeline(request: Request, query: Annotated[TimelineQuery, Query()]) -> Timeline:

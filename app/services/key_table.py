@@ -1,0 +1,126 @@
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+from app.database import Database
+from app.database.errors import DatabaseError, DatabaseUnavailable
+from app.repository import keys as repository
+from app.repository.keys import StoredKey
+from app.schemas.keys import Scope
+from app.services.keys import BUILT_IN
+
+# A request that finds an older table starts to read it again ...
+FRESH_S: Final = 2.0
+# ... and one that finds a table older than this waits for it.
+MAX_AGE_S: Final = 4.0
+# Unknown keys cause no more reads than this.
+READ_INTERVAL_S: Final = 1.0
+READ_TIMEOUT_S: Final = 2.0
+USE_INTERVAL_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    name: str
+    scopes: frozenset[str]
+    rate_limit: str | None = None
+    expires_at: datetime | None = None
+    valid_until: float = math.inf
+
+
+BUILT_IN_KEY: Final = ClientKey(BUILT_IN, frozenset(Scope))
+
+
+class KeyTable:
+    """The stored keys, as this process last read them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._keys: dict[bytes, ClientKey] = {}
+        self._read_at = self._tried_at = -math.inf
+        self._reading: asyncio.Task[None] | None = None
+        self._used: dict[str, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def find(self, sha256: bytes) -> ClientKey | None:
+        """Return the valid key with this digest; raise DatabaseError if the table cannot be read."""
+        now = time.monotonic()
+        if self._read_at < now - FRESH_S:
+            self._read_again()
+        # An unknown key may be newer than the table.
+        needed_from = now - MAX_AGE_S if sha256 in self._keys else now
+        while self._read_at < needed_from:
+            await asyncio.shield(self._read_again())
+        key = self._keys.get(sha256)
+        if key is None or key.valid_until <= time.time():
+            return None
+        self._note_use(key.name)
+        return key
+
+    def forget(self) -> None:
+        """Read the table again before its next use."""
+        self._read_at = self._tried_at = -math.inf
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+        await self._store_uses()
+
+    def _read_again(self) -> asyncio.Task[None]:
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+            # Otherwise asyncio complains of an error for which nobody waits.
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._reading
+
+    async def _read(self) -> None:
+        await asyncio.sleep(self._tried_at + READ_INTERVAL_S - time.monotonic())
+        began = self._tried_at = time.monotonic()
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                stored = await self._database.read(repository.list_secrets)
+        except TimeoutError:
+            raise DatabaseUnavailable("the keys cannot be read in time") from None
+        self._keys = {sha256: key for one in stored for sha256, key in _by_digest(one).items()}
+        self._read_at = began
+
+    def _note_use(self, name: str) -> None:
+        self._used[name] = time.time()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(USE_INTERVAL_S, self._start_storing)
+
+    def _start_storing(self) -> None:
+        self._timer = None
+        self._flushing = asyncio.create_task(self._store_uses())
+
+    async def _store_uses(self) -> None:
+        used, self._used = self._used, {}
+        if not used:
+            return
+        times = {name: datetime.fromtimestamp(at, UTC) for name, at in used.items()}
+        try:
+            await self._database.write(partial(repository.set_last_used, used=times))
+        except DatabaseError:
+            # Later.
+            self._used = {**used, **self._used}
+
+
+def _by_digest(one: StoredKey) -> dict[bytes, ClientKey]:
+    ends = [at.timestamp() for at in (one.expires_at, one.revoked_at) if at is not None]
+    end = min(ends, default=math.inf)
+    scopes = frozenset(one.scopes.split())
+
+    def key(until: float) -> ClientKey:
+        return ClientKey(one.name, scopes, one.rate_limit, one.expires_at, until)
+
+    found = {bytes.fromhex(one.sha256): key(end)}
+    if one.previous_sha256 is not None and one.previous_until is not None:
+        found[bytes.fromhex(one.previous_sha256)] = key(min(end, one.previous_until.timestamp()))
+    return found
