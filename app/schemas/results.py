@@ -44,7 +44,7 @@ class Result(ResultSummary):
                     "label": "1",
                     "notes": "with a bar",
                     "request_id": EXAMPLE_ID,
-                    "trace_id": None,
+                    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
                     "scores": SCORES,
                 },
             ]
