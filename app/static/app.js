@@ -3,6 +3,7 @@
  * first shown and then kept, with everything that was begun in it.
  */
 
+import { asApiError, loadScopes } from "./lib/api.js";
 import { loadStyle } from "./lib/dom.js";
 import { getKey, takeKeyFromAddress } from "./lib/key.js";
 import { pressOnce } from "./lib/keyboard.js";
@@ -134,6 +135,15 @@ function showKeyState(isWrong = false) {
   button.setAttribute("aria-label", name);
 }
 
+async function learnScopes() {
+  try {
+    await loadScopes();
+  } catch (error) {
+    // Otherwise the next request says what is wrong.
+    if (asApiError(error).kind === "key") showKeyState(true);
+  }
+}
+
 /** Replace the old address of a view, so that links to it go on working. */
 function replaceRenamedAddress() {
   const [, name, rest] = /^#\/?(\w+)(.*)$/.exec(location.hash) ?? [];
@@ -152,7 +162,10 @@ function start() {
   pressOnce();
   byId("key-button").before(outboxStatus().count);
   byId("key-button").addEventListener("click", askForKey);
-  window.addEventListener("keychange", () => showKeyState());
+  window.addEventListener("keychange", () => {
+    showKeyState();
+    learnScopes();
+  });
   for (const outbox of Object.values(outboxes())) outbox.listen({ onfailed: ({ kind }) => kind === "key" && showKeyState(true) });
   window.addEventListener("hashchange", navigate);
   window.addEventListener("offline", () => setStatus("You are offline. Nothing that you drew is lost."));
@@ -163,6 +176,7 @@ function start() {
   takeKeyFromAddress();
   replaceRenamedAddress();
   showKeyState();
+  learnScopes();
   if (!location.hash) history.replaceState(null, "", "#/draw");
   showView();
   outboxStatus().start();

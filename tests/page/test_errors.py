@@ -113,7 +113,7 @@ def test_wrong_key_can_be_corrected_without_losing_the_drawing(
         draw(page, SEVEN)
         notice(page).to_contain_text("This API key is wrong. Your drawing is kept and will be stored.")
         expect(page.get_by_role("button", name="The key is wrong; enter another one")).to_have_text("Wrong key")
-        page.get_by_role("button", name="Enter the key").click()
+        page.get_by_role("button", name="Enter a key").click()
         page.get_by_label("Key", exact=True).fill("neither")
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog")).to_contain_text("This API key is wrong.")

@@ -52,7 +52,7 @@ def test_bars_are_shown_once_there_is_an_answer(page: Page) -> None:
 def test_visit_without_a_key_says_that_one_is_needed(shared_tab: SharedTab, site: str) -> None:
     with shared_tab.open(site, key=None) as page:
         expect(page.get_by_text("Reading needs the API key.")).to_be_visible()
-        page.get_by_role("button", name="Enter the key").click()
+        page.get_by_role("button", name="Enter a key").click()
         page.get_by_label("Key", exact=True).fill(KEY)
         page.keyboard.press("Enter")
         expect(page.get_by_text("Reading needs the API key.")).to_be_hidden()

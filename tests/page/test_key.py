@@ -66,7 +66,7 @@ def test_drawing_without_a_key_explains_how_to_get_one(shared_tab: SharedTab, si
     with shared_tab.open(site, key=None) as page:
         draw(page)
         expect(page.locator(".draw .notice:not(:empty)")).to_contain_text("This needs the API key. Your drawing")
-        page.get_by_role("button", name="Enter the key").click()
+        page.get_by_role("button", name="Enter a key").click()
         expect(page.get_by_role("dialog")).to_contain_text("scripts/serve prints a link with the key in it")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_be_hidden()

@@ -272,7 +272,7 @@ def test_results_without_a_key_ask_for_it_instead_of_showing_drawings(
         # The label given before the key was entered is stored.
         row(page, 2).get_by_role("button", name="Label").tap()
         row(page, 2).get_by_role("button", name="It is a 9").tap()
-        page.locator(".notice").get_by_role("button", name="Enter the key").tap()
+        page.locator(".notice").get_by_role("button", name="Enter a key").tap()
         page.get_by_label("Key", exact=True).fill(KEY)
         page.get_by_role("button", name="Use this key").tap()
         expect(row(page, 2)).to_contain_text("9")

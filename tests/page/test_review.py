@@ -263,7 +263,7 @@ def test_queue_without_a_key_asks_for_it_and_reserves_nothing(
 ) -> None:
     add_drawings(sqlite_url, {1: 0.1})
     with shared_tab.open(f"{site}#/review", key=None) as page:
-        page.locator("main").get_by_role("button", name="Enter the key").click()
+        page.locator("main").get_by_role("button", name="Enter a key").click()
         expect(page.get_by_role("dialog", name="The API key")).to_be_visible()
         expect(page.locator(".offered-drawing img")).to_have_count(0)
         assert not reviews(sqlite_url)

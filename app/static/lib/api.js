@@ -1,10 +1,10 @@
 /** Sends requests to the service and describes failures for people. */
 
-import { getKey } from "./key.js";
+import { getKey, setScopes } from "./key.js";
 
 /** @import { Result } from "./types.js" */
 
-/** @typedef {"offline" | "key" | "proxy" | "large" | "limited" | "unavailable" | "busy" | "full" | "gone" | "changed" | "waiting" | "invalid" | "old" | "failed"} ErrorKind */
+/** @typedef {"offline" | "key" | "forbidden" | "proxy" | "large" | "limited" | "unavailable" | "busy" | "full" | "gone" | "changed" | "waiting" | "invalid" | "old" | "failed"} ErrorKind */
 
 /**
  * @typedef {object} RequestOptions
@@ -25,6 +25,7 @@ const UPLOAD_TIMEOUT_MS = 140000;
 const MESSAGES = {
   offline: "PixelWise cannot be reached.",
   key: "This needs the API key.",
+  forbidden: "This key may not do that.",
   proxy: "A proxy in front of PixelWise asks for a password. Open PixelWise in another tab and enter it there.",
   large: "This is too large for PixelWise.",
   limited: "Too many requests in a short time.",
@@ -44,6 +45,7 @@ export const WRONG_KEY = "This API key is wrong.";
 /** @type {Record<number, ErrorKind>} */
 const KINDS = {
   401: "key",
+  403: "forbidden",
   404: "gone",
   409: "waiting",
   412: "changed",
@@ -71,6 +73,11 @@ export class ApiError extends Error {
     this.detail = detail;
     this.retryAfter = retryAfter;
     this.stored = stored;
+  }
+
+  /** Whether another key would help. */
+  get needsKey() {
+    return this.kind === "key" || this.kind === "forbidden";
   }
 
   /** Whether the same request may succeed later, without anybody doing anything. */
@@ -164,12 +171,19 @@ function headerText(text) {
  * @throws {ApiError} of kind "key" when the service refuses it
  */
 export async function checkKey(key) {
-  try {
-    await request("results/1/drawing.png", { headers: { "X-API-Key": headerText(key) }, kind: "blob" });
-  } catch (error) {
-    // The service checks the key before it looks for the drawing.
-    if (asApiError(error).kind !== "gone") throw error;
-  }
+  await request("keys/current", { headers: { "X-API-Key": headerText(key) } });
+}
+
+/**
+ * Ask what the key may do. Until the answer arrives, the page shows everything.
+ *
+ * @throws {ApiError}
+ */
+export async function loadScopes() {
+  const key = getKey();
+  if (!key) return;
+  const { scopes } = await read("keys/current");
+  if (key === getKey()) setScopes(scopes);
 }
 
 /**

@@ -1,6 +1,14 @@
-/** The API key, kept for this tab alone. `window` gets the event "keychange" when the key changes. */
+/**
+ * The API key, kept for this tab alone, and what it may do. `window` gets the event "keychange" when the key changes, and
+ * "scopeschange" when it is known what the key may do. Elements with `data-needs` are hidden if the key lacks that scope.
+ */
 
 import { readText, STORED, writeText } from "./storage.js";
+
+/** @typedef {"classify" | "read" | "label" | "admin"} Scope */
+
+/** @type {Scope[]} */
+const SCOPES = ["classify", "read", "label", "admin"];
 
 /** @type {string | null} null before it is first read */
 let key = null;
@@ -18,7 +26,23 @@ export function getKey() {
 export function setKey(value) {
   key = value.trim();
   writeText(STORED.key, key);
+  setScopes(SCOPES);
   window.dispatchEvent(new Event("keychange"));
+}
+
+/** @param {string[]} scopes what the key may do */
+export function setScopes(scopes) {
+  document.documentElement.dataset.lacks = SCOPES.filter((scope) => !scopes.includes(scope)).join(" ");
+  window.dispatchEvent(new Event("scopeschange"));
+}
+
+/**
+ * Whether the key is known not to have a scope.
+ *
+ * @param {Scope} scope
+ */
+export function lacks(scope) {
+  return (document.documentElement.dataset.lacks ?? "").split(" ").includes(scope);
 }
 
 /** Take the key out of the address (#key=…), so that no bookmark and no shared link contains it. */

@@ -3,6 +3,7 @@
  * held: "z", "7", "Escape", "Ctrl+Enter".
  */
 
+import { lacks } from "./key.js";
 import { DIGITS, NOT_A_DIGIT } from "./labels.js";
 
 /** @typedef {(event: KeyboardEvent) => unknown} Action returns `false` to leave the key to the browser */
@@ -93,6 +94,7 @@ export function pressOnce() {
  * @returns {Shortcuts}
  */
 export function labelShortcuts(onlabel, onagree) {
-  const digits = Object.fromEntries(DIGITS.map((digit) => [digit, () => void onlabel(digit)]));
-  return { ...digits, n: () => void onlabel(NOT_A_DIGIT), y: () => void onagree() };
+  const digits = Object.fromEntries(DIGITS.map((digit) => [digit, () => onlabel(digit)]));
+  const shortcuts = { ...digits, n: () => onlabel(NOT_A_DIGIT), y: onagree };
+  return Object.fromEntries(Object.entries(shortcuts).map(([key, act]) => [key, () => void (lacks("label") || act())]));
 }

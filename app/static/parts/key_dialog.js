@@ -30,7 +30,7 @@ function createKeyDialog() {
     el(
       "p",
       { id: "key-help" },
-      "The operator of PixelWise has the key: scripts/serve prints a link with the key in it, and the file .env has it as SECRET_API_KEY. ",
+      "The operator of PixelWise gives you a key. scripts/serve prints a link with the key in it, and the file .env has it as SECRET_API_KEY. ",
       "Only this tab keeps it, until you close the tab.",
     ),
     el("label", { for: "key" }, "Key"),

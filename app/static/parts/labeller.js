@@ -21,7 +21,7 @@ export function createLabeller(onlabel) {
   const or = el("span", { class: "or" });
   const element = el(
     "div",
-    { class: "labeller", role: "group", "aria-label": "What does the drawing show?" },
+    { class: "labeller", "data-needs": "label", role: "group", "aria-label": "What does the drawing show?" },
     right,
     or,
     el("span", { class: "choices" }, choices.map(({ choice }) => choice)),

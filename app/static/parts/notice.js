@@ -70,8 +70,8 @@ export function createNotice() {
       window.addEventListener("online", tryAgain);
       window.addEventListener("keychange", tryAgain);
     }
-    if (error.kind === "key") {
-      actions.append(button("Enter the key", askForKey, { class: "primary" }));
+    if (error.needsKey) {
+      actions.append(button("Enter a key", askForKey, { class: "primary" }));
     } else if (action) {
       if (error.isTemporary) actions.append(countdown(error.retryAfter ?? DEFAULT_WAIT_S));
       actions.append(button("Try again now", tryAgain));

@@ -4,7 +4,7 @@ import { ApiError } from "../lib/api.js";
 import { el } from "../lib/dom.js";
 import { PENS, isBlank, paintPixels, toPixels } from "../lib/drawing.js";
 import { answerText } from "../lib/format.js";
-import { getKey } from "../lib/key.js";
+import { getKey, lacks } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { claimOf, isNoDigit, labelPhrase } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
@@ -35,7 +35,7 @@ export function create() {
   const scores = createScores();
   const labeller = createLabeller(label);
   const notice = createNotice();
-  const preview = createPreview(showPreview, (error) => error.kind === "key" && outboxStatus().showDrawingError(error));
+  const preview = createPreview(showPreview, (error) => error.needsKey && outboxStatus().showDrawingError(error));
 
   /** @type {Outboxes["drawings"]["items"][number] | null} the finished drawing; null while it is being drawn */
   let item = null;
@@ -147,7 +147,8 @@ export function create() {
     elements.choose.hidden = !isFresh && !answer;
     elements.choose.textContent = isFresh ? "Use an image" : "Image";
     elements.more.hidden = !shown;
-    elements.locked.hidden = Boolean(getKey());
+    elements.locked.hidden = Boolean(getKey()) && !lacks("classify");
+    elements.lock.textContent = getKey() ? "This key may not read drawings." : "Reading needs the API key.";
     labeller.show(isFresh ? null : { prediction: null, ...shown, label: early?.label });
   }
 
@@ -185,7 +186,7 @@ export function create() {
       if (drawing.image) picture.showNormalised(stored.id);
       // Read out once, when it is final, and not ten times a second while it changes.
       spoken.textContent = isNoDigit(stored) ? `${certainty.textContent}.` : `Read as ${stored.prediction}, ${certainty.textContent}.`;
-      state.replaceChildren("Stored as ", el("a", { href: `#/results/${stored.id}` }, `number ${stored.id}`), early ? "." : ". Is it right?");
+      state.replaceChildren("Stored as ", el("a", { href: `#/results/${stored.id}` }, `number ${stored.id}`), early || lacks("label") ? "." : ". Is it right?");
     },
     onfailed: () => item && !answer && (state.textContent = "Not stored yet."),
     // An image that was discarded.
@@ -259,8 +260,8 @@ export function create() {
   elements.element.append(...images.elements);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && finishUnseen());
   window.addEventListener("pagehide", finishUnseen);
+  window.addEventListener("scopeschange", showControls);
   window.addEventListener("keychange", () => {
-    showControls();
     if (!item) preview.now(pad.strokes);
   });
   showControls();

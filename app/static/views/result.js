@@ -137,7 +137,7 @@ function openResult(id, notice) {
         el("div", { class: "notes-and-labels" }, notesCard, el("section", { class: "card" }, el("h2", {}, "Labels"), labelList)),
       ),
       detailsOf(result),
-      el("p", { class: "actions" }, button("Delete …", deletion.ask, { class: "bad" })),
+      el("p", { class: "actions" }, button("Delete …", deletion.ask, { class: "bad", "data-needs": "admin" })),
       deletion.element,
     ];
   }
@@ -153,7 +153,7 @@ function openResult(id, notice) {
 
   function showNotes() {
     const notes = result?.notes;
-    const edit = button(notes ? "Edit the notes" : "Write notes", editNotes);
+    const edit = button(notes ? "Edit the notes" : "Write notes", editNotes, { "data-needs": "label" });
     const text = notes ? el("p", { class: "notes-text", dir: "auto" }, notes) : el("p", { class: "quiet" }, "No notes yet.");
     notesCard.replaceChildren(el("h2", {}, "Notes"), text, edit);
     if (hasDraft(id)) editNotes();
@@ -230,13 +230,13 @@ function createDrawings(id) {
       });
     } catch (caught) {
       const error = asApiError(caught);
-      if (error.kind === "key") showLock();
+      if (error.needsKey) showLock();
       else message.textContent = error.kind === "gone" ? "The drawing is not stored." : "The drawing could not be loaded.";
     }
   }
 
   function showLock() {
-    message.replaceChildren("You need the API key to see drawings. ", button("Enter the key", askForKey));
+    message.replaceChildren(getKey() ? "This key may not see drawings. " : "You need the API key to see drawings. ", button("Enter a key", askForKey));
   }
 
   function revokeUrls() {

@@ -27,14 +27,14 @@ const POLL_INTERVAL_MS = 15000;
 /** Make the view. */
 export function create() {
   const elements = createElements({ onmore: loadMoreByButton, onnewer: showNewerByButton });
-  const { list, status, moreButton, newerButton, empty, locked, reset } = elements;
+  const { list, status, moreButton, newerButton, empty, lock, locked, reset } = elements;
   const notice = createNotice();
   const filters = createFilters((params, isContinued) => {
     const address = `#/results${String(params) && `?${params}`}`;
     if (isContinued) location.replace(address);
     else location.hash = address;
   });
-  const thumbnails = createThumbnails({ onlocked: (isLocked) => (locked.hidden = !isLocked) });
+  const thumbnails = createThumbnails({ onlocked: showLock });
   /** @type {Map<number, ReturnType<typeof createResultRow>>} */
   const rows = new Map();
 
@@ -57,6 +57,12 @@ export function create() {
   let timer;
   /** @type {() => void} */
   let removeShortcuts = () => undefined;
+
+  /** @param {boolean} isLocked whether another key is needed to see drawings */
+  function showLock(isLocked) {
+    locked.hidden = !isLocked;
+    lock.textContent = getKey() ? "This key may not see drawings." : "You need the API key to see drawings and to label them.";
+  }
 
   function reload() {
     loading?.abort();
@@ -225,7 +231,7 @@ export function create() {
       elements.element.prepend(labelStatus());
       removeShortcuts = addShortcuts(document, { ArrowDown: focusFirst, ArrowUp: focusFirst });
       timer ??= setInterval(pollNewer, POLL_INTERVAL_MS);
-      locked.hidden = Boolean(getKey());
+      showLock(!getKey());
       filters.show(params);
       if (params.toString() === listed) {
         comeBack();
@@ -258,12 +264,8 @@ function createElements({ onmore, onnewer }) {
   const newerButton = button("", onnewer, { class: "primary", hidden: true });
   const reset = el("a", { class: "button", href: "#/results", hidden: true }, "Reset the filters");
   const empty = el("p", { class: "card", hidden: true });
-  const locked = el(
-    "p",
-    { class: "quiet locked", hidden: true },
-    "You need the API key to see drawings and to label them. ",
-    button("Enter the key", askForKey),
-  );
+  const lock = el("span");
+  const locked = el("p", { class: "quiet locked", hidden: true }, lock, " ", button("Enter a key", askForKey));
   const element = el(
     "div",
     {},
@@ -273,5 +275,5 @@ function createElements({ onmore, onnewer }) {
     list,
     el("p", { class: "actions" }, moreButton),
   );
-  return { element, list, status, moreButton, newerButton, reset, empty, locked };
+  return { element, list, status, moreButton, newerButton, reset, empty, lock, locked };
 }

@@ -2,7 +2,7 @@
 
 import { button, el } from "../lib/dom.js";
 import { answerText } from "../lib/format.js";
-import { getKey } from "../lib/key.js";
+import { getKey, lacks } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { claimOf, DIGITS, isNoDigit, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
@@ -42,7 +42,7 @@ export function create() {
 
   /** The drawing on the screen. */
   function current() {
-    return getKey() ? (selected?.item ?? queue.first) : null;
+    return mayReview() ? (selected?.item ?? queue.first) : null;
   }
 
   /** @param {string} value */
@@ -123,7 +123,7 @@ export function create() {
     const item = current();
     elements.offered.hidden = !item;
     elements.panel.hidden = Boolean(item);
-    elements.aside.hidden = !getKey();
+    elements.aside.hidden = !mayReview();
     elements.progress.textContent = `${session.labelled} labelled in this session, ${queue.left} left in this batch`;
     elements.back.disabled = !session.before(selected);
     if (item) showItem(item);
@@ -156,11 +156,12 @@ export function create() {
   /** @returns {{title: string, text: string, actions: HTMLElement[]}} */
   function panelContent() {
     const primary = { class: "primary" };
-    if (!getKey()) {
+    if (!mayReview()) {
+      const need = getKey() ? "This key may not do that." : "This needs the API key.";
       return {
         title: "Label uncertain predictions",
-        text: "Here you see one drawing after the other and say which digit it is. This needs the API key.",
-        actions: [button("Enter the key", askForKey, primary)],
+        text: `Here you see one drawing after the other and say which digit it is. ${need}`,
+        actions: [button("Enter a key", askForKey, primary)],
       };
     }
     if (queue.isExpired) {
@@ -196,21 +197,22 @@ export function create() {
   /** @param {ApiError} error */
   function onfailed(error) {
     if (outbox.count) outbox.send();
-    else notice.show(error, { retry: resume });
+    else if (mayReview()) notice.show(error, { retry: resume });
   }
 
   /** Load drawings, unless the reviewer is not looking: what is loaded is reserved. */
   function resume() {
-    if (getKey() && elements.element.isConnected && document.visibilityState === "visible") queue.resume();
+    if (mayReview() && elements.element.isConnected && document.visibilityState === "visible") queue.resume();
   }
 
   function onkeychange() {
-    if (getKey()) {
+    if (mayReview()) {
       resume();
       return;
     }
-    // Without the key no drawing stays on the screen.
+    // Without a key that may see it no drawing stays on the screen.
     selected = null;
+    notice.clear();
     session.clear();
     queue.clear();
   }
@@ -221,6 +223,7 @@ export function create() {
   elements.aside.append(session.element, name.element);
   elements.notices.append(notice.element);
   window.addEventListener("keychange", onkeychange);
+  window.addEventListener("scopeschange", () => !mayReview() && onkeychange());
 
   return {
     element: elements.element,
@@ -252,6 +255,11 @@ export function create() {
       document.removeEventListener("visibilitychange", resume);
     },
   };
+}
+
+/** Whether the key may label and see drawings. */
+function mayReview() {
+  return Boolean(getKey()) && !lacks("label") && !lacks("read");
 }
 
 /**

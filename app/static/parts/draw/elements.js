@@ -24,7 +24,7 @@ export function createElements(actions) {
   const undo = button("Undo", actions.undo);
   const clear = button("Clear", actions.clear);
   const store = button("Store", actions.store);
-  const remove = button("Delete", actions.remove);
+  const remove = button("Delete", actions.remove, { "data-needs": "admin" });
   const photo = button("Photo", actions.photograph, { class: "camera", "aria-label": "Take a photo" });
   const choose = button("Use an image", actions.choose);
   const radios = Object.keys(PENS).map((pen) =>
@@ -37,7 +37,8 @@ export function createElements(actions) {
   const state = el("p", { class: "state", role: "status" });
   const seenCanvas = el("canvas", { class: "seen", width: "28", height: "28", role: "img", "aria-label": "Your drawing as the network sees it" });
   const seen = el("figure", { hidden: true }, seenCanvas, el("figcaption", {}, "What the network sees"));
-  const locked = el("p", { class: "locked" }, "Reading needs the API key. ", button("Enter the key", askForKey, { class: "primary" }));
+  const lock = el("span");
+  const locked = el("p", { class: "locked", hidden: true }, lock, " ", button("Enter a key", askForKey, { class: "primary" }));
   const notices = el("div", { class: "notices" });
   const more = foldable("Details", { class: "more" });
   const answer = el(
@@ -51,7 +52,7 @@ export function createElements(actions) {
   const tools = el("div", { class: "tools" }, undo, clear, store, remove, photo, choose, pens);
   const surface = el("section", { class: "surface", "aria-label": "Drawing" }, el("div", { class: "paper" }, canvas, picture.element, hint), tools, createKeyHelp());
   const element = el("div", { class: "draw fresh" }, el("h1", { class: "sr-only" }, "Draw a digit"), surface, answer);
-  return { element, canvas, hint, picture, undo, clear, store, remove, photo, choose, pens, digit, certainty, spoken, state, seen, seenCanvas, locked, notices, more, answer };
+  return { element, canvas, hint, picture, undo, clear, store, remove, photo, choose, pens, digit, certainty, spoken, state, seen, seenCanvas, lock, locked, notices, more, answer };
 }
 
 /**
@@ -70,7 +71,12 @@ function createIntroduction(locked) {
     { class: "introduction" },
     el("p", {}, "PixelWise reads the digit that you draw, and keeps every drawing with its answer."),
     locked,
-    el("p", { class: "quiet" }, "Say whether the answer is right: that is how the next model learns. What you drew by mistake, you can delete."),
+    el(
+      "p",
+      { class: "quiet" },
+      el("span", { "data-needs": "label" }, "Say whether the answer is right: that is how the next model learns. "),
+      el("span", { "data-needs": "admin" }, "What you drew by mistake, you can delete."),
+    ),
     el("p", { class: "quiet keys" }, "You can also paste an image, or drop one here."),
   );
 }

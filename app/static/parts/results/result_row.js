@@ -39,7 +39,7 @@ export function createResultRow(result, onlabel) {
     verdict,
     notes,
     el("span", { class: "quiet" }, timeElement(result.created_at), el("span", { class: "version" }, result.model_version)),
-    el("span", { class: "row-actions" }, labelButton, notesButton),
+    el("span", { class: "row-actions", "data-needs": "label" }, labelButton, notesButton),
   );
   const guess = isNoDigit(result) ? "not a digit, best guess " : "";
   link.setAttribute("aria-label", `Prediction ${id}: ${guess}${result.prediction}, ${percent(result.confidence, 1)}`);

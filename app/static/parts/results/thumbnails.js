@@ -101,7 +101,7 @@ export function createThumbnails({ onlocked }) {
     }
     wanted.add(image);
     paused = true;
-    if (error.kind === "key") onlocked(true);
+    if (error.needsKey) onlocked(true);
     else setTimeout(resume, (error.retryAfter ?? DEFAULT_WAIT_S) * 1000);
   }
 

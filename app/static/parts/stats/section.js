@@ -26,7 +26,7 @@ import { createNotice } from "../notice.js";
  * @param {ApiError} error
  */
 export function concernsAllSections(error) {
-  return ["key", "offline", "limited"].includes(error.kind);
+  return error.needsKey || ["offline", "limited"].includes(error.kind);
 }
 
 /**

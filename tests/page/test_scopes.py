@@ -1,0 +1,100 @@
+"""The page shows what the key may do, and nothing else."""
+
+import re
+from collections.abc import Sequence
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import SharedTab
+from tests.support.digit_strokes import SEVEN, by_mouse
+from tests.support.results_page import classify_drawings, go, send
+from tests.support.service import rows
+from tests.support.service_process import Service
+
+NOT_ALLOWED = "This key may not do that."
+
+
+def new_key(service: Service, *scopes: str) -> str:
+    key: str = send(service, "POST", "/keys", {"name": "-".join(scopes), "scopes": scopes})["key"]
+    return key
+
+
+def draw(page: Page) -> None:
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+
+
+def visible_buttons(page: Page, names: Sequence[str]) -> set[str]:
+    return {name for name in names if page.get_by_role("button", name=name, exact=True).is_visible()}
+
+
+def test_key_that_classifies_only_stores_drawings_and_offers_no_more(
+    shared_tab: SharedTab, service: Service, site: str, sqlite_url: str
+) -> None:
+    with shared_tab.open(site, key=new_key(service, "classify")) as page:
+        expect(page.get_by_role("link", name="Review")).to_be_hidden()
+        draw(page)
+        expect(page.locator(".state")).to_have_text("Stored as number 1.")
+        assert visible_buttons(page, ["Right", "It is a 7", "Delete"]) == set()
+        page.keyboard.press("y")
+        page.keyboard.press("4")
+        expect(page.locator(".unsent")).to_be_empty()
+        page.get_by_role("link", name="number 1").click()
+        expect(page.locator(".pictures")).to_contain_text("This key may not see drawings.")
+        assert visible_buttons(page, ["Write notes", "Delete …"]) == set()
+    (row,) = rows(sqlite_url, "SELECT client FROM predictions WHERE id = 1")
+    assert row["client"] == "classify"
+    assert rows(sqlite_url, "SELECT id FROM labels") == []
+
+
+def test_key_that_reads_only_is_told_so_before_it_draws(shared_tab: SharedTab, service: Service, site: str) -> None:
+    classify_drawings(service, 2)
+    with shared_tab.open(site, key=new_key(service, "read")) as page:
+        expect(page.locator(".draw .locked")).to_contain_text("This key may not read drawings.")
+        draw(page)
+        expect(page.locator(".draw .notice:not(:empty)")).to_contain_text(f"{NOT_ALLOWED} Your drawing is kept")
+        page.get_by_role("link", name="Results").click()
+        expect(page.locator(".result-row img").first).to_have_attribute("src", re.compile("^blob:"))
+
+
+def test_key_with_another_scope_stores_what_waited(
+    shared_tab: SharedTab, service: Service, site: str, sqlite_url: str
+) -> None:
+    with shared_tab.open(site, key=new_key(service, "read")) as page:
+        draw(page)
+        expect(page.locator(".draw .notice:not(:empty)")).to_contain_text(NOT_ALLOWED)
+        page.locator(".notice").get_by_role("button", name="Enter a key").click()
+        page.get_by_label("Key", exact=True).fill(new_key(service, "classify", "label"))
+        page.keyboard.press("Enter")
+        expect(page.locator(".state")).to_contain_text("Stored as number")
+        expect(page.get_by_role("button", name="Right", exact=True)).to_be_visible()
+    (row,) = rows(sqlite_url, "SELECT client FROM predictions WHERE client != 'built-in'")
+    assert row["client"] == "classify-label"
+
+
+@pytest.mark.parametrize("scopes", [("classify", "read"), ("label",)])
+def test_review_says_that_the_key_is_not_enough(
+    shared_tab: SharedTab, service: Service, site: str, scopes: tuple[str, ...]
+) -> None:
+    classify_drawings(service, 1)
+    with shared_tab.open(site, key=new_key(service, *scopes)) as page:
+        go(page, "#/review")
+        expect(page.get_by_role("main")).to_contain_text(NOT_ALLOWED)
+        expect(page.get_by_role("button", name="Enter a key")).to_be_visible()
+
+
+def test_key_that_labels_and_reads_reviews(shared_tab: SharedTab, service: Service, site: str, sqlite_url: str) -> None:
+    classify_drawings(service, 1)
+    with shared_tab.open(site, key=new_key(service, "label", "read")) as page:
+        go(page, "#/review")
+        page.get_by_role("button", name="It is a 7").click()
+        expect(page.locator(".unsent")).to_be_empty()
+        expect(page.get_by_role("main")).to_contain_text("Nothing to review")
+    (row,) = rows(sqlite_url, "SELECT label FROM labels")
+    assert row["label"] == "7"
+
+
+def test_wrong_key_is_noticed_when_the_page_opens(shared_tab: SharedTab, site: str) -> None:
+    with shared_tab.open(site, key="a-key-of-another-service") as page:
+        expect(page.get_by_role("button", name="The key is wrong; enter another one")).to_be_visible()
