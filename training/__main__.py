@@ -13,14 +13,16 @@ from training.augment import proxies
 from training.calibrate import calibrate
 from training.export import export, restore
 from training.exported import Exported, Extra
-from training.material import collect
+from training.material import Material, collect
 from training.mnist import Digits
-from training.network import DigitNetwork
+from training.network import DigitNetwork, Teacher
 from training.report import Run, report
-from training.train import Validation, error, logits, train
+from training.train import Trained, Validation, error, logits, train
 
 VALIDATION = 5_000
 HELD_OUT = 3_000
+CHOOSING = 2
+"""So many of the validation sets decide: MNIST's, and the hard versions of it."""
 ENOUGH = 10
 """A run of fewer epochs uses fewer of the drawings."""
 SHIPPED = Path("models/digits.onnx")
@@ -30,7 +32,7 @@ def main() -> None:
     """Run the whole training; the test sets are used only at the end, when nothing is chosen any more."""
     options = _options()
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(options.device.type == "cpu")
     numbers = mnist.load("train", options.mnist)
     exports, extra, start = _given(options, numbers)
     if exports:
@@ -41,16 +43,36 @@ def main() -> None:
     print("Collecting what to train on", flush=True)
     material = collect(fit, extra, options.seed, packages, every=max(1, ENOUGH // max(1, options.epochs)))
     validations = _validations(check, extra, options.seed)
-    network, seconds = train(
-        material, validations, epochs=options.epochs, seed=options.seed, start=start, checkpoint=options.checkpoint
-    )
-    both = [v.digits for v in validations[:2]]
-    calibration = calibrate(
-        logits(network, np.concatenate([d.images for d in both])), np.concatenate([d.labels for d in both])
-    )
-    export(network, calibration, options.version, options.output)
-    errors = {v.name: error(network, v.digits) for v in validations}
-    _describe(Run(options, exports, extra, material.kinds, packages, check, errors, calibration, seconds))
+    trained = _trained(options, material.to(options.device), validations, start)
+    both = validations[:CHOOSING]
+    answers = torch.cat([logits(trained.network, v.ready) for v in both])
+    calibration = calibrate(answers, np.concatenate([v.digits.labels for v in both]))
+    export(trained.network, calibration, options.version, options.output)
+    errors = {v.name: error(trained.network, v) for v in validations}
+    _describe(Run(options, exports, extra, material.kinds, packages, check, errors, calibration, trained))
+
+
+def _trained(
+    options: argparse.Namespace, material: Material, validations: list[Validation], start: DigitNetwork | None
+) -> Trained:
+    """Train the teachers that are missing and so many networks as asked for; return the one that reads best."""
+    teachers = []
+    for number, path in enumerate(options.teacher, start=1):
+        if not path.exists():
+            print(f"Training the teacher {path}", flush=True)
+            taught = train(material, validations, epochs=options.epochs, seed=options.seed + 100 * number, kind=Teacher)
+            torch.save(taught.network.state_dict(), path)
+        teacher = Teacher()
+        teacher.load_state_dict(torch.load(path, weights_only=True))
+        teachers.append(teacher)
+    found = []
+    for number in range(options.tries):
+        checkpoint: Path | None = options.checkpoint
+        if checkpoint and number:
+            checkpoint = checkpoint.with_stem(f"{checkpoint.stem}-{number + 1}")
+        plan = {"epochs": options.epochs, "seed": options.seed + number}
+        found.append(train(material, validations, start, teachers=teachers, checkpoint=checkpoint, **plan))
+    return min(found, key=lambda trained: sum(error(trained.network, v) for v in validations[:CHOOSING]))
 
 
 def _options() -> argparse.Namespace:
@@ -77,6 +99,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=78, help="of 100,000 drawings each")
     parser.add_argument(
         "--checkpoint", type=Path, help="write the state after every epoch, and go on from there if the file exists"
+    )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="TEACHER.pt",
+        help="learn from the answers of this large network, which is trained first if the file is missing; may be"
+        " repeated; needs a GPU",
+    )
+    parser.add_argument("--tries", type=int, default=1, help="train so many networks and keep the one that reads best")
+    parser.add_argument(
+        "--device",
+        type=torch.device,
+        default="cuda" if torch.cuda.is_available() else "cpu",
+        help="cpu or cuda (default: cuda if there is a GPU)",
     )
     parser.add_argument("--without-fonts", action="store_true", help="fetch no packages; the card says so")
     parser.add_argument("--seed", type=int, default=1)

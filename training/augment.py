@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from app.classifier.normalise import normalise
 from training import fields
 from training.material import Bank, Batch
 from training.mnist import NOT_A_DIGIT
+from training.normalise import normalised
 
 SIDE = 28
 FINE = 2
@@ -20,54 +20,62 @@ NOISE = 0.15
 
 
 def augment(batch: Batch, generator: torch.Generator, light: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Distort a batch and normalise it as the service does.
+    """Distort a batch on the generator's device and normalise it as the service does.
 
     `light` is the share of the digits of MNIST that are hardly distorted: half of them a little, half not at all.
     Returns float32 (N, 1, 28, 28) in 0..1 and the labels int64 (N,).
     """
     strength = _strength(batch.ink.labels, light, generator)
     # Drawings with a pose of their own are bent less often.
-    posed = batch.fields.posed & (torch.rand(len(batch.fields.posed), generator=generator) > 0.3)
+    posed = batch.fields.posed & (_uniform(len(batch.fields.posed), generator=generator) > 0.3)
     ink = _bent(batch.ink, strength, generator)
     lines = drawn(batch.fields, torch.where(posed, 0.25, 1.0), generator)
     images, labels = torch.cat([ink, lines]), torch.cat([batch.ink.labels, batch.fields.labels])
-    strength = torch.cat([strength, torch.ones(len(lines))])
-    raster = torch.arange(len(images)) < len(ink)
+    strength = torch.cat([strength, torch.ones_like(strength[:1]).expand(len(lines))])
+    raster = torch.arange(len(images), device=images.device) < len(ink)
 
     def sometimes(chosen: Tensor, change: Callable[[Tensor, torch.Generator], Tensor]) -> None:
         if chosen.any():
             images[chosen] = change(images[chosen], generator)
 
     # A drawing that is left alone meets none of these chances.
-    chance = torch.rand(6, len(images), generator=generator) / strength.clamp(min=1e-6)
+    chance = _uniform(6, len(images), generator=generator) / strength.clamp(min=1e-6)
     sometimes(raster & (chance[0] < 0.4), _thicken)
-    sometimes(chance[1] < 0.24, _coarsen)
+    sometimes(chance[1] < 0.27, _coarsen)
     sometimes(chance[2] < 0.3, lambda x, g: x.clamp(1e-4, 1) ** _between(0.45, 2.2, len(x), g))
     sometimes((chance[2] > 0.3) & (chance[2] < 0.55), lambda x, g: x * _between(0.12, 1.0, len(x), g))
-    sometimes(chance[3] < 0.08, lambda x, g: (x > _between(0.2, 0.6, len(x), g) * x.amax((2, 3), True)).float())
-    sometimes(chance[4] < 0.15, lambda x, g: x + torch.randn(x.shape, generator=g) * _between(0.01, 0.16, len(x), g))
+    sometimes(chance[3] < 0.10, lambda x, g: (x > _between(0.2, 0.6, len(x), g) * x.amax((2, 3), True)).float())
+    sometimes(chance[4] < 0.15, lambda x, g: x + _bell(*x.shape, generator=g) * _between(0.01, 0.16, len(x), g))
     sometimes((labels == NOT_A_DIGIT) & (chance[5] < NOISE), lambda x, g: _not_digits(len(x), g))
-    pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).squeeze(1).numpy()
-    return torch.from_numpy(normalise(pixels)).unsqueeze(1).float() / 255, labels
+    pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).squeeze(1)
+    return normalised(pixels).unsqueeze(1).float() / 255, labels
 
 
 def _strength(labels: Tensor, light: float, generator: torch.Generator) -> Tensor:
     """Return how strongly to distort each drawing, 0 to 1."""
-    chance = torch.rand(len(labels), generator=generator)
+    chance = _uniform(len(labels), generator=generator)
     part = torch.where(chance < light / 2, 0.0, torch.where(chance < light, 0.5, 1.0))
     return torch.where(labels == NOT_A_DIGIT, 1.0, part)
 
 
+def _uniform(*shape: int, generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, generator=generator, device=generator.device)
+
+
+def _bell(*shape: int, generator: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=generator, device=generator.device)
+
+
 def _between(low: float, high: float, n: int, generator: torch.Generator) -> Tensor:
-    return low + (high - low) * torch.rand(n, 1, 1, 1, generator=generator)
+    return low + (high - low) * _uniform(n, 1, 1, 1, generator=generator)
 
 
 def _bent(bank: Bank, strength: Tensor, generator: torch.Generator) -> Tensor:
     """Turn, shear, stretch, scale, shift and warp ink: float32 (N, 1, 28, 28)."""
     n = len(bank.images)
     images = bank.images.unsqueeze(1).float() / 255
-    small = torch.rand(n, generator=generator) < 0.4
-    scale = torch.where(small, torch.rand(n, generator=generator) * 0.7 + 0.5, 1 + _normal(0.05, n, generator))
+    small = _uniform(n, generator=generator) < 0.4
+    scale = torch.where(small, _uniform(n, generator=generator) * 0.7 + 0.5, 1 + _normal(0.05, n, generator))
     scale = 1 + (scale - 1) * strength
     room = 0.12 * strength + (1 - scale).clamp(0, 1)
     grid = _grid(scale, room, strength, 0.075 * strength, generator)
@@ -80,8 +88,8 @@ def _bent(bank: Bank, strength: Tensor, generator: torch.Generator) -> Tensor:
 def drawn(bank: Bank, strength: Tensor, generator: torch.Generator) -> Tensor:
     """Draw fields with random pens, anywhere and of any size, bent by `strength`: float32 (N, 1, 28, 28)."""
     n = len(bank.images)
-    size = torch.rand(n, generator=generator) * 17 + 9
-    pen = (size * (torch.rand(n, generator=generator) * 0.145 + 0.045)).clamp(min=0.9)
+    size = _uniform(n, generator=generator) * 17 + 9
+    pen = (size * (_uniform(n, generator=generator) * 0.145 + 0.045)).clamp(min=0.9)
     scale = size / fields.BOX
     # In coordinates from -1 to 1 the field is as wide as the canvas.
     room = ((SIDE - size - pen) / SIDE).clamp(min=0)
@@ -89,8 +97,8 @@ def drawn(bank: Bank, strength: Tensor, generator: torch.Generator) -> Tensor:
     grid = _grid(zoom, room, strength, 0.075 * strength * size / 20, generator)
     level = F.grid_sample(bank.images.unsqueeze(1).float(), grid, padding_mode="border", align_corners=False)
     zero = torch.where(bank.filled, float(fields.INSIDE), 0.0)
-    radius = torch.where(bank.filled, size * (torch.rand(n, generator=generator) * 0.06 - 0.02), pen / 2)
-    soft = torch.rand(n, generator=generator) * 0.8 + 0.5
+    radius = torch.where(bank.filled, size * (_uniform(n, generator=generator) * 0.06 - 0.02), pen / 2)
+    soft = _uniform(n, generator=generator) * 0.8 + 0.5
     # Ink is clip((radius - distance) / soft + 1/2), with all distances in pixels of the canvas.
     slope = scale / fields.LEVELS / soft
     start = radius / soft + 0.5 + zero * slope
@@ -99,16 +107,16 @@ def drawn(bank: Bank, strength: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _normal(scale: float, n: int, generator: torch.Generator) -> Tensor:
-    return torch.randn(n, generator=generator) * scale
+    return _bell(n, generator=generator) * scale
 
 
 def _grid(scale: Tensor, room: Tensor, strength: Tensor, warp: Tensor, generator: torch.Generator) -> Tensor:
     """Return sampling grids (N, 56, 56, 2) that turn, shear, stretch, scale, shift by up to `room`, and warp."""
     n = len(scale)
-    wide = torch.rand(n, generator=generator) < 0.3
-    angle = torch.where(wide, torch.rand(n, generator=generator) * 0.8 - 0.4, _normal(0.13, n, generator)) * strength
+    wide = _uniform(n, generator=generator) < 0.3
+    angle = torch.where(wide, _uniform(n, generator=generator) * 0.8 - 0.4, _normal(0.13, n, generator)) * strength
     shear, aspect = _normal(0.15, n, generator) * strength, torch.exp(_normal(0.13, n, generator) * strength)
-    shift = (torch.rand(n, 2, generator=generator) - 0.5) * 2 * room.unsqueeze(1)
+    shift = (_uniform(n, 2, generator=generator) - 0.5) * 2 * room.unsqueeze(1)
     cos, sin = torch.cos(angle), torch.sin(angle)
     # The matrix maps target to source coordinates, hence the inverse scale.
     across = torch.stack([cos * aspect, -sin + shear], 1) / scale.unsqueeze(1)
@@ -116,9 +124,10 @@ def _grid(scale: Tensor, room: Tensor, strength: Tensor, warp: Tensor, generator
     matrix = torch.stack([across, down], 1)
     offset = torch.bmm(matrix, shift.unsqueeze(2))
     grid = F.affine_grid(torch.cat([matrix, offset], 2), [n, 1, SIDE * FINE, SIDE * FINE], align_corners=False)
-    most = torch.rand(n, 1, 1, 1, generator=generator) * (warp / scale).view(-1, 1, 1, 1)
-    coarse = torch.randn(n, 2, 5, 5, generator=generator) * most
-    return grid.add_((_SPLINE @ coarse @ _SPLINE.T).permute(0, 2, 3, 1))
+    most = _uniform(n, 1, 1, 1, generator=generator) * (warp / scale).view(-1, 1, 1, 1)
+    coarse = _bell(n, 2, 5, 5, generator=generator) * most
+    spline = _SPLINE.to(grid.device)
+    return grid.add_((spline @ coarse @ spline.T).permute(0, 2, 3, 1))
 
 
 _ROWS = F.interpolate(torch.eye(5)[None, None], size=(5, SIDE * FINE), mode="bicubic", align_corners=True)
@@ -127,7 +136,7 @@ _SPLINE = _ROWS[0, 0].T.contiguous()
 
 
 def _blur(images: Tensor) -> Tensor:
-    kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
+    kernel = torch.tensor([1.0, 2.0, 1.0], device=images.device) / 4
     return F.conv2d(images, (kernel[:, None] * kernel).view(1, 1, 3, 3), padding=1)
 
 
@@ -144,19 +153,19 @@ def _thicken(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def _coarsen(images: Tensor, generator: torch.Generator) -> Tensor:
     """Reduce the resolution, as a scanner or a small canvas does; one size per batch, for speed."""
-    side = int(torch.randint(10, 21, (1,), generator=generator))
+    side = int(torch.randint(10, 21, (1,), generator=generator, device=generator.device))
     small = F.interpolate(images, size=side, mode="bilinear", antialias=True)
     return F.interpolate(small, size=28, mode="bilinear").clamp(0, 1)
 
 
 def _not_digits(n: int, generator: torch.Generator) -> Tensor:
     """Generate drawings without a digit: blank, full, and noise of different grain."""
-    kind = torch.randint(0, 8, (n,), generator=generator).view(-1, 1, 1, 1)
-    fine = torch.rand(n, 1, 28, 28, generator=generator)
-    side = int(torch.randint(5, 28, (1,), generator=generator))
-    coarse = torch.rand(n, 1, side, side, generator=generator)
+    kind = torch.randint(0, 8, (n,), generator=generator, device=generator.device).view(-1, 1, 1, 1)
+    fine = _uniform(n, 1, 28, 28, generator=generator)
+    side = int(torch.randint(5, 28, (1,), generator=generator, device=generator.device))
+    coarse = _uniform(n, 1, side, side, generator=generator)
     grain, blocks = F.interpolate(coarse, size=28, mode="bilinear"), F.interpolate(coarse, size=28, mode="nearest")
-    bell = torch.randn(fine.shape, generator=generator) * _between(0.05, 0.5, n, generator)
+    bell = _bell(*fine.shape, generator=generator) * _between(0.05, 0.5, n, generator)
     specks = (fine < _between(0.005, 0.5, n, generator)).float()
     level = _between(0.0, 1.0, n, generator)
     images = torch.zeros_like(fine)

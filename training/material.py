@@ -76,6 +76,7 @@ class Material:
         # First ink, then fields, as in a batch.
         self._parts: tuple[list[Bank], list[Bank]] = ([], [])
         self._banks: list[Bank] = []
+        self.device = torch.device("cpu")
 
     def add(self, name: str, made: Images | Fields, labels: Labels, weight: float, *, posed: bool = False) -> None:
         """Add drawings, uint8 (N, 28, 28) or fields."""
@@ -94,14 +95,22 @@ class Material:
         self._parts = ([], [])
         return self
 
+    def to(self, device: torch.device) -> "Material":
+        """Move all drawings to a device, where the batches are then drawn."""
+        self._banks = [Bank(*(column.to(device) for column in bank)) for bank in self._banks]
+        self.device = device
+        return self
+
     def batch(self, count: int, generator: torch.Generator) -> Batch:
         """Draw a batch: first the kind of each drawing, then one of that kind."""
-        weights = torch.tensor([kind.weight for kind in self.kinds])
+        weights, starts, sizes, fields_ = (
+            torch.tensor(column, device=self.device)
+            for column in zip(*((k.weight, k.start, k.stop - k.start, k.field) for k in self.kinds), strict=True)
+        )
         chosen = torch.multinomial(weights, count, replacement=True, generator=generator)
-        starts = torch.tensor([kind.start for kind in self.kinds])[chosen]
-        sizes = torch.tensor([kind.stop - kind.start for kind in self.kinds])[chosen]
-        index = starts + (torch.rand(count, generator=generator, dtype=torch.float64) * sizes).long()
-        field = torch.tensor([kind.field for kind in self.kinds])[chosen]
+        chance = torch.rand(count, generator=generator, dtype=torch.float64, device=self.device)
+        index = starts[chosen] + (chance * sizes[chosen]).long()
+        field = fields_[chosen]
         return Batch(*(Bank(*(part[index[field == form]] for part in bank)) for form, bank in enumerate(self._banks)))
 
 
@@ -116,7 +125,7 @@ def collect(fit: Digits, extra: Extra, seed: int, folder: Path | None, *, every:
     often = extra.times_an_epoch(EPOCH) * len(extra.digits.labels) / EPOCH
     material.add("exported drawings", extra.digits.images, extra.digits.labels, often)
     points, labels = strokes.trace(DRAWN // every, rng)
-    drawn = fields.lines(fields.from_points(points))
+    drawn = fields.lines(fields.from_points(strokes.shaken(points, rng)))
     material.add("generated digits", drawn, labels, SHARES["generated digits"], posed=True)
     _add_made(material, rng, fit, Digits(drawn.images, labels), every)
     if folder:

@@ -30,6 +30,27 @@ class DigitNetwork(nn.Module):
         return logits
 
 
+class Teacher(DigitNetwork):
+    """A network that is seven times as large and too slow for the service; the small one learns from its answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *_block(1, 32, padding=1),  # 28 x 28
+            *_block(32, 64),  # 26 x 26
+            nn.MaxPool2d(2),
+            *_block(64, 128, padding=1),  # 13 x 13
+            *_block(128, 128),  # 11 x 11
+            nn.MaxPool2d(2),
+            *_block(128, 192, padding=1),  # 5 x 5
+            *_block(192, 192),  # 3 x 3
+            *_block(192, 256),  # 1 x 1
+            nn.Dropout(0.3),
+            nn.Flatten(),
+            nn.Linear(256, CLASSES),
+        )
+
+
 def _block(inputs: int, outputs: int, side: int = 3, stride: int = 1, padding: int = 0) -> list[nn.Module]:
     convolution = nn.Conv2d(inputs, outputs, side, stride=stride, padding=padding, bias=False)
     return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]

@@ -15,6 +15,7 @@ from training.kept import Kept
 from training.material import Kind
 from training.mnist import Digits
 from training.network import DigitNetwork
+from training.train import Trained
 
 HELD_OUT = 10_000
 
@@ -51,7 +52,9 @@ class Report:
     command: str
     started_from: str | None
     """The version of the model the training started from."""
-    seconds: float
+    trained: Trained
+    teachers: int
+    tries: int
     epochs: int
     parameters: int
     calibration: Calibration
@@ -83,7 +86,7 @@ class Run:
     check: Digits
     validation_errors: dict[str, float]
     calibration: Calibration
-    seconds: float
+    trained: Trained
 
 
 def report(run: Run, classifier: Classifier) -> Report:
@@ -100,7 +103,9 @@ def report(run: Run, classifier: Classifier) -> Report:
         file=options.output.name,
         command=_command(options),
         started_from=before and before.version,
-        seconds=run.seconds,
+        trained=run.trained,
+        teachers=len(options.teacher),
+        tries=options.tries,
         epochs=options.epochs,
         parameters=sum(p.numel() for p in DigitNetwork().parameters()),
         calibration=run.calibration,
@@ -124,6 +129,8 @@ def report(run: Run, classifier: Classifier) -> Report:
 
 def _command(options: argparse.Namespace) -> str:
     parts = [f"python -m training --epochs {options.epochs} --seed {options.seed}"]
+    parts += [f"--teacher {path.name}" for path in options.teacher]
+    parts += [f"--tries {options.tries}"] if options.tries > 1 else []
     parts += ["--without-fonts"] if options.without_fonts else []
     parts += [f"--extra {path.name}" for path in options.extra]
     parts += [f"--start-from {options.start_from.name}"] if options.start_from else []

@@ -43,6 +43,16 @@ def trace(count: int, rng: np.random.Generator, *, held_out: bool = False) -> tu
     return points, labels
 
 
+def shaken(points: Floats, rng: np.random.Generator) -> Floats:
+    """Shake a fifth of the lines (N, P, 2), as a mouse or a finger does: small steps aside every few points."""
+    count, length = points.shape[:2]
+    knots = rng.normal(0, 1, (count, length // 8 + 2, 2)) * rng.uniform(0.004, 0.02, (count, 1, 1))
+    at = np.arange(length) / 8
+    low = at.astype(int)
+    aside = knots[:, low] + (knots[:, low + 1] - knots[:, low]) * (at - low)[:, None]
+    return np.where(rng.random((count, 1, 1)) < 0.2, points + aside, points).astype(np.float32)
+
+
 def hand(strokes: Sequence[Stroke], rng: np.random.Generator, count: int = POINTS, tremble: float = 0.036) -> Floats:
     """Turn control points into points (count, 2) with random jitter, in a box whose longer side is 1."""
     shake = rng.uniform(tremble / 9, tremble)

@@ -5,7 +5,7 @@ about 0.6 wide and 1 high, y downwards. `training.strokes` draws a smooth curve 
 element CORNER breaks the curve's tangent.
 
 The first stroke separates a 1 from a 7: the flag of a 1 slopes by more than 28 degrees, the bar of a 7 by at most 14
-degrees. Nothing is drawn in between, because people disagree on these drawings.
+degrees, or by 24 if the stem is crossed. Nothing is drawn in between, because people disagree on these drawings.
 """
 
 from collections.abc import Callable
@@ -133,6 +133,22 @@ def one_wide_flag(r: np.random.Generator) -> list[Stroke]:
     angle, length = np.radians(r.uniform(30, 48)), r.uniform(0.3, 0.62)
     tip: Point = (0.4 - length * float(np.cos(angle)), length * float(np.sin(angle)))
     return [[tip, (0.4, 0, CORNER), (0.4 + r.uniform(-0.08, 0.04), 1)]]
+
+
+@_style(1)
+def one_sagging_flag(r: np.random.Generator) -> list[Stroke]:
+    x, y = _flag(r, 0.4, 0.95, 0.4)[:2]
+    sag, foot = r.uniform(-0.04, 0.12), 0.4 - r.uniform(-0.04, 0.22)
+    return [[(x, min(y, 0.85)), ((x + 0.4) / 2, min(y, 0.85) / 2 + sag), (0.4, 0, CORNER), (foot, 1)]]
+
+
+@_style(1)
+def one_long_flag_and_foot(r: np.random.Generator) -> list[Stroke]:
+    angle, length = np.radians(r.uniform(34, 66)), r.uniform(0.35, 0.85)
+    tip: Point = (0.4 - length * float(np.cos(angle)), length * float(np.sin(angle)))
+    foot = 0.4 - r.uniform(-0.04, 0.16)
+    base: Stroke = [(foot - r.uniform(0.15, 0.4), 1), (foot + r.uniform(0.15, 0.4), 1 + r.uniform(-0.04, 0.04))]
+    return [[tip, (0.4, 0, CORNER), (foot, 1)], base]
 
 
 @_style(1, held_out=True)
@@ -277,6 +293,17 @@ def four_curved_elbow(r: np.random.Generator) -> list[Stroke]:
     return [[*elbow, (r.uniform(0.58, 0.75), low - r.uniform(0, 0.08))], stem]
 
 
+@_style(4)
+def four_short_arm(r: np.random.Generator) -> list[Stroke]:
+    cross, stem_x = r.uniform(0.42, 0.66), r.uniform(0.42, 0.6)
+    elbow: Stroke = [
+        (r.uniform(0, 0.3), r.uniform(0, 0.1)),
+        (0, cross, CORNER),
+        (stem_x + r.uniform(-0.03, 0.06), cross),
+    ]
+    return [elbow, [(stem_x + r.uniform(-0.02, 0.06), r.uniform(0, 0.3)), (stem_x - r.uniform(0, 0.14), 1)]]
+
+
 @_style(4, held_out=True)
 def four_hooked(r: np.random.Generator) -> list[Stroke]:
     elbow: Stroke = [(0.24, 0), (0.08, 0.4), (0.02, 0.6), (0.16, 0.62), (0.62, r.uniform(0.52, 0.6))]
@@ -382,6 +409,12 @@ def six_small_bowl(r: np.random.Generator) -> list[Stroke]:
     return [[(r.uniform(0.3, 0.6), 0), (0.1, 0.5), (0.04, 0.82), (0.2, 1), (0.4, 0.88), (0.32, 0.7), (0.06, 0.82)]]
 
 
+@_style(6)
+def six_tall(r: np.random.Generator) -> list[Stroke]:
+    size, top = r.uniform(0.14, 0.22), r.uniform(0.3, 0.6)
+    return [[(top, 0), (0.1, 0.5), *arc(size, 1 - size, size, size, 170, -r.uniform(270, 360))]]
+
+
 @_style(6, held_out=True)
 def six_hooked(r: np.random.Generator) -> list[Stroke]:
     return [
@@ -453,6 +486,13 @@ def seven_wave(r: np.random.Generator) -> list[Stroke]:
 @_style(7)
 def seven_rounded(r: np.random.Generator) -> list[Stroke]:
     return [[(0, r.uniform(-0.02, 0.1)), (0.35, 0), (0.54, 0.06), (0.5, 0.3), (0.36, 0.6), (r.uniform(0.15, 0.35), 1)]]
+
+
+@_style(7)
+def seven_sloped_barred(r: np.random.Generator) -> list[Stroke]:
+    angle, length, foot = np.radians(r.uniform(-24, 20)), r.uniform(0.35, 0.75), r.uniform(0.02, 0.55)
+    start: Point = (0.6 - length * float(np.cos(angle)), length * float(np.sin(angle)))
+    return [[start, (0.6, 0, CORNER), ((foot + 0.6) / 2 + r.uniform(-0.08, 0.04), 0.48), (foot, 1)], _cross(r, foot)]
 
 
 @_style(7, held_out=True)
@@ -610,6 +650,13 @@ def nine_pointed(r: np.random.Generator) -> list[Stroke]:
         (0.48, low * 0.7),
     ]
     return [[*loop, (0.52, 0.04, CORNER), (r.uniform(0.3, 0.56), 1)]]
+
+
+@_style(9)
+def nine_small_bowl(r: np.random.Generator) -> list[Stroke]:
+    size = r.uniform(0.13, 0.2)
+    bowl = arc(0.5 - size, size, size, size, r.uniform(-40, 0), -r.uniform(300, 370))
+    return [[*bowl, (0.5, size), (r.uniform(0.4, 0.52), 0.6), (r.uniform(0.2, 0.5), 1)]]
 
 
 @_style(9, held_out=True)

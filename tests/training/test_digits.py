@@ -23,6 +23,13 @@ def test_drawn_digits_have_the_shape_and_range_of_mnist() -> None:
     assert (images == 0).mean() > 0.5, "most of a drawing is paper"
 
 
+def test_a_fifth_of_the_lines_is_shaken_and_by_little() -> None:
+    points, _ = strokes.trace(300, np.random.default_rng(1))
+    moved = np.abs(strokes.shaken(points, np.random.default_rng(2)) - points).max(axis=(1, 2))
+    assert 0.1 < (moved > 0).mean() < 0.3
+    assert 0.005 < moved.max() < 0.1
+
+
 def test_same_seed_draws_the_same_digits_and_another_seed_others() -> None:
     first, again, other = (drawn(50, seed)[0] for seed in (1, 1, 2))
     assert np.array_equal(first, again)

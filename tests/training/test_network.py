@@ -20,7 +20,8 @@ from training.calibrate import OFFSETS, Calibration, calibrate, probabilities  #
 from training.export import export, fused, restore  # noqa: E402
 from training.exported import Extra  # noqa: E402
 from training.mnist import NOT_A_DIGIT, Digits  # noqa: E402
-from training.network import DigitNetwork  # noqa: E402
+from training.network import DigitNetwork, Teacher  # noqa: E402
+from training.normalise import in_torch  # noqa: E402
 
 DIGITS = Digits(*strokes.draw(120, np.random.default_rng(1)))
 NONE = Extra(Digits(DIGITS.images[:0], DIGITS.labels[:0]), Digits(DIGITS.images[:0], DIGITS.labels[:0]), 0)
@@ -48,7 +49,7 @@ def network() -> DigitNetwork:
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "EPOCH", 256)
-    monkeypatch.setattr(train, "NEW", train.Recipe(64, 4e-3, 0.9))
+    monkeypatch.setattr(train, "NEW", train.Recipe(64, 4e-3, 0.9, 1))
 
 
 def test_distorted_digits_keep_their_labels_and_most_have_ink(made: material.Material) -> None:
@@ -72,6 +73,22 @@ def test_digits_of_mnist_left_alone_look_as_in_the_service(made: material.Materi
     assert not same[~digits].any()
 
 
+@pytest.mark.parametrize("kind", ["drawn", "random", "faint", "sparse"])
+def test_normalisation_on_a_gpu_gives_the_pixels_of_the_service(kind: str) -> None:
+    random = np.random.default_rng(5)
+    drawings = random.integers(0, 256, (300, 28, 28), np.uint8)
+    if kind == "drawn":
+        drawings = DIGITS.images
+    elif kind == "faint":
+        drawings = DIGITS.images // random.integers(1, 40, (len(DIGITS.images), 1, 1), np.uint8)
+    elif kind == "sparse":
+        drawings[random.random(drawings.shape) < 0.99] = 0
+    found = in_torch(torch.from_numpy(drawings)).numpy().astype(int)
+    difference = abs(found - normalise(drawings))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.001
+
+
 def test_calibration_undoes_overconfidence() -> None:
     generator = torch.Generator().manual_seed(1)
     honest = torch.randn(4_000, 11, generator=generator) * 2
@@ -90,7 +107,7 @@ def test_written_model_answers_eleven_numbers_and_says_so(network: DigitNetwork,
     export(network, calibration, "v9", path)
     session = onnxruntime.InferenceSession(path.read_bytes())
     (answers,) = session.run(None, {"images": normalise(DIGITS.images)})
-    expected = probabilities(train.logits(network, DIGITS.images), calibration).numpy()
+    expected = probabilities(train.logits(network, torch.from_numpy(normalise(DIGITS.images))), calibration).numpy()
     assert answers[:, 10] == pytest.approx(expected[:, 10], abs=1e-5)
     assert answers[:, :10] == pytest.approx(expected[:, :10] + expected[:, 10:] / 10, abs=1e-5)
     assert answers[:, :10].sum(axis=1) == pytest.approx(1, abs=1e-5)
@@ -103,7 +120,7 @@ def test_written_model_answers_eleven_numbers_and_says_so(network: DigitNetwork,
 def test_restored_network_is_the_one_that_was_written(network: DigitNetwork, tmp_path: Path) -> None:
     export(network, Calibration(1.3, -1.5), "v9", tmp_path / "model.onnx")
     restored = restore(tmp_path / "model.onnx")
-    before, after = (train.logits(n, DIGITS.images) for n in (network, restored))
+    before, after = (train.logits(n, torch.from_numpy(normalise(DIGITS.images))) for n in (network, restored))
     assert after.numpy() == pytest.approx(before.numpy(), abs=1e-4)
 
 
@@ -131,7 +148,7 @@ def test_interrupted_training_goes_on_as_if_nothing_happened(
     checkpoint = tmp_path / "state.pt"
     whole = train.train(made, [], epochs=2, seed=1)
 
-    def stop(network: DigitNetwork, digits: Digits) -> float:
+    def stop(network: DigitNetwork, validation: train.Validation) -> float:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -141,6 +158,31 @@ def test_interrupted_training_goes_on_as_if_nothing_happened(
     resumed = train.train(made, [], epochs=2, seed=1, checkpoint=checkpoint)
     assert weights(resumed.network) == pytest.approx(weights(whole.network), abs=1e-5)
     assert resumed.seconds > 0
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_network_learns_from_its_teacher_more_than_from_labels(
+    made: material.Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "EPOCH", 64 * 30)
+    teacher = Teacher()
+    last = teacher.layers[-1]
+    assert isinstance(last, torch.nn.Linear)
+    torch.nn.init.zeros_(last.weight)
+    with torch.no_grad():
+        last.bias.copy_(10 * torch.eye(11)[3])
+    taught = train.train(made, [], epochs=1, seed=1, teachers=[teacher]).network
+    read = torch.softmax(train.logits(taught, torch.from_numpy(normalise(DIGITS.images))), 1)
+    assert float(read[:, 3].mean()) > 0.6
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_finished_training_is_read_again_and_not_continued(made: material.Material, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "state.pt"
+    first = train.train(made, [], epochs=1, seed=1, checkpoint=checkpoint)
+    again = train.train(made, [], epochs=1, seed=2, checkpoint=checkpoint)
+    assert np.array_equal(weights(again.network), weights(first.network))
+    assert again.seconds == first.seconds
 
 
 @pytest.mark.usefixtures("small_steps")
