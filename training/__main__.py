@@ -96,6 +96,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, default=SHIPPED, help="the model file to write")
     parser.add_argument("--version", default="v2", help="the model version stored in the file")
+    _add_training_options(parser)
+    parser.add_argument("--without-fonts", action="store_true", help="fetch no packages; the card says so")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, default=78, help="of 100,000 drawings each")
     parser.add_argument(
         "--checkpoint", type=Path, help="write the state after every epoch, and go on from there if the file exists"
@@ -116,9 +123,6 @@ def _options() -> argparse.Namespace:
         default="cuda" if torch.cuda.is_available() else "cpu",
         help="cpu or cuda (default: cuda if there is a GPU)",
     )
-    parser.add_argument("--without-fonts", action="store_true", help="fetch no packages; the card says so")
-    parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
 
 
 def _given(options: argparse.Namespace, numbers: Digits) -> tuple[list[Exported], Extra, DigitNetwork | None]:

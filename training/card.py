@@ -6,7 +6,6 @@ from pathlib import Path
 from app.analysis.intervals import wilson_interval
 from app.classifier import Classifier
 from training.evaluate import Measured
-from training.network import Teacher
 from training.report import OnExport, OnKept, Report
 
 SOURCES = (
@@ -96,19 +95,9 @@ def _description(report: Report, classifier: Classifier, size: int) -> list[str]
         f'| calibration | temperature {temperature:.2f}, offset {offset:+.2f} for "not a digit", chosen on validation digits |',
         f"| command | `{report.command}` |",
         *([f"| started from | version {report.started_from} |"] if report.started_from else []),
-        f"| training | {_effort(report)} |",
+        f"| training | {report.effort} |",
         "",
     ]
-
-
-def _effort(report: Report) -> str:
-    minutes = f"{report.trained.seconds / 60:.0f} minutes"
-    on = f"{minutes} on one {report.trained.gpu}" if report.trained.gpu else f"{minutes} of processor time"
-    text = f"{report.epochs / 10:.1f} million drawings; {on}"
-    if report.teachers:
-        size = sum(p.numel() for p in Teacher().parameters())
-        text += f"; learned from {report.teachers} teachers of {size:,} parameters"
-    return text + (f"; the best of {report.tries} on validation digits" if report.tries > 1 else "")
 
 
 def _kinds(report: Report) -> list[str]:

@@ -14,7 +14,7 @@ from training.exported import Exported, Extra
 from training.kept import Kept
 from training.material import Kind
 from training.mnist import Digits
-from training.network import DigitNetwork
+from training.network import DigitNetwork, Teacher
 from training.train import Trained
 
 HELD_OUT = 10_000
@@ -72,6 +72,16 @@ class Report:
     others: list[OnKept]
     unchanged: float
     exports: list[OnExport]
+
+    @property
+    def effort(self) -> str:
+        minutes = f"{self.trained.seconds / 60:.0f} minutes"
+        on = f"{minutes} on one {self.trained.gpu}" if self.trained.gpu else f"{minutes} of processor time"
+        text = f"{self.epochs / 10:.1f} million drawings; {on}"
+        if self.teachers:
+            size = sum(p.numel() for p in Teacher().parameters())
+            text += f"; learned from {self.teachers} teachers of {size:,} parameters"
+        return text + (f"; the best of {self.tries} on validation digits" if self.tries > 1 else "")
 
 
 @dataclass(frozen=True)

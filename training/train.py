@@ -88,15 +88,11 @@ def train(
     teachers: Sequence[Teacher] = (),
     checkpoint: Path | None = None,
 ) -> Trained:
-    """Train a new network or fine-tune `start`, on the material's device.
-
-    Goes on from the checkpoint if it exists.
-    """
+    """Train a new network or fine-tune `start`; go on from the checkpoint if it exists."""
     recipe = FINE if start else NEW
     state = _begin(start, kind, recipe, seed, material.device)
-    for layer in state.network.layers if teachers else ():
-        if isinstance(layer, nn.Dropout):
-            layer.p = DROPOUT
+    if teachers:
+        _set_dropout(state.network)
     if checkpoint and checkpoint.exists():
         state.load(checkpoint)
     an_epoch = math.ceil(EPOCH / recipe.batch)
@@ -199,6 +195,12 @@ def _begin(
     return State(
         network, copy.deepcopy(network), optimiser, torch.Generator(device).manual_seed(seed).get_state(), gpu=gpu
     )
+
+
+def _set_dropout(network: DigitNetwork) -> None:
+    for layer in network.layers:
+        if isinstance(layer, nn.Dropout):
+            layer.p = DROPOUT
 
 
 def _step(state: State, recipe: Recipe, batch: Prepared, done: float) -> None:
