@@ -134,7 +134,7 @@ def _targets(report: Report) -> list[str]:
     return [
         "| measure | target | result | |",
         "|---|---|---|---|",
-        _target("MNIST test, 10,000 drawings, used once, after training: accuracy", 0.996, report.test.accuracy),
+        _target("MNIST test, 10,000 drawings, measured after training: accuracy", 0.996, report.test.accuracy),
         _target("MNIST test: expected calibration error", 0.0035, report.test.calibration_error, at_most=True),
         _target("MNIST test: flagged as not a digit", 0.003, report.test.flagged, at_most=True),
         _target("hard versions of MNIST test: mean accuracy", 0.985, sum(m.accuracy for m in hard) / len(hard)),
