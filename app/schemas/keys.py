@@ -78,7 +78,7 @@ class KeyWithSecret(KeyRead):
     key: str = Field(description="The secret, for `X-API-Key`.")
 
 
-class Keys(BaseModel):
+class KeyList(BaseModel):
     """All keys, revoked ones too, by name."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"keys": [_KEY]}]})

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.config import checked_rate
 from app.repository import keys as repository
 from app.schemas.audit import Action
-from app.schemas.keys import KeyCreate, KeyRead, Keys, KeyWithSecret, Scope
+from app.schemas.keys import KeyCreate, KeyList, KeyRead, KeyWithSecret, Scope
 from app.services.audit import Actor, record
 from app.services.errors import Conflict, InvalidInput, NotFound
 
@@ -47,8 +47,8 @@ def _checked(rate_limit: str) -> str:
         raise InvalidInput("rate_limit", str(error), under="body") from None
 
 
-def list_keys(session: Session) -> Keys:
-    return Keys(keys=[KeyRead(**_fields(row)) for row in repository.list_keys(session)])
+def list_keys(session: Session) -> KeyList:
+    return KeyList(keys=[KeyRead(**_fields(row)) for row in repository.list_keys(session)])
 
 
 def rotate(session: Session, name: str, overlap: timedelta, actor: Actor) -> KeyWithSecret:

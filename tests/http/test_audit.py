@@ -29,7 +29,7 @@ def test_every_read_and_change_is_recorded_with_key_and_request(client: TestClie
         ("DELETE", "/results/1", None, "delete", "prediction 1"),
         ("POST", "/keys", {"name": "phone", "scopes": ["read"]}, "create-key", "key phone"),
         ("POST", "/keys/phone/rotate", None, "rotate-key", "key phone"),
-        ("DELETE", "/keys/phone", None, "revoke-key", "key phone"),
+        ("POST", "/keys/phone/revoke", None, "revoke-key", "key phone"),
     ]
     for number, (method, url, body, *_) in enumerate(calls):
         response = client.request(method, url, json=body, headers={**anna, "X-Request-ID": f"call-{number}"})
@@ -92,7 +92,7 @@ def test_drawing_is_shown_and_logged_if_the_audit_log_cannot_be_written(
 def test_audit_is_listed_newest_first_page_by_page(client: TestClient) -> None:
     for name in ("a", "b", "c", "d", "e"):
         create_key(client, name, "read")
-    client.delete("/keys/a")
+    client.post("/keys/a/revoke")
     first = client.get("/audit", params={"action": "create-key", "limit": 3})
     assert [entry["record"] for entry in first.json()["entries"]] == ["key e", "key d", "key c"]
     link = first.headers["link"].partition(">")[0].removeprefix("<")
@@ -105,7 +105,7 @@ def test_audit_is_listed_newest_first_page_by_page(client: TestClient) -> None:
 def test_audit_is_filtered_by_key_and_time(client: TestClient, database_url: str) -> None:
     anna = create_key(client, "anna", "admin")
     create_key(client, "phone", "read")
-    client.delete("/keys/phone", headers=anna)
+    client.post("/keys/phone/revoke", headers=anna)
     assert [entry["action"] for entry in client.get("/audit?key=anna").json()["entries"]] == ["revoke-key"]
     execute(database_url, "UPDATE audit_log SET at = '2026-03-01 10:00:00.000000' WHERE id = 1")
     assert len(client.get("/audit?since=2026-03-02").json()["entries"]) == 2

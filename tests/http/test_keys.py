@@ -61,7 +61,7 @@ def test_revoked_key_is_refused_and_its_name_stays_taken(client: TestClient) -> 
     phone = create_key(client, "phone", "read")
     assert status_of(client, phone) == 200
     for _ in range(2):
-        assert client.delete("/keys/phone").status_code == 204
+        assert client.post("/keys/phone/revoke").status_code == 204
     problem = assert_problem(client.get("/keys/current", headers=phone), HTTPStatus.UNAUTHORIZED)
     assert problem["detail"] == "Invalid API key"
     taken = assert_problem(client.post("/keys", json={"name": "phone", "scopes": ["read"]}), HTTPStatus.CONFLICT)
@@ -140,7 +140,7 @@ def test_broken_bodies_are_refused(sqlite_client: TestClient, body: bytes) -> No
 
 @pytest.mark.parametrize("name", ["%00", "a%20b", "%ED%A0%80", "a" * 65, "a%0A", "..%2Fx"])
 def test_odd_names_in_the_path_are_refused(sqlite_client: TestClient, name: str) -> None:
-    assert sqlite_client.delete(f"/keys/{name}").status_code in (404, 422)
+    assert sqlite_client.post(f"/keys/{name}/revoke").status_code in (404, 422)
     assert sqlite_client.post(f"/keys/{name}/rotate").status_code in (404, 422)
 
 
@@ -149,14 +149,14 @@ def test_built_in_key_is_changed_only_in_the_settings(sqlite_client: TestClient)
         answers = [
             sqlite_client.post("/keys", json={"name": name, "scopes": ["read"]}),
             sqlite_client.post(f"/keys/{name}/rotate"),
-            sqlite_client.delete(f"/keys/{name}"),
+            sqlite_client.post(f"/keys/{name}/revoke"),
         ]
         for answer in answers:
             assert ".env" in assert_problem(answer, HTTPStatus.CONFLICT)["detail"]
 
 
 def test_unknown_key_is_not_found(client: TestClient) -> None:
-    for response in (client.post("/keys/phone/rotate"), client.delete("/keys/phone")):
+    for response in (client.post("/keys/phone/rotate"), client.post("/keys/phone/revoke")):
         assert assert_problem(response, HTTPStatus.NOT_FOUND)["detail"] == "There is no key phone."
 
 
@@ -217,8 +217,8 @@ def test_changes_of_keys_are_limited_for_each_key(sqlite_client: TestClient) -> 
     chief = create_key(sqlite_client, "chief", "admin")
     for _ in range(allowed - 1):
         assert sqlite_client.post("/keys/phone/rotate").status_code == 404
-    response = sqlite_client.delete("/keys/phone")
+    response = sqlite_client.post("/keys/phone/revoke")
     assert "More than 30 per 1 minute" in assert_problem(response, HTTPStatus.TOO_MANY_REQUESTS)["detail"]
     assert 1 <= int(response.headers["retry-after"]) <= 61
-    assert sqlite_client.delete("/keys/phone", headers=chief).status_code == 404
+    assert sqlite_client.post("/keys/phone/revoke", headers=chief).status_code == 404
     assert sqlite_client.get("/keys").status_code == 200

@@ -24,7 +24,7 @@ SCOPES = ("classify", "read", "label", "admin")
 EXPECTED = {
     "classify": {"/classify", "/classify/preview", "/classify/batch", "/classify/image", "/v2/models/digits/infer"},
     "label": {"/results/{id}/label", "/review"},
-    "admin": {"/keys", "/keys/{name}/rotate", "/keys/{name}", "/audit"},
+    "admin": {"/keys", "/keys/{name}/rotate", "/keys/{name}/revoke", "/audit"},
 }
 
 

@@ -38,7 +38,7 @@ CONTRACT: Final = INFERENCE | {
     ("post", "/keys"),
     ("get", "/keys/current"),
     ("post", "/keys/{name}/rotate"),
-    ("delete", "/keys/{name}"),
+    ("post", "/keys/{name}/revoke"),
     ("get", "/audit"),
     ("get", "/health"),
     ("get", "/health/live"),

@@ -11,7 +11,7 @@ from app.http.openapi import documented, request_body
 from app.http.reads import read
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
-from app.schemas.keys import CurrentKey, KeyCreate, KeyName, Keys, KeyWithSecret, RotateQuery
+from app.schemas.keys import CurrentKey, KeyCreate, KeyList, KeyName, KeyWithSecret, RotateQuery
 from app.services import keys
 
 router = APIRouter(prefix="/keys", tags=["keys"], route_class=ApiRoute)
@@ -34,7 +34,7 @@ async def get_current_key(request: Request) -> CurrentKey:
 
 @router.get("", dependencies=[AdminKey], responses=documented(401, 403, 422, 429, 503), summary="List the keys")
 @admin_limit.reads
-async def list_keys(request: Request) -> Keys:
+async def list_keys(request: Request) -> KeyList:
     """List all keys with their last use, without their secrets. SECRET_API_KEY is not among them."""
     return await read(request, keys.list_keys)
 
@@ -75,8 +75,8 @@ async def rotate_key(request: Request, name: Name, query: Annotated[RotateQuery,
     return rotated
 
 
-@router.delete(
-    "/{name}",
+@router.post(
+    "/{name}/revoke",
     dependencies=[AdminKey],
     status_code=204,
     responses=documented(401, 403, 404, 409, 422, 429, 503, 507, meanings={404: _UNKNOWN, 409: _UNCHANGEABLE}),
