@@ -43,7 +43,9 @@ def _error(what: str) -> PydanticCustomError:
 
 
 def _written(kind: Any, value: Any) -> Any:
-    """Refuse texts that pydantic would accept, such as 1_0."""
+    """Refuse what pydantic would accept, such as 1_0, or a number as a time."""
+    if kind is datetime and isinstance(value, int | float):
+        raise _error(_A_TIME)
     if isinstance(value, str) and kind in _FORMS:
         pattern, what = _FORMS[kind]
         if not re.fullmatch(pattern, value):

@@ -120,7 +120,7 @@ def test_secret_before_a_rotation_expires(client: TestClient, database_url: str)
         ),
         *(
             ({"name": "phone", "scopes": ["read"], "expires_at": time}, "expires_at")
-            for time in ("2020-01-01", "soon", "99999-01-01", 7)
+            for time in ("2020-01-01", "soon", "99999-01-01", 7, 4_000_000_000, 4e9, True)
         ),
     ],
 )
