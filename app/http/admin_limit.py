@@ -9,6 +9,7 @@ from slowapi.errors import RateLimitExceeded
 
 from app.http.authentication import key_of
 from app.http.problems import TooManyRequests, response_to
+from app.metrics.instruments import RATE_LIMITED
 
 CHANGES: Final = "30/minute"
 READS: Final = "120/minute"
@@ -32,6 +33,7 @@ reads: Final = limiter.limit(READS)
 
 async def _on_exceeded(request: Request, error: Exception) -> Response:
     assert isinstance(error, RateLimitExceeded)
+    RATE_LIMITED.labels("admin").inc()
     item, bucket = request.state.view_rate_limit
     reset_at = limiter.limiter.get_window_stats(item, *bucket).reset_time
     return response_to(request, TooManyRequests(str(item), max(1, int(reset_at - time.time()) + 1)))

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text, update
 from starlette.testclient import TestClient
 
+from app.http.admin_limit import CHANGES
 from app.models import Prediction
 from tests.support.backups import take_backup
 from tests.support.http_fixtures import Start
@@ -130,6 +131,13 @@ def test_refusals_by_a_rate_limit_are_counted(start: Start, sqlite_url: str) -> 
     after = Metrics.of(client)
     assert after.since(before, "pixelwise_rate_limited_total", limit="classify") == 2
     assert after.since(before, "pixelwise_rate_limited_total", limit="preview") == 3
+
+
+def test_refused_changes_of_keys_are_counted(sqlite_client: TestClient) -> None:
+    before = Metrics.of(sqlite_client)
+    for _ in range(int(CHANGES.partition("/")[0]) + 2):
+        sqlite_client.post("/keys/phone/rotate")
+    assert Metrics.of(sqlite_client).since(before, "pixelwise_rate_limited_total", limit="admin") == 2
 
 
 def test_queue_has_the_requests_that_wait(sqlite_client: TestClient, sqlite_url: str) -> None:
