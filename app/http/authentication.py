@@ -44,14 +44,14 @@ class ApiKey(APIKeyHeader):
 
 class ApiKeyUnlessPublic(ApiKey):
     async def __call__(self, request: HTTPConnection) -> str:
-        """Return the key's name, empty without a key; such calls count towards READ_LIMIT."""
+        """Return the key's name, empty without a key; calls without the scope count towards READ_LIMIT."""
         runtime = runtime_of(request)
         if not runtime.settings.public_results:
             return await super().__call__(request)
-        if key := await _find_key(request):
-            return _noted(request, key)
-        await runtime.rate_limiter.count_read(request)
-        return ""
+        key = await _find_key(request)
+        if key is None or Scope.READ not in key.scopes:
+            await runtime.rate_limiter.count_read(request)
+        return _noted(request, key) if key else ""
 
 
 async def _find_key(request: HTTPConnection) -> ClientKey | None:

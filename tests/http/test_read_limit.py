@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.http_fixtures import Start
+from tests.support.keys import create_key
 from tests.support.service import DRAWING
 
 PUBLIC = (
@@ -40,6 +41,13 @@ def test_every_public_route_counts_towards_the_limit_of_reads(start: Start, sqli
     answers = {path: client.get(path.replace("{id}", "1"), headers=nobody).status_code for path in paths}
     reads = {path for path, status in answers.items() if status == 429}
     assert reads == {path.partition("?")[0].replace("/1", "/{id}") for path in PUBLIC}
+
+
+def test_key_without_the_scope_reads_as_often_as_anybody(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, READ_LIMIT="2/day")
+    device, reader = create_key(client, "device", "classify"), create_key(client, "reader", "read")
+    assert [client.get("/results", headers=device).status_code for _ in range(3)] == [200, 200, 429]
+    assert client.get("/results", headers=reader).status_code == 200
 
 
 def test_limit_of_reads_can_be_switched_off(start: Start, sqlite_url: str) -> None:
