@@ -27,6 +27,7 @@ def exposition() -> bytes:
 def _runs(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
+        # Workers have one user, so another user's process has the number of an ended one.
         return False
     return True

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -101,3 +103,9 @@ def test_one_process_keeps_its_metrics_in_memory(sqlite_url: str, tmp_path: Path
         with KeyHolder(service.port) as client:
             assert total(Metrics.of(client)) == 4
     assert list(folder.iterdir()) == []
+
+
+def test_process_of_another_user_is_no_worker() -> None:
+    code = "import os; from app.metrics.exposition import _runs; os.geteuid() or os.setuid(65534); print(_runs(1))"
+    checked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert checked.stdout == "False\n"
