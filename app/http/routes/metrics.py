@@ -19,7 +19,7 @@ class TextResponse(Response):
     "/metrics",
     dependencies=[ReadKey],
     response_class=TextResponse,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(401, 403, 422, 429)},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(401, 403, 422, 429, 503)},
     summary="Get metrics for Prometheus",
 )
 async def get_metrics(request: Request) -> Response:
