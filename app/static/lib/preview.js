@@ -21,9 +21,12 @@ export function createPreview(onanswer, onerror) {
   let running = false;
   let last = 0;
   let quietUntil = 0;
+  /** @type {number | undefined} */
+  let timer;
 
   /** @param {Stroke[]} strokes */
   async function now(strokes) {
+    clearTimeout(timer);
     if (isBlank(strokes) || Date.now() < quietUntil) return;
     const mine = ++newest;
     running = true;
@@ -42,10 +45,15 @@ export function createPreview(onanswer, onerror) {
 
   /** @param {Stroke[]} strokes */
   function soon(strokes) {
-    if (!running && performance.now() - last >= INTERVAL_MS) now(strokes);
+    clearTimeout(timer);
+    const wait = INTERVAL_MS - (performance.now() - last);
+    if (!running && wait <= 0) now(strokes);
+    // The pen may rest before it is lifted.
+    else timer = setTimeout(soon, Math.max(wait, INTERVAL_MS / 4), strokes);
   }
 
   function cancel() {
+    clearTimeout(timer);
     newest++;
   }
 
