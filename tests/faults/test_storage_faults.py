@@ -262,7 +262,7 @@ def test_service_does_not_start_on_a_read_only_disk(sqlite_url: str, tmp_path: P
         tmp_path, "serve", DATABASE_URL=f"sqlite:///{small_disk / 'pixelwise.db'}", SECRET_API_KEY="a-key"
     )
     assert outcome.status == ExitCode.UNAVAILABLE
-    assert outcome.err.count("pixelwise: ") == 1
+    assert outcome.err.count("ERROR uvicorn: pixelwise: ") == 1
     assert "readonly database" in outcome.err
 
 

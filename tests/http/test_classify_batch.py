@@ -60,7 +60,7 @@ def test_predictions_of_a_batch_are_listed_like_others(client: TestClient) -> No
     results = client.post("/classify/batch", json={"images": SEVENS}, headers=headers).json()["results"]
     for result in results:
         record = client.get(f"/results/{result['id']}").json()
-        assert record == {**result, "label": None, "notes": None, "request_id": "a-batch"}
+        assert record == {**result, "label": None, "notes": None, "request_id": "a-batch", "trace_id": None}
     assert [row["id"] for row in client.get("/results").json()["results"]] == [2, 1]
 
 

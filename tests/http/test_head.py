@@ -27,8 +27,10 @@ def get_routes() -> list[str]:
     ]
 
 
-def steady(response: Any) -> dict[str, str]:
-    return {name: value for name, value in response.headers.items() if name not in CHANGING}
+def steady(response: Any, path: str) -> dict[str, str]:
+    # Each request changes a number of /metrics.
+    changing = {*CHANGING, "content-length"} if path == "/metrics" else CHANGING
+    return {name: value for name, value in response.headers.items() if name not in changing}
 
 
 def test_head_has_the_status_and_headers_of_get_and_no_body(sqlite_client: TestClient) -> None:
@@ -36,7 +38,8 @@ def test_head_has_the_status_and_headers_of_get_and_no_body(sqlite_client: TestC
     for path in (*get_routes(), *FILES, *PAGES, *ERRORS):
         got = sqlite_client.get(path, follow_redirects=False)
         asked = sqlite_client.head(path, follow_redirects=False)
-        assert (asked.status_code, steady(asked), asked.content) == (got.status_code, steady(got), b""), path
+        assert asked.content == b"", path
+        assert (asked.status_code, steady(asked, path)) == (got.status_code, steady(got, path)), path
         assert asked.headers.keys() == got.headers.keys(), path
 
 

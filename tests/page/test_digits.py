@@ -31,6 +31,7 @@ def assert_recognised(
     page: Page, draw: Callable[[list[Stroke]], None], drawn: list[Drawing], database_url: str
 ) -> None:
     """Draw the digits and compare the stored predictions."""
+    expect(page.get_by_text("Pen", exact=True)).to_be_visible()
     if page.get_by_role("radio").first.is_hidden():
         page.get_by_text("Pen", exact=True).click()
     # Sorted and stored by a key, since finding and clicking a button costs more than drawing a digit.

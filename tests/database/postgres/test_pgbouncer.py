@@ -78,12 +78,13 @@ def call_every_route(client: httpx2.Client) -> Counter[tuple[str, str]]:
     called: Counter[tuple[str, str]] = Counter()
 
     def call(method: str, path: str, **options: object) -> httpx2.Response:
-        response = client.request(method, path.format(id=prediction_id), **options)  # type: ignore[arg-type]
+        response = client.request(method, path.format(id=prediction_id, name=key_name), **options)  # type: ignore[arg-type]
         assert response.is_success, (method, path, response.text)
         called[method, path] += 1
         return response
 
     prediction_id = None
+    key_name = Random().randbytes(8).hex()
     for headers in ({}, {"Idempotency-Key": Random().randbytes(8).hex()}):
         prediction_id = call("post", "/classify", json=DRAWING, headers=headers).json()["id"]
     call("post", "/classify/batch", json={"images": [SEVEN, SEVEN]})
@@ -96,6 +97,9 @@ def call_every_route(client: httpx2.Client) -> Counter[tuple[str, str]]:
         if ("get", path) in CONTRACT:
             call("get", path)
     call("delete", "/results/{id}")
+    call("post", "/keys", json={"name": key_name, "scopes": ["read"]})
+    call("post", "/keys/{name}/rotate")
+    call("post", "/keys/{name}/revoke")
     return called
 
 

@@ -45,6 +45,8 @@ def test_role_without_insert_may_read_and_is_not_ready(
     settings_environment.setenv("DATABASE_URL", as_role(empty_postgres_url, READER))
     assert run("results").status == 0
     for lacking, grant in (
+        ("api_keys_id_seq", f"GRANT USAGE ON SEQUENCE api_keys_id_seq TO {READER}"),
+        ("audit_log_id_seq", f"GRANT USAGE ON SEQUENCE audit_log_id_seq TO {READER}"),
         ("drawings", f"GRANT INSERT ON drawings TO {READER}"),
         ("labels_id_seq", f"GRANT USAGE ON SEQUENCE labels_id_seq TO {READER}"),
         ("predictions_id_seq", f"GRANT USAGE ON SEQUENCE predictions_id_seq TO {READER}"),
