@@ -6,7 +6,6 @@ from sqlalchemy import ColumnElement, Row, Table, delete, func, insert, or_, sel
 from sqlalchemy.orm import Session
 
 from app.models import AuditEntry
-from app.repository.results import Position
 from app.schemas.audit import AuditQuery
 
 _LOG: Final = cast(Table, AuditEntry.__table__)
@@ -24,7 +23,7 @@ def add_entries(session: Session, entries: Sequence[NewEntry]) -> None:
     session.execute(insert(_LOG), [entry._asdict() for entry in entries])
 
 
-def list_entries(session: Session, query: AuditQuery, limit: int, after: Position | None) -> list[Row[Any]]:
+def list_entries(session: Session, query: AuditQuery, limit: int, after: tuple[int, datetime] | None) -> list[Row[Any]]:
     conditions: list[ColumnElement[bool]] = []
     for column, value in ((_LOG.c.action, query.action), (_LOG.c.key, query.key)):
         if value is not None:
@@ -33,10 +32,10 @@ def list_entries(session: Session, query: AuditQuery, limit: int, after: Positio
         conditions.append(_LOG.c.at >= query.since)
     if query.until is not None:
         conditions.append(_LOG.c.at < query.until)
-    if after is not None and after.created_at is not None:
+    if after is not None:
+        id_, at = after
         # The bound starts the index scan.
-        earlier = or_(_LOG.c.at < after.created_at, _LOG.c.id < after.id)
-        conditions += [_LOG.c.at <= after.created_at, earlier]
+        conditions += [_LOG.c.at <= at, or_(_LOG.c.at < at, _LOG.c.id < id_)]
     statement = select(_LOG).where(*conditions).order_by(_LOG.c.at.desc(), _LOG.c.id.desc())
     return list(session.execute(statement.limit(limit)))
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.repository.results import Position
+from app.services.cursors import cursor_of
 from tests.support.keys import create_key
 from tests.support.service import DRAWING, assert_problem, execute, hidden, rows
 
@@ -113,8 +115,15 @@ def test_audit_is_filtered_by_key_and_time(client: TestClient, database_url: str
     assert client.get("/audit?since=2999-01-01").json() == {"entries": [], "next": None}
 
 
+CURSOR_OF_RESULTS = cursor_of(Position(1, None))
+
+
 @pytest.mark.parametrize(
-    "query", ["action=fly", "key=", "limit=0", "limit=1001", "cursor=x", "since=x", "colour=red", "key=%00", "key=%FF"]
+    "query",
+    [
+        *("action=fly", "key=", "limit=0", "limit=1001", "since=x", "colour=red", "key=%00", "key=%FF"),
+        *("cursor=x", f"cursor={CURSOR_OF_RESULTS}"),
+    ],
 )
 def test_invalid_audit_query_is_refused(sqlite_client: TestClient, query: str) -> None:
     assert_problem(sqlite_client.get(f"/audit?{query}"), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
