@@ -42,7 +42,7 @@ class Runtime:
     decoding: Decoding
     database_errors: ThrottledLog
     keys: KeyTable
-    reads: ReadLog
+    read_log: ReadLog
 
 
 def runtime_of(request: HTTPConnection) -> Runtime:
@@ -93,5 +93,5 @@ def _runtime(settings: Settings, shadow: Shadow | None) -> Runtime:
         decoding=Decoding(),
         database_errors=ThrottledLog(),
         keys=KeyTable(database),
-        reads=ReadLog(database),
+        read_log=ReadLog(database),
     )

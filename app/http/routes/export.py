@@ -111,7 +111,7 @@ async def export(request: Request, query: Annotated[ExportQuery, Query()]) -> Re
 
     pieces = wait_and_read()
     manifest: ExportManifest = await while_connected(request, anext(pieces))
-    await runtime_of(request).reads.add(actor_of(request), Action.EXPORT, describe(manifest))
+    await runtime_of(request).read_log.add(actor_of(request), Action.EXPORT, describe(manifest))
     return Download(
         pieces,
         f"pixelwise-{manifest.created_at:%Y%m%dT%H%M%SZ}.{query.format}",

@@ -123,7 +123,7 @@ async def get_drawing(
     from app.drawings.image_files import write_png
 
     pixels = await read(request, lambda session: results.get_drawing(session, prediction_id))
-    await runtime.reads.add(actor_of(request), Action.DRAWING, f"prediction {prediction_id}")
+    await runtime.read_log.add(actor_of(request), Action.DRAWING, f"prediction {prediction_id}")
     picture = write_png(runtime.classify.normalise(pixels) if normalised else pixels)
     return Response(picture, media_type="image/png")
 
