@@ -107,7 +107,8 @@ def _checked_rate_limit(text: str, info: ValidationInfo) -> str:
 
 def checked_rate(text: str) -> str:
     """Raise ValueError."""
-    if text.strip().lower() == RATE_LIMIT_OFF:
+    text = text.strip()
+    if text.lower() == RATE_LIMIT_OFF:
         return RATE_LIMIT_OFF
     # Slow to load.
     import limits

@@ -205,6 +205,11 @@ def test_limit_of_a_key_may_be_off(start: Start, sqlite_url: str) -> None:
     assert {client.post("/classify", json=DRAWING, headers=phone).status_code for _ in range(3)} == {200}
 
 
+def test_limit_of_a_key_is_stored_without_white_space(sqlite_client: TestClient) -> None:
+    create_key(sqlite_client, "phone", "classify", rate_limit=" 2/day\n")
+    assert sqlite_client.get("/keys").json()["keys"][0]["rate_limit"] == "2/day"
+
+
 def test_guessed_keys_are_counted_like_wrong_ones(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day")
     guess = {"X-API-Key": "pw_" + "x" * 43}
