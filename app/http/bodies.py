@@ -29,6 +29,8 @@ _USUAL: Final[tuple[list[tuple[bytes, bytes]], ...]] = (
     [(b"content-type", b"application/json")],
     [(b"content-type", b"application/x-www-form-urlencoded")],
 )
+# More than MAX_BATCH drawings have. Millions of empty lists would take a hundred times the memory of the body.
+_MOST: Final = {b"[": 2**16, b"{": 2**16, b",": 2**20}
 _COMPRESSION: Final = re.compile("gzip|deflate|br|zstd|compress", re.IGNORECASE)
 _CHARSET: Final = re.compile(r'charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 
@@ -92,6 +94,8 @@ def parse_json(shape: type[M], body: bytes) -> M:
     """Return the body of any Content-Type, read as JSON; raise InvalidRequest."""
     if json.detect_encoding(body) != "utf-8":
         raise _invalid("Invalid JSON: the body must be UTF-8 without a byte order mark", "json_invalid")
+    if any(body.count(sign) > most for sign, most in _MOST.items()):
+        raise _invalid(f"The body has more lists, objects or values than {MAX_BATCH} drawings", "too_long")
     try:
         parsed = shape.model_validate_json(body)
         # pydantic takes the last of repeated keys.

@@ -42,6 +42,15 @@ def stored(sqlite_client: TestClient) -> TestClient:
     return sqlite_client
 
 
+@pytest.mark.parametrize("value", [b"0", b"[]", b"{}", b"[" * 100 + b"]" * 100])
+@pytest.mark.parametrize("path", ["/classify/batch", "/v2/models/digits/infer"])
+def test_body_of_millions_of_values_is_not_parsed(sqlite_client: TestClient, path: str, value: bytes) -> None:
+    values = b",".join([value] * (4_000_000 // len(value)))
+    response = sqlite_client.post(path, content=b'{"images":[' + values + b'],"inputs":[]}')
+    assert response.status_code in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.BAD_REQUEST)
+    assert "more lists, objects or values than 1000 drawings" in response.text
+
+
 @every_route
 def test_body_with_any_content_type_is_read_as_json(stored: TestClient, route: Route) -> None:
     body = json.dumps(route.body, ensure_ascii=False).encode()
