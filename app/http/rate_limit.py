@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from inspect import unwrap
 from ipaddress import IPv6Address, IPv6Network
 from threading import Timer
 from typing import Any, cast
@@ -53,6 +54,11 @@ class _Storage(MemoryStorage):
     def _get_sliding_window_info(self, *arguments: Any) -> Windows:
         self.seen = super()._get_sliding_window_info(*arguments)
         return self.seen
+
+
+# Memory raises none of the errors that `limits` translates around each call, twice for a subclass.
+for _name in ("get", "incr"):
+    setattr(_Storage, _name, unwrap(getattr(MemoryStorage, _name)))
 
 
 class MemoryCounts:
