@@ -49,7 +49,7 @@ class ApiKeyUnlessPublic(ApiKey):
         if not runtime.settings.public_results:
             return await super().__call__(request)
         key = await _find_key(request)
-        if key is None or Scope.READ not in key.scopes:
+        if not key or key.scopes.isdisjoint((Scope.READ,)):
             await runtime.rate_limiter.count_read(request)
         return _noted(request, key) if key else ""
 

@@ -132,6 +132,7 @@ def test_review_offers_what_may_be_no_digit(page: Page, sqlite_url: str) -> None
     assert page.url.endswith("#/review?queue=not_a_digit")
     page.keyboard.press("y")
     expect(page.get_by_text("is labelled as not a digit; and so it was predicted.")).to_be_visible()
+    expect(page.locator(".offered-drawing a")).to_be_visible()
     page.keyboard.press("5")
     expect(page.get_by_text("is labelled as a 5; the prediction was not a digit.")).to_be_visible()
     expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
