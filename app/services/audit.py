@@ -13,7 +13,7 @@ from app.repository import audit as repository
 from app.repository.audit import NewEntry
 from app.repository.results import Position
 from app.schemas.audit import Action, AuditEntryRead, AuditPage, AuditQuery
-from app.services.cursors import cursor_of, timed_position_of
+from app.services.cursors import next_cursor, timed_position_of
 
 log = logging.getLogger("pixelwise.audit")
 
@@ -46,8 +46,7 @@ def list_page(session: Session, query: AuditQuery) -> AuditPage:
     after = None if query.cursor is None else timed_position_of(query.cursor)
     rows = repository.list_entries(session, query, query.limit + 1, after)
     page = [AuditEntryRead.model_validate(row, from_attributes=True) for row in rows[: query.limit]]
-    last = Position(page[-1].id, page[-1].at) if len(rows) > query.limit else None
-    return AuditPage(entries=page, next=None if last is None else cursor_of(last))
+    return AuditPage(entries=page, next=next_cursor(rows, query.limit, lambda row: Position(row.id, row.at)))
 
 
 class ReadLog:

@@ -2,11 +2,20 @@
 
 import base64
 import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from app.repository.results import Position
 from app.schemas.types import LAST_ID
 from app.services.errors import InvalidInput
+
+T = TypeVar("T")
+
+
+def next_cursor(rows: Sequence[T], limit: int, position: Callable[[T], Position]) -> str | None:
+    """Return the cursor after the page's last row; one row more than the limit shows that there is a next page."""
+    return cursor_of(position(rows[limit - 1])) if len(rows) > limit else None
 
 
 def cursor_of(position: Position) -> str:

@@ -10,7 +10,7 @@ from app.repository.results import Position
 from app.schemas.audit import Action
 from app.schemas.results import Result, ResultsPage, ResultsQuery, ResultSummary
 from app.services.audit import Actor, record
-from app.services.cursors import cursor_of, position_of
+from app.services.cursors import next_cursor, position_of
 from app.services.errors import NotFound, PreconditionFailed
 
 SHORT_PAGE: Final = 100
@@ -34,11 +34,9 @@ def is_short(query: ResultsQuery) -> bool:
 def list_page(session: Session, query: ResultsQuery) -> ResultsPage:
     """Return a page; raise InvalidInput for an invalid cursor."""
     after = None if query.cursor is None else position_of(query.cursor)
-    # One more row shows whether there is a next page.
     rows = repository.list_results(session, query, query.limit + 1, after)
     page = [ResultSummary.model_validate(row, from_attributes=True) for row in rows[: query.limit]]
-    last = Position(page[-1].id, page[-1].created_at) if len(rows) > query.limit else None
-    return ResultsPage(results=page, next=None if last is None else cursor_of(last))
+    return ResultsPage(results=page, next=next_cursor(rows, query.limit, lambda row: Position(row.id, row.created_at)))
 
 
 def get(session: Session, prediction_id: int) -> Record:
