@@ -218,7 +218,7 @@ def get_settings() -> Settings:
 
 
 def wants_json_log() -> bool:
-    """Return whether LOG_FORMAT is json, whatever the other settings are."""
+    """Return whether LOG_FORMAT is json, even if another setting is invalid."""
     try:
         known = _known_values()
         return expanded(unquoted("LOG_FORMAT", known.get("LOG_FORMAT", "")), known) == "json"

@@ -223,7 +223,7 @@ def _loss(answer: Tensor, batch: Prepared) -> Tensor:
     hard = F.cross_entropy(answer, batch.labels)
     if batch.taught is None:
         return hard
-    # The square keeps the gradient's size, whatever the temperature.
+    # The square keeps the gradient's size at every temperature.
     soft = SOFT**2 * F.cross_entropy(answer / SOFT, batch.taught)
     return FROM_TEACHERS * soft + (1 - FROM_TEACHERS) * hard
 
