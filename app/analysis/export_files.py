@@ -2,6 +2,8 @@
 
 import csv
 import hashlib
+import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from io import BytesIO, RawIOBase, StringIO
@@ -112,25 +114,34 @@ def _npy_header(array: Array) -> bytes:
     return header.getvalue()
 
 
-def jsonl(rows: Iterable[ExportRow]) -> Iterator[bytes]:
-    """Write JSON Lines, with `pixels` as `POST /classify` takes them."""
+def line_without_pixels(row: ExportRow) -> dict[str, Any]:
+    return {**_values(row), "scores": row.scores}
+
+
+def line_with_pixels(row: ExportRow) -> dict[str, Any]:
+    """Return a line whose pixels are as `POST /classify` takes them."""
+    return {**line_without_pixels(row), "pixels": row.pixels and rows_of(row.pixels)}
+
+
+def line_with_packed_pixels(row: ExportRow) -> dict[str, Any]:
+    """Return a short line; its SHA-256 follows from the pixels, which are compressed by zlib, as base64."""
+    pixels = row.pixels and b64encode(zlib.compress(row.pixels)).decode()
+    return {**row.columns, **_label_values(row), "scores": row.scores, "pixels": pixels}
+
+
+def jsonl(rows: Iterable[ExportRow], line: Callable[[ExportRow], dict[str, Any]] = line_with_pixels) -> Iterator[bytes]:
+    """Write JSON Lines."""
     encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
-    return _in_pieces(
-        encode({**_values(row), "scores": row.scores, "pixels": row.pixels and rows_of(row.pixels)}) + b"\n"
-        for row in rows
-    )
+    return _in_pieces(encode(line(row)) + b"\n" for row in rows)
 
 
 def _values(row: ExportRow) -> dict[str, Any]:
     """Return the values of CSV_COLUMNS."""
-    return {
-        **row.columns,
-        "sha256": _sha256(row.pixels),
-        "label": row.label,
-        "y": row.y,
-        "labelled": row.label is not None,
-        "split": row.split,
-    }
+    return {**row.columns, "sha256": _sha256(row.pixels), **_label_values(row)}
+
+
+def _label_values(row: ExportRow) -> dict[str, Any]:
+    return {"label": row.label, "y": row.y, "labelled": row.label is not None, "split": row.split}
 
 
 def table(rows: Iterable[ExportRow]) -> Iterator[bytes]:

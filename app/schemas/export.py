@@ -1,4 +1,5 @@
 import json
+import operator
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -38,6 +39,15 @@ class ExportQuery(ResultFilters):
         max_length=64,
         description="Divides drawings for training and for testing in another way. The same seed keeps every drawing "
         "on its side in all exports.",
+    )
+    without_pixels: bool = Field(
+        False, exclude_if=operator.not_, description="Leave out the pixels. A CSV file never has them."
+    )
+    packed_pixels: bool = Field(
+        False,
+        exclude_if=operator.not_,
+        description="Only for `jsonl`: write the pixels as base64 of their 784 bytes compressed by zlib, and no "
+        "`sha256`; a quarter of the size.",
     )
 
 

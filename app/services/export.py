@@ -4,7 +4,7 @@ import hashlib
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -52,9 +52,8 @@ class Export:
     """The manifest and content of an export; takes about 20 bytes of memory a row."""
 
     def __init__(self, session: Session, query: ExportQuery, progress: Progress = no_progress) -> None:
-        """Read all rows; raise InvalidInput for a query that no row can match."""
-        if query.labelled is False and not query.include_unlabelled:
-            raise InvalidInput("labelled", "labelled=false leaves nothing to export unless include_unlabelled=true")
+        """Read all rows; raise InvalidInput for a query that contradicts itself."""
+        _check(query)
         self._session = session
         self._query = query
         self._progress = progress
@@ -70,7 +69,7 @@ class Export:
                 yield from export_files.npz(self.manifest.one_line().encode(), self._arrays())
             case ExportFormat.JSONL:
                 usable = (self._splits != _NO_DRAWING) & (self._answers != _UNKNOWN)
-                yield from export_files.jsonl(self._rows(_where(usable)))
+                yield from export_files.jsonl(self._rows(_where(usable)), _line_of(self._query))
             case ExportFormat.CSV:
                 yield from export_files.table(self._rows(np.arange(len(self._ids), dtype=np.int32)))
         self._progress("Exporting", 2 * len(self._ids), 2 * len(self._ids))
@@ -148,14 +147,16 @@ class Export:
     def _arrays(self) -> Iterator[Array]:
         for split, name in ((_TRAIN, "train"), (_TEST, "test")):
             chosen = _where((self._answers < _NONE) & (self._splits == split))
-            yield self._images(f"x_{name}", chosen)
+            if not self._query.without_pixels:
+                yield self._images(f"x_{name}", chosen)
             yield _array(f"y_{name}", self._answers.view(np.uint8), chosen)
             yield _array(f"ids_{name}", self._ids, chosen)
             yield _array(f"not_a_digit_{name}", self._not_a_digit, chosen)
             if self._query.include_unlabelled:
                 yield _array(f"labelled_{name}", self._labels != _UNKNOWN, chosen)
         none = _where((self._answers == _NONE) & (self._splits != _NO_DRAWING))
-        yield self._images("x_none", none)
+        if not self._query.without_pixels:
+            yield self._images("x_none", none)
         yield _array("ids_none", self._ids, none)
         yield _array("not_a_digit_none", self._not_a_digit, none)
         yield _array("test_none", self._splits == _TEST, none)
@@ -182,6 +183,19 @@ class Export:
             y=answer if answer < _NONE else None,
             split=_SPLITS[self._splits[i]],
         )
+
+
+def _check(query: ExportQuery) -> None:
+    if query.labelled is False and not query.include_unlabelled:
+        raise InvalidInput("labelled", "labelled=false leaves nothing to export unless include_unlabelled=true")
+    if query.packed_pixels and (query.format is not ExportFormat.JSONL or query.without_pixels):
+        raise InvalidInput("packed_pixels", "only a JSONL export with pixels can have them packed")
+
+
+def _line_of(query: ExportQuery) -> Callable[[ExportRow], dict[str, Any]]:
+    if query.without_pixels:
+        return export_files.line_without_pixels
+    return export_files.line_with_packed_pixels if query.packed_pixels else export_files.line_with_pixels
 
 
 def _where(condition: npt.NDArray[np.bool_]) -> Chosen:

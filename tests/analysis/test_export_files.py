@@ -1,8 +1,10 @@
 """The bytes of export files."""
 
+import base64
 import csv
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO, StringIO
@@ -117,6 +119,34 @@ def test_json_line_has_every_column() -> None:
         "notes": "größer\n„7“",
         "sha256": hashlib.sha256(DRAWINGS[0].tobytes()).hexdigest(),
     }
+
+
+def test_packed_pixels_are_read_back_with_the_standard_library() -> None:
+    shaded = np.tile(np.arange(28, dtype=np.uint8), (28, 1))
+    drawings = [*DRAWINGS, np.zeros((28, 28), np.uint8), np.full((28, 28), 255, np.uint8), shaded]
+    rows = [a_row(id=i, pixels=drawing.tobytes()) for i, drawing in enumerate(drawings)]
+    lines = list(map(json.loads, b"".join(export_files.jsonl(rows, export_files.line_with_packed_pixels)).splitlines()))
+    assert [zlib.decompress(base64.b64decode(line["pixels"])) for line in lines] == [row.pixels for row in rows]
+
+
+def test_lines_with_packed_pixels_and_without_pixels_have_the_other_columns_unchanged() -> None:
+    row = a_row(notes="größer", scores=None)
+    usual, packed, without = (
+        json.loads(b"".join(export_files.jsonl([row], line)))
+        for line in (
+            export_files.line_with_pixels,
+            export_files.line_with_packed_pixels,
+            export_files.line_without_pixels,
+        )
+    )
+    assert without == {name: value for name, value in usual.items() if name != "pixels"}
+    del packed["pixels"]
+    assert packed == {name: value for name, value in without.items() if name != "sha256"}
+
+
+def test_line_without_a_drawing_has_no_pixels_in_any_form() -> None:
+    for line in (export_files.line_with_pixels, export_files.line_with_packed_pixels):
+        assert line(a_row(pixels=None))["pixels"] is None
 
 
 def test_each_row_is_one_json_line() -> None:

@@ -67,6 +67,18 @@ def test_filters_narrow_the_export(configured_sqlite: str, tmp_path: Path) -> No
     assert exported == [row.id for row in rows if row.label == "7" and row.model_version == "v1"]
 
 
+def test_pixels_can_be_packed_or_left_out(configured_sqlite: str, tmp_path: Path) -> None:
+    store(configured_sqlite, random_rows(20), drawings=True)
+    done("export", "packed.jsonl", "--packed-pixels")
+    done("export", "without.jsonl", "--without-pixels")
+    packed, without = (
+        json.loads((tmp_path / name).read_bytes().splitlines()[0]) for name in ("packed.jsonl", "without.jsonl")
+    )
+    assert isinstance(packed["pixels"], str)
+    assert "pixels" not in without
+    assert refused(ExitCode.USAGE_ERROR, "export", "packed.npz", "--packed-pixels").startswith("--packed-pixels: ")
+
+
 def test_format_option_overrides_the_file_name(configured_sqlite: str, tmp_path: Path) -> None:
     store(configured_sqlite, random_rows(20), drawings=True)
     done("export", "drawings.txt", "--format", "csv")

@@ -27,7 +27,7 @@ MADE_BY_THE_READER = {
 }
 
 # Languages of code blocks that the tests run or check. `text` is the output of a command or a diagram.
-CHECKED = {"bash", "json", "sql", "dotenv", "text"}
+CHECKED = {"bash", "python", "json", "sql", "dotenv", "text"}
 
 
 def paths_in(text: str) -> Iterator[str]:

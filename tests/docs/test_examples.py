@@ -196,6 +196,12 @@ def scripts_of(page: Path) -> list[Block]:
     return [block for block in blocks if block not in REQUESTS]
 
 
+def python_of(page: Path) -> str:
+    """Return the page's Python as one program, which reads what the commands have made."""
+    blocks = (block for block in blocks_of(page) if block.language == "python" and not block.reason)
+    return "".join(block.code for block in blocks)
+
+
 class AppCommand(NamedTuple):
     """A line `python -m app ...`, and the script after its pipe."""
 
@@ -222,7 +228,7 @@ def commands_of(code: str) -> Iterator[AppCommand | str]:
         yield "\n".join(script)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if scripts_of(page)], ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PAGES if scripts_of(page) or python_of(page)], ids=name_of)
 def test_commands_succeed(page: Path, playground: Playground, settings_environment: pytest.MonkeyPatch) -> None:
     settings_environment.chdir(playground.folder)
     for block in scripts_of(page):
@@ -234,6 +240,8 @@ def test_commands_succeed(page: Path, playground: Playground, settings_environme
                 assert outcome.status == 0, (str(block), command, outcome.err)
                 if command.then:
                     playground.bash(command.then, given=outcome.out)
+    if python := python_of(page):
+        playground.bash("python -W error -", given=python)
 
 
 def test_commands_and_scripts_are_separated() -> None:

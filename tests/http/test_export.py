@@ -1,6 +1,9 @@
 """GET /export: the files and their contents."""
 
+import base64
+import hashlib
 import json
+import zlib
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -30,6 +33,7 @@ from tests.support.export_files import (
 from tests.support.http_fixtures import Start
 from tests.support.service import assert_problem, connected, execute
 from tests.support.stored_rows import BEGIN, drawing_of, store
+from training.mnist import Digits
 
 
 @pytest.fixture
@@ -112,6 +116,36 @@ def test_jsonl_line_can_be_sent_to_classify(client: TestClient) -> None:
         fields = ("prediction", "confidence", "not_a_digit", "scores", "model_version")
         assert {name: line[name] for name in fields} == {name: again[name] for name in fields}
         assert datetime.now(UTC) - datetime.fromisoformat(line["created_at"]) < timedelta(minutes=1)
+
+
+def test_packed_pixels_are_those_of_the_drawing(full: TestClient) -> None:
+    usual, packed = lines_of(full), lines_of(full, packed_pixels=True)
+    assert [line["id"] for line in packed] == [line["id"] for line in usual]
+    for line, other in zip(packed, usual, strict=True):
+        pixels = zlib.decompress(base64.b64decode(line["pixels"]))
+        assert pixels == bytes(value for row in other["pixels"] for value in row)
+        assert hashlib.sha256(pixels).hexdigest() == other["sha256"]
+
+
+def test_packed_lines_of_mnist_take_at_most_600_bytes(client: TestClient, mnist_test: Digits) -> None:
+    drawings = mnist_test.images[:500].tolist()
+    assert client.post("/classify/batch", json={"images": drawings}).status_code == 200
+    query = {"format": "jsonl", "include_unlabelled": True}
+    packed, usual = (
+        client.get("/export", params={**query, "packed_pixels": packed}).content for packed in (True, False)
+    )
+    assert packed.count(b"\n") == usual.count(b"\n") == 500
+    assert len(packed) / 500 < 600 < 2000 < len(usual) / 500
+
+
+def test_every_format_can_leave_out_the_pixels(full: TestClient) -> None:
+    usual, without = arrays_of(full), arrays_of(full, without_pixels=True)
+    assert usual.keys() - without.keys() == {"x_train", "x_test", "x_none"}
+    for name in without.keys() - {"manifest.json"}:
+        np.testing.assert_array_equal(without[name], usual[name])
+    rest = [{name: value for name, value in line.items() if name != "pixels"} for line in lines_of(full)]
+    assert lines_of(full, without_pixels=True) == rest
+    assert cells_of(full, without_pixels=True) == cells_of(full)
 
 
 def test_row_without_a_drawing_is_only_in_the_csv(full: TestClient) -> None:
@@ -229,6 +263,8 @@ def test_key_is_needed_even_if_results_are_public(start: Start, sqlite_url: str)
     "query",
     [
         *("format=xml", "format=", "format=NPZ", "format=npz%00", "include_unlabelled=perhaps"),
+        *("without_pixels=1.5", "packed_pixels=true", "format=csv&packed_pixels=true"),
+        "format=jsonl&packed_pixels=true&without_pixels=true",
         *("test_share=0.51", "test_share=-0.1", "test_share=nan", "test_share=inf", "test_share=1e400", "test_share=x"),
         *("seed=", f"seed={'9' * 65}", "seed=a%00b"),
         *("labelled=false", "label=10", "since=yesterday", "prediction=%00", "limit=5", "cursor=MQ", "foo=1"),

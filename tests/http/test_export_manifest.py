@@ -55,6 +55,13 @@ def test_manifest_names_the_origin_of_the_file(full: TestClient) -> None:
     assert abs(datetime.fromisoformat(manifest["created_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+def test_manifest_names_the_form_of_the_pixels(full: TestClient) -> None:
+    query = manifest_of(full, format="jsonl", packed_pixels=True)["query"]
+    assert {name for name in query if name.endswith("pixels")} == {"packed_pixels"}
+    query = manifest_of(full, format="jsonl", without_pixels=True, packed_pixels=False)["query"]
+    assert {name for name in query if name.endswith("pixels")} == {"without_pixels"}
+
+
 def test_manifest_is_in_the_npz_and_its_checksum_follows_from_the_csv(full: TestClient) -> None:
     response = full.get("/export")
     with np.load(BytesIO(response.content), allow_pickle=False) as read:
