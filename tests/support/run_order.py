@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if _is_slow(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not _is_slow(item)]
-    items.sort(key=_place)
+    items.sort(key=lambda item: _place(item.path))
 
 
 def _is_slow(item: pytest.Item) -> bool:
@@ -74,6 +75,7 @@ def _folder(item: pytest.Item) -> str:
     return item.path.relative_to(TESTS).parts[0]
 
 
-def _place(item: pytest.Item) -> int:
-    places = (place for place, path in enumerate(LONGEST) if item.path.is_relative_to(TESTS / path))
+@cache
+def _place(file: Path) -> int:
+    places = (place for place, path in enumerate(LONGEST) if file.is_relative_to(TESTS / path))
     return next(places, len(LONGEST))
