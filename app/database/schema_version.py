@@ -1,10 +1,10 @@
 """Check that this release can use the tables."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Inspector, inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.types import TypeEngine
 
 from app.config import PROJECT_FOLDER
@@ -15,6 +15,9 @@ from app.database.revision_files import revision_files_problem
 _START_AGAIN: Final = "run: alembic stamp base && alembic upgrade head"
 _ALIKE: Final[dict[type, type]] = {bool: int, dict: str}
 
+# The type of each column of each table.
+_Tables = dict[str, dict[str, TypeEngine[Any]]]
+
 
 @cache
 def schema_revision() -> str:
@@ -23,12 +26,21 @@ def schema_revision() -> str:
 
 def schema_problem(connection: Connection) -> str | None:
     """Check the revision and the tables of the imported models."""
-    inspector = inspect(connection)
-    return revision_files_problem() or _revision_problem(connection, inspector) or _tables_problem(inspector)
+    tables = _tables(connection)
+    return revision_files_problem() or _revision_problem(connection, tables) or _tables_problem(tables)
 
 
-def _revision_problem(connection: Connection, inspector: Inspector) -> str | None:
-    tables = inspector.get_table_names()
+def _tables(connection: Connection) -> _Tables:
+    names = {"alembic_version", "schema_compatibility", "predictions", *Base.metadata.tables}
+    if connection.dialect.name == "postgresql":
+        from app.database.postgres.catalogue import table_columns
+
+        return table_columns(connection, names)
+    reflected = inspect(connection).get_multi_columns(filter_names=list(names))
+    return {name: {column["name"]: column["type"] for column in columns} for (_, name), columns in reflected.items()}
+
+
+def _revision_problem(connection: Connection, tables: Collection[str]) -> str | None:
     revisions: Sequence[str] = ()
     if "alembic_version" in tables:
         revisions = connection.scalars(text("SELECT version_num FROM alembic_version ORDER BY 1")).all()
@@ -49,7 +61,7 @@ def _revision_problem(connection: Connection, inspector: Inspector) -> str | Non
     return f"the database is at revision {found}, newer than this PixelWise ({needed}); update PixelWise"
 
 
-def _compatible_since(connection: Connection, tables: list[str], revision: str) -> str:
+def _compatible_since(connection: Connection, tables: Collection[str], revision: str) -> str:
     """Return the oldest revision whose release works on these tables."""
     if "schema_compatibility" not in tables:
         return revision
@@ -59,11 +71,8 @@ def _compatible_since(connection: Connection, tables: list[str], revision: str) 
     return since or revision
 
 
-def _tables_problem(inspector: Inspector) -> str | None:
-    needed = Base.metadata.tables
-    reflected = inspector.get_multi_columns(filter_names=list(needed))
-    tables = {name: {column["name"]: column["type"] for column in columns} for (_, name), columns in reflected.items()}
-    for name, table in needed.items():
+def _tables_problem(tables: _Tables) -> str | None:
+    for name, table in Base.metadata.tables.items():
         if name not in tables:
             return _incomplete(f"the table {name} is missing")
         for column in table.columns:
