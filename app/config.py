@@ -161,6 +161,7 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(_checked_database_url)] = Field(
         default="sqlite:///./pixelwise.db", repr=False
     )
+    read_database_url: Annotated[str, AfterValidator(_checked_database_url)] | None = Field(default=None, repr=False)
     model_path: Annotated[Path, AfterValidator(_in_project_folder)] = SHIPPED_MODEL
     shadow_model_path: Annotated[Path, AfterValidator(_no_pickle)] | None = None
     debug: bool = False

@@ -27,7 +27,7 @@ ARROWS: dict[str, set[str]] = {
     "schemas": {"drawings"},
     "classifier": {"config", "drawings"},
     "analysis": {"atomic_file", "drawings", "schemas"},
-    "database": {"atomic_file", "config", "metrics", "progress"},
+    "database": {"atomic_file", "config", "metrics", "progress", "throttled_log"},
     "models": {"database"},
     "repository": {"drawings", "models", "schemas"},
     "services": {

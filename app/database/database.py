@@ -2,18 +2,18 @@
 
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, aclosing, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.config import get_settings
+from app.config import ConfigurationError, get_settings
 from app.database.batcher import Batcher, Prepare
-from app.database.errors import DatabaseError, translated_errors
+from app.database.errors import DatabaseError, DatabaseUnavailable, translated_errors
 from app.database.limits import ANSWER_TIMEOUT_S, CLOSE_TIMEOUT_S, SCAN_TIMEOUT_S, SCANNERS
 from app.database.pending_jobs import PendingJobs
 from app.database.reader import Reader
@@ -22,6 +22,11 @@ from app.database.sqlite.engine import READERS, sqlite_engine
 from app.database.sqlite.file_guard import FileGuard
 from app.database.url import checked_url
 from app.database.writer import Work, Writer
+
+if TYPE_CHECKING:
+    from app.database.postgres.standby import Standby
+
+READ_URL: Final = "READ_DATABASE_URL"
 
 I = TypeVar("I")  # noqa: E741
 T = TypeVar("T")
@@ -42,9 +47,18 @@ class _Pools:
     """The engines and threads of an open database."""
 
     check_server: Callable[[Connection], None]
+    standby: "Standby | None" = None
     _release_locks: Callable[[], None]
 
-    def __init__(self, url: URL, *, beside_service: bool, answer_timeout_s: float, scan_timeout_s: float) -> None:
+    def __init__(
+        self,
+        url: URL,
+        read_url: URL | None,
+        *,
+        beside_service: bool,
+        answer_timeout_s: float,
+        scan_timeout_s: float,
+    ) -> None:
         if url.get_backend_name() == "sqlite":
             guard = FileGuard(Path(url.database or "").absolute())
             write = sqlite_engine(url, guard, "second writer" if beside_service else "writer")
@@ -69,18 +83,33 @@ class _Pools:
         self.writer = Writer(
             write, SessionLocal, threads=writers, timeout_s=answer_timeout_s, before_commit=before_commit
         )
-        self.reader = Reader(read, SessionLocal, threads=readers, timeout_s=answer_timeout_s, name="read")
-        self.scanner = Reader(scan, SessionLocal, threads=SCANNERS, timeout_s=scan_timeout_s, name="scan")
+        reader = partial(Reader, sessions=SessionLocal, threads=readers, timeout_s=answer_timeout_s)
+        scanner = partial(Reader, sessions=SessionLocal, threads=SCANNERS, timeout_s=scan_timeout_s)
+        self.reader, self.scanner = reader(read, name="read"), scanner(scan, name="scan")
+        if read_url is not None:
+            from app.database.postgres.engine import postgres_standby_engine
+            from app.database.postgres.standby import Standby
+
+            self.standby = Standby(
+                reader(postgres_standby_engine(read_url, READ_URL), name="standby_read"),
+                scanner(postgres_scan_engine(read_url, READ_URL), name="standby_scan"),
+                primary_reader=self.reader,
+                primary_writer=self.writer,
+            )
+
+    async def usable_standby(self) -> "Standby | None":
+        return self.standby if self.standby is not None and await self.standby.is_usable() else None
 
     def close(self) -> None:
         deadline = time.monotonic() + CLOSE_TIMEOUT_S
-        ended = [pool.close(deadline) for pool in (self.scanner, self.reader, self.writer)]
+        of_standby = () if self.standby is None else (self.standby.scanner, self.standby.reader)
+        # The writer closes last: only its connection may remove the WAL.
+        pools = (*of_standby, self.scanner, self.reader, self.writer)
+        ended = [pool.close(deadline) for pool in pools]
         if not all(ended):
             return
-        # The writer closes last: only its connection may remove the WAL.
-        self.scanner.engine.dispose()
-        self.reader.engine.dispose()
-        self.writer.engine.dispose()
+        for pool in pools:
+            pool.engine.dispose()
         self._release_locks()
 
 
@@ -88,13 +117,15 @@ class Database:
     def __init__(
         self,
         url: str,
+        read_url: str | None = None,
         *,
         beside_service: bool = False,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
         scan_timeout_s: float = SCAN_TIMEOUT_S,
     ) -> None:
-        """With `beside_service`, leave SQLite's checkpoints to the service."""
+        """Read from the standby of `read_url`. With `beside_service`, leave SQLite's checkpoints to the service."""
         self._url = url
+        self._read_url = read_url
         self._make_pools = partial(
             _Pools, beside_service=beside_service, answer_timeout_s=answer_timeout_s, scan_timeout_s=scan_timeout_s
         )
@@ -114,12 +145,22 @@ class Database:
     def _pools(self) -> _Pools:
         with self._lock:
             if self._open_pools is None:
-                self._open_pools = self._make_pools(self.url)
+                self._open_pools = self._make_pools(self.url, self._checked_read_url())
             return self._open_pools
 
     @property
     def url(self) -> URL:
         return checked_url(self._url)
+
+    def _checked_read_url(self) -> URL | None:
+        if self._read_url is None:
+            return None
+        read_url = checked_url(self._read_url, READ_URL)
+        if "sqlite" in (self.url.get_backend_name(), read_url.get_backend_name()):
+            raise ConfigurationError(
+                f"{READ_URL}: only PostgreSQL has standby servers; remove it if the database is SQLite"
+            )
+        return read_url
 
     @property
     def engine(self) -> Engine:
@@ -146,17 +187,37 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """Run the work on one snapshot."""
-        return await self._pools().reader.run(work)
+        return await self._read(lambda server: server.reader.run(work))
 
     async def scan(self, work: Work[T]) -> T:
         """Run a long read in separate threads."""
-        return await self._pools().scanner.run(work)
+        return await self._read(lambda server: server.scanner.run(work))
 
-    def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncGenerator[T]:
-        return self._pools().scanner.stream(work)
+    async def stream(self, work: Callable[[Session], Iterator[T]]) -> AsyncGenerator[T]:
+        server = await self._pools().usable_standby() or self._pools()
+        async with aclosing(server.scanner.stream(work)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _read(self, run: "Callable[[_Pools | Standby], Awaitable[T]]") -> T:
+        standby = await self._pools().usable_standby()
+        if standby is not None:
+            with suppress(DatabaseUnavailable):
+                return await run(standby)
+        return await run(self._pools())
+
+    @property
+    def has_standby(self) -> bool:
+        return self._read_url is not None
+
+    @property
+    def standby_problem(self) -> str | None:
+        """Return why the last read did not use the standby."""
+        standby = self._pools().standby
+        return None if standby is None else standby.problem
 
     def snapshot(self) -> AbstractContextManager[Session]:
-        """Open a snapshot, for scripts."""
+        """Open a snapshot of the primary, for scripts."""
         return self._pools().scanner.snapshot()
 
     def transaction(self) -> AbstractContextManager[Session]:
@@ -204,4 +265,4 @@ class Database:
 
 @cache
 def get_database() -> Database:
-    return Database(get_settings().database_url)
+    return Database(get_settings().database_url, get_settings().read_database_url)

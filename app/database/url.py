@@ -7,17 +7,15 @@ from app.config import ConfigurationError
 from app.database.errors import AS_OWNER
 
 
-def checked_url(database_url: str) -> URL:
+def checked_url(database_url: str, setting: str = "DATABASE_URL") -> URL:
     """Parse the URL; raise ConfigurationError if it is malformed or its folder is missing."""
     try:
         url = make_url(database_url)
     except (ArgumentError, ValueError):
-        raise ConfigurationError("DATABASE_URL is not a valid URL") from None
+        raise ConfigurationError(f"{setting} is not a valid URL") from None
     if url.get_backend_name() != "sqlite":
         if not (url.database or "dbname" in url.query or "service" in url.query):
-            raise ConfigurationError(
-                "DATABASE_URL lacks the name of the database: postgresql://user:password@host/name"
-            )
+            raise ConfigurationError(f"{setting} lacks the name of the database: postgresql://user:password@host/name")
         return url
     if url.host or "?" in database_url or not url.database or url.database == ":memory:":
         raise ConfigurationError("DATABASE_URL: SQLite takes sqlite:/// and the path of a file, nothing else")

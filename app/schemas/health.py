@@ -16,5 +16,5 @@ class HealthWithModel(Health):
 class Readiness(BaseModel):
     """Whether a drawing would be classified and stored now."""
 
-    status: str = Field("ready", examples=["ready"])
+    status: str = Field("ready", examples=["ready"], description="`ready`, or `reads only`: nothing can be stored.")
     checks: dict[str, str] = Field(examples=[{"model": "ok", "schema": "ok", "write": "ok"}])

@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from app.classifier import Classifier
@@ -9,6 +9,11 @@ from app.database import Database
 # A check commits and needs no key, so its result is kept this long.
 KEEP_S: Final = 1.0
 TIMEOUT_S: Final = 2.0
+
+OK: Final = "ok"
+WRITE: Final = "write"
+STANDBY: Final = "standby"
+"""Only with READ_DATABASE_URL. Without the standby, reads go to the primary server."""
 
 
 class Readiness:
@@ -26,17 +31,28 @@ class Readiness:
         async with self._lock:
             if time.monotonic() - self._checked_at >= KEEP_S:
                 self._checks = {
-                    "model": "ok" if self._classifier.version else "not loaded",
+                    "model": OK if self._classifier.version else "not loaded",
                     "schema": await _outcome(self._database.read_problem()),
-                    "write": await _outcome(self._database.write_problem()),
+                    WRITE: await _outcome(self._database.write_problem()),
                 }
+                if self._database.has_standby:
+                    self._checks[STANDBY] = self._database.standby_problem or OK
                 self._checked_at = time.monotonic()
             return self._checks
+
+
+def is_ready(checks: Mapping[str, str]) -> bool:
+    return all(state == OK for name, state in checks.items() if name != STANDBY)
+
+
+def is_read_only(checks: Mapping[str, str]) -> bool:
+    """Return whether a standby is configured and everything works but writing."""
+    return STANDBY in checks and not is_ready(checks) and is_ready({**checks, WRITE: OK})
 
 
 async def _outcome(check: Awaitable[str | None]) -> str:
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            return await check or "ok"
+            return await check or OK
     except TimeoutError:
         return f"no answer within {TIMEOUT_S:g} s"

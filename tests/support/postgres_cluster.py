@@ -81,6 +81,15 @@ class Cluster:
                 with suppress(psutil.NoSuchProcess):
                     process.resume()
 
+    def promote(self) -> None:
+        """Make a standby a server of its own, which accepts writes."""
+        self._pg_ctl("promote")
+
+    def ask(self, query: str) -> Any:
+        """The first column of the first row."""
+        with psycopg.connect(self.admin_url, autocommit=True) as operator:
+            return (operator.execute(query).fetchone() or (None,))[0]  # type: ignore[call-overload]
+
     def _process_id(self) -> int:
         return int((self.folder / "data/postmaster.pid").read_text().split()[0])
 
@@ -141,6 +150,25 @@ def delete_abandoned_folders() -> None:
                     shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(lock)
+
+
+@contextmanager
+def standby_of(primary: Cluster) -> Iterator[Cluster]:
+    """A streaming standby of a running cluster, started; it ends with the block."""
+    with folder_of_postgres() as folder:
+        standby = Cluster(folder, primary.programs, free_port())
+        source = f"host=127.0.0.1 port={primary.port} user=postgres"
+        options = ("--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync")
+        standby.run("pg_basebackup", "--pgdata", f"{folder}/data", "--dbname", source, *options)
+        with (folder / "data/postgresql.conf").open("a") as settings:
+            # After a restart of the primary, a standby waits 5 s by default.
+            settings.write(f"port = {standby.port}\nwal_retrieve_retry_interval = 100ms\n")
+        standby.start()
+        try:
+            yield standby
+        finally:
+            with suppress(AssertionError):
+                standby.stop()
 
 
 @contextmanager

@@ -35,6 +35,9 @@ _BEGIN_SCAN: Final = (
     " SET LOCAL idle_in_transaction_session_timeout = 120000"
 )
 
+# For a standby, which somebody may promote: then it accepts writes.
+_BEGIN_READ_ONLY: Final = _BEGIN.replace("BEGIN", "BEGIN READ ONLY", 1)
+
 # Requests queue behind a waiting migration; its lock_timeout is shorter, so that they do not fail.
 _MIGRATION_LIMITS: Final = (
     "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
@@ -68,8 +71,12 @@ def postgres_engine(url: URL) -> Engine:
     return _engine(url, _BEGIN, pool_size=5, max_overflow=2 * POSTGRES_THREADS - 5)
 
 
-def postgres_scan_engine(url: URL) -> Engine:
-    return _engine(url, _BEGIN_SCAN, pool_size=SCANNERS, max_overflow=0)
+def postgres_scan_engine(url: URL, setting: str = "DATABASE_URL") -> Engine:
+    return _engine(url, _BEGIN_SCAN, pool_size=SCANNERS, max_overflow=0, setting=setting)
+
+
+def postgres_standby_engine(url: URL, setting: str) -> Engine:
+    return _engine(url, _BEGIN_READ_ONLY, pool_size=POSTGRES_THREADS, max_overflow=0, setting=setting)
 
 
 def postgres_migration_engine(url: URL, *, read_only: bool) -> Engine:
@@ -90,7 +97,7 @@ def postgres_migration_engine(url: URL, *, read_only: bool) -> Engine:
     return engine
 
 
-def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int) -> Engine:
+def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int, setting: str = "DATABASE_URL") -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+pixelwise"),
         begin=begin,
@@ -101,7 +108,7 @@ def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int) -> Engin
         connect_args=_CONNECT_ARGS,
         json_serializer=to_json,
     )
-    add_remedies(engine)
+    add_remedies(engine, setting)
     event.listen(engine, "connect", _disable_prepared_statements_behind_pooler)
     return engine
 

@@ -16,9 +16,9 @@ _GRANT_ROWS: Final = (
 # By SQLSTATE.
 _REMEDIES: Final = {
     "25006": "the server accepts no writes (a standby, or default_transaction_read_only = on); name the primary server",
-    "28000": "correct the user in DATABASE_URL, or create the role and allow it to connect",
-    "28P01": "correct the user and the password in DATABASE_URL",
-    "3D000": "create it with createdb, or correct the name in DATABASE_URL",
+    "28000": "correct the user in {setting}, or create the role and allow it to connect",
+    "28P01": "correct the user and the password in {setting}",
+    "3D000": "create it with createdb, or correct the name in {setting}",
     "3F000": _GRANT_CREATE,
 }
 _NO_PRIVILEGE: Final = "42501"
@@ -27,7 +27,7 @@ _REFUSALS: Final = {
     'FATAL:  database "': _REMEDIES["3D000"],
     'FATAL:  role "': _REMEDIES["28000"],
     "FATAL:  password authentication failed": _REMEDIES["28P01"],
-    "Connection refused": "start the server, or correct the host and the port in DATABASE_URL",
+    "Connection refused": "start the server, or correct the host and the port in {setting}",
 }
 
 
@@ -49,14 +49,16 @@ def refuse_missing_privileges(connection: Connection) -> None:
         raise DatabaseUnavailable(f"permission denied for {lacking}; {remedy}")
 
 
-def add_remedies(engine: Engine) -> None:
+def add_remedies(engine: Engine, setting: str = "DATABASE_URL") -> None:
+    """Add them to the errors of the engine whose URL is in this setting."""
+
     @event.listens_for(engine, "handle_error")
     def add_remedy(context: ExceptionContext) -> None:
         original = context.original_exception
         cause = str(original).strip().partition("\n")[0]
         remedy = _remedy(original, cause)
         if remedy is not None:
-            remedy = _with_role(remedy, engine.url.username)
+            remedy = _with_role(remedy.replace("{setting}", setting), engine.url.username)
             raise DatabaseUnavailable(f"{cause}; {remedy}") from original
 
 

@@ -5,6 +5,7 @@ from app.http.problems import NotReady
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.health import Health, HealthWithModel, Readiness
+from app.services.health import is_read_only, is_ready
 
 router = APIRouter(prefix="/health", tags=["health"], route_class=ApiRoute)
 
@@ -33,8 +34,13 @@ _FULL = "database or disk is full"
     summary="Check that drawings can be classified and stored",
 )
 async def ready(request: Request) -> Readiness:
-    """Check the model, the schema and a write."""
+    """Check the model, the schema and a write.
+
+    With READ_DATABASE_URL the status is `reads only` while nothing can be stored and everything else works.
+    """
     checks = await runtime_of(request).readiness.check()
-    if any(state != "ok" for state in checks.values()):
+    if is_read_only(checks):
+        return Readiness(status="reads only", checks=checks)
+    if not is_ready(checks):
         raise NotReady(checks)
     return Readiness(status="ready", checks=checks)

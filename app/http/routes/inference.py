@@ -24,6 +24,7 @@ from app.schemas.inference import (
     ServerReady,
 )
 from app.services.errors import NotFound
+from app.services.health import is_ready
 from app.services.inference import INPUTS, OUTPUTS, TensorError, answer_of, drawings_of
 from app.services.threads import in_thread
 
@@ -88,7 +89,7 @@ async def model_ready(request: Request) -> ModelReady:
 
 async def _check_readiness(request: Request) -> None:
     checks = await runtime_of(request).readiness.check()
-    if any(state != "ok" for state in checks.values()):
+    if not is_ready(checks):
         raise NotReady(checks)
 
 

@@ -1,0 +1,182 @@
+"""Reads on a standby server, which follows the primary server a few milliseconds later."""
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import Final, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.database.errors import DatabaseError
+from app.database.reader import Reader
+from app.database.writer import Writer
+from app.throttled_log import ThrottledLog
+
+log = logging.getLogger("pixelwise")
+
+# A standby that is further behind is not waited for.
+MAX_LAG_S: Final = 0.25
+# While the primary does not answer, the standby may lack this much of its log: one segment.
+MAX_LOSS_BYTES: Final = 16 << 20
+ANSWER_TIMEOUT_S: Final = 1.0
+CHECK_INTERVAL_S: Final = 1.0
+"""Between checks while a server is in trouble."""
+
+_FIRST_PAUSE_S: Final = 0.001
+_LONGEST_PAUSE_S: Final = 0.02
+
+_POSITION: Final = text(
+    "SELECT system_identifier, oid, CAST(wal AS text),"
+    " (wal - '0/0') % CAST(current_setting('wal_block_size') AS integer) = 0"
+    " FROM pg_current_wal_flush_lsn() AS wal, pg_control_system(), pg_database WHERE datname = current_database()"
+)
+_END_RECORD: Final = text("SELECT CAST(pg_logical_emit_message(true, 'pixelwise', '') AS text)")
+_STATE: Final = text(
+    "SELECT system_identifier, oid, pg_is_in_recovery(),"
+    " CAST(pg_wal_lsn_diff(CAST(:wal AS pg_lsn), pg_last_wal_replay_lsn()) AS bigint)"
+    " FROM pg_control_system(), pg_database WHERE datname = current_database()"
+)
+
+
+class Position(NamedTuple):
+    """The end of the primary's log on disk."""
+
+    system: int
+    database: int
+    wal: str
+    is_page_end: bool
+    """Then the last record may be cut, and a standby cannot apply it."""
+
+
+class State(NamedTuple):
+    """How far a server has applied the log up to a position."""
+
+    system: int
+    database: int
+    is_standby: bool
+    missing_bytes: int | None
+    """None on a server that has never been a standby."""
+
+
+class Standby:
+    """Chooses the server for each read.
+
+    The standby answers if it has everything that was committed when the read began, or if the primary does not answer.
+    """
+
+    def __init__(self, reader: Reader, scanner: Reader, *, primary_reader: Reader, primary_writer: Writer) -> None:
+        self.reader, self.scanner = reader, scanner
+        self.problem: str | None = None
+        self._primary_reader, self._primary_writer = primary_reader, primary_writer
+        self._primary_problem: str | None = None
+        self._position: Position | None = None
+        self._checked_at = -CHECK_INTERVAL_S
+        self._running: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
+        self._log = ThrottledLog()
+
+    async def is_usable(self) -> bool:
+        check = self._start_check()
+        # While a server is in trouble, reads use the result of the last check.
+        if not self._in_trouble:
+            await asyncio.shield(check)
+        return self.problem is None
+
+    @property
+    def _in_trouble(self) -> bool:
+        return self.problem is not None or self._primary_problem is not None
+
+    def _start_check(self) -> asyncio.Task[None]:
+        """Return a check that begins after this call, and is shared by all reads that arrive until then."""
+        if self._next is None or self._next.done():
+            self._next = asyncio.create_task(self._check_after(self._running))
+        return self._next
+
+    async def _check_after(self, running: asyncio.Task[None] | None) -> None:
+        if running is not None and not running.done():
+            await asyncio.wait([running])
+        if self._in_trouble:
+            await asyncio.sleep(self._checked_at + CHECK_INTERVAL_S - time.monotonic())
+        self._running, self._next = self._next, None
+        await self._check()
+        self._checked_at = time.monotonic()
+        if self._in_trouble:
+            self._start_check()
+
+    async def _check(self) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                self._position = await self._find_position()
+            primary_problem = None
+        except (DatabaseError, TimeoutError) as error:
+            primary_problem = _text_of(error)
+        problem = await self._find_problem(primary_answers=primary_problem is None)
+        self._note_primary(primary_problem)
+        self._note(problem)
+
+    async def _find_position(self) -> Position:
+        position = await self._primary_reader.run(find_position)
+        if position.is_page_end:
+            # PostgreSQL writes the rest of a cut record with the next commit, which may come late.
+            await self._primary_writer.run(lambda session: session.execute(_END_RECORD))
+            position = await self._primary_reader.run(find_position)
+        return position
+
+    async def _find_problem(self, *, primary_answers: bool) -> str | None:
+        """Wait until the standby has the position, for MAX_LAG_S at most; return None or why it cannot be used."""
+        allowed_bytes = 0 if primary_answers else MAX_LOSS_BYTES
+        deadline, pause_s = time.monotonic() + MAX_LAG_S, _FIRST_PAUSE_S
+        try:
+            while True:
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    state = await self.reader.run(partial(find_state, self._position))
+                if problem := _problem_of(state, self._position, primary_answers=primary_answers):
+                    return problem
+                if (state.missing_bytes or 0) <= allowed_bytes:
+                    return None
+                if time.monotonic() > deadline:
+                    return f"it is more than {MAX_LAG_S:g} s behind the primary server"
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        except (DatabaseError, TimeoutError) as error:
+            return _text_of(error)
+
+    def _note(self, problem: str | None) -> None:
+        if self.problem is None and problem is not None and self._log.is_due("standby"):
+            log.warning("READ_DATABASE_URL is not used: %s; reads go to the primary server", problem)
+        if self.problem is not None and problem is None:
+            log.warning("READ_DATABASE_URL is used")
+        self.problem = problem
+
+    def _note_primary(self, problem: str | None) -> None:
+        if self._primary_problem is None and problem is not None and self._log.is_due("primary"):
+            log.error(
+                "DATABASE_URL does not answer: %s; reads go to READ_DATABASE_URL, without the latest rows", problem
+            )
+        if self._primary_problem is not None and problem is None:
+            log.warning("DATABASE_URL answers again")
+        self._primary_problem = problem
+
+
+def find_position(session: Session) -> Position:
+    """Return where the log of the primary server ends."""
+    return Position(*session.execute(_POSITION).one())
+
+
+def find_state(position: Position | None, session: Session) -> State:
+    return State(*session.execute(_STATE, {"wal": position and position.wal}).one())
+
+
+def _problem_of(state: State, position: Position | None, *, primary_answers: bool) -> str | None:
+    if position is not None and (state.system, state.database) != (position.system, position.database):
+        return "it is no copy of the database in DATABASE_URL"
+    # A promoted server is no copy any more, but the best there is while the other one is away.
+    if primary_answers and not state.is_standby:
+        return "it is not a standby server: it was promoted, or never was one"
+    return None
+
+
+def _text_of(error: Exception) -> str:
+    return str(error) or f"no answer within {ANSWER_TIMEOUT_S:g} s"

@@ -1,0 +1,262 @@
+"""READ_DATABASE_URL: reads on a real streaming standby, which is halted, stopped, promoted and left behind."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+
+from app.main import create_app
+from tests.support.databases import migrate
+from tests.support.http_fixtures import Start
+from tests.support.postgres_cluster import Cluster, postgres_cluster, standby_of
+from tests.support.service import (
+    DRAWING,
+    KEY,
+    assert_problem,
+    assert_storage_problem,
+    connected,
+    eventually,
+    execute,
+    rows,
+    runtime_of,
+    start_problem,
+)
+
+NOT_USED = "READ_DATABASE_URL is not used"
+# Whether the standby has received a log up to here, and not applied it.
+IS_CUT = "SELECT pg_last_wal_receive_lsn() >= '{0}' AND pg_last_wal_replay_lsn() < '{0}'"
+AWAY = "DATABASE_URL does not answer"
+
+
+class Pair(NamedTuple):
+    """A primary server, its standby, and the URLs of one migrated database on both."""
+
+    primary: Cluster
+    standby: Cluster
+    url: str
+    read_url: str
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    with postgres_cluster() as primary:
+        url = primary.new_database()
+        migrate(url)
+        with standby_of(primary) as standby:
+            yield Pair(primary, standby, url, standby.url(make_url(url).database or ""))
+
+
+@pytest.fixture
+def client(start: Start, pair: Pair) -> TestClient:
+    """The service with both servers."""
+    client = start(DATABASE_URL=pair.url, READ_DATABASE_URL=pair.read_url)
+    eventually(lambda: reads_from(client) == "standby")
+    return client
+
+
+@contextmanager
+def stopped(cluster: Cluster, mode: str = "immediate") -> Iterator[None]:
+    cluster.stop(mode)
+    try:
+        yield
+    finally:
+        cluster.start()
+
+
+@contextmanager
+def behind(standby: Cluster) -> Iterator[None]:
+    """Let the standby receive the log and not apply it."""
+    standby.ask("SELECT pg_wal_replay_pause()")
+    eventually(lambda: standby.ask("SELECT pg_get_wal_replay_pause_state()") == "paused")
+    try:
+        yield
+    finally:
+        standby.ask("SELECT pg_wal_replay_resume()")
+
+
+def is_standby(session: Session) -> bool:
+    return bool(session.scalar(text("SELECT pg_is_in_recovery()")))
+
+
+def is_read_only(session: Session) -> str:
+    return str(session.scalar(text("SHOW transaction_read_only")))
+
+
+def reads_from(client: TestClient) -> str:
+    """Return which server answers a short read and a long one."""
+    database = runtime_of(client).database
+    servers = {client.portal.call(run, is_standby) for run in (database.read, database.scan)}
+    return " and ".join("standby" if server else "primary" for server in servers)
+
+
+def lines(caplog: pytest.LogCaptureFixture, beginning: str) -> list[str]:
+    return [message for message in caplog.messages if message.startswith(beginning)]
+
+
+def ready(client: TestClient) -> tuple[int, str, dict[str, str]]:
+    """Return the HTTP status, the status and the checks of /health/ready."""
+    response = client.get("/health/ready")
+    return response.status_code, response.json()["status"], response.json()["checks"]
+
+
+def test_each_read_sees_every_write_before_it(client: TestClient) -> None:
+    for _ in range(20):
+        prediction_id = client.post("/classify", json=DRAWING).json()["id"]
+        assert client.get(f"/results/{prediction_id}").status_code == 200
+        assert client.get("/results?limit=1").json()["results"][0]["id"] == prediction_id
+        assert client.put(f"/results/{prediction_id}/label", json={"label": "7"}).status_code == 200
+        assert len(client.get(f"/results/{prediction_id}/labels").json()["labels"]) == 1
+        assert client.get("/stats?last=1").json()["accuracy_rest"]["labelled"] == 1
+    assert client.get("/review").status_code == 200
+    assert client.get("/health/ready").json()["checks"]["standby"] == "ok"
+
+
+def test_log_that_ends_within_a_record_does_not_hold_up_reads(client: TestClient, pair: Pair) -> None:
+    with connected(pair.url) as other:
+        other.execute(
+            text(
+                "INSERT INTO predictions (prediction, confidence, model_version, created_at)"
+                " SELECT '7', 0.9, 'v1', now() FROM generate_series(1, 1000)"
+            )
+        )
+        # Without a commit PostgreSQL writes whole pages only.
+        eventually(lambda: pair.primary.ask("SELECT (pg_current_wal_flush_lsn() - '0/0') % 8192") == 0)
+        assert pair.standby.ask(IS_CUT.format(pair.primary.ask("SELECT pg_current_wal_flush_lsn()")))
+        assert reads_from(client) == "standby"
+        other.rollback()
+
+
+def test_write_is_seen_at_once_while_the_standby_is_behind(
+    client: TestClient, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    with behind(pair.standby):
+        for _ in range(3):
+            prediction_id = client.post("/classify", json=DRAWING).json()["id"]
+            assert client.get(f"/results/{prediction_id}").status_code == 200
+            assert reads_from(client) == "primary"
+        status, state, checks = ready(client)
+        assert (status, state) == (200, "ready")
+        assert "behind the primary server" in checks["standby"]
+        assert rows(pair.read_url, f"SELECT id FROM predictions WHERE id = {prediction_id}") == []
+    eventually(lambda: reads_from(client) == "standby")
+    assert len(lines(caplog, NOT_USED)) == 1
+    assert caplog.messages[-1] == "READ_DATABASE_URL is used"
+
+
+def test_reads_go_to_the_primary_while_the_standby_is_stopped(
+    client: TestClient, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    prediction_id = client.post("/classify", json=DRAWING).json()["id"]
+    with stopped(pair.standby):
+        for _ in range(3):
+            assert client.get(f"/results/{prediction_id}").status_code == 200
+            assert reads_from(client) == "primary"
+        assert client.post("/classify", json=DRAWING).status_code == 200
+        status, state, checks = ready(client)
+        assert (status, state) == (200, "ready")
+        assert "correct the host and the port in READ_DATABASE_URL" in checks["standby"]
+    eventually(lambda: reads_from(client) == "standby")
+    assert len(lines(caplog, NOT_USED)) == 1
+
+
+def test_reads_go_to_the_primary_while_the_standby_hangs(client: TestClient, pair: Pair) -> None:
+    with pair.standby.hanging():
+        assert client.get("/results").status_code == 200
+        assert reads_from(client) == "primary"
+    eventually(lambda: reads_from(client) == "standby")
+
+
+def test_service_only_reads_while_the_primary_is_stopped(
+    client: TestClient, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    prediction_id = client.post("/classify", json=DRAWING).json()["id"]
+    assert client.get(f"/results/{prediction_id}").status_code == 200
+    with stopped(pair.primary):
+        for path in (f"/results/{prediction_id}", "/results", "/stats", "/models", "/export?format=csv"):
+            assert client.get(path).status_code == 200, path
+        assert_storage_problem(client.post("/classify", json=DRAWING))
+        assert_storage_problem(client.get("/review"))
+        status, state, checks = ready(client)
+        assert (status, state) == (200, "reads only")
+        assert [name for name, check in checks.items() if check != "ok"] == ["write"]
+        assert client.get("/v2/health/ready").status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        with stopped(pair.standby):
+            assert_storage_problem(client.get("/results"))
+            eventually(lambda: client.get("/health/ready").status_code == HTTPStatus.SERVICE_UNAVAILABLE)
+            problem = assert_problem(client.get("/health/ready"), HTTPStatus.SERVICE_UNAVAILABLE, "checks")
+            assert [name for name, check in problem["checks"].items() if check == "ok"] == ["model"]
+        eventually(lambda: client.get("/results").status_code == 200)
+    eventually(lambda: client.post("/classify", json=DRAWING).status_code == 200)
+    eventually(lambda: ready(client)[:2] == (200, "ready"))
+    eventually(lambda: caplog.messages[-1] == "DATABASE_URL answers again")
+    assert len(lines(caplog, AWAY)) == 1
+
+
+def test_service_only_reads_while_the_primary_hangs(client: TestClient, pair: Pair) -> None:
+    with pair.primary.hanging():
+        assert client.get("/results").status_code == 200
+        assert reads_from(client) == "standby"
+    eventually(lambda: client.post("/classify", json=DRAWING).status_code == 200)
+
+
+@pytest.mark.parametrize("other", ["the primary itself", "another database of the standby"])
+def test_server_that_is_no_standby_of_the_database_is_not_used(start: Start, pair: Pair, other: str) -> None:
+    read_url = pair.url if other == "the primary itself" else pair.standby.admin_url
+    client = start(DATABASE_URL=pair.url, READ_DATABASE_URL=read_url)
+    assert reads_from(client) == "primary"
+    assert client.get("/results").status_code == 200
+    assert "it is no" in ready(client)[2]["standby"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (
+            {"DATABASE_URL": "{sqlite}", "READ_DATABASE_URL": "postgresql://localhost/x"},
+            "only PostgreSQL has standby servers",
+        ),
+        (
+            {"DATABASE_URL": "postgresql://localhost/x", "READ_DATABASE_URL": "{sqlite}"},
+            "only PostgreSQL has standby servers",
+        ),
+        ({"DATABASE_URL": "postgresql://localhost/x", "READ_DATABASE_URL": "postgresql://localhost"}, "lacks the name"),
+    ],
+)
+def test_service_does_not_start_with_a_standby_that_cannot_work(
+    settings_environment: pytest.MonkeyPatch, sqlite_url: str, settings: dict[str, str], reason: str
+) -> None:
+    for name, value in {"SECRET_API_KEY": KEY, **settings}.items():
+        settings_environment.setenv(name, value.format(sqlite=sqlite_url))
+    problem = start_problem(create_app())
+    assert problem is not None
+    assert problem.startswith("pixelwise: READ_DATABASE_URL")
+    assert reason in problem
+
+
+def test_promoted_standby_is_never_written_to(client: TestClient, pair: Pair, start: Start) -> None:
+    """The last test, because the pair is none afterwards."""
+    pair.standby.promote()
+    execute(
+        pair.read_url,
+        "INSERT INTO predictions (id, prediction, confidence, model_version, created_at)"
+        " VALUES (1000000, '7', 0.9, 'v1', now())",
+    )
+    eventually(lambda: reads_from(client) == "primary")
+    assert client.get("/results/1000000").status_code == HTTPStatus.NOT_FOUND
+    prediction_id = client.post("/classify", json=DRAWING).json()["id"]
+    assert rows(pair.read_url, f"SELECT id FROM predictions WHERE id = {prediction_id}") == []
+    with stopped(pair.primary):
+        # It has the latest rows there are.
+        eventually(lambda: client.get("/results/1000000").status_code == 200)
+        assert_storage_problem(client.post("/classify", json=DRAWING))
+        database = runtime_of(client).database
+        assert [client.portal.call(run, is_read_only) for run in (database.read, database.scan)] == ["on", "on"]
+        assert ready(client)[:2] == (200, "reads only")
+    changed = start(DATABASE_URL=pair.read_url, READ_DATABASE_URL="")
+    assert changed.post("/classify", json=DRAWING).json()["id"] > 0
+    assert ready(changed)[:2] == (200, "ready")
