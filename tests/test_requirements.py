@@ -14,7 +14,7 @@ from tests.support.project_copy import PROJECT
 from tests.test_architecture import imported, own_files
 
 PEERS = tuple(f"benchmarks/peers/{name}" for name in ("bentoml", "litserve", "mlserver"))
-FOLDERS = (".", "deploy/otel", "tests", "benchmarks", "training", "tests/tools", *PEERS)
+FOLDERS = (".", "deploy/otel", "deploy/parquet", "tests", "benchmarks", "training", "tests/tools", *PEERS)
 # Installed for programs or other packages, which find them by name.
 NOT_IMPORTED = {
     "fastapi-offline": "Swagger's files",

@@ -72,11 +72,11 @@ def is_test(pixels: bytes, seed: str, test_share: float) -> bool:
 
 def npz(manifest: bytes, arrays: Iterable[Array]) -> Iterator[bytes]:
     """Write a file for `numpy.load(file, allow_pickle=False)`; equal arrays give equal bytes."""
-    return _in_pieces(_zipped(manifest, arrays))
+    return in_pieces(_zipped(manifest, arrays))
 
 
 def _zipped(manifest: bytes, arrays: Iterable[Array]) -> Iterator[bytes]:
-    sink = _Sink()
+    sink = Sink()
     members = chain(
         [("manifest.json", [manifest])], ((f"{a.name}.npy", chain([_npy_header(a)], a.parts)) for a in arrays)
     )
@@ -90,7 +90,9 @@ def _zipped(manifest: bytes, arrays: Iterable[Array]) -> Iterator[bytes]:
     yield sink.take()
 
 
-class _Sink(RawIOBase):
+class Sink(RawIOBase):
+    """A file whose content is taken while it is written."""
+
     def __init__(self) -> None:
         self._written: list[bytes] = []
 
@@ -126,27 +128,27 @@ def line_with_pixels(row: ExportRow) -> dict[str, Any]:
 def line_with_packed_pixels(row: ExportRow) -> dict[str, Any]:
     """Return a short line; its SHA-256 follows from the pixels, which are compressed by zlib, as base64."""
     pixels = row.pixels and b64encode(zlib.compress(row.pixels)).decode()
-    return {**row.columns, **_label_values(row), "scores": row.scores, "pixels": pixels}
+    return {**row.columns, **label_values(row), "scores": row.scores, "pixels": pixels}
 
 
 def jsonl(rows: Iterable[ExportRow], line: Callable[[ExportRow], dict[str, Any]] = line_with_pixels) -> Iterator[bytes]:
     """Write JSON Lines."""
     encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
-    return _in_pieces(encode(line(row)) + b"\n" for row in rows)
+    return in_pieces(encode(line(row)) + b"\n" for row in rows)
 
 
 def _values(row: ExportRow) -> dict[str, Any]:
     """Return the values of CSV_COLUMNS."""
-    return {**row.columns, "sha256": _sha256(row.pixels), **_label_values(row)}
+    return {**row.columns, "sha256": _sha256(row.pixels), **label_values(row)}
 
 
-def _label_values(row: ExportRow) -> dict[str, Any]:
+def label_values(row: ExportRow) -> dict[str, Any]:
     return {"label": row.label, "y": row.y, "labelled": row.label is not None, "split": row.split}
 
 
 def table(rows: Iterable[ExportRow]) -> Iterator[bytes]:
     """Write CSV (RFC 4180, UTF-8), without drawings, safe for spreadsheets."""
-    return _in_pieces(_csv_lines(rows))
+    return in_pieces(_csv_lines(rows))
 
 
 def _csv_lines(rows: Iterable[ExportRow]) -> Iterator[bytes]:
@@ -177,7 +179,8 @@ def _sha256(pixels: bytes | None) -> str | None:
     return None if pixels is None else hashlib.sha256(pixels).hexdigest()
 
 
-def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+def in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield pieces of PIECE_SIZE."""
     waiting = bytearray()
     for part in parts:
         waiting += part

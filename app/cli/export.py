@@ -15,7 +15,9 @@ from app.schemas.export import ExportCounts, ExportFormat, ExportQuery
 
 @query_options(ExportQuery)
 def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .npz, .jsonl or .csv file; replaced if it exists.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The .npz, .jsonl, .csv or .parquet file; replaced if it exists.")
+    ],
     query: ExportQuery,
     as_json: Json = False,
 ) -> None:

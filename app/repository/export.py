@@ -1,7 +1,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, Text, cast, select
+from sqlalchemy import Row, Select, Text, cast, null, select
 from sqlalchemy.orm import Session
 
 from app.models import Drawing, Label, Prediction
@@ -38,8 +38,10 @@ def _labelled(filters: ResultFilters) -> Select[Any]:
     return statement.order_by(Label.prediction_id)
 
 
-def list_rows(session: Session, ids: Sequence[int]) -> list[Row[Any]]:
+def list_rows(session: Session, ids: Sequence[int], *, with_pixels: bool) -> list[Row[Any]]:
     # Rows inserted by hand may hold other JSON.
-    columns = (*PREDICTION_COLUMNS, cast(Drawing.scores, Text).label("scores"), Drawing.pixels)
-    statement = select(*columns).outerjoin(Drawing, Drawing.prediction_id == Prediction.id)
+    columns = (*PREDICTION_COLUMNS, cast(Drawing.scores, Text).label("scores"))
+    statement = select(*columns, Drawing.pixels if with_pixels else null().label("pixels")).outerjoin(
+        Drawing, Drawing.prediction_id == Prediction.id
+    )
     return list(session.execute(statement.where(Prediction.id.in_(ids)).order_by(Prediction.id)))

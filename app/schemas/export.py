@@ -19,13 +19,14 @@ class ExportFormat(StrEnum):
     NPZ = "npz"
     JSONL = "jsonl"
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 class ExportQuery(ResultFilters):
     format: ExportFormat = Field(
         ExportFormat.NPZ,
         description="`npz`: arrays laid out as Keras lays out MNIST; `jsonl`: one row a line, with its drawing; "
-        "`csv`: a table for people, without the drawings.",
+        "`csv`: a table for people, without the drawings; `parquet`: a table for DuckDB, pandas and other programs.",
     )
     include_unlabelled: bool = Field(
         False, description="Include unlabelled drawings, with the prediction as their label."
@@ -62,8 +63,10 @@ class ExportCounts(BaseModel):
     train: int
     test: int
     none: int = Field(description="Labelled `none`.")
-    without_drawing: int = Field(description="Only in a CSV file.")
-    without_digit: int = Field(description="Unlabelled, and the prediction is not a digit; only in a CSV file.")
+    without_drawing: int = Field(description="Only in CSV and Parquet files.")
+    without_digit: int = Field(
+        description="Unlabelled, and the prediction is not a digit; only in CSV and Parquet files."
+    )
     unlabelled: int = Field(description="Training and test rows with the prediction as their label.")
     per_digit: dict[str, int] = Field(description="Training and test rows.")
 

@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +36,8 @@ _NONE: Final = _CODES[NOT_A_DIGIT]
 _UNKNOWN: Final = len(LABELS)
 _TRAIN, _TEST, _NO_DRAWING = range(3)
 _SPLITS: Final = ("train", "test", None)
+
+_INSTALL_PARQUET: Final = "pip install -r deploy/parquet/requirements.txt"
 
 # Indices of rows, ascending.
 Chosen = npt.NDArray[np.int32]
@@ -71,8 +74,18 @@ class Export:
                 usable = (self._splits != _NO_DRAWING) & (self._answers != _UNKNOWN)
                 yield from export_files.jsonl(self._rows(_where(usable)), _line_of(self._query))
             case ExportFormat.CSV:
-                yield from export_files.table(self._rows(np.arange(len(self._ids), dtype=np.int32)))
+                yield from export_files.table(self._rows(self._all))
+            case ExportFormat.PARQUET:
+                from app.analysis.export_parquet import parquet
+
+                with_pixels = not self._query.without_pixels
+                rows = self._rows(self._all, with_pixels=with_pixels)
+                yield from parquet(self.manifest.one_line().encode(), rows, with_pixels=with_pixels)
         self._progress("Exporting", 2 * len(self._ids), 2 * len(self._ids))
+
+    @property
+    def _all(self) -> Chosen:
+        return np.arange(len(self._ids), dtype=np.int32)
 
     def _read_selected(self) -> _Selected:
         """Return ids, labels, answers (the label, or else the prediction) and probabilities of no digit."""
@@ -92,7 +105,7 @@ class Export:
     def _read_drawings(self) -> str:
         """Split the drawings; return the checksum of all rows."""
         content = hashlib.sha256()
-        for batch in self._batches(np.arange(len(self._ids), dtype=np.int32)):
+        for batch in self._batches(self._all):
             ids = self._ids[batch].tolist()
             drawings = list_pixels(self._session, ids)
             for i, id_ in zip(batch.tolist(), ids, strict=True):
@@ -166,9 +179,9 @@ class Export:
         parts = (b"".join(list_pixels(self._session, self._ids[batch].tolist()).values()) for batch in batches)
         return Array(name, np.uint8, (len(chosen), SIDE, SIDE), parts)
 
-    def _rows(self, chosen: Chosen) -> Iterator[ExportRow]:
+    def _rows(self, chosen: Chosen, *, with_pixels: bool = True) -> Iterator[ExportRow]:
         for batch in self._batches(chosen):
-            rows = list_rows(self._session, self._ids[batch].tolist())
+            rows = list_rows(self._session, self._ids[batch].tolist(), with_pixels=with_pixels)
             for i, found in zip(batch.tolist(), rows, strict=True):
                 yield self._row(i, found)
 
@@ -190,6 +203,9 @@ def _check(query: ExportQuery) -> None:
         raise InvalidInput("labelled", "labelled=false leaves nothing to export unless include_unlabelled=true")
     if query.packed_pixels and (query.format is not ExportFormat.JSONL or query.without_pixels):
         raise InvalidInput("packed_pixels", "only a JSONL export with pixels can have them packed")
+    # An optional package.
+    if query.format is ExportFormat.PARQUET and find_spec("pyarrow") is None:
+        raise InvalidInput("format", f"Parquet needs the package pyarrow; run: {_INSTALL_PARQUET}")
 
 
 def _line_of(query: ExportQuery) -> Callable[[ExportRow], dict[str, Any]]:

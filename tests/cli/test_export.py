@@ -3,9 +3,12 @@
 import json
 import re
 import stat
+import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
@@ -15,7 +18,7 @@ from tests.support.export_files import fill
 from tests.support.service import execute, hidden
 from tests.support.stored_rows import random_rows, store
 
-FORMATS = ("npz", "jsonl", "csv")
+FORMATS = ("npz", "jsonl", "csv", "parquet")
 
 
 def files(folder: Path) -> set[str]:
@@ -39,6 +42,8 @@ def test_file_and_manifest_are_the_same_as_over_http(
     if kind == "npz":
         with np.load(file, allow_pickle=False) as arrays:
             assert len(arrays["y_train"]) == manifest["counts"]["train"] > 0
+    elif kind == "parquet":
+        assert pq.read_table(file).equals(pq.read_table(BytesIO(response.content)))
     else:
         assert file.read_bytes() == response.content
 
@@ -77,6 +82,16 @@ def test_pixels_can_be_packed_or_left_out(configured_sqlite: str, tmp_path: Path
     assert isinstance(packed["pixels"], str)
     assert "pixels" not in without
     assert refused(ExitCode.USAGE_ERROR, "export", "packed.npz", "--packed-pixels").startswith("--packed-pixels: ")
+
+
+def test_parquet_without_its_package_is_refused(
+    configured_sqlite: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store(configured_sqlite, random_rows(20), drawings=True)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    message = refused(ExitCode.USAGE_ERROR, "export", "drawings.parquet")
+    assert message.endswith("Parquet needs the package pyarrow; run: pip install -r deploy/parquet/requirements.txt")
+    assert files(tmp_path) == set()
 
 
 def test_format_option_overrides_the_file_name(configured_sqlite: str, tmp_path: Path) -> None:
@@ -124,9 +139,10 @@ def test_symbolic_link_is_kept_and_its_target_replaced(configured_sqlite: str, t
     assert (tmp_path / "elsewhere" / "drawings.csv").read_text().startswith("id,")
 
 
-def test_progress_is_shown_on_a_terminal(sqlite_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", FORMATS)
+def test_progress_is_shown_on_a_terminal(sqlite_url: str, tmp_path: Path, kind: str) -> None:
     store(sqlite_url, random_rows(20), drawings=True)
-    with in_terminal(tmp_path, "export", "drawings.csv", settings={"DATABASE_URL": sqlite_url}) as terminal:
+    with in_terminal(tmp_path, "export", f"drawings.{kind}", settings={"DATABASE_URL": sqlite_url}) as terminal:
         assert terminal.end() == 0
     assert "Exporting" in terminal.shown
-    assert "Wrote drawings.csv" in terminal.shown
+    assert f"Wrote drawings.{kind}" in terminal.shown

@@ -24,6 +24,7 @@ from tests.support.service_process import wait_until
 from tests.support.tools import run_tool
 
 SECONDS = 100
+EXTRAS = {"deploy/otel/requirements.in", "deploy/parquet/requirements.in"}
 
 
 def run(*command: str | Path, cwd: Path, **extra: str) -> str:
@@ -72,7 +73,7 @@ def test_source_package_has_what_a_wheel_needs_and_no_more(sdist: Path) -> None:
     top = {name.parts[0] for name in names}
     needed = {"app", "alembic", "alembic.ini", "models", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
     assert top - {"PKG-INFO", ".gitignore", "requirements.in", "deploy"} == needed
-    assert {str(name) for name in names if name.parts[0] == "deploy"} == {"deploy/otel/requirements.in"}
+    assert {str(name) for name in names if name.parts[0] == "deploy"} == EXTRAS
     git = ("git", "ls-files", "-z", "app", "alembic", "models")
     committed = set(filter(None, run(*git, cwd=PROJECT).split("\0")))
     assert {str(name) for name in names if name.parts[0] in ("app", "alembic", "models")} == committed
@@ -86,7 +87,8 @@ def test_version_has_one_source_and_requirements_another(installed: Path, tmp_pa
     code = "from importlib.metadata import version, requires; import json; print(json.dumps(requires('pixelwise')))"
     required = json.loads(run(installed / "python", "-c", code, cwd=tmp_path))
     assert any(one.startswith("fastapi==") for one in required)
-    assert any(one.startswith("opentelemetry-sdk==") and "extra" in one for one in required)
+    for package in ("opentelemetry-sdk", "pyarrow"):
+        assert any(one.startswith(f"{package}==") and "extra" in one for one in required)
     # What is installed here is what the package asks for.
     run(installed / "python", "-I", "-c", CHECK_REQUIREMENTS, cwd=tmp_path)
 

@@ -1,9 +1,6 @@
 """GET /export: the files and their contents."""
 
-import base64
-import hashlib
 import json
-import zlib
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -28,12 +25,12 @@ from tests.support.export_files import (
     manifest_of,
     on_side,
     pixels_of,
+    table_of,
     with_drawing,
 )
 from tests.support.http_fixtures import Start
 from tests.support.service import assert_problem, connected, execute
 from tests.support.stored_rows import BEGIN, drawing_of, store
-from training.mnist import Digits
 
 
 @pytest.fixture
@@ -118,37 +115,7 @@ def test_jsonl_line_can_be_sent_to_classify(client: TestClient) -> None:
         assert datetime.now(UTC) - datetime.fromisoformat(line["created_at"]) < timedelta(minutes=1)
 
 
-def test_packed_pixels_are_those_of_the_drawing(full: TestClient) -> None:
-    usual, packed = lines_of(full), lines_of(full, packed_pixels=True)
-    assert [line["id"] for line in packed] == [line["id"] for line in usual]
-    for line, other in zip(packed, usual, strict=True):
-        pixels = zlib.decompress(base64.b64decode(line["pixels"]))
-        assert pixels == bytes(value for row in other["pixels"] for value in row)
-        assert hashlib.sha256(pixels).hexdigest() == other["sha256"]
-
-
-def test_packed_lines_of_mnist_take_at_most_600_bytes(client: TestClient, mnist_test: Digits) -> None:
-    drawings = mnist_test.images[:500].tolist()
-    assert client.post("/classify/batch", json={"images": drawings}).status_code == 200
-    query = {"format": "jsonl", "include_unlabelled": True}
-    packed, usual = (
-        client.get("/export", params={**query, "packed_pixels": packed}).content for packed in (True, False)
-    )
-    assert packed.count(b"\n") == usual.count(b"\n") == 500
-    assert len(packed) / 500 < 600 < 2000 < len(usual) / 500
-
-
-def test_every_format_can_leave_out_the_pixels(full: TestClient) -> None:
-    usual, without = arrays_of(full), arrays_of(full, without_pixels=True)
-    assert usual.keys() - without.keys() == {"x_train", "x_test", "x_none"}
-    for name in without.keys() - {"manifest.json"}:
-        np.testing.assert_array_equal(without[name], usual[name])
-    rest = [{name: value for name, value in line.items() if name != "pixels"} for line in lines_of(full)]
-    assert lines_of(full, without_pixels=True) == rest
-    assert cells_of(full, without_pixels=True) == cells_of(full)
-
-
-def test_row_without_a_drawing_is_only_in_the_csv(full: TestClient) -> None:
+def test_row_without_a_drawing_is_only_in_tables(full: TestClient) -> None:
     assert [int(row["id"]) for row in cells_of(full)] == [row.id for row in LABELLED]
     without = [row for row in LABELLED if row.id <= LAST_WITHOUT_DRAWING]
     assert without
@@ -173,7 +140,7 @@ def test_csv_has_the_stored_values(full: TestClient) -> None:
         assert (datetime.fromisoformat(time) if time else None) == row.created_at
 
 
-@pytest.mark.parametrize("kind", ["npz", "jsonl", "csv"])
+@pytest.mark.parametrize("kind", ["npz", "jsonl", "csv", "parquet"])
 def test_file_has_a_filename_and_is_not_cached(sqlite_client: TestClient, kind: str) -> None:
     headers = sqlite_client.get("/export", params={"format": kind}).headers
     created = json.loads(headers["x-export-manifest"])["created_at"][:19].replace("-", "").replace(":", "")
@@ -227,6 +194,7 @@ def test_empty_export_has_empty_arrays_a_csv_header_and_no_lines(client: TestCli
     for name in ("y_train", "ids_test", "ids_none", "labelled_train", "test_none"):
         assert arrays[name].shape == (0,)
     assert lines_of(client) == []
+    assert table_of(client).num_rows == 0
     assert client.get("/export", params={"format": "csv"}).text.count("\r\n") == 1
     counts = manifest_of(client)["counts"]
     assert {counts.pop("per_digit")["7"], *counts.values()} == {0}

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
 from app import __version__
 from app.database.schema_version import schema_revision
-from app.schemas.export import EXAMPLE_MANIFEST
+from app.schemas.export import EXAMPLE_MANIFEST, ExportFormat
 from tests.support.export_files import DIGITS, NOT_DIGITS, ROWS, cells_of, fill, manifest_of, on_side, with_drawing
 from tests.support.stored_rows import store
 
@@ -70,8 +71,14 @@ def test_manifest_is_in_the_npz_and_its_checksum_follows_from_the_csv(full: Test
     assert json.loads(response.headers["x-export-manifest"])["sha256"] == hashlib.sha256(lines.encode()).hexdigest()
 
 
+def test_manifest_is_in_the_metadata_of_parquet(full: TestClient) -> None:
+    response = full.get("/export?format=parquet")
+    metadata = pq.read_schema(BytesIO(response.content)).metadata
+    assert metadata[b"manifest"].decode() == response.headers["x-export-manifest"]
+
+
 def test_checksum_depends_only_on_the_rows(full: TestClient) -> None:
-    same = {manifest_of(full, format=kind, seed=seed)["sha256"] for kind in ("npz", "jsonl", "csv") for seed in "01"}
+    same = {manifest_of(full, format=kind, seed=seed)["sha256"] for kind in ExportFormat for seed in "01"}
     assert len(same) == 1
     row = DIGITS[0]
     full.put(f"/results/{row.id}/label", json={"label": "4"})

@@ -6,6 +6,8 @@ from io import BytesIO, StringIO
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from sqlalchemy import insert
 from starlette.testclient import TestClient
 
@@ -47,6 +49,14 @@ def cells_of(client: TestClient, **query: Any) -> list[dict[str, str]]:
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/csv; charset=utf-8; header=present"
     return list(csv.DictReader(StringIO(response.content.decode(), newline=""), strict=True))
+
+
+def table_of(client: TestClient, **query: Any) -> pa.Table:
+    """The rows of an export as Parquet."""
+    response = client.get("/export", params={"format": "parquet", **query})
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "application/vnd.apache.parquet"
+    return pq.read_table(BytesIO(response.content))
 
 
 def manifest_of(client: TestClient, **query: Any) -> dict[str, Any]:

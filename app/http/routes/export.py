@@ -31,6 +31,7 @@ _MEDIA_TYPES: Final = {
     ExportFormat.NPZ: "application/zip",
     ExportFormat.JSONL: "application/x-ndjson",
     ExportFormat.CSV: "text/csv; charset=utf-8; header=present",
+    ExportFormat.PARQUET: "application/vnd.apache.parquet",
 }
 _HEADERS: Final[dict[str, Any]] = {
     "X-Export-Manifest": {
