@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from tests.support.databases import migrate
+from tests.support.machines import THIS_MACHINE, Machine
 from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, cannot_run
 from tests.support.run_cleanup import start_process, watch_folder, watch_process
@@ -28,7 +29,7 @@ POOLER = PROJECT / "deploy/pgbouncer.ini"
 # PostgreSQL and PgBouncer refuse to run as root; Debian's packages make this user for them.
 ABANDONED_AFTER_S = 3600
 FOLDER_PREFIX = "pixelwise-postgres-"
-AS_POSTGRES: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": ()} if os.geteuid() == 0 else {}
+AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups") if os.geteuid() == 0 else ()
 
 
 @dataclass
@@ -38,13 +39,14 @@ class Cluster:
     folder: Path
     programs: Path
     port: int
+    machine: Machine = THIS_MACHINE
 
     @property
     def admin_url(self) -> str:
         return self.url("postgres")
 
     def url(self, database: str) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://postgres@{self.machine.address}:{self.port}/{database}"
 
     def new_database(self, *, disk: Path | None = None) -> str:
         """Make an empty database, on another disk if need be; it goes away with the cluster. Its URL."""
@@ -106,7 +108,7 @@ class Cluster:
         self.run("pg_ctl", "--pgdata", str(self.folder / "data"), "--wait", *arguments)
 
     def run(self, program: str, *arguments: str) -> None:
-        command = (str(self.programs / program), *arguments)
+        command = as_postgres(self.machine, str(self.programs / program), *arguments)
         # The server keeps what it is given open, so a pipe would never end.
         done = subprocess.run(
             command,
@@ -114,10 +116,14 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             timeout=2 * PATIENCE_S,
-            **AS_POSTGRES,
         )
         log = self.folder / "log"
         assert done.returncode == 0, f"{program} failed: {log.read_text() if log.exists() else ''}"
+
+
+def as_postgres(machine: Machine, *command: str) -> tuple[str, ...]:
+    """The command, run on the machine by the user of the servers."""
+    return (*machine.enter, *AS_POSTGRES, *command)
 
 
 @contextmanager
@@ -153,16 +159,16 @@ def delete_abandoned_folders() -> None:
 
 
 @contextmanager
-def standby_of(primary: Cluster) -> Iterator[Cluster]:
+def standby_of(primary: Cluster, machine: Machine = THIS_MACHINE) -> Iterator[Cluster]:
     """A streaming standby of a running cluster, started; it ends with the block."""
     with folder_of_postgres() as folder:
-        standby = Cluster(folder, primary.programs, free_port())
-        source = f"host=127.0.0.1 port={primary.port} user=postgres"
+        standby = Cluster(folder, primary.programs, free_port(), machine)
+        source = f"host={primary.machine.address} port={primary.port} user=postgres"
         options = ("--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync")
         standby.run("pg_basebackup", "--pgdata", f"{folder}/data", "--dbname", source, *options)
         with (folder / "data/postgresql.conf").open("a") as settings:
             # After a restart of the primary, a standby waits 5 s by default.
-            settings.write(f"port = {standby.port}\nwal_retrieve_retry_interval = 100ms\n")
+            settings.write(f"{_settings_of(standby)}wal_retrieve_retry_interval = 100ms\n")
         standby.start()
         try:
             yield standby
@@ -171,17 +177,25 @@ def standby_of(primary: Cluster) -> Iterator[Cluster]:
                 standby.stop()
 
 
+def _settings_of(cluster: Cluster) -> str:
+    address = cluster.machine.address
+    return f"port = {cluster.port}\nlisten_addresses = '{address}'\nunix_socket_directories = ''\n"
+
+
 @contextmanager
-def postgres_cluster() -> Iterator[Cluster]:
+def postgres_cluster(machine: Machine = THIS_MACHINE) -> Iterator[Cluster]:
     """A new cluster, started; it ends with the block."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if not found:
         cannot_run("there is no initdb below /usr/lib/postgresql; to run this test: apt install postgresql")
     with folder_of_postgres() as folder:
-        cluster = Cluster(folder, found[-1].parent, free_port())
+        cluster = Cluster(folder, found[-1].parent, free_port(), machine)
         cluster.run("initdb", "--pgdata", f"{folder}/data", "--username", "postgres", "--auth", "trust", "--no-sync")
         with (folder / "data/postgresql.conf").open("a") as settings:
-            settings.write(f"port = {cluster.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n")
+            settings.write(_settings_of(cluster))
+        if machine != THIS_MACHINE:
+            with (folder / "data/pg_hba.conf").open("a") as access:
+                access.write("host all all samenet trust\nhost replication all samenet trust\n")
         cluster.start()
         try:
             yield cluster
@@ -191,7 +205,7 @@ def postgres_cluster() -> Iterator[Cluster]:
 
 
 @contextmanager
-def pgbouncer(server_url: str) -> Iterator[str]:
+def pgbouncer(server_url: str, machine: Machine = THIS_MACHINE) -> Iterator[str]:
     """A PgBouncer with the configuration that ships, in front of a database that lets everybody in; the URL to use."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
@@ -199,22 +213,23 @@ def pgbouncer(server_url: str) -> Iterator[str]:
     port = free_port()
     with ExitStack() as ending:
         folder = ending.enter_context(folder_of_postgres())
-        (folder / "pgbouncer.ini").write_text(_pooler_configuration(server_url, folder, port))
+        (folder / "pgbouncer.ini").write_text(_pooler_configuration(server_url, folder, machine.address, port))
         (folder / "userlist.txt").write_text('"postgres" ""\n')
-        command = [program, "--quiet", str(folder / "pgbouncer.ini")]
-        process = start_process(command, cwd=folder, stdin=subprocess.DEVNULL, **AS_POSTGRES)
+        command = as_postgres(machine, program, "--quiet", str(folder / "pgbouncer.ini"))
+        process = start_process(command, cwd=folder, stdin=subprocess.DEVNULL)
         ending.callback(process.wait, PATIENCE_S)
         ending.callback(process.terminate)
-        url = f"postgresql://postgres@127.0.0.1:{port}/pixelwise"
+        url = f"postgresql://postgres@{machine.address}:{port}/pixelwise"
         wait_until(lambda: _answers(url), "PgBouncer answers")
         yield url
 
 
-def _pooler_configuration(server_url: str, folder: Path, port: int) -> str:
+def _pooler_configuration(server_url: str, folder: Path, address: str, port: int) -> str:
     """The configuration that ships with this test's server, port and folder."""
     server = psycopg.conninfo.conninfo_to_dict(server_url)
     replaced = {
-        r"^pixelwise = .*": f"pixelwise = host=127.0.0.1 port={server['port']} dbname={server['dbname']}",
+        r"^pixelwise = .*": f"pixelwise = host={server['host']} port={server['port']} dbname={server['dbname']}",
+        r"^listen_addr = .*": f"listen_addr = {address}",
         r"^listen_port = .*": f"listen_port = {port}",
         r"^auth_type = .*": "auth_type = trust",
         r"^unix_socket_dir = .*": "unix_socket_dir =",

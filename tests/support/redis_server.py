@@ -8,20 +8,21 @@ from contextlib import closing, contextmanager
 
 import redis
 
+from tests.support.machines import THIS_MACHINE, Machine
 from tests.support.project_copy import cannot_run
 from tests.support.run_cleanup import start_process
 from tests.support.service_process import wait_until
 
 
 @contextmanager
-def redis_server(port: int, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+def redis_server(port: int, *options: str, machine: Machine = THIS_MACHINE) -> Iterator["subprocess.Popen[bytes]"]:
     """A Redis server on this port that keeps nothing on disk."""
     if shutil.which("redis-server") is None:
         cannot_run("redis-server is missing; to run this test: apt install redis-server")
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
-    process = start_process(command, stdout=subprocess.DEVNULL)
+    command = ["redis-server", "--port", str(port), "--bind", machine.address, "--save", "", "--appendonly", "no"]
+    process = start_process([*machine.enter, *command, *options], stdout=subprocess.DEVNULL)
     try:
-        with closing(redis.Redis(port=port, socket_timeout=1)) as client:
+        with closing(redis.Redis(machine.address, port, socket_timeout=1)) as client:
             wait_until(lambda: _answers(client), "Redis answers")
         yield process
     finally:

@@ -1,0 +1,18 @@
+"""Several hosts behind nginx: one is upgraded, one is killed, and nothing acknowledged is lost."""
+
+import sys
+
+import pytest
+
+from benchmarks.hosts.network import refusal
+from tests.support.project_copy import PROJECT, cannot_run, need, run
+
+
+@pytest.mark.slow
+def test_upgraded_and_killed_hosts_lose_nothing() -> None:
+    for program, package in (("nginx", "nginx"), ("redis-server", "redis-server"), ("pg_config", "postgresql")):
+        need(program, package)
+    if reason := refusal():
+        cannot_run(reason)
+    done = run(PROJECT, sys.executable, "-m", "benchmarks.hosts", "--quick")
+    assert done.returncode == 0, done.stdout + done.stderr
