@@ -1,25 +1,33 @@
-"""docs/queries.md: every statement runs unchanged on both engines, and the views match the rows."""
+"""docs/queries.md: every statement runs unchanged on both engines or on an export, and the views match the rows."""
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from app.models import Drawing, ShadowPrediction
+from tests.support.command_line import done
 from tests.support.project_copy import PROJECT
 from tests.support.service import connected, execute, rows
 from tests.support.stored_rows import random_rows, store
 
-STATEMENTS = re.findall(r"```sql\n(.+?);\n```", (PROJECT / "docs/queries.md").read_text(), re.DOTALL)
+PAGE = (PROJECT / "docs/queries.md").read_text()
+STATEMENTS = re.findall(r"```sql\n((?:(?!\.parquet'|```).)+?);\n```", PAGE, re.DOTALL)
 QUESTIONS = [statement for statement in STATEMENTS if statement.startswith("SELECT")]
 CHANGES = [statement for statement in STATEMENTS if not statement.startswith("SELECT")]
+# DuckDB's statements with their printed results.
+ON_PARQUET = re.findall(
+    r"```sql\n((?:(?!```).)+?\.parquet'(?:(?!```).)*?);\n```(?:\n\n```text\n(.+?)\n```)?", PAGE, re.DOTALL
+)
 ROWS = random_rows(200)
 
 
-@pytest.fixture
-def filled_url(database_url: str) -> str:
-    """A database with rows in every table and one repeated drawing."""
+def fill(database_url: str) -> None:
+    """Write rows into every table, with one repeated drawing."""
     store(database_url, ROWS, drawings=True)
     with connected(database_url) as connection:
         pixels = connection.scalar(sa.select(Drawing.pixels).where(Drawing.prediction_id == 1))
@@ -31,11 +39,32 @@ def filled_url(database_url: str) -> str:
         connection.execute(sa.insert(ShadowPrediction), shadow)
     # The examples use prediction 1.
     execute(database_url, "INSERT INTO labels (prediction_id, label) VALUES (1, '1'), (1, '2')")
+
+
+@pytest.fixture
+def filled_url(database_url: str) -> str:
+    fill(database_url)
     return database_url
 
 
+Answer = Callable[[str], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def on_parquet(configured_sqlite: str) -> Iterator[Answer]:
+    """DuckDB, in a folder with the export of the page."""
+    # Takes a third of a second.
+    import duckdb
+
+    fill(configured_sqlite)
+    done("export", "drawings.parquet", "--include-unlabelled")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield lambda statement: connection.sql(statement).to_arrow_table().to_pylist()
+
+
 def test_page_has_the_expected_number_of_statements() -> None:
-    assert (len(QUESTIONS), len(CHANGES)) == (17, 3)
+    assert (len(QUESTIONS), len(CHANGES), len(ON_PARQUET)) == (17, 3, 6)
 
 
 @pytest.mark.parametrize("statement", QUESTIONS, ids=lambda statement: statement.splitlines()[0][:60])
@@ -79,6 +108,33 @@ def test_accuracy_view_counts_only_the_latest_label(database_url: str) -> None:
         labels = right[version]
         assert (view["predictions"], view["labelled"], view["correct"]) == (counts[version], len(labels), sum(labels))
         assert float(view["accuracy"]) == pytest.approx(sum(labels) / len(labels))
+
+
+@pytest.mark.parametrize(("statement", "printed"), ON_PARQUET, ids=[each[:40] for each, _ in ON_PARQUET])
+def test_duckdb_query_returns_rows_with_the_printed_columns(on_parquet: Answer, statement: str, printed: str) -> None:
+    found = on_parquet(statement)
+    assert found
+    if printed:
+        header = printed.splitlines()[1].strip("│").split("│")
+        columns = [name.strip() for name in header]
+        # PIVOT makes a column of each prediction, and the rows here have fewer.
+        assert [*found[0]] == [name for name in columns if name in found[0]]
+        assert set(columns) - found[0].keys() <= set("0123456789")
+
+
+def test_duckdb_finds_the_accuracy_by_day_and_version(on_parquet: Answer) -> None:
+    right: dict[tuple[date | None, str], list[bool]] = defaultdict(list)
+    for row in on_parquet("SELECT * FROM 'drawings.parquet'"):
+        if row["label"] is not None:
+            day = row["created_at"] and row["created_at"].date()
+            right[day, row["model_version"]].append(row["label"] == row["prediction"])
+    ((statement, _), *_) = ON_PARQUET
+    found = {(row["day"], row["model_version"]): row for row in on_parquet(statement)}
+    assert sum(row["predictions"] for row in found.values()) == len(ROWS)
+    assert {key for key, row in found.items() if row["labelled"]} == right.keys()
+    for key, answers in right.items():
+        assert found[key]["labelled"] == len(answers)
+        assert found[key]["accuracy"] == pytest.approx(sum(answers) / len(answers), abs=0.0001)
 
 
 def test_newest_rows_of_the_results_view_need_no_sort(sqlite_url: str) -> None:
