@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Self
 
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from starlette.testclient import TestClient
 
 from tests.support.service import KEY, eventually
@@ -26,8 +29,16 @@ class Metrics:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.families = list(text_string_to_metric_families(text))
-        self.samples = [sample for family in self.families for sample in family.samples]
+
+    @property
+    def families(self) -> list[Metric]:
+        return list(text_string_to_metric_families(self.text))
+
+    def samples(self, name: str) -> list[Sample]:
+        """The samples with this name; to parse all others takes longer than the call."""
+        lines = "\n".join(line for line in self.text.splitlines() if line.startswith(name))
+        found = chain.from_iterable(family.samples for family in text_string_to_metric_families(lines))
+        return [sample for sample in found if sample.name == name]
 
     @classmethod
     def of(cls, client: Any) -> Self:
@@ -37,9 +48,7 @@ class Metrics:
 
     def value(self, name: str, **labels: str) -> float | None:
         """The value of the only sample with this name and these labels, or None."""
-        found = [
-            sample.value for sample in self.samples if sample.name == name and labels.items() <= sample.labels.items()
-        ]
+        found = [sample.value for sample in self.samples(name) if labels.items() <= sample.labels.items()]
         assert len(found) <= 1, f"{name} {labels} is ambiguous"
         return found[0] if found else None
 
@@ -48,7 +57,7 @@ class Metrics:
         return (self.value(name, **labels) or 0) - (before.value(name, **labels) or 0)
 
     def by(self, label: str, name: str) -> Mapping[str, float]:
-        return {sample.labels[label]: sample.value for sample in self.samples if sample.name == name}
+        return {sample.labels[label]: sample.value for sample in self.samples(name)}
 
 
 def refreshed(client: TestClient) -> Metrics:
