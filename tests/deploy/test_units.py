@@ -72,7 +72,10 @@ def test_unit_listens_on_this_machine_only_and_has_limits() -> None:
 
 
 def test_only_local_nginx_is_trusted_with_forwarded_headers() -> None:
-    assert "--forwarded-allow-ips 127.0.0.1 " in dict(settings_of(UNIT))["ExecStart"]
+    unit = settings_of(UNIT)
+    assert ("Environment", "FORWARDED_ALLOW_IPS=127.0.0.1") in unit
+    # The option would override what .env says.
+    assert "forwarded" not in dict(unit)["ExecStart"]
 
 
 def test_every_timer_has_a_service_and_can_be_enabled() -> None:

@@ -286,7 +286,12 @@ def test_json_is_valid(block: Block) -> None:
     "block", [block for page in PAGES for block in blocks_of(page) if block.language == "dotenv"], ids=str
 )
 def test_settings_in_examples_exist(block: Block) -> None:
-    known = {name.upper() for name in Settings.model_fields} | {"DB_PASSWORD", "UVICORN_ROOT_PATH", "WEB_CONCURRENCY"}
+    known = {name.upper() for name in Settings.model_fields} | {
+        "DB_PASSWORD",
+        "FORWARDED_ALLOW_IPS",
+        "UVICORN_ROOT_PATH",
+        "WEB_CONCURRENCY",
+    }
     scripts = "".join((PROJECT / name).read_text() for name in ("setup-server.sh", "deploy/pixelwise.service"))
     for name in re.findall(r"^(\w+)=", block.code, re.MULTILINE):
         assert name in known or name in scripts, name
