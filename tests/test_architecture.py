@@ -21,6 +21,7 @@ ARROWS: dict[str, set[str]] = {
     "metrics": {"config"},
     "throttled_log": set(),
     "log_lines": {"config"},
+    "loop_round": set(),
     "atomic_file": set(),
     "progress": set(),
     "drawings": set(),
@@ -31,8 +32,8 @@ ARROWS: dict[str, set[str]] = {
     "models": {"database"},
     "repository": {"drawings", "models", "schemas"},
     "services": {
-        *("analysis", "atomic_file", "classifier", "config", "database", "drawings", "metrics", "progress"),
-        *("repository", "schemas", "throttled_log"),
+        *("analysis", "atomic_file", "classifier", "config", "database", "drawings", "loop_round", "metrics"),
+        *("progress", "repository", "schemas", "throttled_log"),
     },
     "http": {
         *(
@@ -42,6 +43,7 @@ ARROWS: dict[str, set[str]] = {
             "drawings",
             "env_file",
             "log_lines",
+            "loop_round",
             "metrics",
             "schemas",
             "services",

@@ -1,6 +1,5 @@
 """A line for each request, with one write for all lines of an event-loop round."""
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from uvicorn.config import LOGGING_CONFIG
 from uvicorn.logging import AccessFormatter, DefaultFormatter
 
 from app.log_lines import LineFormatter, coloured, json_line, one_line, timestamp
+from app.loop_round import LoopRound
 
 # journald cuts a line of 48 KiB, and the rest looks like a line of its own.
 MAX_PATH: Final = 256
@@ -33,7 +33,7 @@ def format_uvicorns_messages() -> None:
 class AccessLog:
     def __init__(self) -> None:
         self._stream: TextIO | None = None
-        self._lines: list[str] = []
+        self._lines = LoopRound(self._write)
         self._json = self._colours = False
 
     @contextmanager
@@ -51,14 +51,12 @@ class AccessLog:
         try:
             yield
         finally:
-            self.flush()
+            self._lines.flush()
             logger.handlers = handlers
 
     def add(self, scope: Scope, status: int, seconds: float) -> None:
         if self._stream is None:
             return
-        if not self._lines:
-            asyncio.get_running_loop().call_soon(self.flush)
         state, at, ms = scope["state"], timestamp(time()), round(seconds * 1000, 1)
         # Without the query, which may have anything in it.
         path = one_line(scope["raw_path"].decode("ascii", "backslashreplace")[:MAX_PATH])
@@ -80,11 +78,10 @@ class AccessLog:
             shown = coloured(str(status), _COLOURS.get(status // 100, 0)) if self._colours else status
             trace = f" trace {trace_id}" if trace_id else ""
             line = f"{at} INFO access: {state['request_id']} {client} {scope['method']} {path} {shown} {ms} ms{trace}"
-        self._lines.append(line + "\n")
+        self._lines.add(line + "\n")
 
-    def flush(self) -> None:
-        lines, self._lines = self._lines, []
-        if lines and self._stream is not None:
+    def _write(self, lines: list[str]) -> None:
+        if self._stream is not None:
             with suppress(OSError, ValueError):
                 self._stream.write("".join(lines))
                 self._stream.flush()

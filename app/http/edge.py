@@ -16,7 +16,7 @@ from app.http.access_log import AccessLog
 from app.http.body_memory import BodyMemory
 from app.http.cors import AllowedOrigins
 from app.http.headers import RAW_HEADERS
-from app.http.metrics import observe_request
+from app.http.metrics import RequestDurations
 from app.http.problems import EXPECTED, BodyTooLarge, response_to
 from app.http.telemetry import start_telemetry
 from app.http.trace_context import TraceParent, trace_parent
@@ -48,6 +48,7 @@ class Edge:
         self._allowed_origins = AllowedOrigins(self._respond)
         self._memory = BodyMemory()
         self._access_log = AccessLog()
+        self._durations = RequestDurations()
         self._telemetry: OpenTelemetry | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,7 +118,7 @@ class Edge:
     def _observe(self, scope: Scope, routed: Scope, status: int, seconds: float) -> None:
         # A client may disconnect before.
         if status:
-            observe_request(scope["method"], routed, status, seconds)
+            self._durations.add(scope["method"], routed, status, seconds)
             self._access_log.add(scope, status, seconds)
         if self._telemetry is not None and "span" in scope["state"]:
             self._telemetry.end(scope, routed, status, seconds)

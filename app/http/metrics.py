@@ -1,8 +1,9 @@
+from collections.abc import Sequence
 from typing import Final
 
-from prometheus_client import Histogram
 from starlette.types import Scope
 
+from app.loop_round import LoopRound
 from app.metrics.instruments import REQUEST_SECONDS
 
 UNKNOWN: Final = "unknown"
@@ -10,16 +11,23 @@ FILES: Final = "files"
 OTHER_METHOD: Final = "_OTHER"
 
 _METHODS: Final = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
-_histograms: Final[dict[tuple[str, str, int], Histogram]] = {}
 
 
-def observe_request(method: str, scope: Scope, status: int, seconds: float) -> None:
-    """Observe by the route's template, which the router has put into the scope."""
-    key = (method if method in _METHODS else OTHER_METHOD, _template(scope), status)
-    histogram = _histograms.get(key)
-    if histogram is None:
-        histogram = _histograms[key] = REQUEST_SECONDS.labels(*key)
-    histogram.observe(seconds)
+class RequestDurations:
+    def __init__(self) -> None:
+        self._ended = LoopRound(_observe)
+
+    def add(self, method: str, scope: Scope, status: int, seconds: float) -> None:
+        """Observe by the route's template, which the router has put into the scope."""
+        self._ended.add(((method if method in _METHODS else OTHER_METHOD, _template(scope), status), seconds))
+
+
+def _observe(ended: Sequence[tuple[tuple[str, str, int], float]]) -> None:
+    durations: dict[tuple[str, str, int], list[float]] = {}
+    for labels, seconds in ended:
+        durations.setdefault(labels, []).append(seconds)
+    for labels, all_seconds in durations.items():
+        REQUEST_SECONDS.labels(*labels).observe_all(all_seconds)
 
 
 def _template(scope: Scope) -> str:

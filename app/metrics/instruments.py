@@ -1,5 +1,7 @@
 """Counters, gauges and histograms; docs/monitoring.md explains each."""
 
+from bisect import bisect_left
+from collections import Counter as Counts
 from collections.abc import Sequence
 from functools import cache
 from math import nan
@@ -19,12 +21,20 @@ REGISTRY: Final = CollectorRegistry()
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
+class BatchHistogram(Histogram):
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """Observe many amounts, in a fraction of the time of one after the other."""
+        self._sum.inc(sum(amounts))
+        for bucket, number in Counts(bisect_left(self._upper_bounds, amount) for amount in amounts).items():
+            self._buckets[bucket].inc(number)
+
+
 def _counter(name: str, text: str, *labels: str) -> Counter:
     return Counter(name, text, labels, registry=REGISTRY)
 
 
-def _histogram(name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
-    return Histogram(name, text, labels, registry=REGISTRY, buckets=buckets)
+def _histogram(name: str, text: str, buckets: Sequence[float], *labels: str) -> BatchHistogram:
+    return BatchHistogram(name, text, labels, registry=REGISTRY, buckets=buckets)
 
 
 def _gauge(name: str, text: str, *labels: str) -> Gauge:

@@ -1,8 +1,9 @@
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from time import perf_counter
 from typing import Final, NamedTuple
 
@@ -13,6 +14,7 @@ from app.classifier import Classification, Classifier
 from app.database import Database
 from app.drawings.arrays import Images, images_of
 from app.drawings.shape import rows_of
+from app.loop_round import LoopRound
 from app.metrics.instruments import BATCH_SIZE, CONFIDENCE, INFERENCE_SECONDS, NOT_DIGITS, prediction_counter
 from app.repository.classify import NewPrediction, add_predictions
 from app.schemas.classify import PreviewResponse
@@ -45,6 +47,7 @@ class ClassifyService:
         self._database = database
         self._shadow = shadow
         self._batcher = database.batcher(self._classify)
+        self._stored = LoopRound(_count)
         self._threads = ThreadPoolExecutor(BATCH_THREADS, "classify")
         self.in_progress = RequestsInProgress()
 
@@ -60,7 +63,7 @@ class ClassifyService:
                 answer = await self._write(call)
         if self._shadow is not None and answer.ids:
             self._shadow.offer(answer.ids, call.drawings)
-        _count(answer.predictions)
+        self._stored.add(answer.predictions)
         return answer.body
 
     def preview(self, pixels: bytes) -> PreviewResponse:
@@ -145,9 +148,9 @@ def _answer(call: ClassifyCall, ids: Sequence[int], new: Sequence[NewPrediction]
     return Answer(msgspec.json.encode({"results": results} if call.is_batch else results[0]), ids, new)
 
 
-def _count(predictions: Sequence[NewPrediction]) -> None:
-    for one in predictions:
-        prediction_counter(one.model_version, one.prediction).inc()
-        CONFIDENCE.observe(one.confidence)
-        if one.is_likely_not_a_digit:
-            NOT_DIGITS.inc()
+def _count(stored: Sequence[Sequence[NewPrediction]]) -> None:
+    predictions = list(chain.from_iterable(stored))
+    for (version, digit), number in Counter((one.model_version, one.prediction) for one in predictions).items():
+        prediction_counter(version, digit).inc(number)
+    CONFIDENCE.observe_all([one.confidence for one in predictions])
+    NOT_DIGITS.inc(sum(one.is_likely_not_a_digit for one in predictions))
