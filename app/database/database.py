@@ -143,6 +143,9 @@ class Database:
             pools.close()
 
     def _pools(self) -> _Pools:
+        pools = self._open_pools
+        if pools is not None:
+            return pools
         with self._lock:
             if self._open_pools is None:
                 self._open_pools = self._make_pools(self.url, self._checked_read_url())

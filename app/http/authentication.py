@@ -65,8 +65,8 @@ async def _find_key(request: HTTPConnection) -> ClientKey | None:
 
 def _given_key(request: HTTPConnection) -> bytes:
     """Return the key of `X-API-Key` or `Authorization: Bearer`; repeated or different keys make one that is wrong."""
-    bearer = [match[1] for value in raw_values(request, "Authorization") if (match := _BEARER.fullmatch(value))]
-    forms = (raw_values(request, "X-API-Key"), bearer)
+    bearer = [match[1] for value in raw_values(request, b"authorization") if (match := _BEARER.fullmatch(value))]
+    forms = (raw_values(request, b"x-api-key"), bearer)
     return b", ".join({b", ".join(keys).strip(b" \t") for keys in forms if keys})
 
 

@@ -126,7 +126,8 @@ class Edge:
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         app = self._direct.get((scope["method"], path), self.app)
-        limit = MAX_BODIES.get(_VERSION.sub("", path).removesuffix("/"))
+        without_version = _VERSION.sub("", path) if path.startswith("/v2/") else path
+        limit = MAX_BODIES.get(without_version.removesuffix("/"))
         try:
             if limit is None:
                 await app(scope, _limited(scope, receive, MAX_BODY), send)
@@ -160,7 +161,11 @@ class Edge:
 
 def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
     """Raise BodyTooLarge, by Content-Length or while the body is read."""
-    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    declared = b"0"
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            declared = value
+            break
     if not declared.isdigit() or len(declared) > 18 or int(declared) > limit:
         raise BodyTooLarge(limit)
     received = 0
@@ -201,4 +206,4 @@ def _ids(scope: Scope) -> tuple[str, TraceParent | None]:
     if len(request_ids) == 1 and _SANE_ID.fullmatch(request_ids[0]):
         return str(request_ids[0], "ascii"), trace
     # Not from the system, which takes 5 % of a request: it need not be a secret.
-    return f"{getrandbits(128):032x}", trace
+    return getrandbits(128).to_bytes(16).hex(), trace

@@ -12,6 +12,8 @@ _HOP: Final = re.compile(r"\[([\da-f:.]+)\](?::\d{1,5})?|([\d.]+)(?::\d{1,5})?|(
 def drop_invalid_hops(headers: list[tuple[bytes, bytes]]) -> None:
     """Drop from X-Forwarded-For the last hop that is no address, and those that it reported."""
     hops = [hop for name, value in headers if name == FORWARDED_FOR for hop in value.split(b",")]
+    if not hops:
+        return
     valid = list(takewhile(_is_address, reversed(hops)))
     if len(valid) < len(hops):
         headers[:] = [header for header in headers if header[0] != FORWARDED_FOR]

@@ -19,13 +19,12 @@ RAW_HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, val
 
 def single_header(request: HTTPConnection, name: str) -> str | None:
     """Return the stripped value; raise InvalidRequest if the header is repeated."""
-    values = raw_values(request, name)
+    values = raw_values(request, name.lower().encode())
     if len(values) > 1:
         raise invalid("header", name, "The header is given more than once")
     return values[0].decode("latin-1").strip(" \t") if values else None
 
 
-def raw_values(request: HTTPConnection, name: str) -> list[bytes]:
-    """Return a header's values; Starlette's `headers` takes longer."""
-    wanted = name.lower().encode()
-    return [value for given, value in request.scope["headers"] if given == wanted]
+def raw_values(request: HTTPConnection, name: bytes) -> list[bytes]:
+    """Return the values of a header in lower case; Starlette's `headers` takes longer."""
+    return [value for given, value in request.scope["headers"] if given == name]

@@ -146,7 +146,9 @@ class RateLimiter:
 
 def client_address(request: HTTPConnection) -> str:
     """Return the IPv4 address or the IPv6 /64; uvicorn has applied X-Forwarded-For."""
-    return _counted_as(request.client.host) if request.client else NO_ADDRESS
+    # `request.client` makes a tuple with names of it.
+    client = request.scope.get("client")
+    return _counted_as(client[0]) if client else NO_ADDRESS
 
 
 def _counted_as(host: str) -> str:

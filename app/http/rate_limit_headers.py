@@ -38,8 +38,10 @@ class Limit:
 
 def _available(name: str, amount: int, window: int, counted: Windows) -> str:
     """Return what is left, and the seconds until it is more."""
-    before, before_left, _, current_left = counted
-    more_in = before_left % (window / before) if before else current_left - window
+    before, before_left, current, current_left = counted
+    if not before:
+        return f"{name};r={max(0, amount - current)};t={max(0, math.ceil(current_left - window))}"
+    more_in = before_left % (window / before)
     return f"{name};r={max(0, amount - used(counted, window))};t={max(0, math.ceil(more_in))}"
 
 
