@@ -15,7 +15,9 @@ from alembic.util import CommandError
 
 from alembic import context
 from app import models
+from app.cli.terminal import progress_bar
 from app.config import ConfigurationError, get_settings
+from app.database import Database
 from app.database.base import UtcDateTime
 from app.database.errors import UPGRADE, DatabaseBusy, DatabaseError, translated_errors
 from app.database.revision_files import revision_files_problem
@@ -23,9 +25,11 @@ from app.database.schema_version import schema_revision
 from app.database.sqlite.foreign_keys import BrokenReferences, foreign_keys_checked
 from app.database.sqlite.migration_engine import is_missing, migration_engine, question_engine
 from app.database.url import checked_url
+from app.services.counts import count_uncounted
 
 # Alembic's batch mode names the copy of a table this way.
 COPY_PREFIX = "_alembic_tmp_"
+RENAMING = f"ALTER TABLE {COPY_PREFIX}{{0}} RENAME TO {{0}}"
 
 # An arbitrary number, the same in every release, so that two upgrades of one database exclude each other.
 ADVISORY_LOCK = 0x50495857
@@ -61,16 +65,38 @@ def keep_last_id(table: sa.Table, connection: sa.Connection, **_arguments: objec
         connection.execute(last_id, {"copy": table.name, "name": table.name.removeprefix(COPY_PREFIX)})
 
 
+def note_triggers(table: sa.Table, connection: sa.Connection, **_arguments: object) -> None:
+    """Note the triggers of a table that batch mode copies; they are dropped with the original."""
+    if table.name.startswith(COPY_PREFIX):
+        triggers = sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :name")
+        name = table.name.removeprefix(COPY_PREFIX)
+        connection.info[RENAMING.format(name)] = connection.scalars(triggers, {"name": name}).all()
+
+
+def make_triggers_again(connection: sa.Connection, _cursor: object, statement: str, *_rest: object) -> None:
+    """Give the triggers to the copy, which now has the name of the table."""
+    for trigger in connection.info.pop(statement.replace('"', ""), ()):
+        connection.exec_driver_sql(trigger)
+
+
+COPY_LISTENERS = (
+    (sa.Table, "before_create", keep_autoincrement),
+    (sa.Table, "after_create", keep_last_id),
+    (sa.Table, "after_create", note_triggers),
+    (sa.Engine, "after_cursor_execute", make_triggers_again),
+)
+
+
 @contextmanager
-def autoincrement_kept() -> Iterator[None]:
-    """Keep SQLite's AUTOINCREMENT and its counters when batch mode copies a table."""
-    sa.event.listen(sa.Table, "before_create", keep_autoincrement)
-    sa.event.listen(sa.Table, "after_create", keep_last_id)
+def copies_complete() -> Iterator[None]:
+    """Keep SQLite's AUTOINCREMENT, its counters, and triggers when batch mode copies a table."""
+    for target, event, listener in COPY_LISTENERS:
+        sa.event.listen(target, event, listener)
     try:
         yield
     finally:
-        sa.event.remove(sa.Table, "before_create", keep_autoincrement)
-        sa.event.remove(sa.Table, "after_create", keep_last_id)
+        for target, event, listener in COPY_LISTENERS:
+            sa.event.remove(target, event, listener)
 
 
 @contextmanager
@@ -212,7 +238,7 @@ def migrate(url: sa.URL) -> None:
     with migration_lock(engine), engine.connect() as connection:
         configure(connection)
         with (
-            autoincrement_kept(),
+            copies_complete(),
             context.begin_transaction(),
             foreign_keys_checked(connection, make_engine(url, write=False).connect),
         ):
@@ -231,6 +257,19 @@ def one_line_errors() -> Iterator[None]:
         raise SystemExit(f"pixelwise: {error}") from error
 
 
+def complete_counts(url: sa.URL) -> None:
+    """Count the predictions from before revision 0009, beside a running service."""
+    with make_engine(url, write=False).connect() as connection:
+        if not sa.inspect(connection).has_table(models.UncountedPredictions.__tablename__):
+            return
+    database = Database(url.render_as_string(hide_password=False), beside_service=True)
+    try:
+        with progress_bar("Counting predictions") as progress:
+            count_uncounted(database, progress)
+    finally:
+        database.close()
+
+
 def run() -> None:
     """Run the given Alembic command on the configured database."""
     # Only for the command line: a program that calls Alembic configures its own log.
@@ -243,6 +282,8 @@ def run() -> None:
     url = checked_url(get_settings().database_url)
     if has_steps(url):
         migrate(url)
+    if context.get_context().opts["fn"].__name__ == "upgrade":
+        complete_counts(url)
 
 
 with one_line_errors():

@@ -18,7 +18,7 @@ class Bin(NamedTuple):
 
 def reliability_bins(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
     """Divide confidences (N,) into bins of equal size and compare them with correctness (N,)."""
-    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
+    parts = np.array_split(np.lexsort((right, confidence)), bins)
     return [_bin(confidence[part], right[part]) for part in parts if part.size]
 
 

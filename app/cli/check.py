@@ -1,26 +1,35 @@
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from app.cli.exit_codes import ExitCode
 from app.cli.options import Json
 from app.cli.tables import print_facts
-from app.cli.terminal import print_json
+from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.health import Readiness
+
+if TYPE_CHECKING:
+    from app.database import Database
 
 OK: Final = "ok"
 NOT_CHECKED: Final = "not checked"
 
 
-def check(as_json: Json = False) -> None:
+def check(
+    numbers: Annotated[
+        bool,
+        typer.Option("--numbers", help="Also compare the counts of the statistics with the rows and repair them."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Check whether a drawing could be classified and stored now.
 
     Checks the settings, the model, the schema and a write to the database.
 
     Example: python -m app check && sudo systemctl start pixelwise
     """
-    checks = _run_checks()
+    checks = _run_checks(numbers=numbers)
     ready = set(checks.values()) == {OK}
     if as_json:
         print_json(Readiness(status="ready" if ready else "not ready", checks=checks))
@@ -30,7 +39,7 @@ def check(as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.FAILURE)
 
 
-def _run_checks() -> dict[str, str]:
+def _run_checks(*, numbers: bool) -> dict[str, str]:
     import asyncio
 
     from app.classifier import get_classifier, get_shadow_classifier
@@ -52,8 +61,20 @@ def _run_checks() -> dict[str, str]:
     # Another program's database must stay unchanged.
     if checks["schema"] == OK:
         checks["database"] = _result(lambda: asyncio.run(database.write_problem()))
+    if numbers:
+        writable = checks["database"] == OK
+        checks["numbers"] = _result(lambda: _check_numbers(database)) if writable else NOT_CHECKED
     database.close()
     return checks
+
+
+def _check_numbers(database: "Database") -> None:
+    from app.services.counts import check_counts, count_again
+
+    with progress_bar("Comparing counts") as progress:
+        if differences := check_counts(database, progress):
+            count_again(database, progress)
+            say(f"{differences:,} counts differed from the rows, so all were counted again.")
 
 
 def _result(run_check: Callable[[], object]) -> str:

@@ -1,22 +1,23 @@
-from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from app.models import Label, Prediction, Review
-from app.repository.drift import READ_BATCH_SIZE
-from app.repository.labels import is_current
+from app.models import CalibrationCount
+from app.repository.counts import are_complete, label_rows, summed, view_of
 from app.repository.results import matching
 from app.schemas.results import ResultFilters
 
 
-def list_labelled(session: Session, filters: ResultFilters, *, sampled: bool) -> Iterator[tuple[float, bool]]:
-    """Yield confidence and correctness, with `sampled` of random samples only."""
-    correct = Label.label == Prediction.prediction
-    statement = select(Prediction.confidence, correct).select_from(Label)
-    statement = statement.join(Prediction, Prediction.id == Label.prediction_id)
+def count_labelled(session: Session, filters: ResultFilters, *, sampled: bool) -> list[Row[Any]]:
+    """Return millionths of confidence, correctness and size, with `sampled` of random samples only."""
+    if filters.since is None and filters.until is None and are_complete(session):
+        columns = view_of(CalibrationCount).c
+        rows = select(*columns)
+        if filters.model_version is not None:
+            rows = rows.where(columns.model_version == filters.model_version)
+    else:
+        rows = label_rows().where(*matching(filters, indexed="id"))
     if sampled:
-        statement = statement.join(Review, Review.prediction_id == Prediction.id).where(Review.sampled)
-    statement = statement.where(is_current(), *matching(filters, indexed="id"))
-    for row in session.execute(statement.execution_options(yield_per=READ_BATCH_SIZE)):
-        yield row[0], row[1]
+        rows = rows.where(rows.selected_columns["sampled"])
+    return list(session.execute(summed(rows, ("millionths", "correct"), ("size",))))

@@ -1,35 +1,28 @@
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
-from app.drawings.shape import NOT_A_DIGIT
-from app.models import Label, Prediction, ShadowPrediction
-from app.repository.labels import is_current
-from app.repository.stats import confidence_sum, count_groups
-
-
-def count_versions(session: Session) -> list[Row[Any]]:
-    rows = select(Prediction.model_version, Prediction.confidence, Prediction.created_at).subquery()
-    oldest, latest = func.min(rows.c.created_at), func.max(rows.c.created_at)
-    return count_groups(session, rows, 1, confidence_sum(rows), oldest.label("oldest"), latest.label("newest"))
+from app.models import Prediction, ShadowCount, ShadowPrediction
+from app.repository.counts import SHADOW_KEY, are_complete, grouped, summed, view_of
 
 
 def count_shadow(session: Session) -> list[Row[Any]]:
-    agreed = (ShadowPrediction.prediction == Prediction.prediction).label("agreed")
-    columns = (ShadowPrediction.model_version, ShadowPrediction.model_sha256, agreed)
-    statement = select(*columns, ShadowPrediction.confidence, Prediction.created_at)
-    rows = statement.join(Prediction, Prediction.id == ShadowPrediction.prediction_id).subquery()
-    oldest, latest = func.min(rows.c.created_at), func.max(rows.c.created_at)
-    return count_groups(session, rows, 3, confidence_sum(rows), oldest.label("oldest"), latest.label("newest"))
+    """Return shadow predictions compared with the stored prediction and the current label."""
+    return list(session.execute(summed(_shadow_counts(session), SHADOW_KEY, ("size", "millionths"))))
 
 
-def count_shadow_labels(session: Session) -> list[Row[Any]]:
-    columns = (ShadowPrediction.model_version, ShadowPrediction.model_sha256)
-    correct = (Label.label == ShadowPrediction.prediction).label("correct")
-    answered = (Label.label == Prediction.prediction).label("answered_correct")
-    not_a_digit = (Label.label == NOT_A_DIGIT).label("not_a_digit")
-    statement = select(*columns, correct, answered, not_a_digit).select_from(Label)
-    statement = statement.join(ShadowPrediction, ShadowPrediction.prediction_id == Label.prediction_id)
-    statement = statement.join(Prediction, Prediction.id == Label.prediction_id).where(is_current())
-    return count_groups(session, statement.subquery(), 5)
+def find_shadow_ends(session: Session) -> list[Row[Any]]:
+    """Return the times of the first and the last drawing of each shadow model."""
+    models = summed(_shadow_counts(session), ("model_version", "model_sha256"), ("size",)).subquery()
+    times = select(Prediction.created_at).join(ShadowPrediction, ShadowPrediction.prediction_id == Prediction.id)
+    times = times.where(ShadowPrediction.model_sha256 == models.c.model_sha256, Prediction.created_at.is_not(None))
+    first = times.order_by(ShadowPrediction.prediction_id).limit(1).scalar_subquery()
+    last = times.order_by(ShadowPrediction.prediction_id.desc()).limit(1).scalar_subquery()
+    return list(session.execute(select(models, first.label("oldest"), last.label("newest"))))
+
+
+def _shadow_counts(session: Session) -> Select[Any]:
+    if are_complete(session):
+        return select(*view_of(ShadowCount).c)
+    return select(*grouped(ShadowCount).subquery().c)

@@ -1,19 +1,30 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, Subquery, case, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, func, select, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.drawings.shape import NOT_A_DIGIT
-from app.models import LIKELY_NOT_A_DIGIT, Label, Prediction, Review
-from app.repository.labels import is_current
+from app.models import LabelCount, Prediction, PredictionCount
+from app.repository.counts import (
+    LABEL_KEY,
+    PREDICTION_SUMS,
+    UNKNOWN_TIME,
+    are_complete,
+    label_rows,
+    prediction_rows,
+    summed,
+    view_of,
+)
+from app.repository.periods import Part, Period, divided
 
 # Buckets are numbered from the earliest datetime, a Monday.
 FIRST_MONDAY: Final = datetime(1, 1, 1, tzinfo=UTC)
 
+_DAY_S: Final = 24 * 60 * 60
 _SHIFT: Final = int((datetime(1970, 1, 1, tzinfo=UTC) - FIRST_MONDAY).total_seconds())
 
 
@@ -33,30 +44,99 @@ def select_newest(session: Session, last: int, model_version: str | None) -> Sel
     return selection._replace(ids=(ends[0] or 0, ends[1] or 0))
 
 
+def find_ends(session: Session, selection: Selection) -> list[datetime]:
+    """Return the times of the oldest and the newest prediction, if there is one."""
+    conditions = [Prediction.created_at.is_not(None), *_conditions(selection)]
+    if selection.ids is not None:
+        both = select(func.min(Prediction.created_at), func.max(Prediction.created_at)).where(*conditions)
+        return [time for time in session.execute(both).one() if time is not None]
+    times = select(Prediction.created_at).where(*conditions).limit(1)
+    orders = (Prediction.created_at, Prediction.created_at.desc())
+    ends = [session.scalar(times.order_by(order)) for order in orders]
+    return [time for time in ends if time is not None]
+
+
 def count_by_confidence(session: Session, selection: Selection) -> list[Row[Any]]:
-    tenth = case(*((Prediction.confidence >= lower / 10, lower) for lower in range(9, 0, -1)), else_=0)
-    columns = (Prediction.model_version, Prediction.prediction, tenth.label("bin"))
-    more = (Prediction.confidence, Prediction.not_a_digit, Prediction.created_at)
-    rows = _select(selection, *columns, *more).subquery()
-    ends = func.min(rows.c.created_at).label("oldest"), func.max(rows.c.created_at).label("newest")
-    return count_groups(session, rows, 3, confidence_sum(rows), *_not_a_digit_counts(rows), *ends)
+    key = ("model_version", "prediction", "tenth")
+    return _count(session, selection, PredictionCount, key, PREDICTION_SUMS)
 
 
 def count_by_time(session: Session, selection: Selection, seconds: int) -> list[Row[Any]]:
     """`bucket` is None if created_at is not a time."""
-    columns = (Prediction.model_version, Prediction.prediction, _bucket(seconds))
-    rows = _select(selection, *columns, Prediction.confidence, Prediction.not_a_digit).subquery()
-    return count_groups(session, rows, 3, confidence_sum(rows), *_not_a_digit_counts(rows))
+    key = ("model_version", "prediction", "bucket")
+    return _count(session, selection, PredictionCount, key, PREDICTION_SUMS, seconds)
 
 
 def count_labels(session: Session, selection: Selection) -> list[Row[Any]]:
-    sampled = func.coalesce(Review.sampled, False).label("sampled")
-    labelled = _labelled(selection, sampled).outerjoin(Review, Review.prediction_id == Prediction.id)
-    return count_groups(session, labelled.subquery(), 4)
+    return _count(session, selection, LabelCount, LABEL_KEY, ("size",))
 
 
 def count_labels_by_time(session: Session, selection: Selection, seconds: int) -> list[Row[Any]]:
-    return count_groups(session, _labelled(selection, _bucket(seconds)).subquery(), 4)
+    key = ("model_version", "correct", "not_a_digit", "bucket")
+    return _count(session, selection, LabelCount, key, ("size",), seconds)
+
+
+def count_versions(session: Session) -> list[Row[Any]]:
+    """Return size, millionths of confidence, and the times of the oldest and the newest prediction by version."""
+    (part,) = _parts(session, Selection(), ("hour", "day"))
+    rows = (
+        _rows(PredictionCount, Selection())
+        if part.period is None
+        else _counted(PredictionCount, part.period, Selection())
+    )
+    versions = summed(rows, ("model_version",), ("size", "millionths")).having(text("sum(size) <> 0")).subquery()
+    times = select(Prediction.created_at).where(
+        Prediction.model_version == versions.c.model_version, Prediction.created_at.is_not(None)
+    )
+    oldest, newest = times.order_by(Prediction.created_at), times.order_by(Prediction.created_at.desc())
+    ends = (oldest.limit(1).scalar_subquery().label("oldest"), newest.limit(1).scalar_subquery().label("newest"))
+    return list(session.execute(select(versions, *ends)))
+
+
+def _count(
+    session: Session,
+    selection: Selection,
+    counts: type[PredictionCount | LabelCount],
+    key: Sequence[str],
+    sums: Sequence[str],
+    seconds: int | None = None,
+) -> list[Row[Any]]:
+    """Sum by `key`, from the counts of whole hours and days and from the rows of the rest; a key may come twice."""
+    periods: tuple[Period, ...] = ("hour",) if seconds is not None and seconds < _DAY_S else ("hour", "day")
+    found: list[Row[Any]] = []
+    for part in _parts(session, selection, periods):
+        mine = selection._replace(since=part.since, until=part.until)
+        rows = _rows(counts, mine) if part.period is None else _counted(counts, part.period, mine)
+        if seconds is not None:
+            time = rows.selected_columns["start"]
+            rows = rows.add_columns(((_UnixTime(time) + _SHIFT) // seconds).label("bucket"))
+        found += session.execute(summed(rows, key, sums).having(text("sum(size) <> 0")))
+    return found
+
+
+def _parts(session: Session, selection: Selection, periods: Sequence[Period]) -> list[Part]:
+    if selection.ids is not None or not are_complete(session):
+        return [Part(None, selection.since, selection.until)]
+    return divided(selection.since, selection.until, periods)
+
+
+def _rows(counts: type[PredictionCount | LabelCount], selection: Selection) -> Select[Any]:
+    rows = prediction_rows() if counts is PredictionCount else label_rows()
+    return rows.add_columns(Prediction.created_at.label("start")).where(*_conditions(selection))
+
+
+def _counted(counts: type[PredictionCount | LabelCount], period: Period, selection: Selection) -> Select[Any]:
+    columns = view_of(counts).c
+    statement = select(*columns).where(columns.period == period)
+    if selection.model_version is not None:
+        statement = statement.where(columns.model_version == selection.model_version)
+    if selection.since is not None or selection.until is not None:
+        statement = statement.where(columns.start > UNKNOWN_TIME)
+    if selection.since is not None:
+        statement = statement.where(columns.start >= selection.since)
+    if selection.until is not None:
+        statement = statement.where(columns.start < selection.until)
+    return statement
 
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
@@ -71,35 +151,6 @@ def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     if ids is not None:
         conditions.append(Prediction.id.between(*ids))
     return conditions
-
-
-def _select(selection: Selection, *columns: Any) -> Select[Any]:
-    return select(*columns).where(*_conditions(selection))
-
-
-def _labelled(selection: Selection, *columns: Any) -> Select[Any]:
-    correct = (Label.label == Prediction.prediction).label("correct")
-    not_a_digit = (Label.label == NOT_A_DIGIT).label("not_a_digit")
-    # Labels are few compared with predictions.
-    statement = _select(selection, Prediction.model_version, correct, not_a_digit, *columns)
-    return statement.select_from(Label).join(Prediction, Prediction.id == Label.prediction_id).where(is_current())
-
-
-def count_groups(session: Session, rows: Subquery, keys: int, *more: ColumnElement[Any]) -> list[Row[Any]]:
-    # PostgreSQL does not recognise equal expressions with parameters.
-    groups = list(rows.c)[:keys]
-    statement = select(*groups, func.count().label("size"), *more).select_from(rows).group_by(*groups)
-    return list(session.execute(statement))
-
-
-def confidence_sum(rows: Subquery) -> ColumnElement[float]:
-    return func.sum(rows.c.confidence).label("confidence")
-
-
-def _not_a_digit_counts(rows: Subquery) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    """Count the rows with a value, and those of them that are probably not digits."""
-    likely = case((rows.c.not_a_digit > LIKELY_NOT_A_DIGIT, 1))
-    return func.count(rows.c.not_a_digit).label("told"), func.count(likely).label("not_digits")
 
 
 class _UnixTime(FunctionElement[int]):
@@ -118,7 +169,3 @@ def _unix_time_in_sqlite(element: _UnixTime, compiler: SQLCompiler, **options: A
 @compiles(_UnixTime, "postgresql")
 def _unix_time_in_postgresql(element: _UnixTime, compiler: SQLCompiler, **options: Any) -> str:
     return f"CAST(floor(extract(epoch FROM {compiler.process(element.clauses, **options)})) AS BIGINT)"
-
-
-def _bucket(seconds: int) -> ColumnElement[int]:
-    return ((_UnixTime(Prediction.created_at) + _SHIFT) // seconds).label("bucket")

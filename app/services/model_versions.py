@@ -46,22 +46,17 @@ class _ModelStats:
     only_shadow_correct: int = 0
     times: list[datetime] = field(default_factory=list)
 
-    def add_answers(self, row: Row[Any]) -> None:
-        self.answers.add_answers(row)
-        self._add_times(row)
-
     def add_shadow(self, row: Row[Any]) -> None:
         self.shadow.add_answers(row)
         self.agreed += row.size * row.agreed
-        self._add_times(row)
-
-    def add_shadow_labels(self, row: Row[Any]) -> None:
+        if not row.labelled:
+            return
         self.shadow.add_labels(row, correct=row.correct)
         self.answered.add_labels(row, correct=row.answered_correct)
         self.only_answered_correct += row.size * (row.answered_correct and not row.correct)
         self.only_shadow_correct += row.size * (row.correct and not row.answered_correct)
 
-    def _add_times(self, row: Row[Any]) -> None:
+    def add_times(self, row: Row[Any]) -> None:
         self.times += [time for time in (row.oldest, row.newest) if time is not None]
 
     def as_shadow(self) -> ShadowStats | None:
@@ -85,15 +80,17 @@ def get_model_versions(session: Session, loaded: Mapping[Role, LoadedModel]) -> 
     roles = {_ModelKey(loaded[role].version, loaded[role].sha256): role for role in reversed(_ORDER) if role in loaded}
     live = {key.version: key for key, role in roles.items() if role == "live"}
     by_key = defaultdict[_ModelKey, _ModelStats](_ModelStats, {key: _ModelStats() for key in roles})
-    for row in repository.count_versions(session):
-        by_key[live.get(row.model_version, _ModelKey(row.model_version, None))].add_answers(row)
+    for row in stats.count_versions(session):
+        found = by_key[live.get(row.model_version, _ModelKey(row.model_version, None))]
+        found.answers.add_answers(row)
+        found.add_times(row)
     for row in stats.count_labels(session, Selection()):
         found = by_key[live.get(row.model_version, _ModelKey(row.model_version, None))]
         found.answers.add_labels(row, correct=row.correct)
     for row in repository.count_shadow(session):
         by_key[_ModelKey(row.model_version, row.model_sha256)].add_shadow(row)
-    for row in repository.count_shadow_labels(session):
-        by_key[_ModelKey(row.model_version, row.model_sha256)].add_shadow_labels(row)
+    for row in repository.find_shadow_ends(session):
+        by_key[_ModelKey(row.model_version, row.model_sha256)].add_times(row)
     models = []
     for key, found in sorted(by_key.items(), key=lambda item: (item[0].version, item[0].sha256 or "")):
         role = roles.get(key)

@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +15,7 @@ from app.schemas.audit import Action
 from app.schemas.prune import Pruned
 from app.services.audit import Actor, record
 from app.services.idempotency import KEPT
+from app.services.pauses import write_and_pause
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class _Deleter:
         self._record_prune: Callable[[Session], None] | None = record_prune
 
     def run(self, work: Callable[[Session], T]) -> T:
-        result = _write(self.database, partial(self._recorded, work))
+        result = write_and_pause(self.database, partial(self._recorded, work))
         self._record_prune = None
         return result
 
@@ -120,19 +120,10 @@ def _shrink_file(database: Database, progress: Progress) -> int:
     free = before.bytes
     while free > 0:
         progress("Giving back", before.bytes - free, before.bytes)
-        _write(database, lambda session: repository.release_free_pages(session, PAGE_BATCH_SIZE))
+        write_and_pause(database, lambda session: repository.release_free_pages(session, PAGE_BATCH_SIZE))
         with database.snapshot() as session:
             space = repository.find_free_space(session)
         if space is None or space.bytes >= free:
             break
         free = space.bytes
     return before.bytes - free
-
-
-def _write(database: Database, work: Callable[[Session], T]) -> T:
-    """Write, then pause as long as it took, for the service's own writes."""
-    began = time.monotonic()
-    with database.transaction() as session:
-        result = work(session)
-    time.sleep(time.monotonic() - began)
-    return result

@@ -69,18 +69,18 @@ def get_stats(session: Session, query: StatsQuery) -> Stats:
         selection = repository.select_newest(session, query.last, query.model_version)
     else:
         raise InvalidInput("last", "cannot be combined with since or until; leave one of them out")
-    answers = repository.count_by_confidence(session, selection)
+    ends = repository.find_ends(session, selection)
     groups, bins, drawn_at_random, rest = _Groups(), [0] * BINS, StatsCounter(), StatsCounter()
-    for row in answers:
+    for row in repository.count_by_confidence(session, selection):
         groups.add_answers(row)
-        bins[row.bin] += row.size
+        bins[row.tenth] += row.size
     for row in repository.count_labels(session, selection):
         groups.add_labels(row)
         (drawn_at_random if row.sampled else rest).add_labels(row, correct=row.correct)
     return Stats(
         **groups.members(),
-        since=min((row.oldest for row in answers if row.oldest is not None), default=None),
-        until=max((row.newest for row in answers if row.newest is not None), default=None),
+        since=min(ends, default=None),
+        until=max(ends, default=None),
         confidence_histogram=[
             ConfidenceBin(lower=place / BINS, upper=(place + 1) / BINS, count=count) for place, count in enumerate(bins)
         ],

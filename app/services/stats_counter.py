@@ -11,17 +11,17 @@ DECIMALS = 6
 
 @dataclass
 class StatsCounter:
-    """Counts of a group; `confidence` is a sum."""
+    """Counts of a group; `millionths` is the sum of the confidences."""
 
     count: int = 0
-    confidence: float = 0.0
+    millionths: int = 0
     labelled: int = 0
     correct: int = 0
     not_a_digit: int = 0
 
     def add_answers(self, row: Row[Any]) -> None:
         self.count += row.size
-        self.confidence += row.confidence
+        self.millionths += row.millionths
 
     def add_labels(self, row: Row[Any], *, correct: bool) -> None:
         self.labelled += row.size
@@ -30,7 +30,7 @@ class StatsCounter:
 
     @property
     def mean_confidence(self) -> float | None:
-        return round(self.confidence / self.count, DECIMALS) if self.count else None
+        return round(self.millionths / self.count / 1e6, DECIMALS) if self.count else None
 
     def as_confidence(self) -> Confidence:
         return Confidence(count=self.count, mean_confidence=self.mean_confidence)

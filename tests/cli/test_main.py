@@ -1,7 +1,6 @@
 """`python -m app`: help, exit codes, errors, options, terminals and pipes."""
 
 import inspect
-import json
 import re
 import shlex
 import subprocess
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 from typer.main import get_command
 
 from app import __version__
@@ -272,17 +270,6 @@ def test_characters_outside_the_encoding_are_escaped(sqlite_url: str, tmp_path: 
     outcome = run_process(tmp_path, "results", **settings)
     assert (outcome.status, outcome.err) == (0, "")
     assert "\\xfcber" in outcome.out
-
-
-def test_check_reports_ok_for_every_check(sqlite_client: TestClient) -> None:
-    assert [line.split() for line in done("check").splitlines()] == [
-        ["settings", "ok"],
-        ["model", "ok"],
-        ["schema", "ok"],
-        ["database", "ok"],
-    ]
-    checks = {"settings": "ok", "model": "ok", "schema": "ok", "database": "ok"}
-    assert json.loads(done("check", "--json")) == {"status": "ready", "checks": checks}
 
 
 def test_version_is_printed_by_both_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,7 +77,8 @@ def squawk(statements: list[str], folder: Path) -> set[Finding]:
     lines = [
         statement
         for statement in statements
-        if not statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE")) and "alembic_version" not in statement
+        if not statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"))
+        and "alembic_version" not in statement
     ]
     path = folder / "migration.sql"
     path.write_text("".join(f"{line};\n" for line in lines))

@@ -80,6 +80,8 @@ DISCONNECT_OTHERS: Final = (
 OUR_TABLES: Final = (
     "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     " AND relname NOT IN ('alembic_version', 'schema_compatibility')"
+    # First, because their triggers fill tables with counts.
+    " ORDER BY relname <> 'predictions'"
 )
 RESTART_IDS: Final = (
     "SELECT setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences WHERE last_value IS NOT NULL"

@@ -14,14 +14,15 @@ class Statement(NamedTuple):
 
     text: str
     values: Any
+    engine: sa.Engine
 
 
 @contextmanager
 def before_each(do: Callable[[Statement], None]) -> Iterator[None]:
     """Do this before each statement that is executed meanwhile; it fails where this does."""
 
-    def listen(_connection: object, _cursor: object, text: str, values: Any, *_rest: object) -> None:
-        do(Statement(text, values))
+    def listen(connection: sa.Connection, _cursor: object, text: str, values: Any, *_rest: object) -> None:
+        do(Statement(text, values, connection.engine))
 
     sa.event.listen(sa.Engine, "before_cursor_execute", listen)
     try:
