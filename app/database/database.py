@@ -81,7 +81,12 @@ class _Pools:
             before_commit = self._release_locks = lambda: None
             self.check_server = check_server
         self.writer = Writer(
-            write, SessionLocal, threads=writers, timeout_s=answer_timeout_s, before_commit=before_commit
+            write,
+            SessionLocal,
+            threads=writers,
+            timeout_s=answer_timeout_s,
+            before_commit=before_commit,
+            after_commit=self._note_commit,
         )
         reader = partial(Reader, sessions=SessionLocal, threads=readers, timeout_s=answer_timeout_s)
         scanner = partial(Reader, sessions=SessionLocal, threads=SCANNERS, timeout_s=scan_timeout_s)
@@ -96,6 +101,10 @@ class _Pools:
                 primary_reader=self.reader,
                 primary_writer=self.writer,
             )
+
+    def _note_commit(self) -> None:
+        if self.standby is not None:
+            self.standby.note_commit()
 
     async def usable_standby(self) -> "Standby | None":
         return self.standby if self.standby is not None and await self.standby.is_usable() else None

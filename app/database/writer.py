@@ -29,12 +29,13 @@ class Writer:
         threads: int,
         timeout_s: float,
         before_commit: Callable[[], None],
+        after_commit: Callable[[], None] = lambda: None,
     ) -> None:
         """`before_commit` may raise DatabaseError."""
         self.engine = engine
         self.pending = PendingJobs("write", queue_size=QUEUE_SIZE, timeout_s=timeout_s)
         self._sessions = sessions
-        self._before_commit = before_commit
+        self._before_commit, self._after_commit = before_commit, after_commit
         self.threads = Threads("write", threads)
         self.close = self.threads.close
 
@@ -56,6 +57,7 @@ class Writer:
             if not claim_all(jobs):
                 raise CallerTimedOut("a caller timed out")
             session.commit()
+        self._after_commit()
         WRITE_SECONDS.observe(perf_counter() - started)
 
     def _write(self, work: Work[T], job: Job[T]) -> T:

@@ -10,8 +10,9 @@ from tests.support.project_copy import PROJECT, cannot_run, need, run
 
 @pytest.mark.slow
 def test_upgraded_and_killed_hosts_lose_nothing() -> None:
-    for program, package in (("nginx", "nginx"), ("redis-server", "redis-server"), ("pg_config", "postgresql")):
-        need(program, package)
+    for program in ("nginx", "pgbouncer", "redis-server"):
+        need(program, program)
+    need("pg_ctlcluster", "postgresql")
     if reason := refusal():
         cannot_run(reason)
     done = run(PROJECT, sys.executable, "-m", "benchmarks.hosts", "--quick")

@@ -21,7 +21,7 @@ MAX_LAG_S: Final = 0.25
 # While the primary does not answer, the standby may lack this much of its log: one segment.
 MAX_LOSS_BYTES: Final = 16 << 20
 ANSWER_TIMEOUT_S: Final = 1.0
-CHECK_INTERVAL_S: Final = 1.0
+CHECK_INTERVAL_S: Final = 0.25
 """Between checks while a server is in trouble."""
 
 _FIRST_PAUSE_S: Final = 0.001
@@ -60,6 +60,25 @@ class State(NamedTuple):
     """None on a server that has never been a standby."""
 
 
+class Trouble:
+    """The problem of a server, logged when it begins and when it ends, at most once a minute."""
+
+    def __init__(self, begins: str, ends: str) -> None:
+        self.problem: str | None = None
+        self._begins, self._ends = begins, ends
+        self._throttle = ThrottledLog()
+        self._is_logged = False
+
+    def update(self, problem: str | None) -> None:
+        if problem is not None and self.problem is None:
+            self._is_logged = self._throttle.is_due(self._begins)
+            if self._is_logged:
+                log.warning(self._begins, problem)
+        if problem is None and self.problem is not None and self._is_logged:
+            log.warning(self._ends)
+        self.problem = problem
+
+
 class Standby:
     """Chooses the server for each read.
 
@@ -68,27 +87,40 @@ class Standby:
 
     def __init__(self, reader: Reader, scanner: Reader, *, primary_reader: Reader, primary_writer: Writer) -> None:
         self.reader, self.scanner = reader, scanner
-        self.problem: str | None = None
         self._primary_reader, self._primary_writer = primary_reader, primary_writer
-        self._primary_problem: str | None = None
+        self._trouble = Trouble(
+            "READ_DATABASE_URL is not used: %s; reads go to the primary server", "READ_DATABASE_URL is used again"
+        )
+        self._primary_trouble = Trouble(
+            "DATABASE_URL does not answer: %s; reads go to READ_DATABASE_URL, without the latest rows",
+            "DATABASE_URL answers again",
+        )
         self._position: Position | None = None
-        self._checked_at = -CHECK_INTERVAL_S
         self._running: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
-        self._log = ThrottledLog()
+        self._repeated: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str | None:
+        return self._trouble.problem
 
     async def is_usable(self) -> bool:
-        check = self._start_check()
-        # While a server is in trouble, reads use the result of the last check.
-        if not self._in_trouble:
-            await asyncio.shield(check)
+        if self._in_trouble:
+            # Nobody waits for a server in trouble.
+            self._keep_checking()
+        else:
+            await asyncio.shield(self._next_check())
         return self.problem is None
+
+    def note_commit(self) -> None:
+        """Note that the primary answers, so that the next read waits for a check."""
+        self._primary_trouble.update(None)
 
     @property
     def _in_trouble(self) -> bool:
-        return self.problem is not None or self._primary_problem is not None
+        return self.problem is not None or self._primary_trouble.problem is not None
 
-    def _start_check(self) -> asyncio.Task[None]:
+    def _next_check(self) -> asyncio.Task[None]:
         """Return a check that begins after this call, and is shared by all reads that arrive until then."""
         if self._next is None or self._next.done():
             self._next = asyncio.create_task(self._check_after(self._running))
@@ -97,24 +129,30 @@ class Standby:
     async def _check_after(self, running: asyncio.Task[None] | None) -> None:
         if running is not None and not running.done():
             await asyncio.wait([running])
-        if self._in_trouble:
-            await asyncio.sleep(self._checked_at + CHECK_INTERVAL_S - time.monotonic())
         self._running, self._next = self._next, None
-        await self._check()
-        self._checked_at = time.monotonic()
-        if self._in_trouble:
-            self._start_check()
+        if not self._in_trouble:
+            await self._check()
+
+    def _keep_checking(self) -> None:
+        if self._repeated is None or self._repeated.done():
+            self._repeated = asyncio.create_task(self._check_until_well())
+
+    async def _check_until_well(self) -> None:
+        while self._in_trouble:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            await self._check()
 
     async def _check(self) -> None:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 self._position = await self._find_position()
-            primary_problem = None
+            self._primary_trouble.update(None)
         except (DatabaseError, TimeoutError) as error:
-            primary_problem = _text_of(error)
-        problem = await self._find_problem(primary_answers=primary_problem is None)
-        self._note_primary(primary_problem)
-        self._note(problem)
+            self._primary_trouble.update(_text_of(error))
+        primary_answers = self._primary_trouble.problem is None
+        self._trouble.update(await self._find_problem(primary_answers=primary_answers))
+        if self._in_trouble:
+            self._keep_checking()
 
     async def _find_position(self) -> Position:
         position = await self._primary_reader.run(find_position)
@@ -142,22 +180,6 @@ class Standby:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         except (DatabaseError, TimeoutError) as error:
             return _text_of(error)
-
-    def _note(self, problem: str | None) -> None:
-        if self.problem is None and problem is not None and self._log.is_due("standby"):
-            log.warning("READ_DATABASE_URL is not used: %s; reads go to the primary server", problem)
-        if self.problem is not None and problem is None:
-            log.warning("READ_DATABASE_URL is used")
-        self.problem = problem
-
-    def _note_primary(self, problem: str | None) -> None:
-        if self._primary_problem is None and problem is not None and self._log.is_due("primary"):
-            log.error(
-                "DATABASE_URL does not answer: %s; reads go to READ_DATABASE_URL, without the latest rows", problem
-            )
-        if self._primary_problem is not None and problem is None:
-            log.warning("DATABASE_URL answers again")
-        self._primary_problem = problem
 
 
 def find_position(session: Session) -> Position:

@@ -145,7 +145,7 @@ def test_write_is_seen_at_once_while_the_standby_is_behind(
         assert rows(pair.read_url, f"SELECT id FROM predictions WHERE id = {prediction_id}") == []
     eventually(lambda: reads_from(client) == "standby")
     assert len(lines(caplog, NOT_USED)) == 1
-    assert caplog.messages[-1] == "READ_DATABASE_URL is used"
+    assert caplog.messages[-1] == "READ_DATABASE_URL is used again"
 
 
 def test_reads_go_to_the_primary_while_the_standby_is_stopped(
@@ -192,6 +192,9 @@ def test_service_only_reads_while_the_primary_is_stopped(
             assert [name for name, check in problem["checks"].items() if check == "ok"] == ["model"]
         eventually(lambda: client.get("/results").status_code == 200)
     eventually(lambda: client.post("/classify", json=DRAWING).status_code == 200)
+    # The standby follows again a moment later.
+    prediction_id = client.post("/classify", json=DRAWING).json()["id"]
+    assert client.get(f"/results/{prediction_id}").status_code == 200
     eventually(lambda: ready(client)[:2] == (200, "ready"))
     eventually(lambda: caplog.messages[-1] == "DATABASE_URL answers again")
     assert len(lines(caplog, AWAY)) == 1
