@@ -6,7 +6,7 @@ from app.http.telemetry import child_span
 from app.services.classify import ClassifyCall
 
 
-async def classify_and_store(request: Request, client: str, drawings: list[bytes], *, is_batch: bool) -> bytes:
+async def classify_and_store(request: Request, client: str, drawings: list[bytes], *, is_batch: bool = False) -> bytes:
     """Return the response body of `ClassifyService`."""
     idempotent = idempotent_request(request, client, drawings)
     state = request.scope["state"]

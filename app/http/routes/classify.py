@@ -41,7 +41,8 @@ async def classify_drawing(request: Request, client: Client) -> Response:
     **After a 200 the prediction is on disk**; after an error nothing is stored, unless `stored` is `unknown`.
     """
     await runtime_of(request).rate_limiter.count_drawings(request)
-    return await _classified(request, client, [parse_drawing(await read_body(request))])
+    drawing = parse_drawing(await read_body(request))
+    return _json(await classify_and_store(request, client, [drawing]))
 
 
 @router.post(
@@ -81,7 +82,7 @@ async def classify_batch(request: Request, client: Client) -> Response:
         async with runtime.lanes.batches.place(request):
             drawings = await in_thread(split_batch if media_type(request) == RAW else parse_batch, body)
             await runtime.rate_limiter.count_drawings(request, len(drawings), counted=1)
-            return await _classified(request, client, drawings, is_batch=True)
+            return _json(await classify_and_store(request, client, drawings, is_batch=True))
 
     return await while_connected(request, wait_and_classify())
 
@@ -106,11 +107,7 @@ async def classify_image(request: Request, client: Client) -> Response:
         pixels = await while_connected(request, runtime.decoding.read(request, data))
     except ImageError as error:
         raise InvalidRequest([{"loc": ["file"], "msg": str(error), "type": "image"}], under=["body"]) from error
-    return await _classified(request, client, [pixels])
-
-
-async def _classified(request: Request, client: str, drawings: list[bytes], *, is_batch: bool = False) -> Response:
-    return _json(await classify_and_store(request, client, drawings, is_batch=is_batch))
+    return _json(await classify_and_store(request, client, [pixels]))
 
 
 def _json(body: str | bytes) -> Response:
