@@ -25,7 +25,7 @@ def check(
 ) -> None:
     """Check whether a drawing could be classified and stored now.
 
-    Checks the settings, the model, the schema and a write to the database.
+    Checks the settings, the model, the schema, a write to the database and, with READ_DATABASE_URL, the standby.
 
     Example: python -m app check && sudo systemctl start pixelwise
     """
@@ -51,7 +51,7 @@ def _run_checks(*, numbers: bool) -> dict[str, str]:
         settings = get_settings()
     except ConfigurationError as error:
         return {"settings": str(error), "model": NOT_CHECKED, "schema": NOT_CHECKED, "database": NOT_CHECKED}
-    database = Database(settings.database_url, beside_service=True)
+    database = Database(settings.database_url, settings.read_database_url, beside_service=True)
     checks = {
         "settings": _result(settings.require_secret_api_key),
         "model": _result(lambda: (get_classifier(), get_shadow_classifier())),
@@ -61,11 +61,19 @@ def _run_checks(*, numbers: bool) -> dict[str, str]:
     # Another program's database must stay unchanged.
     if checks["schema"] == OK:
         checks["database"] = _result(lambda: asyncio.run(database.write_problem()))
+    writable = checks["database"] == OK
+    if database.has_standby:
+        checks["standby"] = _result(lambda: _standby_problem(database)) if writable else NOT_CHECKED
     if numbers:
-        writable = checks["database"] == OK
         checks["numbers"] = _result(lambda: _check_numbers(database)) if writable else NOT_CHECKED
     database.close()
     return checks
+
+
+def _standby_problem(database: "Database") -> str | None:
+    import asyncio
+
+    return asyncio.run(database.read_problem()) or database.standby_problem
 
 
 def _check_numbers(database: "Database") -> None:

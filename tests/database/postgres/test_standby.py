@@ -1,6 +1,8 @@
 """READ_DATABASE_URL: reads on a real streaming standby, which is halted, stopped, promoted and left behind."""
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import NamedTuple
@@ -11,6 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from app.main import create_app
+from tests.support.command_line import done, run
 from tests.support.databases import migrate
 from tests.support.http_fixtures import Start
 from tests.support.postgres_cluster import Cluster, postgres_cluster, standby_of
@@ -90,7 +93,7 @@ def is_read_only(session: Session) -> str:
 def reads_from(client: TestClient) -> str:
     """Return which server answers a short read and a long one."""
     database = runtime_of(client).database
-    servers = {client.portal.call(run, is_standby) for run in (database.read, database.scan)}
+    servers = {client.portal.call(how, is_standby) for how in (database.read, database.scan)}
     return " and ".join("standby" if server else "primary" for server in servers)
 
 
@@ -162,6 +165,27 @@ def test_reads_go_to_the_primary_while_the_standby_is_stopped(
         assert "correct the host and the port in READ_DATABASE_URL" in checks["standby"]
     eventually(lambda: reads_from(client) == "standby")
     assert len(lines(caplog, NOT_USED)) == 1
+
+
+def test_read_that_the_standby_breaks_off_is_answered_by_the_primary(client: TestClient, pair: Pair) -> None:
+    def work(session: Session) -> bool:
+        session.execute(text("SELECT pg_sleep(60) WHERE pg_is_in_recovery()"))
+        return is_standby(session)
+
+    end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+    with ThreadPoolExecutor(1) as caller:
+        answer = caller.submit(client.portal.call, runtime_of(client).database.scan, work)
+        eventually(lambda: pair.standby.ask(end) == 1)
+        assert answer.result() is False
+
+
+def test_check_of_the_command_line_reports_the_standby(client: TestClient, pair: Pair) -> None:
+    assert json.loads(done("check", "--json"))["checks"]["standby"] == "ok"
+    with behind(pair.standby):
+        client.post("/classify", json=DRAWING)
+        checked = run("check")
+    assert "behind the primary server" in checked.out
+    assert checked.status == 1
 
 
 def test_reads_go_to_the_primary_while_the_standby_hangs(client: TestClient, pair: Pair) -> None:
@@ -258,7 +282,7 @@ def test_promoted_standby_is_never_written_to(client: TestClient, pair: Pair, st
         eventually(lambda: client.get("/results/1000000").status_code == 200)
         assert_storage_problem(client.post("/classify", json=DRAWING))
         database = runtime_of(client).database
-        assert [client.portal.call(run, is_read_only) for run in (database.read, database.scan)] == ["on", "on"]
+        assert [client.portal.call(how, is_read_only) for how in (database.read, database.scan)] == ["on", "on"]
         assert ready(client)[:2] == (200, "reads only")
     changed = start(DATABASE_URL=pair.read_url, READ_DATABASE_URL="")
     assert changed.post("/classify", json=DRAWING).json()["id"] > 0
