@@ -17,6 +17,7 @@ from app.env_file import DEPLOYMENT
 from tests.support.databases import DISCONNECT_OTHERS, drop_abandoned, empty_tables, migrate, postgres_database
 from tests.support.programs import forking
 from tests.support.project_copy import cannot_run
+from tests.support.service import execute
 
 pytest_plugins = [
     "tests.support.browser",
@@ -129,9 +130,7 @@ def truncated_postgres_url(migrated_postgres_url: str) -> str:
 @pytest.fixture
 def empty_postgres_url(scratch_postgres_url: str) -> str:
     """The URL of a PostgreSQL database without tables, to do anything with."""
-    with psycopg.connect(scratch_postgres_url, autocommit=True) as connection:
-        for statement in (DISCONNECT_OTHERS, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
-            connection.execute(statement)
+    execute(scratch_postgres_url, DISCONNECT_OTHERS, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
     return scratch_postgres_url
 
 

@@ -12,14 +12,12 @@ import psycopg
 import pytest
 from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from alembic import command
 from app.config import PROJECT_FOLDER, get_settings
+from tests.support.connections import KEPT, NAME_PREFIX, close_connections, connected
 from tests.support.run_cleanup import watch_database
-
-# What every PostgreSQL database of the tests is called. They are dropped when nobody uses them.
-NAME_PREFIX: Final = "pixelwise_pytest_"
 
 
 def migrate(database_url: str, *arguments: str, project: Path = PROJECT_FOLDER) -> None:
@@ -50,6 +48,7 @@ def postgres_database(admin_url: str, purpose: str) -> Iterator[str]:
         try:
             yield make_url(admin_url).set(database=name).render_as_string(hide_password=False)
         finally:
+            close_connections()
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -74,7 +73,7 @@ def _lock(connection: "psycopg.Connection[Any]", name: str) -> bool:
 # A connection that an earlier test left open must not keep the next test waiting for its locks.
 DISCONNECT_OTHERS: Final = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    f" WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> '{KEPT}'"
 )
 
 OUR_TABLES: Final = (
@@ -94,15 +93,13 @@ def empty_tables(url: str, *, keep_bytes: int = LARGE_BYTES) -> None:
 
     To make the files takes the server ten times as long as to delete a few rows.
     """
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(DISCONNECT_OTHERS)
-        connection.execute("SET synchronous_commit = off")
-        names, sizes = zip(*connection.execute(OUR_TABLES), strict=True)
-        tables = [sql.Identifier(name) for name in names]
+    with connected(url) as connection:
+        connection.execute(text(DISCONNECT_OTHERS))
+        connection.execute(text("SET LOCAL synchronous_commit = off"))
+        names, sizes = zip(*connection.execute(text(OUR_TABLES)), strict=True)
         if sum(sizes) > keep_bytes:
-            connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
+            connection.execute(text(f"TRUNCATE {', '.join(names)}"))
         else:
-            with connection.transaction():
-                for table in tables:
-                    connection.execute(sql.SQL("DELETE FROM {}").format(table))
-        connection.execute(RESTART_IDS)
+            for name in names:
+                connection.execute(text(f"DELETE FROM {name}"))
+        connection.execute(text(RESTART_IDS))

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from http import HTTPStatus
 from threading import Thread
 from typing import Any
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from app.http.runtime import Runtime
 from app.schemas.classify import SEVEN
+from tests.support.connections import connected
 
 KEY = "a-key-that-opens-nothing-outside-of-the-tests"
 ADDRESS = "203.0.113.1"
@@ -81,20 +81,6 @@ def assert_not_stored_or_unknown(response: Any) -> None:
 def random_drawings(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Drawings of noise: uint8 (count, 28, 28)."""
     return np.random.default_rng(seed).integers(0, 256, (count, 28, 28), np.uint8)
-
-
-@cache
-def _engine(database_url: str) -> sa.Engine:
-    """An engine without a pool; a new one would first ask the server what it can do."""
-    url = database_url.replace("postgresql://", "postgresql+psycopg://")
-    return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
-
-
-@contextmanager
-def connected(database_url: str) -> Iterator[sa.Connection]:
-    """A separate connection, committed at the end."""
-    with _engine(database_url).begin() as connection:
-        yield connection
 
 
 def execute(database_url: str, *statements: str) -> None:
