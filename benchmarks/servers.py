@@ -77,6 +77,8 @@ class Variant:
     name: str
     kind: Kind
     settings: Mapping[str, str] = field(default_factory=dict)
+    fill: Callable[[str], None] | None = None
+    """Writes rows into the database at this URL before the server starts."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ def _running(variant: Variant, folder: Path, postgresql: str | None) -> Iterator
     with database(variant, folder, postgresql) as database_url:
         environment = environment_of(variant, database_url)
         prepare(variant.kind, environment)
+        if variant.fill:
+            variant.fill(database_url)
         log = folder / f"{variant.name}.log"
         with log.open("wb") as errors, started(variant.kind, environment, errors) as (process, url):
             _wait_until_it_answers(process, url + variant.kind.ready, log)
