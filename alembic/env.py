@@ -143,9 +143,10 @@ def add_conditions_for_postgresql(metadata: sa.MetaData) -> None:
                 index.dialect_kwargs["postgresql_where"] = index.dialect_kwargs["sqlite_where"]
 
 
-def include_object(_object: object, _name: str | None, kind: str, reflected: bool, compare_to: object | None) -> bool:
-    """Ignore tables that the models do not define."""
-    return not (kind == "table" and reflected and compare_to is None)
+def include_object(_object: object, name: str | None, kind: str, reflected: bool, compare_to: object | None) -> bool:
+    """Ignore tables that the models do not define, and the index of PostgreSQL's extension."""
+    is_other = kind == "table" or name == "ix_predictions_notes_trigrams"
+    return not (is_other and reflected and compare_to is None)
 
 
 def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:

@@ -50,6 +50,9 @@ class Prediction(Base):
         Index(None, "prediction", "id"),
         Index(None, "model_version", "id"),
         Index(None, "created_at", "id"),
+        # The same with a time.
+        Index(None, "prediction", "created_at", "id"),
+        Index(None, "model_version", "created_at", "id"),
         # Alembic's env.py adds postgresql_where.
         Index("ix_predictions_low_confidence", "id", "confidence", sqlite_where=HAS_LOW_CONFIDENCE),
         # Also for `GET /review`.
@@ -131,6 +134,8 @@ class Review(Base):
 
 class ShadowPrediction(Base):
     __tablename__ = "shadow_predictions"
+    # For the first and the last drawing of a model.
+    __table_args__ = (Index(None, "model_sha256", "prediction_id"),)
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
     # Two files may have the same version.

@@ -2,7 +2,7 @@
 
 -- Predictions without a readable time are in the year 1. The inner query has few groups, because times are slow.
 CREATE VIEW new_prediction_counts AS
-SELECT period, coalesce(date_trunc(period, hour) AT TIME ZONE 'UTC', '0001-01-01 00:00:00+00'::timestamptz) AS start,
+SELECT period::varchar, coalesce(date_trunc(period, hour) AT TIME ZONE 'UTC', '0001-01-01 00:00:00+00'::timestamptz) AS start,
   model_version, prediction, tenth, sum(size)::bigint AS size, sum(millionths)::bigint AS millionths,
   sum(told)::bigint AS told, sum(not_digits)::bigint AS not_digits
 FROM (
@@ -18,7 +18,7 @@ FROM (
 GROUP BY 1, 2, 3, 4, 5
 
 CREATE VIEW new_label_counts AS
-SELECT period, coalesce(date_trunc(period, hour) AT TIME ZONE 'UTC', '0001-01-01 00:00:00+00'::timestamptz) AS start,
+SELECT period::varchar, coalesce(date_trunc(period, hour) AT TIME ZONE 'UTC', '0001-01-01 00:00:00+00'::timestamptz) AS start,
   model_version, sampled, correct, not_a_digit, sum(size)::bigint AS size
 FROM (
   SELECT date_trunc('hour', created_at AT TIME ZONE 'UTC') AS hour, model_version, sampled,

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    String,
     delete,
     false,
     func,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    type_coerce,
     update,
 )
 from sqlalchemy.orm import Session
@@ -33,6 +35,8 @@ from app.models import (
 )
 from app.repository.columns import PREDICTION_COLUMNS
 from app.repository.labels import current_label, is_current, is_labelled
+from app.repository.notes_search import NOTES_SEARCH, finds, has_few_notes
+from app.repository.result_days import narrowed
 from app.schemas.results import ResultFilters
 from app.schemas.types import LAST_ID
 
@@ -47,11 +51,17 @@ class Position(NamedTuple):
 def follows_index(filters: ResultFilters) -> bool:
     """Return whether `list_results` reads no other rows than those of the page."""
     given = {name for name in ResultFilters.model_fields if getattr(filters, name) is not None}
-    return given <= {"since", "until"} or given in ({"prediction"}, {"model_version"})
+    return given - {"since", "until"} in (set(), {"prediction"}, {"model_version"})
 
 
 def list_results(session: Session, filters: ResultFilters, limit: int, after: Position | None) -> list[Row[Any]]:
-    if filters.since is not None or filters.until is not None:
+    narrow = narrowed(session, filters)
+    if narrow is None:
+        return []
+    filters = narrow
+    if filters.notes_contains is not None and has_few_notes(session, filters.notes_contains):
+        statement = _by_notes(filters, after)
+    elif filters.since is not None or filters.until is not None:
         statement = _by_time(filters, after)
     elif filters.label is not None or filters.labelled:
         statement = _by_label(filters, after)
@@ -114,8 +124,27 @@ def _by_time(filters: ResultFilters, after: Position | None) -> Select[Any]:
         conditions = [Prediction.created_at <= after.created_at, earlier]
         if filters.until is not None and after.created_at < filters.until:
             filters = filters.model_copy(update={"until": None})
-    statement = _select().where(*matching(filters, indexed="created_at"), *conditions)
+    # Each has an index with the time.
+    indexed = "model_version" if filters.model_version is not None else "prediction"
+    statement = _select().where(*matching(filters, indexed), *conditions)
     return statement.order_by(Prediction.created_at.desc(), Prediction.id.desc())
+
+
+def _by_notes(filters: ResultFilters, after: Position | None) -> Select[Any]:
+    """Read all results with these notes, which are few."""
+    found = select(NOTES_SEARCH.c.rowid).where(finds(filters.notes_contains or ""))
+    # Without an order that an index has, SQLite begins with the search.
+    time, id_ = type_coerce(Prediction.created_at, String).op("||")(""), Prediction.id + 0
+    conditions = [Prediction.id.in_(found), *matching(filters, indexed="id")]
+    if filters.since is None and filters.until is None:
+        if after is not None:
+            conditions.append(id_ < after.id)
+        return _select().where(*conditions).order_by(id_.desc())
+    if after is not None and after.created_at is not None:
+        conditions.append(
+            tuple_(Prediction.created_at, Prediction.id) < tuple_(literal(after.created_at), literal(after.id))
+        )
+    return _select().where(*conditions).order_by(time.desc(), id_.desc())
 
 
 def _by_label(filters: ResultFilters, after: Position | None) -> Select[Any]:

@@ -77,7 +77,7 @@ def squawk(statements: list[str], folder: Path) -> set[Finding]:
     lines = [
         statement
         for statement in statements
-        if not statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"))
+        if not statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "LOCK"))
         and "alembic_version" not in statement
     ]
     path = folder / "migration.sql"

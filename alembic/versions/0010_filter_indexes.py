@@ -1,0 +1,98 @@
+"""Index pairs of filters, and the notes for a search.
+
+SQLite finds notes with FTS5, PostgreSQL with pg_trgm, if the server has it. Only adds, so the release before can still
+read and write.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from alembic import op
+
+revision: str = "0010"
+down_revision: str | Sequence[str] | None = "0009"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+compatible_since: str = "0005"
+
+INDEXES = (
+    ("ix_predictions_prediction_created_at_id", "predictions", ["prediction", "created_at", "id"]),
+    ("ix_predictions_model_version_created_at_id", "predictions", ["model_version", "created_at", "id"]),
+    ("ix_shadow_predictions_model_sha256_prediction_id", "shadow_predictions", ["model_sha256", "prediction_id"]),
+)
+
+NOTES_INDEX = "ix_predictions_notes_trigrams"
+HAS_TRIGRAMS = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
+
+# With the table's own text, which is not stored twice.
+SQLITE_SEARCH = (
+    "CREATE VIRTUAL TABLE notes_search"
+    " USING fts5(notes, content='predictions', content_rowid='id', tokenize='trigram')",
+    "INSERT INTO notes_search (rowid, notes) SELECT id, notes FROM predictions WHERE notes IS NOT NULL",
+    "CREATE TRIGGER search_notes AFTER INSERT ON predictions WHEN NEW.notes IS NOT NULL BEGIN"
+    " INSERT INTO notes_search (rowid, notes) VALUES (NEW.id, NEW.notes); END",
+    "CREATE TRIGGER search_deleted_notes AFTER DELETE ON predictions WHEN OLD.notes IS NOT NULL BEGIN"
+    " INSERT INTO notes_search (notes_search, rowid, notes) VALUES ('delete', OLD.id, OLD.notes); END",
+    "CREATE TRIGGER search_changed_notes AFTER UPDATE OF id, notes ON predictions BEGIN"
+    " INSERT INTO notes_search (notes_search, rowid, notes) SELECT 'delete', OLD.id, OLD.notes"
+    " WHERE OLD.notes IS NOT NULL;"
+    " INSERT INTO notes_search (rowid, notes) SELECT NEW.id, NEW.notes WHERE NEW.notes IS NOT NULL; END",
+)
+
+
+def upgrade() -> None:
+    with in_pieces():
+        for name, table, columns in INDEXES:
+            # A failed CREATE INDEX CONCURRENTLY leaves an invalid index with this name.
+            drop_index(name, table)
+            op.create_index(op.f(name), table, columns, postgresql_concurrently=True)
+        if op.get_bind().dialect.name == "postgresql":
+            index_notes()
+    if op.get_bind().dialect.name == "sqlite":
+        for statement in SQLITE_SEARCH:
+            op.execute(statement)
+
+
+def index_notes() -> None:
+    if not op.get_bind().scalar(sa.text(HAS_TRIGRAMS)):
+        return
+    op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    drop_index(NOTES_INDEX, "predictions")
+    op.create_index(
+        op.f(NOTES_INDEX),
+        "predictions",
+        [sa.text('lower(notes COLLATE "C") gin_trgm_ops')],
+        postgresql_concurrently=True,
+        postgresql_using="gin",
+        postgresql_where=sa.text("notes IS NOT NULL"),
+    )
+
+
+@contextmanager
+def in_pieces() -> Iterator[None]:
+    """On PostgreSQL, commit each statement separately, so that requests do not wait for them."""
+    if op.get_bind().dialect.name != "postgresql":
+        yield
+        return
+    with op.get_context().autocommit_block():
+        yield
+
+
+def drop_index(name: str, table: str) -> None:
+    op.drop_index(op.f(name), table, if_exists=True, postgresql_concurrently=True)
+
+
+def downgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        for name in ("search_notes", "search_deleted_notes", "search_changed_notes"):
+            op.execute(f"DROP TRIGGER {name}")
+        op.execute("DROP TABLE notes_search")
+    with in_pieces():
+        for name, table, _ in INDEXES:
+            drop_index(name, table)
+        # The extension stays; other tables may use it.
+        if op.get_bind().dialect.name == "postgresql":
+            drop_index(NOTES_INDEX, "predictions")

@@ -1,0 +1,70 @@
+"""GET /results reads an index for each filter."""
+
+from itertools import islice
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.database import get_database
+from tests.support.http_fixtures import Start
+from tests.support.result_filters import FILTERS, ROWS, pages
+from tests.support.sql_statements import Statement, executed, sqlite_plan
+from tests.support.stored_rows import store
+
+PLANS = {
+    "version": "ix_predictions_model_version_id",
+    "prediction": "ix_predictions_prediction_id",
+    "unsure": "ix_predictions_low_confidence",
+    "hardly a digit": "ix_predictions_maybe_not_a_digit",
+    "unsure and hardly a digit": "ix_predictions_maybe_not_a_digit",
+    "since": "ix_predictions_created_at_id",
+    "until": "ix_predictions_created_at_id",
+    "label": "ix_labels_label_prediction_id",
+    "labelled": "ix_labels_prediction_id_id",
+    "notes": "notes_search",
+    "nothing": "predictions",
+}
+
+
+def statements_of_two_pages(client: TestClient, name: str) -> list[Statement]:
+    parameters, _ = FILTERS[name]
+    with executed() as seen:
+        assert len(list(islice(pages(client, 2, **parameters), 2))) == 2
+    # The others look what the counts and the index of the notes say.
+    return [statement for statement in seen if "AS label" in statement.text]
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_sqlite_uses_the_index_of_the_filter(start: Start, sqlite_url: str, name: str) -> None:
+    store(sqlite_url, ROWS)
+    first, second = map(sqlite_plan, statements_of_two_pages(start(DATABASE_URL=sqlite_url), name))
+    if name == "notes":
+        # Few have the text, so they are sorted.
+        assert all("SCAN notes_search VIRTUAL TABLE" in " ".join(plan) for plan in (first, second)), first
+        assert all("SEARCH predictions USING INTEGER PRIMARY KEY" in plan[0] for plan in (first, second)), first
+        return
+    in_order = name in ("unsure", "hardly a digit", "unsure and hardly a digit", "nothing", "labelled")
+    assert first[0].startswith("SCAN" if in_order else "SEARCH"), first
+    assert second[0].startswith("SEARCH"), second
+    for plan in (first, second):
+        assert PLANS[name] in plan[0], plan
+        assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("name", sorted(set(PLANS) - {"nothing", "labelled"}))
+def test_postgresql_can_use_the_index_of_the_filter(start: Start, truncated_postgres_url: str, name: str) -> None:
+    store(truncated_postgres_url, ROWS)
+    statements = statements_of_two_pages(start(DATABASE_URL=truncated_postgres_url), name)
+    with get_database().engine.connect() as connection:
+        # With 300 rows the planner prefers a sequential scan.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        connection.exec_driver_sql(f"SET LOCAL {'enable_indexscan' if name == 'notes' else 'enable_sort'} = off")
+        if name == "notes":
+            # So few notes are read faster without a search. The transaction is not committed.
+            connection.exec_driver_sql("DROP INDEX ix_predictions_with_notes")
+            # The second page has so few rows left that the primary key is faster.
+            statements = statements[:1]
+        for statement in statements:
+            explained = connection.exec_driver_sql(f"EXPLAIN {statement.text}", statement.values)
+            plan = "\n".join(row[0] for row in explained)
+            assert PLANS[name].replace("notes_search", "ix_predictions_notes_trigrams") in plan, plan
