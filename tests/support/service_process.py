@@ -209,6 +209,8 @@ class Load(Callers):
     port: int
     clients: int
     seed: int = 0
+    pause_s: float = 0
+    """How long each client waits between two drawings."""
     answers: list[tuple[int, Answer]] = field(default_factory=list)
     refused: list[Reply] = field(default_factory=list)
     not_stored: set[bytes] = field(default_factory=set)
@@ -252,6 +254,7 @@ class Load(Callers):
                         self.not_stored.add(pixels)
                     # Otherwise refused clients would send faster than answered ones.
                     time.sleep(0.01)
+                time.sleep(self.pause_s)
 
 
 def sent_to(services: list[Service], count: int, callers: int) -> list[int]:

@@ -106,7 +106,7 @@ def call_every_route(client: httpx2.Client) -> Counter[tuple[str, str]]:
 def test_two_workers_behind_pgbouncer_serve_every_route(postgres_url: str, pooled_url: str, tmp_path: Path) -> None:
     called: Counter[tuple[str, str]] = Counter()
     with serving(pooled_url, tmp_path, workers=2, PREVIEW_LIMIT="off") as service:
-        with Load(service.port, 8) as load:
+        with Load(service.port, 8, pause_s=0.05) as load:
             for _ in range(TIMES):
                 # One connection per round, so that both workers are used.
                 base = f"http://127.0.0.1:{service.port}"
