@@ -1,6 +1,6 @@
 """Upgrade one of three hosts of the service under load, kill another, and look for every row.
 
-`python -m benchmarks.hosts`; a minute, or `--quick`: two hosts, fifteen seconds. Needs root, for network namespaces,
+`python -m benchmarks.hosts`; a minute, or `--quick`: two hosts, twenty seconds. Needs root, for network namespaces,
 and Debian's packages iproute2, nginx, pgbouncer, postgresql and redis-server.
 
 A client opens a connection for each request, reads each drawing back once it is acknowledged, and repeats a request
@@ -25,7 +25,7 @@ def main() -> NoReturn:
         sys.exit(f"the drill cannot run here: {reason}")
     if arguments.load:
         continue_apart("benchmarks.hosts.load")
-    continue_apart("benchmarks.hosts.drill", *(["2", "0.5"] if arguments.quick else ["3", "10"]))
+    continue_apart("benchmarks.hosts.drill", *(["2", "20"] if arguments.quick else ["3", "600"]))
 
 
 if __name__ == "__main__":

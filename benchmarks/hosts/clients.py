@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from tests.support.callers import Callers
 from tests.support.service import KEY
-from tests.support.service_process import Answer, classify_body, drawing
+from tests.support.service_process import Answer, classify_body, drawing, wait_until
 
 TIMEOUT_S = 20
 PAUSE_S = 0.05
@@ -45,6 +45,11 @@ class Clients(Callers):
         self._tls = ssl.create_default_context()
         self._tls.check_hostname = False
         self._tls.verify_mode = ssl.CERT_NONE
+
+    def wait_for(self, count: int) -> None:
+        """Wait until this many more drawings are acknowledged."""
+        target = len(self.answers) + count
+        wait_until(lambda: len(self.answers) >= target, f"{target} drawings are acknowledged")
 
     def _run(self, number: int) -> None:
         random = Random(number)

@@ -44,22 +44,22 @@ class Drill:
         self.lines.append([name, *figures, str(len(failed)), str(unseen)])
         print(self.lines[-1], *failed[:3], file=sys.stderr, flush=True)
         self.check(unseen == 0, f"{name}: {unseen} acknowledged drawings could not be read")
-        self.check(answers > 0, f"{name}: nothing was answered")
 
     def check(self, kept: bool, promise: str) -> None:
         if not kept:
             self.broken.append(promise)
 
 
-def kill(drill: Drill, deployment: Deployment, host: Api, seconds: float) -> None:
+def kill(drill: Drill, deployment: Deployment, host: Api, drawings: int) -> None:
     """Cut a host off and end it, as a power cut does."""
     with drill.phase("a host is killed") as failed:
-        time.sleep(seconds / 2)
+        drill.clients.wait_for(drawings)
         unplug(host.machine)
         killed_at = time.monotonic()
         host.kill()
         # Until then, a request on the host may wait.
-        time.sleep(ANSWER_TIMEOUT_S + seconds)
+        time.sleep(ANSWER_TIMEOUT_S)
+        drill.clients.wait_for(drawings)
     sent, only_there = deployment.front.hosts_of(), [host.machine.address]
     in_progress = {
         one for one in failed if one.began_at <= killed_at and sent.get(one.request_id, only_there) == only_there
@@ -71,7 +71,7 @@ def kill(drill: Drill, deployment: Deployment, host: Api, seconds: float) -> Non
     drill.check(len(in_progress) <= CLIENTS, f"{len(in_progress)} requests failed, of {CLIENTS} in progress")
 
 
-def upgrade(drill: Drill, deployment: Deployment, host: Api, folder: Path, seconds: float) -> None:
+def upgrade(drill: Drill, deployment: Deployment, host: Api, folder: Path, drawings: int) -> None:
     """Migrate the database, then give a host the next release."""
     project = next_release(folder)
     with drill.phase("the database is migrated, and a host upgraded") as failed:
@@ -81,19 +81,19 @@ def upgrade(drill: Drill, deployment: Deployment, host: Api, folder: Path, secon
         host.start(project)
         host.wait_until_ready()
         deployment.front.put_back(host.machine)
-        time.sleep(seconds)
+        drill.clients.wait_for(drawings)
     drill.check(not failed, f"requests failed during the upgrade: {failed}")
 
 
-def run(hosts: int, seconds: float) -> Drill:
+def run(hosts: int, drawings: int) -> Drill:
     with tempfile.TemporaryDirectory() as name, deployed(Path(name), hosts) as deployment:
         with Clients(deployment.front.machine.address, CLIENTS) as clients:
             drill = Drill(clients)
             with drill.phase(f"{hosts} hosts") as failed:
-                time.sleep(seconds)
+                clients.wait_for(drawings)
             drill.check(not failed, f"requests failed before anything was done: {failed}")
-            upgrade(drill, deployment, deployment.apis[-1], Path(name), seconds)
-            kill(drill, deployment, deployment.apis[0], seconds)
+            upgrade(drill, deployment, deployment.apis[-1], Path(name), drawings)
+            kill(drill, deployment, deployment.apis[0], drawings)
         acknowledged = dict(clients.answers)
         lost = missing(acknowledged, deployment.url)
         drill.check(not lost, f"acknowledged and lost: {lost}")
@@ -104,8 +104,8 @@ def run(hosts: int, seconds: float) -> Drill:
 
 
 def main() -> int:
-    """Run the drill with this many hosts and seconds for each phase."""
-    drill = run(int(sys.argv[1]), float(sys.argv[2]))
+    """Run the drill with this many hosts, and drawings in each part of it."""
+    drill = run(int(sys.argv[1]), int(sys.argv[2]))
     print(table(HEADING, drill.lines))
     print(*drill.broken, sep="\n")
     return 1 if drill.broken else 0

@@ -19,7 +19,7 @@ from tests.support.service_process import PATIENCE_S, wait_until
 PORT = 8000
 SITE = PROJECT / "deploy/nginx.conf"
 # A request that waits longer for a host gets 504. The configuration that ships has 90 s, for exports.
-ANSWER_TIMEOUT_S = 2
+ANSWER_TIMEOUT_S = 4
 
 _AROUND = """
 daemon off;
