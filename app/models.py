@@ -50,9 +50,6 @@ class Prediction(Base):
         Index(None, "prediction", "id"),
         Index(None, "model_version", "id"),
         Index(None, "created_at", "id"),
-        # The same with a time.
-        Index(None, "prediction", "created_at", "id"),
-        Index(None, "model_version", "created_at", "id"),
         # Alembic's env.py adds postgresql_where.
         Index("ix_predictions_low_confidence", "id", "confidence", sqlite_where=HAS_LOW_CONFIDENCE),
         # Also for `GET /review`.

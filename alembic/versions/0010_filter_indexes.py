@@ -1,4 +1,4 @@
-"""Index pairs of filters, and the notes for a search.
+"""Index the notes for a search, and the drawings of a shadow model.
 
 SQLite finds notes with FTS5, PostgreSQL with pg_trgm, if the server has it. Only adds, so the release before can still
 read and write.
@@ -18,11 +18,7 @@ depends_on: str | Sequence[str] | None = None
 
 compatible_since: str = "0005"
 
-INDEXES = (
-    ("ix_predictions_prediction_created_at_id", "predictions", ["prediction", "created_at", "id"]),
-    ("ix_predictions_model_version_created_at_id", "predictions", ["model_version", "created_at", "id"]),
-    ("ix_shadow_predictions_model_sha256_prediction_id", "shadow_predictions", ["model_sha256", "prediction_id"]),
-)
+SHADOW_INDEX = "ix_shadow_predictions_model_sha256_prediction_id"
 
 NOTES_INDEX = "ix_predictions_notes_trigrams"
 HAS_TRIGRAMS = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
@@ -45,10 +41,10 @@ SQLITE_SEARCH = (
 
 def upgrade() -> None:
     with in_pieces():
-        for name, table, columns in INDEXES:
-            # A failed CREATE INDEX CONCURRENTLY leaves an invalid index with this name.
-            drop_index(name, table)
-            op.create_index(op.f(name), table, columns, postgresql_concurrently=True)
+        # A failed CREATE INDEX CONCURRENTLY leaves an invalid index with this name.
+        drop_index(SHADOW_INDEX, "shadow_predictions")
+        columns = ["model_sha256", "prediction_id"]
+        op.create_index(op.f(SHADOW_INDEX), "shadow_predictions", columns, postgresql_concurrently=True)
         if op.get_bind().dialect.name == "postgresql":
             index_notes()
     if op.get_bind().dialect.name == "sqlite":
@@ -91,8 +87,7 @@ def downgrade() -> None:
             op.execute(f"DROP TRIGGER {name}")
         op.execute("DROP TABLE notes_search")
     with in_pieces():
-        for name, table, _ in INDEXES:
-            drop_index(name, table)
+        drop_index(SHADOW_INDEX, "shadow_predictions")
         # The extension stays; other tables may use it.
         if op.get_bind().dialect.name == "postgresql":
             drop_index(NOTES_INDEX, "predictions")

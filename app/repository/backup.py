@@ -1,15 +1,22 @@
 """Queries for backup and restore."""
 
+from collections.abc import Callable
+
 from sqlalchemy import func, inspect, select, table, text
 from sqlalchemy.orm import Session
 
 _VERSION = "alembic_version"
 
 
-def count_rows(session: Session) -> dict[str, int]:
-    names = inspect(session.connection()).get_table_names()
+def count_rows(session: Session, report: Callable[[int, int], object] = lambda done, total: None) -> dict[str, int]:
+    """Count the rows by table; report how many tables are done, and their number."""
+    names = sorted(set(inspect(session.connection()).get_table_names()) - {_VERSION})
     counted = select(func.count())
-    return {name: session.scalar(counted.select_from(table(name))) or 0 for name in sorted(names) if name != _VERSION}
+    rows = {}
+    for number, name in enumerate(names):
+        report(number, len(names))
+        rows[name] = session.scalar(counted.select_from(table(name))) or 0
+    return rows
 
 
 def find_revision(session: Session) -> str | None:

@@ -1,6 +1,6 @@
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -82,11 +82,15 @@ def add_rows(session: Session, table: Table, rows: Sequence[Values]) -> None:
         raise DBAPIError("COPY", None, error) from error
 
 
-def read_content(session: Session, table: Table, *, limit: int | None = None) -> TableContent:
+def read_content(
+    session: Session, table: Table, report: Callable[[int], object], *, limit: int | None = None
+) -> TableContent:
+    """Read all rows, or the first; report now and then how many are read."""
     found = EMPTY
     result = session.execute(_selected(table).limit(limit), execution_options={"yield_per": 1000})
     for rows in result.partitions():
         found = found.plus(rows)
+        report(found.rows)
     return found
 
 

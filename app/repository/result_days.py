@@ -31,7 +31,7 @@ def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
         return filters
     found = []
     if given & _COUNTED:
-        found.append(_find_days(session, _predictions(filters)))
+        found.append(find_days(session, filters))
     if filters.label is not None or filters.labelled:
         found.append(_find_days(session, _labels(filters)))
     if None in found:
@@ -46,6 +46,11 @@ def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
             "until": until if filters.until is None else min(until, filters.until),
         }
     )
+
+
+def find_days(session: Session, filters: ResultFilters) -> Days | None:
+    """Return the days of the predictions that match what the counts know, or None if there are none."""
+    return _find_days(session, _predictions(filters))
 
 
 def _find_days(session: Session, days: Select[Any]) -> Days | None:

@@ -51,7 +51,7 @@ class Position(NamedTuple):
 def follows_index(filters: ResultFilters) -> bool:
     """Return whether `list_results` reads no other rows than those of the page."""
     given = {name for name in ResultFilters.model_fields if getattr(filters, name) is not None}
-    return given - {"since", "until"} in (set(), {"prediction"}, {"model_version"})
+    return given <= {"since", "until"} or given in ({"prediction"}, {"model_version"})
 
 
 def list_results(session: Session, filters: ResultFilters, limit: int, after: Position | None) -> list[Row[Any]]:
@@ -124,9 +124,7 @@ def _by_time(filters: ResultFilters, after: Position | None) -> Select[Any]:
         conditions = [Prediction.created_at <= after.created_at, earlier]
         if filters.until is not None and after.created_at < filters.until:
             filters = filters.model_copy(update={"until": None})
-    # Each has an index with the time.
-    indexed = "model_version" if filters.model_version is not None else "prediction"
-    statement = _select().where(*matching(filters, indexed), *conditions)
+    statement = _select().where(*matching(filters, indexed="created_at"), *conditions)
     return statement.order_by(Prediction.created_at.desc(), Prediction.id.desc())
 
 

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, case, cast, func, select, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -20,10 +20,14 @@ from app.repository.counts import (
     view_of,
 )
 from app.repository.periods import Part, Period, divided
+from app.repository.result_days import find_days
+from app.schemas.results import ResultFilters
 
 # Buckets are numbered from the earliest datetime, a Monday.
 FIRST_MONDAY: Final = datetime(1, 1, 1, tzinfo=UTC)
 
+# Later than the time of predictions without one.
+_FIRST_TIME: Final = datetime(1, 1, 2, tzinfo=UTC)
 _DAY_S: Final = 24 * 60 * 60
 _SHIFT: Final = int((datetime(1970, 1, 1, tzinfo=UTC) - FIRST_MONDAY).total_seconds())
 
@@ -46,13 +50,27 @@ def select_newest(session: Session, last: int, model_version: str | None) -> Sel
 
 def find_ends(session: Session, selection: Selection) -> list[datetime]:
     """Return the times of the oldest and the newest prediction, if there is one."""
-    conditions = [Prediction.created_at.is_not(None), *_conditions(selection)]
+    conditions = _conditions(selection)
     if selection.ids is not None:
         both = select(func.min(Prediction.created_at), func.max(Prediction.created_at)).where(*conditions)
         return [time for time in session.execute(both).one() if time is not None]
-    times = select(Prediction.created_at).where(*conditions).limit(1)
-    orders = (Prediction.created_at, Prediction.created_at.desc())
-    ends = [session.scalar(times.order_by(order)) for order in orders]
+    conditions = _conditions(selection._replace(model_version=None))
+    if selection.model_version is not None:
+        # Not with the index of the version, which is not in the order of time.
+        conditions.append(Prediction.model_version.op("||")("") == selection.model_version)
+    times = select(Prediction.created_at).where(Prediction.created_at.is_not(None), *conditions).limit(1)
+    oldest, newest = times.order_by(Prediction.created_at), times.order_by(Prediction.created_at.desc())
+    if selection.model_version is not None and are_complete(session):
+        # Otherwise many predictions of other versions may be read.
+        filters = ResultFilters.model_construct(
+            model_version=selection.model_version, since=selection.since or _FIRST_TIME, until=selection.until
+        )
+        days = find_days(session, filters)
+        if days is None:
+            return []
+        oldest = oldest.where(Prediction.created_at >= days.first)
+        newest = newest.where(Prediction.created_at < days.end)
+    ends = [session.scalar(statement) for statement in (oldest, newest)]
     return [time for time in ends if time is not None]
 
 
@@ -78,19 +96,24 @@ def count_labels_by_time(session: Session, selection: Selection, seconds: int) -
 
 def count_versions(session: Session) -> list[Row[Any]]:
     """Return size, millionths of confidence, and the times of the oldest and the newest prediction by version."""
-    (part,) = _parts(session, Selection(), ("hour", "day"))
-    rows = (
-        _rows(PredictionCount, Selection())
-        if part.period is None
-        else _counted(PredictionCount, part.period, Selection())
+    everything, sums = Selection(), ("size", "millionths")
+    if are_complete(session):
+        days = summed(_counted(PredictionCount, "day", everything), ("model_version", "start"), sums)
+        found = days.having(text("sum(size) <> 0")).subquery().c
+    else:
+        found = _rows(PredictionCount, everything).subquery().c
+    known = case((found.start > UNKNOWN_TIME, found.start))
+    totals = [cast(func.sum(found[name]), BigInteger).label(name) for name in sums]
+    ends = func.min(known).label("first"), func.max(known).label("last")
+    versions = select(found.model_version, *totals, *ends).group_by(found.model_version).subquery()
+    # Not with the index of the version, which is not in the order of time.
+    times = (
+        select(Prediction.created_at).where(Prediction.model_version.op("||")("") == versions.c.model_version).limit(1)
     )
-    versions = summed(rows, ("model_version",), ("size", "millionths")).having(text("sum(size) <> 0")).subquery()
-    times = select(Prediction.created_at).where(
-        Prediction.model_version == versions.c.model_version, Prediction.created_at.is_not(None)
-    )
-    oldest, newest = times.order_by(Prediction.created_at), times.order_by(Prediction.created_at.desc())
-    ends = (oldest.limit(1).scalar_subquery().label("oldest"), newest.limit(1).scalar_subquery().label("newest"))
-    return list(session.execute(select(versions, *ends)))
+    oldest = times.where(Prediction.created_at >= versions.c.first).order_by(Prediction.created_at)
+    newest = times.where(Prediction.created_at < _NextDay(versions.c.last)).order_by(Prediction.created_at.desc())
+    columns = oldest.scalar_subquery().label("oldest"), newest.scalar_subquery().label("newest")
+    return list(session.execute(select(versions, *columns)))
 
 
 def _count(
@@ -151,6 +174,21 @@ def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     if ids is not None:
         conditions.append(Prediction.id.between(*ids))
     return conditions
+
+
+class _NextDay(FunctionElement[datetime]):
+    type = Prediction.created_at.type
+    inherit_cache = True
+
+
+@compiles(_NextDay, "sqlite")
+def _next_day_in_sqlite(element: _NextDay, compiler: SQLCompiler, **options: Any) -> str:
+    return f"datetime({compiler.process(element.clauses, **options)}, '+1 day')"
+
+
+@compiles(_NextDay, "postgresql")
+def _next_day_in_postgresql(element: _NextDay, compiler: SQLCompiler, **options: Any) -> str:
+    return f"{compiler.process(element.clauses, **options)} + interval '1 day'"
 
 
 class _UnixTime(FunctionElement[int]):

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from stat import S_IRWXU
 from typing import Final, Literal
@@ -24,6 +25,7 @@ from app.progress import Progress
 from app.repository.backup import count_rows, export_snapshot, find_revision
 from app.schemas.backup import BackupManifest
 
+_BLOCK_SIZE: Final = 1 << 23
 MANIFEST: Final = ".manifest.json"
 _OURS: Final = re.compile(r"pixelwise-\d{8}T\d{6}\.\d{6}Z\.(db|dump)")
 _LOCK: Final = ".pixelwise-backup.lock"
@@ -60,17 +62,21 @@ def manifest_of(backup: Path) -> Path:
     return backup.with_name(backup.name + MANIFEST)
 
 
-def checksum(file: Path) -> str:
+def checksum(file: Path, step: str, progress: Progress) -> str:
+    found, size, done = hashlib.sha256(), file.stat().st_size, 0
     with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+        while piece := content.read(_BLOCK_SIZE):
+            found.update(piece)
+            done += len(piece)
+            progress(step, done, size)
+    return found.hexdigest()
 
 
 def check_copy(copy: Path, rows: dict[str, int], progress: Progress) -> int:
     """Check an SQLite copy and its row counts; return its orphaned rows, or raise CopyError."""
-    progress("Checking", 0, None)
-    orphans = check_sqlite(copy)
+    orphans = check_sqlite(copy, rows, progress)
     with reading(copy) as session:
-        found = count_rows(session)
+        found = count_rows(session, partial(progress, "Counting rows"))
     if found != rows:
         raise CopyError(f"{copy} has {found} rows instead of {rows}")
     return orphans
@@ -80,7 +86,8 @@ def _write(database: Database, unfinished: Path, progress: Progress) -> tuple[Pa
     """Fill and check the file; return its future name and the manifest."""
     now = datetime.now(UTC)
     with database.snapshot() as session:
-        rows, revision, url = count_rows(session), find_revision(session), session.get_bind().engine.url
+        rows, revision = count_rows(session, partial(progress, "Counting rows")), find_revision(session)
+        url = session.get_bind().engine.url
         kind: Literal["sqlite", "postgresql"] = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
         if kind == "sqlite":
             _copy(session, unfinished, progress)
@@ -90,6 +97,7 @@ def _write(database: Database, unfinished: Path, progress: Progress) -> tuple[Pa
     if kind == "sqlite":
         orphans = check_copy(unfinished, rows, progress)
     else:
+        progress("Checking", 0, None)
         check_dump(unfinished)
     sync(unfinished)
     backup = unfinished.with_name(f"pixelwise-{now:%Y%m%dT%H%M%S.%fZ}.{'db' if kind == 'sqlite' else 'dump'}")
@@ -102,7 +110,7 @@ def _write(database: Database, unfinished: Path, progress: Progress) -> tuple[Pa
         rows=rows,
         orphans=orphans,
         size=unfinished.stat().st_size,
-        sha256=checksum(unfinished),
+        sha256=checksum(unfinished, "Adding a checksum", progress),
     )
 
 

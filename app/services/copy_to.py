@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Table
@@ -30,7 +32,7 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
                 f"{orphans} rows of {name} refer to predictions that were deleted without PRAGMA foreign_keys=ON;"
                 f" delete them first: {remedy}"
             )
-        resumed = {table.name: _prefix(session, target, table) for table in TABLES}
+        resumed = {table.name: _prefix(session, target, table, progress) for table in TABLES}
         total = sum(repository.count(session, table) for table in TABLES)
         # Checksums of the copied rows, so that the source is read once.
         copied = dict(resumed)
@@ -44,25 +46,32 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
         with target.transaction() as writing:
             repository.set_last_ids(writing, last_ids)
     tables = {}
-    for number, table in enumerate(TABLES):
-        progress("Comparing", number, len(TABLES))
-        _compare(target, table, copied[table.name])
+    compared = 0
+    for table in TABLES:
         content, before = copied[table.name], resumed[table.name]
+        _compare(target, table, content, partial(_report, progress, "Comparing", compared, total))
+        compared += content.rows
         tables[table.name] = CopiedTable(rows=content.rows, resumed=before.rows, checksum=content.checksum)
     return Copied(tables=tables)
 
 
-def _prefix(session: Session, target: Database, table: Table) -> TableContent:
+def _report(progress: Progress, step: str, before: int, total: int | None, rows: int) -> None:
+    progress(step, before + rows, total)
+
+
+def _prefix(session: Session, target: Database, table: Table, progress: Progress) -> TableContent:
     """Return the target's content; raise TargetDiffers unless it equals the source's first rows."""
+    step = f"Reading {table.name}"
     with target.snapshot() as other:
-        existing = repository.read_content(other, table)
-    if existing.rows and existing != repository.read_content(session, table, limit=existing.rows):
+        existing = repository.read_content(other, table, partial(_report, progress, step, 0, None))
+    report = partial(_report, progress, step, 0, existing.rows)
+    if existing.rows and existing != repository.read_content(session, table, report, limit=existing.rows):
         raise TargetDiffers(f"{table.name} holds other rows; copy into an empty database")
     return existing
 
 
-def _compare(target: Database, table: Table, copied: TableContent) -> None:
+def _compare(target: Database, table: Table, copied: TableContent, report: Callable[[int], object]) -> None:
     with target.snapshot() as other:
-        existing = repository.read_content(other, table)
+        existing = repository.read_content(other, table, report)
     if existing != copied:
         raise TargetDiffers(f"{table.name} differs: {copied.rows} rows in the source, {existing.rows} in the target")

@@ -1,6 +1,7 @@
 import os
 import shutil
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -85,8 +86,7 @@ def _copy_file(source: Path, copy: BinaryIO, progress: Progress) -> None:
 
 
 def _compare(copy: Path, backup: Path, manifest: BackupManifest, progress: Progress) -> None:
-    progress("Comparing", 0, None)
-    if copy.stat().st_size != manifest.size or checksum(copy) != manifest.sha256:
+    if copy.stat().st_size != manifest.size or checksum(copy, "Comparing", progress) != manifest.sha256:
         raise CopyError(f"{backup} is not the file that its manifest describes; nothing was changed")
 
 
@@ -104,7 +104,7 @@ def _fill_empty_database(url: URL, backup: Path, manifest: BackupManifest, progr
         progress("Restoring", 0, None)
         restore_postgres(url, backup)
         with database.snapshot() as session:
-            found = count_rows(session)
+            found = count_rows(session, partial(progress, "Counting rows"))
         if found != manifest.rows:
             raise CopyError(
                 f"the restored database has {found} rows instead of {manifest.rows}; make the"

@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from app.cli.exit_codes import ExitCode
 from app.config import get_settings
 from app.database.schema_version import schema_revision
+from app.progress import no_progress
 from app.services.backup import checksum
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.old_databases import make_v0_5
@@ -58,7 +59,7 @@ def test_manifest_describes_the_backup_and_only_the_owner_can_read_both(
     manifest = json.loads(backup.with_name(f"{backup.name}.manifest.json").read_text())
     assert manifest == printed
     assert manifest["file"] == backup.name
-    assert (manifest["size"], manifest["sha256"]) == (backup.stat().st_size, checksum(backup))
+    assert (manifest["size"], manifest["sha256"]) == (backup.stat().st_size, checksum(backup, "Comparing", no_progress))
     assert manifest["revision"] == schema_revision()
     assert (manifest["rows"]["predictions"], manifest["rows"]["drawings"]) == (50, 50)
     for path in (tmp_path / FOLDER).iterdir():

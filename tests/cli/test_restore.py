@@ -18,6 +18,7 @@ from app.cli.exit_codes import ExitCode
 from app.cli.main import main
 from app.config import get_settings
 from app.database.sqlite.copies import used_by_nobody
+from app.progress import no_progress
 from app.services.backup import checksum
 from tests.support.backups import ROWS, flip_one_bit, take_backup
 from tests.support.command_line import done, in_terminal, refused
@@ -144,7 +145,7 @@ def damage_manifest(backup: Path) -> None:
 
 def set_newer_revision(backup: Path) -> None:
     execute(f"sqlite:///{backup}", "UPDATE alembic_version SET version_num = '9999'")
-    size, sha256 = backup.stat().st_size, checksum(backup)
+    size, sha256 = backup.stat().st_size, checksum(backup, "Comparing", no_progress)
     change_manifest(backup, revision="9999", size=size, sha256=sha256)
 
 

@@ -88,7 +88,7 @@ ERRORS = [
     Errors(503, "/stats/timeline", table="labels"),
     Errors(401, "/stats/calibration", WRONG_KEY),
     Errors(422, "/stats/calibration", {"params": {"sample": "some"}}),
-    Errors(503, "/stats/calibration", table="labels"),
+    Errors(503, "/stats/calibration", table="uncounted_predictions"),
     Errors(401, "/stats/drift", WRONG_KEY),
     Errors(422, "/stats/drift", {"params": {"last": 299}}),
     Errors(503, "/stats/drift", table="drawings"),

@@ -3,7 +3,8 @@
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from stat import S_IMODE
@@ -17,6 +18,10 @@ from app.progress import Progress
 
 # Pages of 4 KiB, copied in one step.
 _PAGES: Final = 2048
+
+# Of a table or an index, measured on a million predictions: 4 to 9.
+_STEPS_FOR_A_ROW: Final = 6
+_STEPS_SHOWN: Final = 1_000_000
 
 # The byte that every connection locks: https://sqlite.org/src/file/src/os.h
 _SHARED_LOCK: Final = 0x40000000 + 2
@@ -45,10 +50,11 @@ def copy_sqlite(source: sqlite3.Connection, target: Path, progress: Progress) ->
         raise CopyError(f"cannot copy the database: {error}") from error
 
 
-def check_sqlite(path: Path) -> int:
-    """Count rows that refer to missing rows; raise CopyError for a damaged file."""
+def check_sqlite(path: Path, rows: Mapping[str, int], progress: Progress) -> int:
+    """Count rows that refer to missing rows; raise CopyError for a damaged file. The progress follows from `rows`."""
     try:
         with closing(sqlite3.connect(_at_rest(path), uri=True)) as copy:
+            _show_steps(copy, rows, progress)
             found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
             orphans = len(copy.execute("PRAGMA foreign_key_check").fetchall())
     except sqlite3.DatabaseError as error:
@@ -56,6 +62,22 @@ def check_sqlite(path: Path) -> int:
     if found != "ok":
         raise CopyError(f"{path} is not a valid database: {' '.join(found.split())}")
     return orphans
+
+
+def _show_steps(copy: sqlite3.Connection, rows: Mapping[str, int], progress: Progress) -> None:
+    """Report the steps of SQLite's virtual machine as a share of those that the rows of all tables and indexes need."""
+    trees = Counter(name for (name,) in copy.execute("SELECT tbl_name FROM sqlite_schema WHERE rootpage > 0"))
+    total = sum(size * trees[name] for name, size in rows.items()) * _STEPS_FOR_A_ROW
+    steps = 0
+
+    def show() -> None:
+        nonlocal steps
+        steps += _STEPS_SHOWN
+        # The number of steps is an estimate.
+        progress("Checking", min(steps, total - 1), total)
+
+    if total > _STEPS_SHOWN:
+        copy.set_progress_handler(show, _STEPS_SHOWN)
 
 
 @contextmanager
