@@ -20,6 +20,7 @@ __all__ = [
     "LabelCount",
     "Prediction",
     "PredictionCount",
+    "QueuedDrawing",
     "Review",
     "SessionLocal",
     "ShadowCount",
@@ -32,7 +33,6 @@ __all__ = [
 LOW_CONFIDENCE: Final = 0.9
 HAS_LOW_CONFIDENCE: Final = text(f"confidence <= {LOW_CONFIDENCE}")
 SMALL_MARGIN: Final = 0.8
-HAS_SMALL_MARGIN: Final = text(f"margin <= {SMALL_MARGIN}")
 LIKELY_NOT_A_DIGIT: Final = 0.5
 MAYBE_NOT_A_DIGIT: Final = 0.1
 IS_MAYBE_NOT_A_DIGIT: Final = text(f"not_a_digit >= {MAYBE_NOT_A_DIGIT}")
@@ -85,11 +85,7 @@ class Drawing(Base):
     """The 28 x 28 pixels as received, and the ten scores by digit."""
 
     __tablename__ = "drawings"
-    __table_args__ = (
-        CheckConstraint("length(pixels) = 784", name="pixels"),
-        # For `GET /review`.
-        Index("ix_drawings_small_margin", "margin", "prediction_id", sqlite_where=HAS_SMALL_MARGIN),
-    )
+    __table_args__ = (CheckConstraint("length(pixels) = 784", name="pixels"),)
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
     pixels: Mapped[bytes] = mapped_column(LargeBinary)
@@ -120,6 +116,7 @@ class Review(Base):
     """A drawing that was offered to a reviewer or sampled at random."""
 
     __tablename__ = "reviews"
+    __table_args__ = (Index(None, "reviewer", "offered_at"),)
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
     # Sampled from all drawings; only these give an unbiased accuracy.
@@ -127,6 +124,20 @@ class Review(Base):
     # Both are null for a sample not offered yet; an offer may lack a reviewer.
     reviewer: Mapped[str | None]
     offered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class QueuedDrawing(Base):
+    """An unlabelled drawing for `GET /review`, lowest priority first; triggers keep this table."""
+
+    __tablename__ = "review_queue"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    # margin, not_a_digit or sample.
+    queue: Mapped[str] = mapped_column(primary_key=True)
+    priority: Mapped[float] = mapped_column(primary_key=True)
+    prediction_id: Mapped[int] = mapped_column(
+        ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
 
 
 class ShadowPrediction(Base):

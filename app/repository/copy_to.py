@@ -9,13 +9,14 @@ from sqlalchemy import JSON, Select, Table, Text, cast, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.models import Base, UncountedPredictions
+from app.models import Base, QueuedDrawing, UncountedPredictions
 from app.repository.counts import COUNTS
 
-# Not the counts, which the target's triggers fill.
-_COUNTED: Final = {UncountedPredictions.__tablename__, *(counts.__tablename__ for counts in COUNTS)}
+# The target's triggers fill these.
+_DERIVED_TABLES: Final[tuple[type[Base], ...]] = (UncountedPredictions, QueuedDrawing, *COUNTS)
+_DERIVED: Final = {table.__tablename__ for table in _DERIVED_TABLES}
 # Parents come before children.
-TABLES: Final[tuple[Table, ...]] = tuple(table for table in Base.metadata.sorted_tables if table.name not in _COUNTED)
+TABLES: Final[tuple[Table, ...]] = tuple(table for table in Base.metadata.sorted_tables if table.name not in _DERIVED)
 
 _WITH_SEQUENCE: Final = tuple(table.name for table in TABLES if table.autoincrement_column is not None)
 

@@ -7,18 +7,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Result, Row, Select, bindparam, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from app.models import (
-    HAS_SMALL_MARGIN,
-    IS_MAYBE_NOT_A_DIGIT,
-    LIKELY_NOT_A_DIGIT,
-    SMALL_MARGIN,
-    Drawing,
-    Label,
-    Prediction,
-    Review,
-)
+from app.models import LIKELY_NOT_A_DIGIT, SMALL_MARGIN, Drawing, Label, Prediction, QueuedDrawing, Review
 from app.repository.columns import PREDICTION_COLUMNS
-from app.repository.labels import is_labelled
 
 # Limits the work if one drawing was sent a million times.
 MAX_CANDIDATES: Final = 2000
@@ -53,25 +43,23 @@ def iterate_reserved(session: Session, reviewer: str, since: datetime, *, digits
 
 def iterate_sampled(session: Session, since: datetime) -> Iterator[Row[Any]]:
     """Yield unlabelled random samples, oldest first."""
-    ids = select(Review.prediction_id).where(Review.sampled, _is_free(since), ~_is_labelled(Review))
-    return _iterate(session, ids.order_by(Review.offered_at.asc().nulls_first(), Review.prediction_id))
+    ids = _queued("sample", since).order_by(Review.offered_at.asc().nulls_first(), QueuedDrawing.prediction_id)
+    return _iterate(session, ids)
 
 
 def iterate_by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
-    """Yield unlabelled drawings, smallest margin first."""
-    ids = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
-    ids = ids.where(_is_free(since), ~_is_labelled(Drawing)).order_by(Drawing.margin, Drawing.prediction_id)
-    small = _iterate(session, ids.where(HAS_SMALL_MARGIN))
-    # Reads all drawings.
-    others = _iterate(session, ids.where(Drawing.margin > SMALL_MARGIN))
-    return islice(chain(small, others), MAX_CANDIDATES)
+    """Yield unlabelled drawings, smallest margin first; larger margins only of the newest drawings."""
+    newest = select(Drawing.prediction_id, Drawing.margin).where(_is_free(since), ~_is_labelled(Drawing))
+    newest = newest.outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
+    newest = newest.where(Drawing.margin > SMALL_MARGIN).order_by(Drawing.prediction_id.desc())
+    found = newest.limit(MAX_CANDIDATES).subquery().c
+    others = _iterate(session, select(found.prediction_id).order_by(found.margin, found.prediction_id))
+    return islice(chain(_iterate_queue(session, "margin", since), others), MAX_CANDIDATES)
 
 
 def iterate_not_digits(session: Session, since: datetime) -> Iterator[Row[Any]]:
     """Yield unlabelled drawings that are probably not digits, newest first."""
-    ids = select(Prediction.id).outerjoin(Review, Review.prediction_id == Prediction.id)
-    ids = ids.where(IS_MAYBE_NOT_A_DIGIT, Prediction.not_a_digit > LIKELY_NOT_A_DIGIT)
-    return _iterate(session, ids.where(_is_free(since), ~is_labelled()).order_by(Prediction.id.desc()))
+    return _iterate_queue(session, "not_a_digit", since)
 
 
 def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
@@ -150,11 +138,22 @@ def _iterate(session: Session, ids: Select[tuple[int]]) -> Iterator[Row[Any]]:
             yield from (rows[id_] for id_ in batch if id_ in rows)
 
 
+def _iterate_queue(session: Session, queue: str, since: datetime) -> Iterator[Row[Any]]:
+    return _iterate(session, _queued(queue, since).order_by(QueuedDrawing.priority, QueuedDrawing.prediction_id))
+
+
+def _queued(queue: str, since: datetime) -> Select[tuple[int]]:
+    ids = select(QueuedDrawing.prediction_id).where(QueuedDrawing.queue == queue, _is_free(since))
+    # On PostgreSQL, the triggers of a label and of a sample at the same moment do not see each other.
+    ids = ids.where(~_is_labelled(QueuedDrawing))
+    return ids.outerjoin(Review, Review.prediction_id == QueuedDrawing.prediction_id)
+
+
 def _find(session: Session, ids: Iterable[int]) -> Result[Any]:
     return session.execute(_FOUND, {"ids": list(ids)})
 
 
-def _is_labelled(of: type[Drawing | Review]) -> ColumnElement[bool]:
+def _is_labelled(of: type[Drawing | Review | QueuedDrawing]) -> ColumnElement[bool]:
     # Correlated, so that no other table is joined first.
     return exists().where(Label.prediction_id == of.prediction_id).correlate(of)
 

@@ -97,7 +97,15 @@ INVALID_INDEXES = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = 
 
 @pytest.mark.parametrize(
     ("start", "end", "commits"),
-    [("0003", "0004", 10), ("0005", "0006", 5), ("0006", "0005", 5), ("0006", "0007", 4), ("0007", "0006", 2)],
+    [
+        ("0003", "0004", 10),
+        ("0005", "0006", 5),
+        ("0006", "0005", 5),
+        ("0006", "0007", 4),
+        ("0007", "0006", 2),
+        ("0010", "0011", 3),
+        ("0011", "0010", 2),
+    ],
 )
 def test_postgresql_revision_that_commits_midway_resumes_after_a_failure(
     empty_postgres_url: str, start: str, end: str, commits: int
