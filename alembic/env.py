@@ -129,8 +129,11 @@ def record_compatibility(*, ctx: MigrationContext, heads: set[str], **_arguments
             " (revision VARCHAR PRIMARY KEY, compatible_since VARCHAR NOT NULL)"
         )
     )
+    found = execute(sa.text("SELECT max(compatible_since) FROM schema_compatibility")).scalar()
     execute(sa.text("DELETE FROM schema_compatibility"))
     if since is not None:
+        # The rows may need more than the tables; see revision 0012.
+        since = max(since, min(found or since, max(heads)))
         statement = sa.text("INSERT INTO schema_compatibility VALUES (:revision, :since)")
         execute(statement, {"revision": max(heads), "since": since})
 

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Dialect, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.types import LargeBinary, TypeDecorator
 
 from app.database import SessionLocal
 from app.database.base import Base, UtcDateTime
+from app.drawings.packing import unpack
 
 __all__ = [
     "ApiKey",
@@ -81,14 +83,28 @@ class Prediction(Base):
     drawing: Mapped["Drawing | None"] = relationship(lazy="raise", cascade="all, delete-orphan", passive_deletes=True)
 
 
+class Pixels(TypeDecorator[bytes]):
+    """784 bytes when read; written as they are given, packed or not."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    @property
+    def python_type(self) -> type[bytes]:
+        return bytes
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else unpack(value)
+
+
 class Drawing(Base):
     """The 28 x 28 pixels as received, and the ten scores by digit."""
 
     __tablename__ = "drawings"
-    __table_args__ = (CheckConstraint("length(pixels) = 784", name="pixels"),)
+    __table_args__ = (CheckConstraint("length(pixels) BETWEEN 98 AND 784", name="pixels"),)
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
-    pixels: Mapped[bytes] = mapped_column(LargeBinary)
+    pixels: Mapped[bytes] = mapped_column(Pixels)
     scores: Mapped[list[float]] = mapped_column(JSON)
     # Highest score minus second highest; null in rows of older releases.
     margin: Mapped[float | None]

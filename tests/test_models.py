@@ -36,8 +36,8 @@ def test_drawing_is_stored_with_its_prediction_and_deleted_with_it(database: Dat
     assert asyncio.run(database.read(lambda session: session.get(Drawing, 1))) is None
 
 
-@pytest.mark.parametrize("pixels", [b"", bytes(783), bytes(785)])
-def test_drawing_of_another_size_is_refused(database: Database, pixels: bytes) -> None:
+@pytest.mark.parametrize("pixels", [b"", bytes(97), bytes(785)])
+def test_drawing_of_a_size_that_is_neither_packed_nor_whole_is_refused(database: Database, pixels: bytes) -> None:
     def add(session: Session) -> None:
         session.add(a_prediction(drawing=Drawing(pixels=pixels, scores=[])))
 

@@ -20,6 +20,7 @@ from app.cli.export import export
 from app.cli.labels import label, labels
 from app.cli.model_versions import models
 from app.cli.options import option_name
+from app.cli.pack import pack
 from app.cli.prune import prune
 from app.cli.replay import replay
 from app.cli.restore import restore
@@ -36,7 +37,7 @@ NAME: Final = "python -m app"
 COMMANDS: Final = (
     *(results, show, label, labels, notes, delete, review, classify),
     *(stats, timeline, calibration, drift, models, replay),
-    *(export, backup, restore, prune, copy_to),
+    *(export, backup, restore, prune, pack, copy_to),
     *(audit, serve, upgrade, check),
 )
 

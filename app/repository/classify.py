@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Column, Connection, Insert, Row, Table, bindparam, insert, select, text
 from sqlalchemy.orm import Session
 
+from app.drawings.packing import pack
 from app.drawings.shape import DIGITS
 from app.models import LIKELY_NOT_A_DIGIT, Drawing, Prediction
 
@@ -43,11 +44,14 @@ _DRAWINGS = cast(Table, Drawing.__table__)
 _INSERT_DRAWING = insert(_DRAWINGS)
 
 
-def add_predictions(session: Session, many: Sequence[NewPrediction]) -> tuple[list[int], datetime]:
-    """Return the ids, in the same order, and the time."""
+def add_predictions(
+    session: Session, many: Sequence[NewPrediction], *, packed: bool = True
+) -> tuple[list[int], datetime]:
+    """Return the ids, in the same order, and the time; `packed` says whether to pack the pixels."""
     created_at = datetime.now(UTC)
     connection = session.connection()
-    rows, drawings = [_prediction_row(new, created_at) for new in many], [_drawing_row(new) for new in many]
+    rows = [_prediction_row(new, created_at) for new in many]
+    drawings = [_drawing_row(new, packed=packed) for new in many]
     if len(many) == 1 and connection.dialect.name == "postgresql":
         return [connection.scalar(_insert_both(), rows[0] | drawings[0]) or 0], created_at
     ids = _insert_predictions(connection, rows)
@@ -93,8 +97,9 @@ def _prediction_row(new: NewPrediction, created_at: datetime) -> dict[str, Any]:
     }
 
 
-def _drawing_row(new: NewPrediction) -> dict[str, Any]:
+def _drawing_row(new: NewPrediction, *, packed: bool) -> dict[str, Any]:
     # A model may order its classes differently.
     scores = [new.scores[digit] for digit in DIGITS]
     second, first = sorted(scores)[-2:]
-    return {"pixels": new.pixels, "scores": scores, "margin": round(first - second, 6)}
+    pixels = pack(new.pixels) if packed else new.pixels
+    return {"pixels": pixels, "scores": scores, "margin": round(first - second, 6)}

@@ -5,11 +5,11 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import JSON, Select, Table, Text, cast, func, select, text
+from sqlalchemy import JSON, ColumnElement, LargeBinary, Select, Table, Text, cast, func, select, text, type_coerce
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.models import Base, QueuedDrawing, UncountedPredictions
+from app.models import Base, Pixels, QueuedDrawing, UncountedPredictions
 from app.repository.counts import COUNTS
 
 # The target's triggers fill these.
@@ -49,9 +49,14 @@ def _checksum(row: Values) -> int:
 
 
 def _selected(table: Table) -> Select[Any]:
+    return select(*map(_as_stored, table.columns)).order_by(*table.primary_key.columns)
+
+
+def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    if isinstance(column.type, Pixels):
+        return type_coerce(column, LargeBinary)
     # JSON is text on both engines.
-    columns = [cast(column, Text) if isinstance(column.type, JSON) else column for column in table.columns]
-    return select(*columns).order_by(*table.primary_key.columns)
+    return cast(column, Text) if isinstance(column.type, JSON) else column
 
 
 def count(session: Session, table: Table) -> int:

@@ -1,11 +1,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import LargeBinary, Row, String, cast, select
+from sqlalchemy import Row, String, cast, select
 from sqlalchemy.orm import Session
 
 from app.drawings.shape import DIGITS, PIXELS
-from app.models import Drawing, Prediction
+from app.models import Drawing, Pixels, Prediction
 from app.repository.results import matching
 from app.schemas.results import ResultFilters
 
@@ -19,7 +19,7 @@ def list_drawings(
     """Yield batches of the newest drawings: id, prediction, confidence, not_a_digit, created_at, pixels."""
     by_time = filters.since is not None or filters.until is not None
     # SQLite may store text in this column.
-    pixels = cast(Drawing.pixels, LargeBinary)
+    pixels = cast(Drawing.pixels, Pixels)
     answer = (Prediction.id, Prediction.prediction, Prediction.confidence, Prediction.not_a_digit)
     statement = (
         select(*answer, Prediction.created_at, pixels.label("pixels"))

@@ -19,6 +19,7 @@ from app.metrics.instruments import BATCH_SIZE, CONFIDENCE, INFERENCE_SECONDS, N
 from app.repository.classify import NewPrediction, add_predictions
 from app.schemas.classify import PreviewResponse
 from app.services.idempotency import Answer, IdempotentRequest, RequestsInProgress, answer_once
+from app.services.packing import Packing
 from app.services.shadow import Shadow
 from app.services.threads import in_thread
 
@@ -48,6 +49,7 @@ class ClassifyService:
         self._shadow = shadow
         self._batcher = database.batcher(self._classify)
         self._stored = LoopRound(_count)
+        self._packing = Packing()
         self._threads = ThreadPoolExecutor(BATCH_THREADS, "classify")
         self.in_progress = RequestsInProgress()
 
@@ -86,7 +88,7 @@ class ClassifyService:
 
     def _classify(self, calls: Sequence[ClassifyCall], run: Map = map) -> Callable[[Session], list[Answer | Exception]]:
         """Return the work that stores the predictions."""
-        return partial(store, calls, classify_drawings(self._classifier, calls, run))
+        return partial(store, calls, classify_drawings(self._classifier, calls, run), packing=self._packing)
 
 
 def classify_drawings(
@@ -117,12 +119,13 @@ def classify_drawings(
 
 
 def store(
-    calls: Sequence[ClassifyCall], new: Sequence[Sequence[NewPrediction]], session: Session
+    calls: Sequence[ClassifyCall], new: Sequence[Sequence[NewPrediction]], session: Session, *, packing: Packing
 ) -> list[Answer | Exception]:
     """Store the predictions of all calls; see `answer_once`."""
 
     def answer(numbers: Sequence[int]) -> list[Answer]:
-        ids, created_at = add_predictions(session, [one for number in numbers for one in new[number]])
+        many = [one for number in numbers for one in new[number]]
+        ids, created_at = add_predictions(session, many, packed=packing.is_allowed(session))
         mine = iter(ids)
         return [
             _answer(calls[number], list(islice(mine, len(new[number]))), new[number], created_at) for number in numbers

@@ -64,7 +64,7 @@ def on_parquet(configured_sqlite: str) -> Iterator[Answer]:
 
 
 def test_page_has_the_expected_number_of_statements() -> None:
-    assert (len(QUESTIONS), len(CHANGES), len(ON_PARQUET)) == (18, 3, 6)
+    assert (len(QUESTIONS), len(CHANGES), len(ON_PARQUET)) == (20, 3, 6)
 
 
 @pytest.mark.parametrize("statement", QUESTIONS, ids=lambda statement: statement.splitlines()[0][:60])

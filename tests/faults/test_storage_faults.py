@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import text
 
 from app.cli.exit_codes import ExitCode
+from app.drawings.packing import pack
 from tests.support.command_line import run_process
 from tests.support.project_copy import run
 from tests.support.service import KEY, assert_problem, assert_storage_problem, connected, rows
@@ -174,7 +175,7 @@ def test_unreadable_row_stops_all_writes(sqlite_url: str, tmp_path: Path) -> Non
         service.stop()
     # The page of the oldest drawing, which no write reads.
     database = tmp_path / "pixelwise.db"
-    page = database.read_bytes().index(load.acknowledged[1].pixels) // 4096
+    page = database.read_bytes().index(pack(load.acknowledged[1].pixels)) // 4096
     with database.open("r+b", buffering=0) as file:
         file.seek(page * 4096)
         file.write(bytes(4096))

@@ -96,7 +96,7 @@ def test_concurrent_requests_are_all_stored_with_different_ids(client: TestClien
     assert {response.status_code for response in responses} == {200}
     pixels = {
         row["prediction_id"]: bytes(row["pixels"])
-        for row in rows(database_url, "SELECT prediction_id, pixels FROM drawings")
+        for row in rows(database_url, "SELECT prediction_id, pixels FROM v_drawings")
     }
     assert pixels == {
         response.json()["id"]: drawing.tobytes() for response, drawing in zip(responses, drawings, strict=True)
@@ -116,7 +116,7 @@ def test_concurrent_requests_are_all_stored_with_different_ids(client: TestClien
 )
 def test_any_formatting_of_the_json_is_accepted(sqlite_client: TestClient, sqlite_url: str, body: str) -> None:
     assert sqlite_client.post("/classify", content=body).status_code == 200
-    (row,) = rows(sqlite_url, "SELECT pixels FROM drawings")
+    (row,) = rows(sqlite_url, "SELECT pixels FROM v_drawings")
     assert row["pixels"] == np.array(DRAWING["pixels"], np.uint8).tobytes()
 
 

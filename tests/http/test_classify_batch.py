@@ -47,7 +47,7 @@ def test_batch_gives_the_same_predictions_as_single_drawings_in_order(client: Te
             assert set(result) == set(single)
             assert (result["prediction"], result["model_version"]) == (single["prediction"], single["model_version"])
             assert result["scores"] == pytest.approx(single["scores"], abs=2e-6)
-    pixels = rows(database_url, "SELECT pixels FROM drawings ORDER BY prediction_id")
+    pixels = rows(database_url, "SELECT pixels FROM v_drawings ORDER BY prediction_id")
     assert [bytes(row["pixels"]) for row in pixels] == [drawing.tobytes() for drawing in drawings] * 3
 
 

@@ -61,7 +61,9 @@ def test_image_is_classified_and_stored_like_a_drawing(client: TestClient, datab
     record = client.get(f"/results/{answer['id']}").json()
     more = {"label": None, "notes": None, "request_id": response.headers["x-request-id"], "trace_id": None}
     assert record == answer | more
-    pixels = [bytes(row["pixels"]) for row in rows(database_url, "SELECT pixels FROM drawings ORDER BY prediction_id")]
+    pixels = [
+        bytes(row["pixels"]) for row in rows(database_url, "SELECT pixels FROM v_drawings ORDER BY prediction_id")
+    ]
     assert pixels == [found.tobytes()] * 2
 
 

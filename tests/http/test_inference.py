@@ -116,7 +116,7 @@ def test_triton_client_gets_all_outputs_as_bytes_by_default(triton: InferenceSer
     assert result.as_numpy("scores").shape == (2, 10)
     assert result.as_numpy("not_a_digit").shape == (2,)
     assert all("binary_data_size" in one["parameters"] for one in result.get_response()["outputs"])
-    drawings = rows(database_url, "SELECT pixels FROM drawings")
+    drawings = rows(database_url, "SELECT pixels FROM v_drawings")
     assert [bytes(row["pixels"]) for row in drawings] == [SEVENS[0].tobytes()] * 2
 
 

@@ -84,7 +84,9 @@ def test_postgresql_upgrades_are_atomic_except_those_that_commit_midway(empty_po
 
 def test_postgresql_downgrades_are_atomic(empty_postgres_url: str) -> None:
     make_v0_5(empty_postgres_url)
-    migrate(empty_postgres_url, "upgrade", "0009")
+    migrate(empty_postgres_url, "upgrade", "0012")
+    assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "downgrade", "0011")
+    migrate(empty_postgres_url, "downgrade", "0009")
     for revision in ("0008", "0007"):
         assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "downgrade", revision)
     migrate(empty_postgres_url, "downgrade", "0005")
@@ -105,6 +107,7 @@ INVALID_INDEXES = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = 
         ("0007", "0006", 2),
         ("0010", "0011", 3),
         ("0011", "0010", 2),
+        ("0011", "0012", 1),
     ],
 )
 def test_postgresql_revision_that_commits_midway_resumes_after_a_failure(

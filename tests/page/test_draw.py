@@ -188,7 +188,9 @@ def test_theme_and_screen_density_do_not_change_the_pixels(browser: Browser, sit
             by_mouse(page, SEVEN)
             page.keyboard.press("Enter")
             state(page).to_contain_text(f"number {number}.")
-    one, dark, dense = (row["pixels"] for row in rows(sqlite_url, "SELECT pixels FROM drawings ORDER BY prediction_id"))
+    one, dark, dense = (
+        row["pixels"] for row in rows(sqlite_url, "SELECT pixels FROM v_drawings ORDER BY prediction_id")
+    )
 
     assert dark == one
     assert dense == one

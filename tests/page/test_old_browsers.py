@@ -118,7 +118,7 @@ def test_noise_in_a_canvas_is_not_stored(browser: Browser, page: Page, site: str
         by_mouse(spoiled, SEVEN)
         spoiled.keyboard.press("Enter")
         expect(spoiled.locator(".state")).to_contain_text("number 2.")
-    clean, other = (row["pixels"] for row in rows(sqlite_url, "SELECT pixels FROM drawings ORDER BY prediction_id"))
+    clean, other = (row["pixels"] for row in rows(sqlite_url, "SELECT pixels FROM v_drawings ORDER BY prediction_id"))
     assert clean == other
 
 

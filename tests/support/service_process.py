@@ -272,7 +272,7 @@ def stored_answers(database_url: str) -> dict[int, Answer]:
     """Every prediction that has a drawing, by id, read directly from the database."""
     query = (
         "SELECT id, prediction, confidence, CAST(scores AS VARCHAR) AS scores, pixels"
-        " FROM predictions JOIN drawings ON prediction_id = id"
+        " FROM predictions JOIN v_drawings ON prediction_id = id"
     )
     return {
         row["id"]: Answer(row["prediction"], row["confidence"], tuple(json.loads(row["scores"])), bytes(row["pixels"]))

@@ -21,7 +21,7 @@ def test_drawings_are_stored_with_their_labels(
     with served(sqlite_client.app) as port:
         examples.store(f"http://127.0.0.1:{port}", Digits(images, np.array([7, NOT_A_DIGIT, 0])))
     stored = rows(
-        sqlite_url, "SELECT pixels, label FROM drawings JOIN labels USING (prediction_id) ORDER BY prediction_id"
+        sqlite_url, "SELECT pixels, label FROM v_drawings JOIN labels USING (prediction_id) ORDER BY prediction_id"
     )
     assert [(row["pixels"], row["label"]) for row in stored] == [
         (image.tobytes(), label) for image, label in zip(images, ("7", "none", "0"), strict=True)

@@ -1,0 +1,48 @@
+"""Packed pixels of stored drawings. Releases before revision 0012 cannot read them."""
+
+from typing import Final
+
+from sqlalchemy import LargeBinary, bindparam, cast, column, func, select, table, update
+from sqlalchemy.orm import Session
+
+from app.drawings.packing import pack
+from app.drawings.shape import PIXELS
+from app.models import Drawing
+
+_REVISION: Final = "0012"
+
+# A step takes less than a tenth of a second; other writers wait that long.
+STEP_SIZE: Final = 1_000
+
+_COMPATIBILITY: Final = table("schema_compatibility", column("compatible_since"))
+_IS_UNPACKED: Final = func.length(Drawing.pixels) == PIXELS
+_PACK: Final = (
+    update(Drawing).where(Drawing.prediction_id == bindparam("id"), _IS_UNPACKED).values(pixels=bindparam("packed"))
+)
+
+
+def may_pack(session: Session) -> bool:
+    """Return whether no release that cannot read packed pixels may use the tables."""
+    since: str | None = session.scalar(select(func.max(_COMPATIBILITY.c.compatible_since)))
+    return since is not None and since >= _REVISION
+
+
+def refuse_older_releases(session: Session) -> None:
+    older = _COMPATIBILITY.c.compatible_since < _REVISION
+    session.execute(update(_COMPATIBILITY).where(older).values(compatible_since=_REVISION))
+
+
+def last_drawing(session: Session) -> int:
+    return session.scalar(select(func.max(Drawing.prediction_id))) or 0
+
+
+def pack_drawings(session: Session, first: int, last: int) -> int:
+    """Pack the drawings with ids from first to last that are not; return how many."""
+    # SQLite may store text in this column.
+    stored = cast(Drawing.pixels, LargeBinary)
+    unpacked = select(Drawing.prediction_id, stored).where(Drawing.prediction_id.between(first, last), _IS_UNPACKED)
+    packed = {id_: pack(pixels) for id_, pixels in session.execute(unpacked).tuples()}
+    shorter = [{"id": id_, "packed": pixels} for id_, pixels in packed.items() if len(pixels) < PIXELS]
+    if shorter:
+        session.connection().execute(_PACK, shorter)
+    return len(shorter)

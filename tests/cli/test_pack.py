@@ -1,0 +1,103 @@
+"""`python -m app pack`: packs the drawings of an upgraded database, beside a running service."""
+
+import json
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from app.drawings.packing import pack
+from app.models import Drawing
+from tests.support.command_line import done
+from tests.support.databases import migrate
+from tests.support.digit_images import encoded, picture
+from tests.support.http_fixtures import Start
+from tests.support.service import DRAWING, connected, execute, rows
+from tests.support.service_process import Load, missing, serving
+from tests.support.stored_rows import random_rows, store
+
+DIGIT = np.array(DRAWING["pixels"], np.uint8).tobytes()
+NOISE = Random(1).randbytes(784)
+
+
+@pytest.fixture
+def upgraded_url(settings_environment: pytest.MonkeyPatch, empty_database_url: str) -> str:
+    """A database of this release that the release before could still use, with 2,500 drawings of that release."""
+    url = empty_database_url
+    migrate(url)
+    execute(url, "UPDATE schema_compatibility SET compatible_since = '0005'")
+    store(url, random_rows(2500))
+    drawings = [
+        {"prediction_id": id_, "pixels": NOISE if id_ % 10 == 0 else DIGIT, "scores": [0.5]}
+        for id_ in range(1, 2501)
+        if id_ % 7
+    ]
+    with connected(url) as connection:
+        connection.execute(sa.insert(Drawing), drawings)
+        if connection.dialect.name == "postgresql":
+            # Explicit ids do not advance the sequence.
+            connection.execute(sa.text("SELECT setval('predictions_id_seq', 2500)"))
+    settings_environment.setenv("DATABASE_URL", url)
+    return url
+
+
+def stored_pixels(url: str) -> dict[int, bytes]:
+    return {row["prediction_id"]: bytes(row["pixels"]) for row in rows(url, "SELECT * FROM drawings")}
+
+
+def test_all_drawings_are_packed_and_keep_their_pixels(upgraded_url: str) -> None:
+    before = stored_pixels(upgraded_url)
+    assert json.loads(done("pack", "--json")) == {"drawings": sum(pixels == DIGIT for pixels in before.values())}
+    assert stored_pixels(upgraded_url) == {id_: pack(pixels) for id_, pixels in before.items()}
+    view = rows(upgraded_url, "SELECT * FROM v_drawings")
+    assert {row["prediction_id"]: bytes(row["pixels"]) for row in view} == before
+    assert json.loads(done("pack", "--json")) == {"drawings": 0}
+    assert "drawings packed" in done("pack")
+
+
+def test_releases_that_cannot_read_packed_drawings_are_refused_afterwards(upgraded_url: str) -> None:
+    query = "SELECT compatible_since FROM schema_compatibility"
+    done("pack", "--json")
+    assert rows(upgraded_url, query) == [{"compatible_since": "0012"}]
+
+
+def test_service_packs_new_drawings_only_afterwards(start: Start, upgraded_url: str) -> None:
+    url = upgraded_url.replace("postgresql://", "postgresql+psycopg://")
+    before = start(DATABASE_URL=url).post("/classify", json=DRAWING).json()["id"]
+    assert stored_pixels(upgraded_url)[before] == DIGIT
+    done("pack", "--json")
+    after = start(DATABASE_URL=url).post("/classify", json=DRAWING).json()["id"]
+    assert stored_pixels(upgraded_url)[after] == stored_pixels(upgraded_url)[before] == pack(DIGIT)
+
+
+def test_command_line_stores_as_the_service_does(upgraded_url: str, tmp_path: Path) -> None:
+    image = tmp_path / "four.png"
+    image.write_bytes(encoded(picture("4")))
+    lengths = []
+    for _ in range(2):
+        row = json.loads(done("classify", str(image), "--json"))
+        lengths.append(len(stored_pixels(upgraded_url)[row["id"]]))
+        done("pack", "--json")
+    assert lengths[0] == 784
+    assert lengths[1] < 784
+
+
+def test_drawings_stored_as_text_do_no_harm(settings_environment: pytest.MonkeyPatch, sqlite_url: str) -> None:
+    settings_environment.setenv("DATABASE_URL", sqlite_url)
+    store(sqlite_url, random_rows(2))
+    for id_, pixels in ((1, "x" * 784), (2, "ü" * 784)):
+        execute(sqlite_url, f"INSERT INTO drawings VALUES ({id_}, '{pixels}', '[]', NULL)")
+    assert json.loads(done("pack", "--json")) == {"drawings": 0}
+
+
+def test_service_answers_meanwhile_and_loses_nothing(upgraded_url: str, tmp_path: Path) -> None:
+    with serving(upgraded_url, tmp_path) as service:
+        with Load(service.port, 4) as load:
+            load.wait_for(20)
+            done("pack", "--json")
+            load.wait_for(20)
+        service.stop()
+    assert (load.refused, load.broken) == ([], [])
+    assert missing(load.acknowledged, upgraded_url) == []
