@@ -38,9 +38,10 @@ DELETE FROM review_queue WHERE prediction_id = {0} AND (queue, priority) NOT IN
 INSERT INTO review_queue (queue, priority, prediction_id)
 SELECT queue, priority, prediction_id FROM unlabelled_drawings WHERE prediction_id = {0} ON CONFLICT DO NOTHING;
 """
+# With a condition, because SQLite takes ON after a plain FROM for a join.
 QUEUE_ALL = """
 INSERT INTO review_queue (queue, priority, prediction_id)
-SELECT queue, priority, prediction_id FROM unlabelled_drawings
+SELECT queue, priority, prediction_id FROM unlabelled_drawings WHERE true ON CONFLICT DO NOTHING
 """
 
 UNQUEUE = "DELETE FROM review_queue WHERE prediction_id = {0};"
@@ -67,6 +68,11 @@ def upgrade() -> None:
     # On PostgreSQL, a run that failed later has made it.
     if not sa.inspect(op.get_bind()).has_table("review_queue"):
         create_queue()
+    # Each for itself, because a migration that has locked one table and waits for the next may deadlock with a request.
+    with in_pieces():
+        for name, (event, condition, id_, statements) in TRIGGERS.items():
+            create_trigger(name, event, condition, statements.format(id_))
+    op.execute(QUEUE_ALL)
     drop_index(SMALL_MARGIN, "drawings")
 
 
@@ -87,22 +93,20 @@ def create_queue() -> None:
     )
     op.create_index(op.f("ix_review_queue_prediction_id"), "review_queue", ["prediction_id"])
     op.execute(UNLABELLED)
-    for name, (event, condition, id_, statements) in TRIGGERS.items():
-        create_trigger(name, event, condition, statements.format(id_))
-    op.execute(QUEUE_ALL)
 
 
 def downgrade() -> None:
     create_index(SMALL_MARGIN, "drawings", ["margin", "prediction_id"], "margin <= 0.8")
-    for name, (event, *_) in TRIGGERS.items():
-        if is_postgresql():
-            op.execute(f"DROP TRIGGER {name} ON {event.split()[-1]}")
+    drop_index(RESERVED, "reviews")
+    with in_pieces():
+        for name, (event, *_) in TRIGGERS.items():
+            table = f" ON {event.split()[-1]}" if is_postgresql() else ""
+            op.execute(f"DROP TRIGGER IF EXISTS {name}{table}")
+    if is_postgresql():
+        for name in TRIGGERS:
             op.execute(f"DROP FUNCTION {name}")
-        else:
-            op.execute(f"DROP TRIGGER {name}")
     op.execute("DROP VIEW unlabelled_drawings")
     op.drop_table("review_queue")
-    op.drop_index(RESERVED, "reviews")
 
 
 def create_trigger(name: str, event: str, condition: str, statements: str) -> None:
@@ -110,9 +114,12 @@ def create_trigger(name: str, event: str, condition: str, statements: str) -> No
         op.execute(f"CREATE TRIGGER {name} AFTER {event} WHEN {condition} BEGIN {statements} END")
         return
     op.execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statements} RETURN NULL; END $$"
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN {statements} RETURN NULL; END $$"
     )
-    op.execute(f"CREATE TRIGGER {name} AFTER {event} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}()")
+    op.execute(
+        f"CREATE OR REPLACE TRIGGER {name} AFTER {event} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}()"
+    )
 
 
 def create_index(name: str, table: str, columns: list[str], where: str | None = None) -> None:
