@@ -1,7 +1,7 @@
 """Index the notes for a search, and the drawings of a shadow model.
 
-SQLite finds notes with FTS5, PostgreSQL with pg_trgm, if the server has it. Only adds, so the release before can still
-read and write.
+SQLite finds notes with FTS5, PostgreSQL with pg_trgm, if it is there or the role may install it. Only adds, so the
+release before can still read and write.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,21 +21,23 @@ compatible_since: str = "0005"
 SHADOW_INDEX = "ix_shadow_predictions_model_sha256_prediction_id"
 
 NOTES_INDEX = "ix_predictions_notes_trigrams"
-HAS_TRIGRAMS = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
+# Installed, or a role that may create in the database can install it.
+HAS_TRIGRAMS = (
+    "SELECT 1 FROM pg_available_extension_versions WHERE name = 'pg_trgm' AND (installed"
+    " OR trusted AND has_database_privilege(current_database(), 'CREATE'))"
+)
 
-# With the table's own text, which is not stored twice.
+# With a copy of the notes: an index of the table's own text fails for rows that changed without its triggers.
 SQLITE_SEARCH = (
-    "CREATE VIRTUAL TABLE notes_search"
-    " USING fts5(notes, content='predictions', content_rowid='id', tokenize='trigram')",
+    "CREATE VIRTUAL TABLE notes_search USING fts5(notes, tokenize='trigram', detail='none', columnsize=0)",
     "INSERT INTO notes_search (rowid, notes) SELECT id, notes FROM predictions WHERE notes IS NOT NULL",
     "CREATE TRIGGER search_notes AFTER INSERT ON predictions WHEN NEW.notes IS NOT NULL BEGIN"
-    " INSERT INTO notes_search (rowid, notes) VALUES (NEW.id, NEW.notes); END",
+    " INSERT OR REPLACE INTO notes_search (rowid, notes) VALUES (NEW.id, NEW.notes); END",
     "CREATE TRIGGER search_deleted_notes AFTER DELETE ON predictions WHEN OLD.notes IS NOT NULL BEGIN"
-    " INSERT INTO notes_search (notes_search, rowid, notes) VALUES ('delete', OLD.id, OLD.notes); END",
+    " DELETE FROM notes_search WHERE rowid = OLD.id; END",
     "CREATE TRIGGER search_changed_notes AFTER UPDATE OF id, notes ON predictions BEGIN"
-    " INSERT INTO notes_search (notes_search, rowid, notes) SELECT 'delete', OLD.id, OLD.notes"
-    " WHERE OLD.notes IS NOT NULL;"
-    " INSERT INTO notes_search (rowid, notes) SELECT NEW.id, NEW.notes WHERE NEW.notes IS NOT NULL; END",
+    " DELETE FROM notes_search WHERE rowid = OLD.id;"
+    " INSERT OR REPLACE INTO notes_search (rowid, notes) SELECT NEW.id, NEW.notes WHERE NEW.notes IS NOT NULL; END",
 )
 
 

@@ -18,8 +18,14 @@ class Bin(NamedTuple):
 
 def reliability_bins(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
     """Divide confidences (N,) into bins of equal size and compare them with correctness (N,)."""
-    parts = np.array_split(np.lexsort((right, confidence)), bins)
-    return [_bin(confidence[part], right[part]) for part in parts if part.size]
+    values, group, sizes = np.unique(confidence, return_inverse=True, return_counts=True)
+    rights = np.bincount(group, right, len(values)).astype(np.int64)
+    # Among equal confidences those that are right are spread evenly, so that none is in a bin by chance.
+    place = np.arange(len(confidence)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    size, share = np.repeat(sizes, sizes), np.repeat(rights, sizes)
+    spread = (place + 1) * share // size > place * share // size
+    parts = np.array_split(np.arange(len(confidence)), bins)
+    return [_bin(np.repeat(values, sizes)[part], spread[part]) for part in parts if part.size]
 
 
 def _bin(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Bin:

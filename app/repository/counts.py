@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -25,7 +26,6 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -148,7 +148,8 @@ def _columns(counts: type[Base]) -> tuple[list[ColumnElement[Any]], list[ColumnE
 def _add(session: Session, counts: type[Base], ids: Ids) -> None:
     key, sums = _columns(counts)
     names = [each.name for each in (*key, *sums)]
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    # Here, because each takes long to load.
+    dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")
     rows = grouped(counts, ids).subquery()
     # With a condition, because SQLite takes ON after a plain FROM for a join.
     chosen = select(*(rows.c[name] for name in names)).where(text("true"))

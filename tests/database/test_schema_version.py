@@ -29,7 +29,7 @@ def test_stamped_empty_database_is_not_ready_and_the_remedy_works(
     ("statement", "expected"),
     [
         ("DROP TABLE idempotency_keys", "the table idempotency_keys is missing"),
-        ("ALTER TABLE predictions DROP COLUMN notes", "the table predictions has no column notes"),
+        ("ALTER TABLE predictions DROP COLUMN client", "the table predictions has no column client"),
         ("ALTER TABLE drawings RENAME COLUMN scores TO points", "the table drawings has no column scores"),
     ],
 )

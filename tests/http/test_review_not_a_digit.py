@@ -99,12 +99,12 @@ def test_queue_uses_the_index_of_what_may_be_no_digit(start: Start, sqlite_url: 
 
 def test_postgresql_can_use_the_index_of_what_may_be_no_digit(start: Start, truncated_postgres_url: str) -> None:
     add(truncated_postgres_url, 100)
-    text, values = walk(start(DATABASE_URL=truncated_postgres_url))
+    statement = walk(start(DATABASE_URL=truncated_postgres_url))
     with get_database().engine.connect() as connection:
         # With 100 rows the planner prefers a sequential scan.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         connection.exec_driver_sql("SET LOCAL enable_sort = off")
-        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}", values))
+        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement.text}", statement.values))
     assert "ix_predictions_maybe_not_a_digit" in plan, plan
 
 

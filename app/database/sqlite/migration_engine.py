@@ -29,7 +29,8 @@ def migration_engine(url: URL) -> Engine:
             raise DatabaseUnavailable(f"cannot create {path}: {error.strerror}; {AS_OWNER}") from error
     # Batch mode drops the old table: with foreign keys, rows that refer to it would be deleted; without
     # legacy_alter_table, a view of it would stop the migration.
-    pragmas = ["foreign_keys=OFF", "legacy_alter_table=ON"]
+    # A read-only system has no folder for temporary files.
+    pragmas = ["foreign_keys=OFF", "legacy_alter_table=ON", "temp_store=MEMORY"]
     if path.stat().st_size == 0:
         # Only possible in an empty file.
         pragmas.insert(0, "auto_vacuum=INCREMENTAL")
