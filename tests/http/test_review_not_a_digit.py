@@ -86,18 +86,18 @@ def test_rows_without_the_probability_or_a_drawing_are_not_in_the_queue(client: 
 def walk(client: TestClient) -> Statement:
     with executed() as seen:
         page(client, **QUEUE)
-    (found,) = [one for one in seen if "ORDER BY predictions.id DESC" in one.text]
+    (found,) = [one for one in seen if "ORDER BY review_queue.priority" in one.text]
     return found
 
 
-def test_queue_uses_the_index_of_what_may_be_no_digit(start: Start, sqlite_url: str) -> None:
+def test_queue_is_read_in_the_order_of_its_index(start: Start, sqlite_url: str) -> None:
     add(sqlite_url, 100)
     plan = sqlite_plan(walk(start(DATABASE_URL=sqlite_url)))
-    assert plan[0] == "SCAN predictions USING COVERING INDEX ix_predictions_maybe_not_a_digit", plan
+    assert plan[0].startswith("SEARCH review_queue USING PRIMARY KEY (queue=?)"), plan
     assert not [step for step in plan[1:] if "SCAN" in step or "TEMP B-TREE" in step], plan
 
 
-def test_postgresql_can_use_the_index_of_what_may_be_no_digit(start: Start, truncated_postgres_url: str) -> None:
+def test_postgresql_can_read_the_queue_in_the_order_of_its_index(start: Start, truncated_postgres_url: str) -> None:
     add(truncated_postgres_url, 100)
     statement = walk(start(DATABASE_URL=truncated_postgres_url))
     with get_database().engine.connect() as connection:
@@ -105,7 +105,7 @@ def test_postgresql_can_use_the_index_of_what_may_be_no_digit(start: Start, trun
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         connection.exec_driver_sql("SET LOCAL enable_sort = off")
         plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement.text}", statement.values))
-    assert "ix_predictions_maybe_not_a_digit" in plan, plan
+    assert "review_queue_pkey" in plan, plan
 
 
 @pytest.mark.parametrize("queue", ["uncertain", None])
