@@ -62,9 +62,9 @@ UNION ALL
 SELECT model_version, model_sha256, agreed, labelled, correct, answered_correct, not_a_digit, size, millionths
 FROM new_shadow_counts
 
--- Adds the changes to the counts, about once in 500 calls. All parts of a statement see the same changes.
-CREATE FUNCTION add_changes_sometimes() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
-  IF random() >= 0.002 OR NOT pg_try_advisory_xact_lock(hashtext('add_changes_sometimes')) THEN
+-- Adds the changes to the counts, about once in 500 changes. All parts of a statement see the same changes.
+CREATE FUNCTION add_changes_sometimes(changed bigint = 1) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+  IF random() >= 0.002 * changed OR NOT pg_try_advisory_xact_lock(hashtext('add_changes_sometimes')) THEN
     RETURN;
   END IF;
   WITH deleted AS (DELETE FROM prediction_changes)
@@ -103,11 +103,14 @@ CREATE FUNCTION is_counted(prediction_id integer) RETURNS boolean LANGUAGE sql A
   SELECT NOT EXISTS (SELECT 1 FROM uncounted_predictions WHERE prediction_id BETWEEN first AND last)
 $$
 
-CREATE FUNCTION note_predictions() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION note_predictions() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE
+  noted bigint;
+BEGIN
   INSERT INTO prediction_changes
   SELECT created_at, model_version, prediction, confidence, not_a_digit, CASE TG_OP WHEN 'DELETE' THEN -1 ELSE 1 END
   FROM changed WHERE NOT EXISTS (SELECT 1 FROM uncounted_predictions WHERE changed.id BETWEEN first AND last);
-  PERFORM add_changes_sometimes();
+  GET DIAGNOSTICS noted = ROW_COUNT;
+  PERFORM add_changes_sometimes(noted);
   RETURN NULL;
 END $$
 
