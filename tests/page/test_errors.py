@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import text
 
-from tests.support.browser import SharedTab, open_page
+from tests.support.browser import SharedTab, open_page, reload
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, Stroke, by_mouse
 from tests.support.ports import free_port
 from tests.support.results_page import classify_drawings
@@ -97,7 +97,7 @@ def test_drawing_resent_before_the_commit_is_stored_once(page: Page, sqlite_url:
         other.execute(text("BEGIN IMMEDIATE"))
         with page.expect_request("**/api/classify"):
             draw(page, SEVEN)
-        page.reload()
+        reload(page)
         notice(page).to_contain_text("PixelWise is still storing this. Your drawing is kept and will be stored.")
     # The notice is also hidden for a moment at each retry.
     wait_until(lambda: stored(sqlite_url), "the drawing is stored")
@@ -172,12 +172,12 @@ def test_unstored_drawing_survives_a_reload(page: Page, sqlite_url: str) -> None
     with hidden(sqlite_url, "predictions"):
         draw(page, SEVEN)
         notice(page).to_contain_text("PixelWise cannot store anything at the moment.")
-        page.reload()
+        reload(page)
         notice(page).to_contain_text("PixelWise cannot store anything at the moment.")
     try_again(page)
     notice(page).to_be_hidden()
     wait_until(lambda: stored(sqlite_url) == ["7"], "the drawing is stored")
-    page.reload()
+    reload(page)
     draw(page, ONE)
     state(page).to_contain_text("number 2.")
     assert stored(sqlite_url) == ["7", "1"]
@@ -210,7 +210,7 @@ def test_label_of_a_deleted_prediction_shows_an_error(page: Page, sqlite_url: st
 def test_invalid_drawing_does_not_block_the_next(page: Page, sqlite_url: str) -> None:
     damaged = json.dumps([{"requestId": "of-an-older-page", "pixels": [[0] * 28] * 27}])
     page.evaluate("damaged => sessionStorage.setItem('pixelwise-outbox', damaged)", damaged)
-    page.reload()
+    reload(page)
     notice(page).to_contain_text("PixelWise rejected this as invalid. This drawing cannot be stored.")
     draw(page, SEVEN)
     page.get_by_role("button", name="Discard it").click()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.support.browser import DESKTOP, SharedTab
+from tests.support.browser import DESKTOP, SharedTab, reload
 from tests.support.digit_strokes import SEVEN, by_mouse
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, serving
@@ -46,7 +46,7 @@ def test_key_from_a_link_stays_in_the_tab_and_out_of_every_url(
 
 def test_new_tab_asks_for_the_key_and_a_reload_does_not(page: Page, site: str) -> None:
     expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
-    page.reload()
+    reload(page)
     expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
     second = page.context.new_page()
     second.goto(site)

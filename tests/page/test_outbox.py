@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
-from tests.support.browser import open_page
+from tests.support.browser import open_page, reload
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
 from tests.support.results_page import classify_drawings, go, labels, row
 from tests.support.service import KEY, rows
@@ -66,7 +66,7 @@ def test_unsent_drawings_are_counted_in_every_view_and_sent_from_any(away: Page,
         unsent(away).to_be_visible()
         expect(away.get_by_text("Your 2 drawings are kept and will be stored.")).to_be_visible()
     go(away, "#/results")
-    away.reload()
+    reload(away)
     unsent(away).to_have_text("2 not stored yet")
     assert stored(sqlite_url) == []
     reconnect(away)
@@ -201,7 +201,7 @@ def test_labels_of_all_views_wait_in_one_outbox(page: Page, service: Service, sq
     page.keyboard.press("5")
     unsent(page).to_have_text("2 not stored yet")
     go(page, "#/stats")
-    page.reload()
+    reload(page)
     expect(page.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
     page.unroute_all()
     page.get_by_role("button", name="Try again now").click()
@@ -214,7 +214,7 @@ def test_items_of_an_older_version_of_the_page_are_sent(page: Page, service: Ser
     given = json.dumps([{"requestId": "of-an-older-page", "id": 1, "label": "8"}])
     for name in ("pixelwise-words", "pixelwise-labels", "pixelwise-corrections"):
         page.evaluate("([name, given]) => sessionStorage.setItem(name, given)", [name, given])
-        page.reload()
+        reload(page)
         wait_until(lambda: page.evaluate("localStorage.length + sessionStorage.length") == 1, "all is sent")
     assert labels(sqlite_url)[-1] == (1, "8")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import SharedTab, open_page
+from tests.support.browser import SharedTab, open_page, reload
 from tests.support.results_page import classify_drawings, go, labels, notes, row, send
 from tests.support.service import KEY, eventually, execute
 from tests.support.service_process import Service, wait_until
@@ -165,7 +165,7 @@ def test_notes_are_edited_in_place_and_drafts_survive_a_reload(page: Page, servi
     go(page, "#/results")
     row(page, 1).get_by_role("button", name="Notes").click()
     page.get_by_role("textbox", name="Notes on prediction 1").fill("with a bar")
-    page.reload()
+    reload(page)
     box = page.get_by_role("textbox", name="Notes on prediction 1")
     expect(box).to_have_value("with a bar")
     page.get_by_role("button", name="Save").click()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.browser import PHONE, SharedTab, open_page
+from tests.support.browser import PHONE, SharedTab, open_page, reload
 from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER
 from tests.support.review_rows import add_drawings, reviews
 from tests.support.service import execute, rows
@@ -203,13 +203,11 @@ def test_label_with_a_lost_response_is_stored_once(
 
 def test_unsent_labels_survive_a_reload(review: Page, sqlite_url: str) -> None:
     expect_batch(review)
-    away = True
-    # Kept until the end: Chromium has stopped loading when an unroute came just before a reload.
-    review.route("**/label", lambda route: route.abort() if away else route.continue_())
+    review.route("**/label", lambda route: route.abort())
     given = [(press(review, key), key, KEY_NAME) for key in "12"]
     expect(review.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
-    away = False
-    review.reload()
+    review.unroute("**/label")
+    reload(review)
     expect_drawing(review)
     assert number(review) not in {id_ for id_, _, _ in given}
     expect_labels(sqlite_url, given)

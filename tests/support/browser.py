@@ -8,6 +8,7 @@ from urllib.parse import quote, urljoin
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as Stalled
 
 from tests.support.project_copy import cannot_run
 from tests.support.service import KEY
@@ -36,6 +37,8 @@ NO_COMPLAINTS: Final = ("Failed to load resource", "Blocked attempt to show a 'b
 
 # Empties what the page remembers, and returns whether the clock is the real one.
 FORGET: Final = "localStorage.clear(), sessionStorage.clear(), Date.prototype.constructor === Date"
+
+STALLED_MS: Final = 10_000
 
 # What a test expects may take as long as anything else that it waits for.
 expect.set_options(timeout=PATIENCE_S * 1000)
@@ -79,6 +82,14 @@ def open_page(browser: Browser, url: str, *, key: str | None = KEY, script: str 
             tab.add_init_script(script)
         tab.goto(_with_key(url, key))
         yield tab
+
+
+def reload(page: Page) -> None:
+    """Reload; once more if nothing is loaded: in one of several runs of all tests Chromium does not begin."""
+    try:
+        page.reload(timeout=STALLED_MS)
+    except Stalled:
+        page.reload()
 
 
 class SharedTab:
