@@ -46,6 +46,7 @@ from app.models import (
     UncountedPredictions,
 )
 from app.repository.labels import current_label, is_current
+from app.repository.periods import Period
 
 UNKNOWN_TIME: Final = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -132,6 +133,23 @@ def view_of(counts: type[Base]) -> TableClause:
     """Return the view of a table with counts, which includes the changes noted since."""
     columns = (column(each.name, each.type) for each in counts.__table__.columns)
     return table(f"v_{counts.__tablename__}", *columns)
+
+
+def conditions_on(
+    view: TableClause, period: Period, model_version: str | None, since: datetime | None, until: datetime | None
+) -> list[ColumnElement[bool]]:
+    """Return conditions for a period's counts from `since` to `until`; with a time, not those without one."""
+    columns = view.c
+    conditions: list[ColumnElement[bool]] = [columns.period == period]
+    if model_version is not None:
+        conditions.append(columns.model_version == model_version)
+    if since is not None or until is not None:
+        conditions.append(columns.start > UNKNOWN_TIME)
+    if since is not None:
+        conditions.append(columns.start >= since)
+    if until is not None:
+        conditions.append(columns.start < until)
+    return conditions
 
 
 def _stop_writers(session: Session) -> None:

@@ -1,14 +1,14 @@
 """The days on which results may match several filters, from the counts, so that no other rows are read."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, TableClause, func, select
 from sqlalchemy.orm import Session
 
 from app.drawings.shape import NOT_A_DIGIT
 from app.models import LIKELY_NOT_A_DIGIT, LabelCount, PredictionCount
-from app.repository.counts import UNKNOWN_TIME, are_complete, view_of
+from app.repository.counts import are_complete, conditions_on, view_of
 from app.schemas.results import ResultFilters
 
 _DAY: Final = timedelta(days=1)
@@ -33,7 +33,7 @@ def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
     if given & _COUNTED:
         found.append(find_days(session, filters))
     if filters.label is not None or filters.labelled:
-        found.append(_find_days(session, _labels(filters)))
+        found.append(_find_labelled_days(session, filters))
     if None in found:
         return None
     if not given & _BY_TIME or not found:
@@ -50,48 +50,36 @@ def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
 
 def find_days(session: Session, filters: ResultFilters) -> Days | None:
     """Return the days of the predictions that match what the counts know, or None if there are none."""
-    return _find_days(session, _predictions(filters))
+    view = view_of(PredictionCount)
+    conditions = _of_days(view, filters)
+    if filters.prediction is not None:
+        conditions.append(view.c.prediction == filters.prediction)
+    if filters.min_confidence is not None:
+        conditions.append(view.c.tenth >= _tenth(filters.min_confidence))
+    if filters.max_confidence is not None:
+        conditions.append(view.c.tenth <= _tenth(filters.max_confidence))
+    likely = filters.min_not_a_digit is not None and filters.min_not_a_digit > LIKELY_NOT_A_DIGIT
+    return _find_days(session, view, conditions, "not_digits" if likely else "size")
 
 
-def _find_days(session: Session, days: Select[Any]) -> Days | None:
+def _find_labelled_days(session: Session, filters: ResultFilters) -> Days | None:
+    view = view_of(LabelCount)
+    conditions = _of_days(view, filters)
+    if filters.label == NOT_A_DIGIT:
+        conditions.append(view.c.not_a_digit)
+    return _find_days(session, view, conditions, "size")
+
+
+def _of_days(view: TableClause, filters: ResultFilters) -> list[ColumnElement[bool]]:
+    since = filters.since and filters.since.replace(hour=0, minute=0, second=0, microsecond=0)
+    return conditions_on(view, "day", filters.model_version, since, filters.until)
+
+
+def _find_days(session: Session, view: TableClause, conditions: list[ColumnElement[bool]], size: str) -> Days | None:
+    days = select(view.c.start).where(*conditions).group_by(view.c.start).having(func.sum(view.c[size]) > 0)
     starts = days.subquery().c.start
     first, last = session.execute(select(func.min(starts), func.max(starts))).one()
     return first and Days(first, last + _DAY)
-
-
-def _predictions(filters: ResultFilters) -> Select[Any]:
-    counts = view_of(PredictionCount).c
-    conditions = _of_days(counts, filters)
-    if filters.prediction is not None:
-        conditions.append(counts.prediction == filters.prediction)
-    if filters.min_confidence is not None:
-        conditions.append(counts.tenth >= _tenth(filters.min_confidence))
-    if filters.max_confidence is not None:
-        conditions.append(counts.tenth <= _tenth(filters.max_confidence))
-    likely = filters.min_not_a_digit is not None and filters.min_not_a_digit > LIKELY_NOT_A_DIGIT
-    size = counts.not_digits if likely else counts.size
-    return select(counts.start).where(*conditions).group_by(counts.start).having(func.sum(size) > 0)
-
-
-def _labels(filters: ResultFilters) -> Select[Any]:
-    counts = view_of(LabelCount).c
-    conditions = _of_days(counts, filters)
-    if filters.label == NOT_A_DIGIT:
-        conditions.append(counts.not_a_digit)
-    return select(counts.start).where(*conditions).group_by(counts.start).having(func.sum(counts.size) > 0)
-
-
-def _of_days(counts: Any, filters: ResultFilters) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [counts.period == "day"]
-    if filters.model_version is not None:
-        conditions.append(counts.model_version == filters.model_version)
-    if filters.since is not None or filters.until is not None:
-        conditions.append(counts.start > UNKNOWN_TIME)
-    if filters.since is not None:
-        conditions.append(counts.start >= filters.since.replace(hour=0, minute=0, second=0, microsecond=0))
-    if filters.until is not None:
-        conditions.append(counts.start < filters.until)
-    return conditions
 
 
 def _tenth(confidence: float) -> int:

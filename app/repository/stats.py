@@ -14,6 +14,7 @@ from app.repository.counts import (
     PREDICTION_SUMS,
     UNKNOWN_TIME,
     are_complete,
+    conditions_on,
     label_rows,
     prediction_rows,
     summed,
@@ -149,17 +150,9 @@ def _rows(counts: type[PredictionCount | LabelCount], selection: Selection) -> S
 
 
 def _counted(counts: type[PredictionCount | LabelCount], period: Period, selection: Selection) -> Select[Any]:
-    columns = view_of(counts).c
-    statement = select(*columns).where(columns.period == period)
-    if selection.model_version is not None:
-        statement = statement.where(columns.model_version == selection.model_version)
-    if selection.since is not None or selection.until is not None:
-        statement = statement.where(columns.start > UNKNOWN_TIME)
-    if selection.since is not None:
-        statement = statement.where(columns.start >= selection.since)
-    if selection.until is not None:
-        statement = statement.where(columns.start < selection.until)
-    return statement
+    view = view_of(counts)
+    model_version, since, until, _ = selection
+    return select(*view.c).where(*conditions_on(view, period, model_version, since, until))
 
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
