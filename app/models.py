@@ -262,8 +262,6 @@ class LabelCount(Base):
 
 
 class CalibrationCount(Base):
-    """Current labels by the confidence of their prediction, in millionths."""
-
     __tablename__ = "calibration_counts"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
@@ -275,8 +273,6 @@ class CalibrationCount(Base):
 
 
 class ShadowCount(Base):
-    """Shadow predictions, compared with the stored prediction and its current label."""
-
     __tablename__ = "shadow_counts"
     __table_args__ = ({"sqlite_with_rowid": False},)
 

@@ -132,7 +132,6 @@ def line_with_packed_pixels(row: ExportRow) -> dict[str, Any]:
 
 
 def jsonl(rows: Iterable[ExportRow], line: Callable[[ExportRow], dict[str, Any]] = line_with_pixels) -> Iterator[bytes]:
-    """Write JSON Lines."""
     encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
     return in_pieces(encode(line(row)) + b"\n" for row in rows)
 
@@ -180,7 +179,6 @@ def _sha256(pixels: bytes | None) -> str | None:
 
 
 def in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield pieces of PIECE_SIZE."""
     waiting = bytearray()
     for part in parts:
         waiting += part

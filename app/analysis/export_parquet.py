@@ -46,7 +46,6 @@ _REPEATED: Final = ["scores.list.element", *(name for name in COLUMNS if name no
 
 
 def parquet(manifest: bytes, rows: Iterable[ExportRow], *, with_pixels: bool) -> Iterator[bytes]:
-    """Write a file with the manifest in its metadata; only one row group is in memory."""
     schema = _SCHEMA if with_pixels else _SCHEMA.remove(_SCHEMA.get_field_index(_PIXELS.name))
     return in_pieces(_written(schema.with_metadata({"manifest": manifest}), iter(rows)))
 

@@ -15,7 +15,6 @@ from app.database.revision_files import revision_files_problem
 _START_AGAIN: Final = "run: alembic stamp base && alembic upgrade head"
 _ALIKE: Final[dict[type, type]] = {bool: int, dict: str}
 
-# The type of each column of each table.
 _Tables = dict[str, dict[str, TypeEngine[Any]]]
 
 

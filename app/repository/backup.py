@@ -9,7 +9,6 @@ _VERSION = "alembic_version"
 
 
 def count_rows(session: Session, report: Callable[[int, int], object] = lambda done, total: None) -> dict[str, int]:
-    """Count the rows by table; report how many tables are done, and their number."""
     names = sorted(set(inspect(session.connection()).get_table_names()) - {_VERSION})
     counted = select(func.count())
     rows = {}

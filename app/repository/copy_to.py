@@ -91,7 +91,7 @@ def add_rows(session: Session, table: Table, rows: Sequence[Values]) -> None:
 def read_content(
     session: Session, table: Table, report: Callable[[int], object], *, limit: int | None = None
 ) -> TableContent:
-    """Read all rows, or the first; report now and then how many are read."""
+    """Report how many rows are read, now and then."""
     found = EMPTY
     result = session.execute(_selected(table).limit(limit), execution_options={"yield_per": 1000})
     for rows in result.partitions():

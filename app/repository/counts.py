@@ -1,4 +1,4 @@
-"""The tables with counts: how they follow from the rows, added step by step, and compared."""
+"""The tables with counts."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -116,7 +116,6 @@ def forget(session: Session) -> None:
 
 
 def count_differences(session: Session, counts: type[Base]) -> int:
-    """Return how many groups have other counts than the rows."""
     key, sums = _columns(counts)
     rows = grouped(counts).subquery()
     computed = select(*(rows.c[each.name] for each in (*key, *sums)))
@@ -130,7 +129,6 @@ def count_differences(session: Session, counts: type[Base]) -> int:
 
 
 def view_of(counts: type[Base]) -> TableClause:
-    """Return the view of a table with counts, which includes the changes noted since."""
     columns = (column(each.name, each.type) for each in counts.__table__.columns)
     return table(f"v_{counts.__tablename__}", *columns)
 
@@ -177,7 +175,6 @@ def _add(session: Session, counts: type[Base], ids: Ids) -> None:
 
 
 def grouped(counts: type[Base], ids: Ids | None = None) -> SelectBase:
-    """Return the columns of a table with counts, computed from the rows."""
     within = [] if ids is None else [Prediction.id.between(*ids)]
     if counts is PredictionCount:
         key, sums = ("model_version", "prediction", "tenth"), PREDICTION_SUMS
@@ -193,7 +190,6 @@ def grouped(counts: type[Base], ids: Ids | None = None) -> SelectBase:
 
 
 def prediction_rows() -> Select[Any]:
-    """Select each prediction with what the counts say of it, and `created_at`."""
     return select(
         Prediction.model_version,
         Prediction.prediction,
@@ -207,7 +203,6 @@ def prediction_rows() -> Select[Any]:
 
 
 def label_rows() -> Select[Any]:
-    """Select each current label with what the counts say of it, and `created_at` of its prediction."""
     sampled = select(Review.sampled).where(Review.prediction_id == Prediction.id).correlate(Prediction)
     return (
         select(

@@ -8,12 +8,10 @@ from app.repository.counts import SHADOW_KEY, are_complete, grouped, summed, vie
 
 
 def count_shadow(session: Session) -> list[Row[Any]]:
-    """Return shadow predictions compared with the stored prediction and the current label."""
     return list(session.execute(summed(_shadow_counts(session), SHADOW_KEY, ("size", "millionths"))))
 
 
 def find_shadow_ends(session: Session) -> list[Row[Any]]:
-    """Return the times of the first and the last drawing of each shadow model."""
     models = summed(_shadow_counts(session), ("model_version", "model_sha256"), ("size",)).subquery()
     times = select(Prediction.created_at).join(ShadowPrediction, ShadowPrediction.prediction_id == Prediction.id)
     times = times.where(ShadowPrediction.model_sha256 == models.c.model_sha256, Prediction.created_at.is_not(None))

@@ -37,7 +37,6 @@ def last_drawing(session: Session) -> int:
 
 
 def pack_drawings(session: Session, first: int, last: int) -> int:
-    """Pack the drawings with ids from first to last that are not; return how many."""
     # SQLite may store text in this column.
     stored = cast(Drawing.pixels, LargeBinary)
     unpacked = select(Drawing.prediction_id, stored).where(Drawing.prediction_id.between(first, last), _IS_UNPACKED)

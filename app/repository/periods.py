@@ -1,4 +1,4 @@
-"""A time span divided into whole hours and days, which have counts, and the rest, whose rows are counted."""
+"""A time span divided into whole hours, whole days, and the rest."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The days on which results may match several filters, from the counts, so that no other rows are read."""
+"""The days on which results may match several filters."""
 
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -49,7 +49,7 @@ def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
 
 
 def find_days(session: Session, filters: ResultFilters) -> Days | None:
-    """Return the days of the predictions that match what the counts know, or None if there are none."""
+    """Return the days with predictions that may match."""
     view = view_of(PredictionCount)
     conditions = _of_days(view, filters)
     if filters.prediction is not None:

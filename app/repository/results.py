@@ -129,7 +129,6 @@ def _by_time(filters: ResultFilters, after: Position | None) -> Select[Any]:
 
 
 def _by_notes(filters: ResultFilters, after: Position | None) -> Select[Any]:
-    """Read all results with these notes, which are few."""
     found = select(NOTES_SEARCH.c.rowid).where(finds(filters.notes_contains or ""))
     # Without an order that an index has, SQLite begins with the search.
     time, id_ = type_coerce(Prediction.created_at, String).op("||")(""), Prediction.id + 0

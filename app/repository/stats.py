@@ -50,7 +50,6 @@ def select_newest(session: Session, last: int, model_version: str | None) -> Sel
 
 
 def find_ends(session: Session, selection: Selection) -> list[datetime]:
-    """Return the times of the oldest and the newest prediction, if there is one."""
     conditions = _conditions(selection)
     if selection.ids is not None:
         both = select(func.min(Prediction.created_at), func.max(Prediction.created_at)).where(*conditions)
@@ -96,7 +95,7 @@ def count_labels_by_time(session: Session, selection: Selection, seconds: int) -
 
 
 def count_versions(session: Session) -> list[Row[Any]]:
-    """Return size, millionths of confidence, and the times of the oldest and the newest prediction by version."""
+    """Return size, millionths of confidence, oldest and newest by version."""
     everything, sums = Selection(), ("size", "millionths")
     if are_complete(session):
         days = summed(_counted(PredictionCount, "day", everything), ("model_version", "start"), sums)

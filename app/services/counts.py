@@ -1,4 +1,4 @@
-"""Counts of predictions: completed after an upgrade, compared with the rows, and made again."""
+"""Counts of predictions, completed after an upgrade and compared with the rows."""
 
 from app.database import Database
 from app.progress import Progress
@@ -19,7 +19,6 @@ def count_uncounted(database: Database, progress: Progress) -> None:
 
 
 def check_counts(database: Database, progress: Progress) -> int:
-    """Complete the counts and compare them with the rows; return how many groups differ."""
     count_uncounted(database, progress)
     differences = 0
     for number, counts in enumerate(repository.COUNTS):

@@ -46,7 +46,6 @@ def is_ready(checks: Mapping[str, str]) -> bool:
 
 
 def is_read_only(checks: Mapping[str, str]) -> bool:
-    """Return whether a standby is configured and everything works but writing."""
     return STANDBY in checks and not is_ready(checks) and is_ready({**checks, WRITE: OK})
 
 

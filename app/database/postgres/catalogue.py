@@ -1,5 +1,3 @@
-"""What the system catalogue says of the tables."""
-
 from collections.abc import Iterable
 from typing import Any, Final
 

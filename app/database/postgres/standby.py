@@ -51,8 +51,6 @@ class Position(NamedTuple):
 
 
 class State(NamedTuple):
-    """How far a server has applied the log up to a position."""
-
     system: int
     database: int
     is_standby: bool
@@ -121,7 +119,7 @@ class Standby:
         return self.problem is not None or self._primary_trouble.problem is not None
 
     def _next_check(self) -> asyncio.Task[None]:
-        """Return a check that begins after this call, and is shared by all reads that arrive until then."""
+        """Return a check that begins after this call."""
         if self._next is None or self._next.done():
             self._next = asyncio.create_task(self._check_after(self._running))
         return self._next
@@ -183,7 +181,6 @@ class Standby:
 
 
 def find_position(session: Session) -> Position:
-    """Return where the log of the primary server ends."""
     return Position(*session.execute(_POSITION).one())
 
 

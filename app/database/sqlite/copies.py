@@ -73,7 +73,6 @@ def _show_steps(copy: sqlite3.Connection, rows: Mapping[str, int], progress: Pro
     def show() -> None:
         nonlocal steps
         steps += _STEPS_SHOWN
-        # The number of steps is an estimate.
         progress("Checking", min(steps, total - 1), total)
 
     if total > _STEPS_SHOWN:
