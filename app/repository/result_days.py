@@ -1,6 +1,6 @@
 """The days on which results may match several filters."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, TableClause, func, select
@@ -12,6 +12,7 @@ from app.repository.counts import are_complete, conditions_on, view_of
 from app.schemas.results import ResultFilters
 
 _DAY: Final = timedelta(days=1)
+_LAST_TIME: Final = datetime.max.replace(tzinfo=UTC)
 _BY_TIME: Final = frozenset({"since", "until"})
 _COUNTED: Final = frozenset({"prediction", "model_version", "min_confidence", "max_confidence", "min_not_a_digit"})
 _LABELS: Final = frozenset({"label", "labelled"})
@@ -79,7 +80,7 @@ def _find_days(session: Session, view: TableClause, conditions: list[ColumnEleme
     days = select(view.c.start).where(*conditions).group_by(view.c.start).having(func.sum(view.c[size]) > 0)
     starts = days.subquery().c.start
     first, last = session.execute(select(func.min(starts), func.max(starts))).one()
-    return first and Days(first, last + _DAY)
+    return first and Days(first, last + min(_DAY, _LAST_TIME - last))
 
 
 def _tenth(confidence: float) -> int:

@@ -53,6 +53,13 @@ def test_rare_drawings_that_are_not_digits_are_found_in_the_same_order_as_others
     assert found == [row.id for row in reversed(rows) if (row.not_a_digit or 0) >= MAYBE_NOT_A_DIGIT]
 
 
+def test_row_of_the_last_day_of_all_is_found_by_two_filters(client: TestClient, database_url: str) -> None:
+    store(database_url, [ROWS[0]._replace(created_at=datetime(9999, 12, 31, 10, tzinfo=UTC), model_version="v9")])
+    for path in ("/results?model_version=v9&since=2026-01-01", "/results?model_version=v9&min_confidence=0"):
+        assert len(client.get(path).json()["results"]) == 1
+    assert client.get("/stats?model_version=v9").json()["count"] == 1
+
+
 def test_listed_row_has_the_latest_label_and_notes(client: TestClient, database_url: str) -> None:
     store(database_url, ROWS)
     (listed,) = pages(client, 1000)
