@@ -128,23 +128,28 @@ def count_differences(session: Session, counts: type[Base]) -> int:
     return session.scalar(select(func.count()).select_from(different.subquery())) or 0
 
 
-def view_of(counts: type[Base]) -> TableClause:
+def view_of(counts: type[Base], prefix: str = "v_") -> TableClause:
     columns = (column(each.name, each.type) for each in counts.__table__.columns)
-    return table(f"v_{counts.__tablename__}", *columns)
+    return table(f"{prefix}{counts.__tablename__}", *columns)
 
 
 def conditions_on(
-    view: TableClause, period: Period, model_version: str | None, since: datetime | None, until: datetime | None
+    view: TableClause,
+    period: Period | ColumnElement[str],
+    model_version: str | None,
+    since: datetime | None,
+    until: datetime | None,
 ) -> list[ColumnElement[bool]]:
     """Return conditions for a period's counts from `since` to `until`; with a time, not those without one."""
     columns = view.c
     conditions: list[ColumnElement[bool]] = [columns.period == period]
     if model_version is not None:
         conditions.append(columns.model_version == model_version)
-    if since is not None or until is not None:
-        conditions.append(columns.start > UNKNOWN_TIME)
-    if since is not None:
+    # SQLite uses only the first of two bounds.
+    if since is not None and since > UNKNOWN_TIME:
         conditions.append(columns.start >= since)
+    elif since is not None or until is not None:
+        conditions.append(columns.start > UNKNOWN_TIME)
     if until is not None:
         conditions.append(columns.start < until)
     return conditions

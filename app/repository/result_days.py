@@ -1,13 +1,14 @@
 """The days on which results may match several filters."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, TableClause, func, select
+from sqlalchemy import ColumnElement, Select, TableClause, exists, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from app.drawings.shape import NOT_A_DIGIT
-from app.models import LIKELY_NOT_A_DIGIT, LabelCount, PredictionCount
+from app.models import LIKELY_NOT_A_DIGIT, LabelCount, Prediction, PredictionCount
 from app.repository.counts import are_complete, conditions_on, view_of
 from app.schemas.results import ResultFilters
 
@@ -34,7 +35,7 @@ def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
     if given & _COUNTED:
         found.append(find_days(session, filters))
     if filters.label is not None or filters.labelled:
-        found.append(_find_labelled_days(session, filters))
+        found.append(_find_days(session, LabelCount, filters, _of_labels))
     if None in found:
         return None
     if not given & _BY_TIME or not found:
@@ -51,36 +52,51 @@ def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
 
 def find_days(session: Session, filters: ResultFilters) -> Days | None:
     """Return the days with predictions that may match."""
-    view = view_of(PredictionCount)
-    conditions = _of_days(view, filters)
-    if filters.prediction is not None:
-        conditions.append(view.c.prediction == filters.prediction)
-    if filters.min_confidence is not None:
-        conditions.append(view.c.tenth >= _tenth(filters.min_confidence))
-    if filters.max_confidence is not None:
-        conditions.append(view.c.tenth <= _tenth(filters.max_confidence))
+    return _find_days(session, PredictionCount, filters, _of_predictions)
+
+
+def _of_predictions(counts: TableClause, filters: ResultFilters) -> list[ColumnElement[bool]]:
     likely = filters.min_not_a_digit is not None and filters.min_not_a_digit > LIKELY_NOT_A_DIGIT
-    return _find_days(session, view, conditions, "not_digits" if likely else "size")
+    conditions = [(counts.c.not_digits if likely else counts.c.size) > 0]
+    if filters.prediction is not None:
+        conditions.append(counts.c.prediction == filters.prediction)
+    if filters.min_confidence is not None:
+        conditions.append(counts.c.tenth >= _tenth(filters.min_confidence))
+    if filters.max_confidence is not None:
+        conditions.append(counts.c.tenth <= _tenth(filters.max_confidence))
+    return conditions
 
 
-def _find_labelled_days(session: Session, filters: ResultFilters) -> Days | None:
-    view = view_of(LabelCount)
-    conditions = _of_days(view, filters)
+def _of_labels(counts: TableClause, filters: ResultFilters) -> list[ColumnElement[bool]]:
+    conditions = [counts.c.size > 0]
     if filters.label == NOT_A_DIGIT:
-        conditions.append(view.c.not_a_digit)
-    return _find_days(session, view, conditions, "size")
+        conditions.append(counts.c.not_a_digit)
+    return conditions
 
 
-def _of_days(view: TableClause, filters: ResultFilters) -> list[ColumnElement[bool]]:
+def _find_days(
+    session: Session,
+    counts: type[PredictionCount | LabelCount],
+    filters: ResultFilters,
+    conditions: Callable[[TableClause, ResultFilters], list[ColumnElement[bool]]],
+) -> Days | None:
+    """Look at the counts and at the changes noted since; to add them up, all would be read."""
     since = filters.since and filters.since.replace(hour=0, minute=0, second=0, microsecond=0)
-    return conditions_on(view, "day", filters.model_version, since, filters.until)
 
+    def starts_in(view: TableClause, *needed: ColumnElement[bool]) -> Select[Any]:
+        # As a key, because SQLite would test what is needed for each row.
+        day = select(literal("day")).where(*needed).scalar_subquery()
+        within = conditions_on(view, day, filters.model_version, since, filters.until)
+        return select(view.c.start).where(*within, *conditions(view, filters))
 
-def _find_days(session: Session, view: TableClause, conditions: list[ColumnElement[bool]], size: str) -> Days | None:
-    days = select(view.c.start).where(*conditions).group_by(view.c.start).having(func.sum(view.c[size]) > 0)
-    starts = days.subquery().c.start
-    first, last = session.execute(select(func.min(starts), func.max(starts))).one()
-    return first and Days(first, last + min(_DAY, _LAST_TIME - last))
+    values = {Prediction.prediction: filters.prediction, Prediction.model_version: filters.model_version}
+    known = (exists().where(column == value) for column, value in values.items() if value is not None)
+    counted, noted = view_of(counts, ""), view_of(counts, "new_")
+    first = starts_in(counted, *known).order_by(counted.c.start).limit(1)
+    last = starts_in(counted, first.exists()).order_by(counted.c.start.desc()).limit(1)
+    starts = union_all(first.subquery().select(), last.subquery().select(), starts_in(noted)).subquery().c.start
+    earliest, latest = session.execute(select(func.min(starts), func.max(starts))).one()
+    return earliest and Days(earliest, latest + min(_DAY, _LAST_TIME - latest))
 
 
 def _tenth(confidence: float) -> int:

@@ -40,6 +40,14 @@ class Selection(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     ids: tuple[int, int] | None = None
+    # Whether the counts include every prediction.
+    complete: bool = False
+
+
+def select_all(
+    session: Session, model_version: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> Selection:
+    return Selection(model_version, since, until, complete=are_complete(session))
 
 
 def select_newest(session: Session, last: int, model_version: str | None) -> Selection:
@@ -60,7 +68,7 @@ def find_ends(session: Session, selection: Selection) -> list[datetime]:
         conditions.append(Prediction.model_version.op("||")("") == selection.model_version)
     times = select(Prediction.created_at).where(Prediction.created_at.is_not(None), *conditions).limit(1)
     oldest, newest = times.order_by(Prediction.created_at), times.order_by(Prediction.created_at.desc())
-    if selection.model_version is not None and are_complete(session):
+    if selection.model_version is not None and selection.complete:
         # Otherwise many predictions of other versions may be read.
         filters = ResultFilters.model_construct(
             model_version=selection.model_version, since=selection.since or _FIRST_TIME, until=selection.until
@@ -94,10 +102,10 @@ def count_labels_by_time(session: Session, selection: Selection, seconds: int) -
     return _count(session, selection, LabelCount, key, ("size",), seconds)
 
 
-def count_versions(session: Session) -> list[Row[Any]]:
+def count_versions(session: Session, everything: Selection) -> list[Row[Any]]:
     """Return size, millionths of confidence, oldest and newest by version."""
-    everything, sums = Selection(), ("size", "millionths")
-    if are_complete(session):
+    sums = ("size", "millionths")
+    if everything.complete:
         days = summed(_counted(PredictionCount, "day", everything), ("model_version", "start"), sums)
         found = days.having(text("sum(size) <> 0")).subquery().c
     else:
@@ -127,7 +135,7 @@ def _count(
     """Sum by `key`, from the counts of whole hours and days and from the rows of the rest; a key may come twice."""
     periods: tuple[Period, ...] = ("hour",) if seconds is not None and seconds < _DAY_S else ("hour", "day")
     found: list[Row[Any]] = []
-    for part in _parts(session, selection, periods):
+    for part in _parts(selection, periods):
         mine = selection._replace(since=part.since, until=part.until)
         rows = _rows(counts, mine) if part.period is None else _counted(counts, part.period, mine)
         if seconds is not None:
@@ -137,8 +145,8 @@ def _count(
     return found
 
 
-def _parts(session: Session, selection: Selection, periods: Sequence[Period]) -> list[Part]:
-    if selection.ids is not None or not are_complete(session):
+def _parts(selection: Selection, periods: Sequence[Period]) -> list[Part]:
+    if not selection.complete:
         return [Part(None, selection.since, selection.until)]
     return divided(selection.since, selection.until, periods)
 
@@ -150,12 +158,12 @@ def _rows(counts: type[PredictionCount | LabelCount], selection: Selection) -> S
 
 def _counted(counts: type[PredictionCount | LabelCount], period: Period, selection: Selection) -> Select[Any]:
     view = view_of(counts)
-    model_version, since, until, _ = selection
+    model_version, since, until, *_ = selection
     return select(*view.c).where(*conditions_on(view, period, model_version, since, until))
 
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
-    model_version, since, until, ids = selection
+    model_version, since, until, ids, _ = selection
     conditions = []
     if model_version is not None:
         conditions.append(Prediction.model_version == model_version)

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from app.analysis.intervals import mcnemar_exact
 from app.repository import model_versions as repository
 from app.repository import stats
-from app.repository.stats import Selection
 from app.schemas.model_versions import ModelVersion, ModelVersions, ShadowStats
 from app.services.stats_counter import DECIMALS, StatsCounter
 
@@ -80,11 +79,12 @@ def get_model_versions(session: Session, loaded: Mapping[Role, LoadedModel]) -> 
     roles = {_ModelKey(loaded[role].version, loaded[role].sha256): role for role in reversed(_ORDER) if role in loaded}
     live = {key.version: key for key, role in roles.items() if role == "live"}
     by_key = defaultdict[_ModelKey, _ModelStats](_ModelStats, {key: _ModelStats() for key in roles})
-    for row in stats.count_versions(session):
+    everything = stats.select_all(session)
+    for row in stats.count_versions(session, everything):
         found = by_key[live.get(row.model_version, _ModelKey(row.model_version, None))]
         found.answers.add_answers(row)
         found.add_times(row)
-    for row in stats.count_labels(session, Selection()):
+    for row in stats.count_labels(session, everything):
         found = by_key[live.get(row.model_version, _ModelKey(row.model_version, None))]
         found.answers.add_labels(row, correct=row.correct)
     for row in repository.count_shadow(session):

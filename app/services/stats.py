@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.drawings.shape import DIGITS
 from app.repository import stats as repository
-from app.repository.stats import FIRST_MONDAY, Selection
+from app.repository.stats import FIRST_MONDAY
 from app.schemas.stats import Bucket, BucketSize, ConfidenceBin, Stats, StatsQuery, Timeline, TimelineQuery
 from app.services.errors import InvalidInput
 from app.services.stats_counter import DECIMALS, StatsCounter
@@ -64,7 +64,7 @@ class _Groups:
 def get_stats(session: Session, query: StatsQuery) -> Stats:
     """Return statistics; raise InvalidInput for contradicting conditions."""
     if query.last is None:
-        selection = Selection(query.model_version, query.since, query.until)
+        selection = repository.select_all(session, query.model_version, query.since, query.until)
     elif query.since is None and query.until is None:
         selection = repository.select_newest(session, query.last, query.model_version)
     else:
@@ -100,7 +100,7 @@ def get_timeline(session: Session, query: TimelineQuery) -> Timeline:
             "bucket", f"{len(places):,} buckets are more than {MAX_BUCKETS:,}; choose a larger bucket or a shorter time"
         )
     buckets = {place: _Groups() for place in places}
-    selection, seconds = Selection(query.model_version, since, until), int(length.total_seconds())
+    selection, seconds = repository.select_all(session, query.model_version, since, until), int(length.total_seconds())
     # SQLite may hold an impossible date, whose bucket is not in the timeline.
     for row in repository.count_by_time(session, selection, seconds):
         if row.bucket in buckets:

@@ -233,4 +233,4 @@ def test_number_of_statements_does_not_depend_on_the_rows(database: Database, da
         with executed() as seen:
             get_models(database)
         counts.append(len(seen))
-    assert counts == [8, 8, 8]
+    assert counts == [7, 7, 7]

@@ -212,4 +212,4 @@ def test_number_of_statements_does_not_depend_on_the_rows(client: TestClient, da
         with executed() as seen:
             assert client.get("/stats/timeline", params=parameters).status_code == 200
         counts.append(len(seen))
-    assert counts == [4, 4, 4]
+    assert counts == [3, 3, 3]
