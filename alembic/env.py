@@ -262,9 +262,9 @@ def one_line_errors() -> Iterator[None]:
 
 
 def complete_counts(url: sa.URL) -> None:
-    """Count the predictions from before revision 0009, beside a running service."""
+    """Count the predictions that the newest counts lack, beside a running service."""
     with make_engine(url, write=False).connect() as connection:
-        if not sa.inspect(connection).has_table(models.UncountedPredictions.__tablename__):
+        if MigrationContext.configure(connection).get_current_revision() != schema_revision():
             return
     database = Database(url.render_as_string(hide_password=False), beside_service=True)
     try:

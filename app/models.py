@@ -35,7 +35,6 @@ __all__ = [
 LOW_CONFIDENCE: Final = 0.9
 HAS_LOW_CONFIDENCE: Final = text(f"confidence <= {LOW_CONFIDENCE}")
 SMALL_MARGIN: Final = 0.8
-LIKELY_NOT_A_DIGIT: Final = 0.5
 MAYBE_NOT_A_DIGIT: Final = 0.1
 IS_MAYBE_NOT_A_DIGIT: Final = text(f"not_a_digit >= {MAYBE_NOT_A_DIGIT}")
 
@@ -167,6 +166,7 @@ class ShadowPrediction(Base):
     model_version: Mapped[str]
     prediction: Mapped[str]
     confidence: Mapped[float]
+    not_a_digit: Mapped[float | None]
 
 
 class IdempotencyKey(Base):
@@ -259,6 +259,8 @@ class LabelCount(Base):
     correct: Mapped[bool] = mapped_column(primary_key=True)
     not_a_digit: Mapped[bool] = mapped_column(primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger)
+    told: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    not_digits: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class CalibrationCount(Base):
@@ -285,6 +287,8 @@ class ShadowCount(Base):
     not_a_digit: Mapped[bool] = mapped_column(primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger)
     millionths: Mapped[int] = mapped_column(BigInteger)
+    told: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    not_digits: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class UncountedPredictions(Base):

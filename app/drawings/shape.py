@@ -10,6 +10,9 @@ DIGITS: Final = tuple("0123456789")
 NOT_A_DIGIT: Final = "none"
 LABELS: Final = (*DIGITS, NOT_A_DIGIT)
 
+# The model says "not a digit" above this.
+LIKELY_NOT_A_DIGIT: Final = 0.5
+
 
 def rows_of(drawing: bytes) -> list[list[int]]:
     return [list(drawing[start : start + SIDE]) for start in range(0, PIXELS, SIDE)]

@@ -9,8 +9,8 @@ from sqlalchemy import Column, Connection, Insert, Row, Table, bindparam, insert
 from sqlalchemy.orm import Session
 
 from app.drawings.packing import pack
-from app.drawings.shape import DIGITS
-from app.models import LIKELY_NOT_A_DIGIT, Drawing, Prediction
+from app.drawings.shape import DIGITS, LIKELY_NOT_A_DIGIT
+from app.models import Drawing, Prediction
 
 
 class NewPrediction(NamedTuple):

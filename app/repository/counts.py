@@ -31,9 +31,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.drawings.shape import NOT_A_DIGIT
+from app.drawings.shape import LIKELY_NOT_A_DIGIT, NOT_A_DIGIT
 from app.models import (
-    LIKELY_NOT_A_DIGIT,
     Base,
     CalibrationCount,
     Label,
@@ -53,7 +52,9 @@ UNKNOWN_TIME: Final = datetime(1, 1, 1, tzinfo=UTC)
 # A step takes less than a tenth of a second; other writers wait that long.
 STEP_SIZE: Final = 10_000
 
-PREDICTION_SUMS: Final = ("size", "millionths", "told", "not_digits")
+# Of predictions and of shadow predictions.
+SUMS: Final = ("size", "millionths", "told", "not_digits")
+LABEL_SUMS: Final = ("size", "told", "not_digits")
 LABEL_KEY: Final = ("model_version", "sampled", "correct", "not_a_digit")
 CALIBRATION_KEY: Final = ("model_version", "sampled", "millionths", "correct")
 SHADOW_KEY: Final = (
@@ -182,15 +183,15 @@ def _add(session: Session, counts: type[Base], ids: Ids) -> None:
 def grouped(counts: type[Base], ids: Ids | None = None) -> SelectBase:
     within = [] if ids is None else [Prediction.id.between(*ids)]
     if counts is PredictionCount:
-        key, sums = ("model_version", "prediction", "tenth"), PREDICTION_SUMS
+        key, sums = ("model_version", "prediction", "tenth"), SUMS
         return _by_period(prediction_rows().where(*within), key, sums)
     if counts is ShadowCount:
-        return summed(_shadow_rows().where(*within), SHADOW_KEY, ("size", "millionths"))
+        return summed(_shadow_rows().where(*within), SHADOW_KEY, SUMS)
     if ids is not None:
         # Without this, PostgreSQL reads all labels.
         within.append(Label.prediction_id.between(*ids))
     if counts is LabelCount:
-        return _by_period(label_rows().where(*within), LABEL_KEY, ("size",))
+        return _by_period(label_rows().where(*within), LABEL_KEY, LABEL_SUMS)
     return summed(label_rows().where(*within), CALIBRATION_KEY, ("size",))
 
 
@@ -201,8 +202,7 @@ def prediction_rows() -> Select[Any]:
         case(*((Prediction.confidence >= lower / 10, lower) for lower in range(9, 0, -1)), else_=0).label("tenth"),
         literal(1).label("size"),
         millionths_of(Prediction.confidence).label("millionths"),
-        case((Prediction.not_a_digit.is_not(None), 1), else_=0).label("told"),
-        case((Prediction.not_a_digit > LIKELY_NOT_A_DIGIT, 1), else_=0).label("not_digits"),
+        *_told(Prediction),
         Prediction.created_at,
     )
 
@@ -217,6 +217,7 @@ def label_rows() -> Select[Any]:
             (Label.label == NOT_A_DIGIT).label("not_a_digit"),
             millionths_of(Prediction.confidence).label("millionths"),
             literal(1).label("size"),
+            *_told(Prediction),
             Prediction.created_at,
         )
         # Labels are few compared with predictions.
@@ -238,7 +239,14 @@ def _shadow_rows() -> Select[Any]:
         func.coalesce(label == NOT_A_DIGIT, False).label("not_a_digit"),
         literal(1).label("size"),
         millionths_of(shadow.confidence).label("millionths"),
+        *_told(shadow),
     ).join(Prediction, Prediction.id == shadow.prediction_id)
+
+
+def _told(answer: type[Prediction | ShadowPrediction]) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Whether an answer has `not_a_digit`, and whether that is above 0.5."""
+    told, is_likely = answer.not_a_digit.is_not(None), answer.not_a_digit > LIKELY_NOT_A_DIGIT
+    return case((told, 1), else_=0).label("told"), case((is_likely, 1), else_=0).label("not_digits")
 
 
 def millionths_of(confidence: Any) -> ColumnElement[int]:

@@ -4,11 +4,11 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from app.models import Prediction, ShadowCount, ShadowPrediction
-from app.repository.counts import SHADOW_KEY, are_complete, grouped, summed, view_of
+from app.repository.counts import SHADOW_KEY, SUMS, are_complete, grouped, summed, view_of
 
 
 def count_shadow(session: Session) -> list[Row[Any]]:
-    return list(session.execute(summed(_shadow_counts(session), SHADOW_KEY, ("size", "millionths"))))
+    return list(session.execute(summed(_shadow_counts(session), SHADOW_KEY, SUMS)))
 
 
 def find_shadow_ends(session: Session) -> list[Row[Any]]:

@@ -33,6 +33,7 @@ def list_predictions(session: Session, within: IdRange, after: int | None, limit
         Prediction.id,
         Prediction.prediction,
         Prediction.confidence,
+        Prediction.not_a_digit,
         Prediction.model_version,
         current_label().label("label"),
         sampled.label("sampled"),

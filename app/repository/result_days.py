@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Select, TableClause, exists, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from app.drawings.shape import NOT_A_DIGIT
-from app.models import LIKELY_NOT_A_DIGIT, LabelCount, Prediction, PredictionCount
+from app.drawings.shape import LIKELY_NOT_A_DIGIT, NOT_A_DIGIT
+from app.models import LabelCount, Prediction, PredictionCount
 from app.repository.counts import are_complete, conditions_on, view_of
 from app.schemas.results import ResultFilters
 

@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Result, Row, Select, bindparam, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from app.models import LIKELY_NOT_A_DIGIT, SMALL_MARGIN, Drawing, Label, Prediction, QueuedDrawing, Review
+from app.drawings.shape import LIKELY_NOT_A_DIGIT
+from app.models import SMALL_MARGIN, Drawing, Label, Prediction, QueuedDrawing, Review
 from app.repository.columns import PREDICTION_COLUMNS
 
 # Limits the work if one drawing was sent a million times.

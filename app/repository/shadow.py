@@ -11,6 +11,7 @@ class ShadowAnswer(NamedTuple):
     prediction_id: int
     prediction: str
     confidence: float
+    not_a_digit: float | None
 
 
 _INSERT = insert(cast(Table, ShadowPrediction.__table__))

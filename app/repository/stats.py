@@ -11,7 +11,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from app.models import LabelCount, Prediction, PredictionCount
 from app.repository.counts import (
     LABEL_KEY,
-    PREDICTION_SUMS,
+    LABEL_SUMS,
+    SUMS,
     UNKNOWN_TIME,
     are_complete,
     conditions_on,
@@ -84,34 +85,33 @@ def find_ends(session: Session, selection: Selection) -> list[datetime]:
 
 def count_by_confidence(session: Session, selection: Selection) -> list[Row[Any]]:
     key = ("model_version", "prediction", "tenth")
-    return _count(session, selection, PredictionCount, key, PREDICTION_SUMS)
+    return _count(session, selection, PredictionCount, key, SUMS)
 
 
 def count_by_time(session: Session, selection: Selection, seconds: int) -> list[Row[Any]]:
     """`bucket` is None if created_at is not a time."""
     key = ("model_version", "prediction", "bucket")
-    return _count(session, selection, PredictionCount, key, PREDICTION_SUMS, seconds)
+    return _count(session, selection, PredictionCount, key, SUMS, seconds)
 
 
 def count_labels(session: Session, selection: Selection) -> list[Row[Any]]:
-    return _count(session, selection, LabelCount, LABEL_KEY, ("size",))
+    return _count(session, selection, LabelCount, LABEL_KEY, LABEL_SUMS)
 
 
 def count_labels_by_time(session: Session, selection: Selection, seconds: int) -> list[Row[Any]]:
     key = ("model_version", "correct", "not_a_digit", "bucket")
-    return _count(session, selection, LabelCount, key, ("size",), seconds)
+    return _count(session, selection, LabelCount, key, LABEL_SUMS, seconds)
 
 
 def count_versions(session: Session, everything: Selection) -> list[Row[Any]]:
-    """Return size, millionths of confidence, oldest and newest by version."""
-    sums = ("size", "millionths")
+    """Return sums, oldest and newest by version."""
     if everything.complete:
-        days = summed(_counted(PredictionCount, "day", everything), ("model_version", "start"), sums)
+        days = summed(_counted(PredictionCount, "day", everything), ("model_version", "start"), SUMS)
         found = days.having(text("sum(size) <> 0")).subquery().c
     else:
         found = _rows(PredictionCount, everything).subquery().c
     known = case((found.start > UNKNOWN_TIME, found.start))
-    totals = [cast(func.sum(found[name]), BigInteger).label(name) for name in sums]
+    totals = [cast(func.sum(found[name]), BigInteger).label(name) for name in SUMS]
     ends = func.min(known).label("first"), func.max(known).label("last")
     versions = select(found.model_version, *totals, *ends).group_by(found.model_version).subquery()
     # Not with the index of the version, which is not in the order of time.

@@ -87,7 +87,7 @@ class Shadow:
     def _answers(self, drawings: Sequence[_Drawing]) -> list[ShadowAnswer]:
         images = images_of([drawing.pixels for drawing in drawings])
         answers = [
-            ShadowAnswer(drawing.prediction_id, answer["prediction"], answer["confidence"])
+            ShadowAnswer(drawing.prediction_id, answer["prediction"], answer["confidence"], answer["not_a_digit"])
             for drawing, answer in zip(drawings, self.classifier.classify_batch(images), strict=True)
         ]
         if not all(0 <= answer.confidence <= 1 for answer in answers):

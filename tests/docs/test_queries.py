@@ -64,7 +64,7 @@ def on_parquet(configured_sqlite: str) -> Iterator[Answer]:
 
 
 def test_page_has_the_expected_number_of_statements() -> None:
-    assert (len(QUESTIONS), len(CHANGES), len(ON_PARQUET)) == (20, 3, 6)
+    assert (len(QUESTIONS), len(CHANGES), len(ON_PARQUET)) == (22, 3, 6)
 
 
 @pytest.mark.parametrize("statement", QUESTIONS, ids=lambda statement: statement.splitlines()[0][:60])
@@ -91,6 +91,7 @@ def test_results_view_has_the_latest_label(database_url: str) -> None:
     for row in ROWS:
         view = found[row.id]
         assert (view["prediction"], view["label"], view["notes"]) == (row.prediction, row.label, row.notes)
+        assert view["not_a_digit"] == row.not_a_digit
         assert view["labelled_by"] == ("anna" if row.label else None)
         assert view["correct"] == (None if row.label is None else row.label == row.prediction)
 

@@ -77,15 +77,16 @@ def test_postgresql_upgrades_are_atomic_except_those_that_commit_midway(empty_po
     make_v0_5(empty_postgres_url)
     for revision in ("0001", "0002", "0003"):
         assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "upgrade", revision)
-    for before, revision in (("0004", "0005"), ("0007", "0008"), ("0008", "0009")):
+    for before, revision in (("0004", "0005"), ("0007", "0008"), ("0008", "0009"), ("0012", "0013")):
         migrate(empty_postgres_url, "upgrade", before)
         assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "upgrade", revision)
 
 
 def test_postgresql_downgrades_are_atomic(empty_postgres_url: str) -> None:
     make_v0_5(empty_postgres_url)
-    migrate(empty_postgres_url, "upgrade", "0012")
-    assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "downgrade", "0011")
+    migrate(empty_postgres_url, "upgrade", "0013")
+    for revision in ("0012", "0011"):
+        assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "downgrade", revision)
     migrate(empty_postgres_url, "downgrade", "0009")
     for revision in ("0008", "0007"):
         assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "downgrade", revision)

@@ -60,6 +60,7 @@ def add_others(session: Session, random: Random, size: int) -> None:
             model_version="next",
             prediction=str(random.randrange(10)),
             confidence=round(random.random(), 6),
+            not_a_digit=random.choice((None, 0.1, 0.6)),
         )
         for id_ in random.sample(sorted(set(ids) - answered), size // 2)
     )
@@ -83,9 +84,11 @@ CHANGES: dict[str, str] = {
     "samples are changed": "UPDATE reviews SET sampled = NOT sampled WHERE prediction_id % 3 = 1",
     "a version is renamed": "UPDATE predictions SET model_version = 'c' WHERE model_version = 'a'",
     "predictions are corrected": "UPDATE predictions SET prediction = '5', confidence = 0.25, not_a_digit = NULL",
+    "predictions change what they say of non-digits": "UPDATE predictions SET not_a_digit = 0.7 WHERE id % 2 = 1",
     "predictions move in time": "UPDATE predictions SET created_at = '2026-01-01 00:00:00' WHERE id % 3 = 1",
     "predictions lose their time": "UPDATE predictions SET created_at = NULL WHERE id % 3 = 1",
     "shadow predictions are changed": "UPDATE shadow_predictions SET prediction = '5', confidence = 0.5",
+    "shadow predictions no longer say": "UPDATE shadow_predictions SET not_a_digit = NULL WHERE prediction_id % 3 = 1",
     "shadow predictions are deleted": "DELETE FROM shadow_predictions WHERE prediction_id % 2 = 1",
     "some predictions are deleted": "DELETE FROM predictions WHERE id % 3 = 1",
     "all predictions are deleted": "DELETE FROM predictions",
@@ -183,6 +186,22 @@ def test_upgrade_counts_the_rows_of_the_release_before(empty_database_url: str) 
     query = "SELECT sum(size) AS size, sum(millionths) AS sum FROM v_prediction_counts WHERE period = 'day'"
     assert rows(empty_database_url, query) == [{"size": 3, "sum": 2_250_000}]
     assert rows(empty_database_url, "SELECT size FROM v_calibration_counts") == [{"size": 1}]
+    assert rows(empty_database_url, "SELECT * FROM uncounted_predictions") == []
+
+
+def test_upgrade_counts_what_the_labelled_predictions_said_of_non_digits(empty_database_url: str) -> None:
+    migrate(empty_database_url, "upgrade", "0012")
+    execute(
+        empty_database_url,
+        "INSERT INTO predictions (prediction, confidence, model_version, not_a_digit) VALUES ('7', 0.1, 'v2', 0.9)",
+        "INSERT INTO labels (prediction_id, label) VALUES (1, 'none')",
+        "INSERT INTO shadow_predictions VALUES (1, 'x', 'v3', '7', 0.1)",
+    )
+    migrate(empty_database_url)
+    query = "SELECT sum(size) AS size, sum(told) AS told, sum(not_digits) AS not_digits FROM {}"
+    labels = rows(empty_database_url, query.format("v_label_counts WHERE not_a_digit AND period = 'day'"))
+    assert labels == [{"size": 1, "told": 1, "not_digits": 1}]
+    assert rows(empty_database_url, query.format("v_shadow_counts")) == [{"size": 1, "told": 0, "not_digits": 0}]
     assert rows(empty_database_url, "SELECT * FROM uncounted_predictions") == []
 
 

@@ -47,6 +47,7 @@ def test_shadow_predictions_are_stored_separately(start: Start, database_url: st
         "model_version": "v2",
         "prediction": "1",
         "confidence": pytest.approx(answer["confidence"], abs=1e-5),
+        "not_a_digit": pytest.approx(answer["not_a_digit"], abs=1e-5),
     }
     result = client.get(f"/results/{answer['id']}").json()
     assert (result["prediction"], result["model_version"]) == ("7", answer["model_version"])
