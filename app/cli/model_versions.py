@@ -1,6 +1,6 @@
 from app.cli import context
 from app.cli.options import Json
-from app.cli.tables import Share, format_accuracy, print_table, share
+from app.cli.tables import Share, format_accuracy, format_digit_or_not, format_digits, print_table, share
 from app.cli.terminal import print_json
 from app.schemas.model_versions import ModelVersions
 
@@ -25,7 +25,16 @@ def models(as_json: Json = False) -> None:
 
 def _print_models(found: ModelVersions) -> None:
     print_table(
-        ("model version", "loaded", "file", "predictions", "mean confidence", "accuracy", "last seen (UTC)"),
+        (
+            "model version",
+            "loaded",
+            "file",
+            "predictions",
+            "mean confidence",
+            "share not digits",
+            "accuracy",
+            "last seen (UTC)",
+        ),
         [
             (
                 model.version,
@@ -33,17 +42,34 @@ def _print_models(found: ModelVersions) -> None:
                 model.sha256 and model.sha256[:8],
                 model.predictions,
                 share(model.mean_confidence),
+                share(model.not_a_digit_share),
                 format_accuracy(model.accuracy),
                 model.last_seen,
             )
             for model in found.models
         ],
     )
+    _print_not_a_digit(found)
+    _print_shadows(found)
+
+
+def _print_not_a_digit(found: ModelVersions) -> None:
+    labelled = [
+        (model.version, format_digits(model.accuracy), format_digit_or_not(model.accuracy))
+        for model in found.models
+        if model.accuracy.not_a_digit
+    ]
+    if labelled:
+        print_table(("model version", "labelled with a digit", "labelled none"), labelled, blank_before=True)
+
+
+def _print_shadows(found: ModelVersions) -> None:
     shadows = [
         (
             model.version,
             shadow.predictions,
             Share(shadow.agreement),
+            share(shadow.not_a_digit_share),
             format_accuracy(shadow.accuracy),
             format_accuracy(shadow.accuracy_answered),
             shadow.p_value,
@@ -52,5 +78,13 @@ def _print_models(found: ModelVersions) -> None:
         if (shadow := model.shadow) is not None
     ]
     if shadows:
-        headings = ("shadow model", "drawings", "same answer", "accuracy", "accuracy of the answers", "p")
+        headings = (
+            "shadow model",
+            "drawings",
+            "same answer",
+            "share not digits",
+            "accuracy",
+            "accuracy of the answers",
+            "p",
+        )
         print_table(headings, shadows, blank_before=True)

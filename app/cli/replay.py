@@ -5,7 +5,7 @@ import typer
 
 from app.cli import context
 from app.cli.options import Json
-from app.cli.tables import format_accuracy, format_range, print_facts, print_table
+from app.cli.tables import format_accuracy, format_digit_or_not, format_range, print_facts, print_table, share
 from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.replay import OnLabelled, ReplayReport
 from app.schemas.shares import format_share
@@ -59,6 +59,7 @@ def _print_report(report: ReplayReport) -> None:
         ],
         blank_before=True,
     )
+    _print_not_a_digit(report)
     print_table(
         ("label", "drawings", "stored correct", "new correct"),
         [(row.label, row.drawings, row.stored_correct, row.new_correct) for row in report.labels],
@@ -66,6 +67,18 @@ def _print_report(report: ReplayReport) -> None:
     )
     flips = [(flip.stored, flip.new, flip.drawings) for flip in report.flips[:_MAX_FLIPS]]
     print_table(("stored", "new", "drawings"), flips, blank_before=True)
+
+
+def _print_not_a_digit(report: ReplayReport) -> None:
+    said, on = report.not_a_digit, report.labelled
+    print_table(
+        ("not a digit", "answers", "share", "only these", "labelled none"),
+        [
+            ("stored", said.stored, share(said.stored_share), said.only_stored, format_digit_or_not(on.stored)),
+            ("new", said.new, share(said.new_share), said.only_new, format_digit_or_not(on.new)),
+        ],
+        blank_before=True,
+    )
 
 
 def _print_summary(report: ReplayReport) -> None:

@@ -1,6 +1,15 @@
 from app.cli import context
 from app.cli.options import Json, query_options
-from app.cli.tables import format_accuracy, format_bar, format_range, print_facts, print_table, share
+from app.cli.tables import (
+    format_accuracy,
+    format_bar,
+    format_digit_or_not,
+    format_digits,
+    format_range,
+    print_facts,
+    print_table,
+    share,
+)
 from app.cli.terminal import print_json
 from app.schemas.stats import Stats, StatsQuery, Timeline, TimelineQuery
 
@@ -34,15 +43,23 @@ def _print_summary(stats: Stats) -> None:
             "accuracy": format_accuracy(stats.accuracy),
             "  drawn at random": format_accuracy(stats.accuracy_random),
             "  not at random": format_accuracy(stats.accuracy_rest),
+            "  labelled with a digit": format_digits(stats.accuracy),
+            "labelled none": format_digit_or_not(stats.accuracy),
         }
     )
 
 
 def _print_model_versions(stats: Stats) -> None:
     print_table(
-        ("model version", "predictions", "mean confidence", "accuracy"),
+        ("model version", "predictions", "mean confidence", "share not digits", "accuracy"),
         [
-            (name, version.count, share(version.mean_confidence), format_accuracy(version.accuracy))
+            (
+                name,
+                version.count,
+                share(version.mean_confidence),
+                share(version.not_a_digit_share),
+                format_accuracy(version.accuracy),
+            )
             for name, version in stats.model_versions.items()
         ],
         blank_before=True,

@@ -79,6 +79,20 @@ def format_accuracy(accuracy: LabelledAccuracy) -> str | None:
     return f"{format_share(accuracy.accuracy)} ({interval}; {accuracy.correct} of {accuracy.labelled})"
 
 
+def format_digits(accuracy: LabelledAccuracy) -> str | None:
+    if accuracy.accuracy_of_digits is None:
+        return None
+    right = f"{accuracy.correct} of {accuracy.labelled - accuracy.not_a_digit}"
+    return f"{format_share(accuracy.accuracy_of_digits)} ({right})"
+
+
+def format_digit_or_not(accuracy: LabelledAccuracy) -> str | None:
+    """Say how well the model tells digits from other drawings."""
+    if (found := accuracy.digit_or_not) is None:
+        return None
+    return f"{found.none_found} of {found.none} found, {found.digits_refused} of {found.digits} digits refused"
+
+
 def format_prediction_count(manifest: BackupManifest) -> str:
     return f"{manifest.rows.get('predictions', 0):,} predictions"
 

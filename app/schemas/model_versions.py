@@ -3,7 +3,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.stats import ACCURACY, LabelledAccuracy
+from app.schemas.stats import ACCURACY, NOT_A_DIGIT_SHARE, LabelledAccuracy
 
 # A shadow model that has become the live one.
 _LIVE: Any = {
@@ -13,16 +13,24 @@ _LIVE: Any = {
     "classes": list("0123456789"),
     "predictions": 2140,
     "mean_confidence": 0.981204,
+    "not_a_digit_share": 0.03,
     "first_seen": "2026-11-01T08:00:00Z",
     "last_seen": "2026-11-20T09:30:00.123456Z",
     "accuracy": ACCURACY,
     "shadow": {
         "predictions": 1000,
         "mean_confidence": 0.984021,
+        "not_a_digit_share": 0.028,
         "agreed": 991,
         "agreement": 0.991,
-        "accuracy": {**ACCURACY, "correct": 39, "accuracy": 0.975, "interval": [0.871186, 0.995573]},
-        "accuracy_answered": ACCURACY,
+        "accuracy": {
+            **ACCURACY,
+            "correct": 39,
+            "accuracy": 0.975,
+            "interval": [0.871186, 0.995573],
+            "accuracy_of_digits": 1.0,
+        },
+        "accuracy_answered": {**ACCURACY, "digit_or_not": None},
         "only_answered_correct": 0,
         "only_shadow_correct": 1,
         "p_value": 1.0,
@@ -35,10 +43,13 @@ class ShadowStats(BaseModel):
 
     predictions: int
     mean_confidence: float
+    not_a_digit_share: float | None = NOT_A_DIGIT_SHARE
     agreed: int = Field(description="The number that equal the stored prediction.")
     agreement: float = Field(description="The share that agrees.")
     accuracy: LabelledAccuracy = Field(description="The accuracy of the shadow model on its labelled drawings.")
-    accuracy_answered: LabelledAccuracy = Field(description="That of the stored predictions on the same drawings.")
+    accuracy_answered: LabelledAccuracy = Field(
+        description="That of the stored predictions on the same drawings; its `digit_or_not` is null."
+    )
     only_answered_correct: int
     only_shadow_correct: int
     p_value: float = Field(description="McNemar's exact test: small if the models differ by more than chance.")
@@ -53,6 +64,7 @@ class ModelVersion(BaseModel):
     classes: list[str] | None = Field(description="Null if it is not loaded.")
     predictions: int = Field(description="The number of its stored predictions.")
     mean_confidence: float | None
+    not_a_digit_share: float | None = NOT_A_DIGIT_SHARE
     first_seen: datetime | None = Field(description="The time of the first drawing, as live or shadow model.")
     last_seen: datetime | None
     accuracy: LabelledAccuracy = Field(description="The accuracy of its labelled predictions.")

@@ -24,6 +24,17 @@ class PairOfAnswers(BaseModel):
     drawings: int
 
 
+class SaidNotADigit(BaseModel):
+    """Answers with a `not_a_digit` above 0.5."""
+
+    stored: int
+    stored_share: float | None = Field(description="Among the stored answers that have `not_a_digit`; null without.")
+    new: int
+    new_share: float | None
+    only_stored: int = Field(description="Where the new answer has a lower `not_a_digit`.")
+    only_new: int = Field(description="Where the stored answer has a lower `not_a_digit`.")
+
+
 class OnLabelled(BaseModel):
     """An answer is correct when it equals the current label."""
 
@@ -77,6 +88,7 @@ class ReplayReport(BaseModel):
     without_drawing: int = Field(description="Predictions without a drawing, left out.")
     agreement: Agreement
     flips: list[PairOfAnswers] = Field(description="Pairs of different answers, most frequent first.")
+    not_a_digit: SaidNotADigit
     labelled: OnLabelled
     at_random: OnLabelled
     held_out: OnLabelled

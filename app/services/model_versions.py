@@ -8,11 +8,12 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from app.analysis.accuracy import DECIMALS, AccuracyCounter
 from app.analysis.intervals import mcnemar_exact
 from app.repository import model_versions as repository
 from app.repository import stats
 from app.schemas.model_versions import ModelVersion, ModelVersions, ShadowStats
-from app.services.stats_counter import DECIMALS, StatsCounter
+from app.services.stats_counter import StatsCounter
 
 Role = Literal["live", "shadow"]
 
@@ -40,7 +41,7 @@ class _ModelStats:
     shadow: StatsCounter = field(default_factory=StatsCounter)
     agreed: int = 0
     # The stored predictions for the labelled drawings of the shadow model.
-    answered: StatsCounter = field(default_factory=StatsCounter)
+    answered: AccuracyCounter = field(default_factory=AccuracyCounter)
     only_answered_correct: int = 0
     only_shadow_correct: int = 0
     times: list[datetime] = field(default_factory=list)
@@ -50,8 +51,8 @@ class _ModelStats:
         self.agreed += row.size * row.agreed
         if not row.labelled:
             return
-        self.shadow.add_labels(row, correct=row.correct)
-        self.answered.add_labels(row, correct=row.answered_correct)
+        self.shadow.add_labels(row)
+        self.answered.add(row.size, correct=row.answered_correct, not_a_digit=row.not_a_digit)
         self.only_answered_correct += row.size * (row.answered_correct and not row.correct)
         self.only_shadow_correct += row.size * (row.correct and not row.answered_correct)
 
@@ -64,10 +65,11 @@ class _ModelStats:
         return ShadowStats(
             predictions=self.shadow.count,
             mean_confidence=self.shadow.mean_confidence,
+            not_a_digit_share=self.shadow.not_a_digit_share,
             agreed=self.agreed,
             agreement=round(self.agreed / self.shadow.count, DECIMALS),
-            accuracy=self.shadow.as_accuracy(),
-            accuracy_answered=self.answered.as_accuracy(),
+            accuracy=self.shadow.accuracy.result(),
+            accuracy_answered=self.answered.result(),
             only_answered_correct=self.only_answered_correct,
             only_shadow_correct=self.only_shadow_correct,
             p_value=mcnemar_exact(self.only_answered_correct, self.only_shadow_correct),
@@ -86,7 +88,7 @@ def get_model_versions(session: Session, loaded: Mapping[Role, LoadedModel]) -> 
         found.add_times(row)
     for row in stats.count_labels(session, everything):
         found = by_key[live.get(row.model_version, _ModelKey(row.model_version, None))]
-        found.answers.add_labels(row, correct=row.correct)
+        found.answers.add_labels(row)
     for row in repository.count_shadow(session):
         by_key[_ModelKey(row.model_version, row.model_sha256)].add_shadow(row)
     for row in repository.find_shadow_ends(session):
@@ -106,9 +108,10 @@ def _described(key: _ModelKey, found: _ModelStats, role: Role | None, classes: l
         classes=classes,
         predictions=found.answers.count,
         mean_confidence=found.answers.mean_confidence,
+        not_a_digit_share=found.answers.not_a_digit_share,
         first_seen=min(found.times, default=None),
         last_seen=max(found.times, default=None),
-        accuracy=found.answers.as_accuracy(),
+        accuracy=found.answers.accuracy.result(),
         shadow=found.as_shadow(),
     )
 

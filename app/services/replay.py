@@ -1,5 +1,6 @@
 """Replay stored drawings with another model, in short reads, beside the service."""
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +87,7 @@ class _Replay:
             classes=self._model.classes,
             database=database_name(self._database),
             only_model_version=self._id_range.model_version,
+            record_bytes=RECORD.itemsize,
         )
 
     def score(self, file: AnswersFile) -> None:
@@ -154,6 +156,7 @@ class _Replay:
         return rows, {id_ for id_, pixels in drawings.items() if is_test(pixels, _SPLIT.seed, _SPLIT.test_share)}
 
     def _side_by_side(self, row: Row[Any], answers: Answers, place: int) -> Flip:
+        not_a_digit = round(float(answers.not_a_digit[place]), DECIMALS)
         return Flip(
             id=row.id,
             stored=row.prediction,
@@ -162,6 +165,8 @@ class _Replay:
             new=self._model.classes[answers.predictions[place]],
             new_confidence=round(float(answers.confidences[place]), DECIMALS),
             label=row.label,
+            stored_not_a_digit=row.not_a_digit,
+            new_not_a_digit=None if math.isnan(not_a_digit) else not_a_digit,
         )
 
     def _report(self, counts: Counts, loaded: Classifier) -> ReplayReport:
@@ -180,6 +185,7 @@ class _Replay:
             without_drawing=self._without_drawing,
             agreement=agreement,
             flips=counts.flips(),
+            not_a_digit=counts.not_a_digit(),
             labelled=labelled,
             at_random=at_random,
             held_out=held_out,
@@ -219,7 +225,7 @@ def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.vo
         if not all(0 <= answer["confidence"] <= 1 for answer in answers):
             raise ModelError(f"confidences outside 0 to 1 for some of the drawings {batch[0]} to {batch[-1]}")
         records[start : start + len(batch)] = [
-            (id_, places[answer["prediction"]], answer["confidence"])
+            (id_, places[answer["prediction"]], answer["confidence"], answer["not_a_digit"])
             for id_, answer in zip(batch, answers, strict=True)
         ]
     return records

@@ -10,7 +10,7 @@ from app.repository import stats as repository
 from app.repository.stats import FIRST_MONDAY
 from app.schemas.stats import Bucket, BucketSize, ConfidenceBin, Stats, StatsQuery, Timeline, TimelineQuery
 from app.services.errors import InvalidInput
-from app.services.stats_counter import DECIMALS, StatsCounter
+from app.services.stats_counter import StatsCounter
 
 MAX_BUCKETS: Final = 1000
 BINS: Final = 10
@@ -31,29 +31,25 @@ _SPAN: Final[dict[BucketSize, timedelta]] = {
 class _Groups:
     def __init__(self) -> None:
         self.all = StatsCounter()
-        # Answers with `not_a_digit`, and those above 0.5.
-        self.told = self.not_digits = 0
         self.digits: defaultdict[str, StatsCounter] = defaultdict(StatsCounter)
         self.versions: defaultdict[str, StatsCounter] = defaultdict(StatsCounter)
 
     def add_answers(self, row: Row[Any]) -> None:
-        self.told += row.told
-        self.not_digits += row.not_digits
         for counter in (self.all, self.digits[row.prediction], self.versions[row.model_version]):
             counter.add_answers(row)
 
     def add_labels(self, row: Row[Any]) -> None:
         for counter in (self.all, self.versions[row.model_version]):
-            counter.add_labels(row, correct=row.correct)
+            counter.add_labels(row)
 
     def members(self) -> dict[str, Any]:
         return {
             "count": self.all.count,
             "mean_confidence": self.all.mean_confidence,
-            "not_a_digit_share": round(self.not_digits / self.told, DECIMALS) if self.told else None,
+            "not_a_digit_share": self.all.not_a_digit_share,
             "digits": {name: self.digits[name].as_confidence() for name in (*DIGITS, *self._other_predictions())},
             "model_versions": {name: counter.as_version() for name, counter in sorted(self.versions.items())},
-            "accuracy": self.all.as_accuracy(),
+            "accuracy": self.all.accuracy.result(),
         }
 
     def _other_predictions(self) -> list[str]:
@@ -76,7 +72,7 @@ def get_stats(session: Session, query: StatsQuery) -> Stats:
         bins[row.tenth] += row.size
     for row in repository.count_labels(session, selection):
         groups.add_labels(row)
-        (drawn_at_random if row.sampled else rest).add_labels(row, correct=row.correct)
+        (drawn_at_random if row.sampled else rest).add_labels(row)
     return Stats(
         **groups.members(),
         since=min(ends, default=None),
@@ -84,8 +80,8 @@ def get_stats(session: Session, query: StatsQuery) -> Stats:
         confidence_histogram=[
             ConfidenceBin(lower=place / BINS, upper=(place + 1) / BINS, count=count) for place, count in enumerate(bins)
         ],
-        accuracy_random=drawn_at_random.as_accuracy(),
-        accuracy_rest=rest.as_accuracy(),
+        accuracy_random=drawn_at_random.accuracy.result(),
+        accuracy_rest=rest.accuracy.result(),
     )
 
 

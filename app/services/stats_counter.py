@@ -1,12 +1,10 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row
 
-from app.analysis.intervals import wilson_interval
-from app.schemas.stats import Confidence, LabelledAccuracy, VersionStats
-
-DECIMALS = 6
+from app.analysis.accuracy import DECIMALS, AccuracyCounter
+from app.schemas.stats import Confidence, VersionStats
 
 
 @dataclass
@@ -15,35 +13,36 @@ class StatsCounter:
 
     count: int = 0
     millionths: int = 0
-    labelled: int = 0
-    correct: int = 0
-    not_a_digit: int = 0
+    # Answers with `not_a_digit`, and those above 0.5.
+    told: int = 0
+    not_digits: int = 0
+    accuracy: AccuracyCounter = field(default_factory=AccuracyCounter)
 
     def add_answers(self, row: Row[Any]) -> None:
         self.count += row.size
         self.millionths += row.millionths
+        self.told += row.told
+        self.not_digits += row.not_digits
 
-    def add_labels(self, row: Row[Any], *, correct: bool) -> None:
-        self.labelled += row.size
-        self.correct += row.size * correct
-        self.not_a_digit += row.size * row.not_a_digit
+    def add_labels(self, row: Row[Any]) -> None:
+        self.accuracy.add(row.size, correct=row.correct, not_a_digit=row.not_a_digit)
+        self.accuracy.add_told(row.told, row.not_digits, not_a_digit=row.not_a_digit)
 
     @property
     def mean_confidence(self) -> float | None:
         return round(self.millionths / self.count / 1e6, DECIMALS) if self.count else None
 
+    @property
+    def not_a_digit_share(self) -> float | None:
+        return round(self.not_digits / self.told, DECIMALS) if self.told else None
+
     def as_confidence(self) -> Confidence:
         return Confidence(count=self.count, mean_confidence=self.mean_confidence)
 
     def as_version(self) -> VersionStats:
-        return VersionStats(count=self.count, mean_confidence=self.mean_confidence, accuracy=self.as_accuracy())
-
-    def as_accuracy(self) -> LabelledAccuracy:
-        interval = wilson_interval(self.correct, self.labelled)
-        return LabelledAccuracy(
-            labelled=self.labelled,
-            correct=self.correct,
-            not_a_digit=self.not_a_digit,
-            accuracy=round(self.correct / self.labelled, DECIMALS) if self.labelled else None,
-            interval=interval and (round(interval.low, DECIMALS), round(interval.high, DECIMALS)),
+        return VersionStats(
+            count=self.count,
+            mean_confidence=self.mean_confidence,
+            not_a_digit_share=self.not_a_digit_share,
+            accuracy=self.accuracy.result(),
         )

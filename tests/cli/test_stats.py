@@ -67,8 +67,15 @@ def test_stats_prints_counts_confidence_and_accuracy() -> None:
     accuracy_text = f"{percent(accuracy['accuracy'])} ({low} to {high}; {right})"
     assert re.search(rf"^accuracy +{re.escape(accuracy_text)}", text, re.MULTILINE)
     assert re.search(rf"^share not digits +{percent(expected['not_a_digit_share'])} *$", text, re.MULTILINE)
+    digits = f"{accuracy['correct']} of {accuracy['labelled'] - accuracy['not_a_digit']}"
+    assert f"{percent(accuracy['accuracy_of_digits'])} ({digits})" in text
+    none, found, of_digits, refused = accuracy["digit_or_not"].values()
+    assert re.search(
+        rf"^labelled none +{found} of {none} found, {refused} of {of_digits} digits refused", text, re.MULTILINE
+    )
     for version, numbers in expected["model_versions"].items():
-        assert re.search(rf"^{version} +{numbers['count']} +{percent(numbers['mean_confidence'])} ", text, re.MULTILINE)
+        shares = f"{percent(numbers['mean_confidence'])} +{percent(numbers['not_a_digit_share'])}"
+        assert re.search(rf"^{version} +{numbers['count']} +{shares} ", text, re.MULTILINE)
     for digit, numbers in expected["digits"].items():
         assert re.search(rf"^{digit} +{numbers['count']}\b", text, re.MULTILINE)
 
@@ -123,9 +130,16 @@ def test_drift_exits_with_one_only_with_exit_code_and_drift(filled_sqlite: str) 
 @pytest.mark.usefixtures("filled_sqlite")
 def test_models_lists_the_loaded_model_first() -> None:
     expected = json.loads(done("models", "--json"))["models"]
-    _, *lines = done("models").splitlines()
+    table, _, digits = done("models").partition("\n\n")
+    _, *lines = table.splitlines()
     assert [line.split()[0] for line in lines] == [model["version"] for model in expected]
     assert lines[0].split()[1:3] == ["live", expected[0]["sha256"][:8]]
+    shares = [percent(model["not_a_digit_share"]) for model in expected if model["predictions"]]
+    assert [share in line for share, line in zip(shares, lines[-len(shares) :], strict=True)] == [True] * len(shares)
+    told = {model["version"]: model["accuracy"]["digit_or_not"] for model in expected if model["predictions"]}
+    for version, found in told.items():
+        text = f"{found['none_found']} of {found['none']} found, {found['digits_refused']} of {found['digits']} digits"
+        assert re.search(rf"^{version} .* {text} refused", digits, re.MULTILINE)
 
 
 def test_models_compares_the_shadow_model_with_the_answers(start: Start, database_url: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from app.classifier import get_classifier
 from app.database import Database
 from app.models import ShadowPrediction
 from app.services.model_versions import LoadedModel, Role, get_model_versions
-from tests.support.expected_stats import accuracy, accuracy_of, confidence_of, mean
+from tests.support.expected_stats import accuracy, accuracy_of, confidence_of, mean, not_a_digit_share
 from tests.support.service import DRAWING, connected, execute
 from tests.support.sql_statements import executed
 from tests.support.stored_rows import BEGIN, Row, random_rows, store
@@ -41,6 +41,7 @@ class Shadow(NamedTuple):
     model_version: str
     prediction: str
     confidence: float
+    not_a_digit: float | None = None
 
 
 def random_shadow(rows: list[Row], sha256: str, version: str, seed: int) -> list[Shadow]:
@@ -48,7 +49,8 @@ def random_shadow(rows: list[Row], sha256: str, version: str, seed: int) -> list
     rng = np.random.default_rng(seed)
     chosen = [row for row in rows if rng.random() < 0.5]
     return [
-        Shadow(row.id, sha256, version, str(rng.choice(["0", "1", "2", "7"])), float(rng.random())) for row in chosen
+        Shadow(row.id, sha256, version, str(rng.choice(["0", "1", "2", "7"])), float(rng.random()), told)
+        for row, told in zip(chosen, rng.choice([None, 0.25, 0.75], len(chosen)).tolist(), strict=True)
     ]
 
 
@@ -76,6 +78,7 @@ def as_answered(rows: list[Row]) -> dict[str, Any]:
     return {
         "predictions": confidence["count"],
         "mean_confidence": confidence["mean_confidence"],
+        "not_a_digit_share": not_a_digit_share(rows),
         "first_seen": min(times, default=None),
         "last_seen": max(times, default=None),
         "accuracy": accuracy_of(rows),
@@ -87,16 +90,20 @@ def as_shadow(answers: list[Shadow]) -> dict[str, Any]:
     rows = {row.id: row for row in ROWS}
     pairs = [(answer.prediction, rows[answer.prediction_id]) for answer in answers]
     labelled = [(said, row.prediction, row.label) for said, row in pairs if row.label is not None]
+    told = [answer.not_a_digit for answer in answers if answer.not_a_digit is not None]
     only_shadow = sum(said == label != answered for said, answered, label in labelled)
     only_answered = sum(answered == label != said for said, answered, label in labelled)
     agreed = sum(said == row.prediction for said, row in pairs)
     return {
         "predictions": len(answers),
         "mean_confidence": mean([answer.confidence for answer in answers]),
+        "not_a_digit_share": mean([float(one > 0.5) for one in told]),
         "agreed": agreed,
         "agreement": pytest.approx(agreed / len(answers), abs=1e-6),
-        "accuracy": accuracy((said, label) for said, _, label in labelled),
-        "accuracy_answered": accuracy((answered, label) for _, answered, label in labelled),
+        "accuracy": accuracy(
+            (answer.prediction, rows[answer.prediction_id].label, answer.not_a_digit) for answer in answers
+        ),
+        "accuracy_answered": accuracy((answered, label, None) for _, answered, label in labelled),
         "only_answered_correct": only_answered,
         "only_shadow_correct": only_shadow,
         "p_value": pytest.approx(scipy.stats.binomtest(only_shadow, only_shadow + only_answered).pvalue),

@@ -10,7 +10,7 @@ from app.classifier import Classifier
 from tests.support.digit_images import encoded, picture
 from tests.support.http_fixtures import Start
 from tests.support.model_files import tiny_model
-from tests.support.service import DRAWING, random_drawings
+from tests.support.service import DRAWING, execute, random_drawings
 
 NAMES = ["id", "prediction", "confidence", "not_a_digit"]
 
@@ -74,3 +74,17 @@ def test_scores_are_probabilities_of_digits(tiny: TestClient) -> None:
     assert answer["confidence"] == max(answer["scores"].values())
     # Each score has a tenth of it.
     assert min(answer["scores"].values()) >= (answer["not_a_digit"] or 0) / 10 - 2e-6
+
+
+def test_labels_say_how_well_the_model_tells_digits_from_other_drawings(client: TestClient, database_url: str) -> None:
+    for id_, (label, said) in enumerate(
+        (("none", 0.9), ("none", 0.500001), ("none", 0.5), ("none", None), ("7", 0.6), ("7", 0.1), ("1", 0.1)), start=1
+    ):
+        client.post("/classify", json=DRAWING)
+        client.put(f"/results/{id_}/label", json={"label": label})
+        execute(
+            database_url, f"UPDATE predictions SET not_a_digit = {'NULL' if said is None else said} WHERE id = {id_}"
+        )
+    accuracy = client.get("/stats").json()["accuracy"]
+    assert (accuracy["labelled"], accuracy["correct"], accuracy["accuracy_of_digits"]) == (7, 2, 0.666667)
+    assert accuracy["digit_or_not"] == {"none": 3, "none_found": 2, "digits": 3, "digits_refused": 1}

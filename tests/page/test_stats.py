@@ -94,7 +94,18 @@ def test_totals_match_the_api(all_stats: Page, filled_service: Service) -> None:
         assert f"{low} to {high}" in tile
         assert f"{accuracy['correct']:,} of {accuracy['labelled']:,} right" in tile
     assert percent(stats["not_a_digit_share"]) in tiles[4]
-    expect(section(all_stats, "Totals")).to_contain_text("unbiased accuracy")
+    totals = section(all_stats, "Totals")
+    expect(totals).to_contain_text("unbiased accuracy")
+    labelled = stats["accuracy"]
+    none, found, digits, refused = labelled["digit_or_not"].values()
+    expect(totals).to_contain_text(
+        f"Drawings labelled “not a digit” ({labelled['not_a_digit']}) count as wrong; of the others,"
+        f" {percent(labelled['accuracy_of_digits'])} are right. The model took {found} of {none} of them for no digit,"
+        f" and {refused} of {digits} digits."
+    )
+    versions = totals.get_by_role("region", name="Model versions compared")
+    shares = [percent(version["not_a_digit_share"]) for version in stats["model_versions"].values()]
+    assert versions.locator("tbody td:nth-child(4)").all_inner_texts() == shares
 
     digits = table_of(figure(all_stats, "Totals", "Predicted digits"))
     assert [row[:2] for row in digits] == [[digit, f"{one['count']:,}"] for digit, one in stats["digits"].items()]

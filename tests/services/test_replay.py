@@ -12,8 +12,9 @@ from app.analysis.export_files import is_test
 from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION
 from app.classifier import Classifier, ModelError, get_classifier
 from app.database import Database
+from app.schemas.stats import DigitOrNot
 from app.services.replay import replay
-from tests.support.model_files import model_of_nothing, model_that_breaks, second_model
+from tests.support.model_files import model_of_nothing, model_that_breaks, second_model, tiny_model
 from tests.support.replay_fixtures import Images, flips, label, records, run, store_answers
 from tests.support.service import connected, execute
 
@@ -83,6 +84,39 @@ def test_label_none_is_wrong_for_both_models(
     on = run(database, model, tmp_path / "out").report.labelled
     assert (on.drawings, on.new.not_a_digit) == (2, 2)
     assert (on.stored.correct, on.new.correct, on.p_value) == (0, 0, 1.0)
+
+
+def test_answers_not_a_digit_are_counted_for_both_models(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    said = [answer["not_a_digit"] for answer in get_classifier().classify_batch(drawn[:20])]
+    new = sum(value is not None and value > 0.5 for value in said)
+    store_answers(database_url, drawn[:20])
+    execute(
+        database_url,
+        "UPDATE predictions SET not_a_digit = 0.1 WHERE id <= 8",
+        "UPDATE predictions SET not_a_digit = 0.9 WHERE id <= 2",
+    )
+    label(database_url, (1, "none"), (2, "7"), (3, "none"), (20, "none"))
+    found = run(database, swapping, tmp_path / "out")
+    report = found.report
+    assert (report.not_a_digit.stored, report.not_a_digit.stored_share) == (2, 0.25)
+    assert (report.not_a_digit.new, report.not_a_digit.new_share) == (new, new / 20)
+    assert (report.not_a_digit.only_stored, report.not_a_digit.only_new) == (2, 0)
+    assert report.labelled.stored.digit_or_not == DigitOrNot(none=2, none_found=1, digits=1, digits_refused=1)
+    assert report.labelled.new.digit_or_not == DigitOrNot(none=3, none_found=0, digits=1, digits_refused=0)
+    assert {flip["new_not_a_digit"] for flip in flips(found)} <= {str(value) for value in said}
+    assert "Not a digit" in found.page_file.read_text()
+
+
+def test_model_that_does_not_tell_has_no_share_of_non_digits(
+    sqlite_database: Database, sqlite_url: str, drawn: Images, tmp_path: Path
+) -> None:
+    store_answers(sqlite_url, drawn[:5], prediction="x")
+    found = run(sqlite_database, tiny_model(tmp_path, columns=10), tmp_path / "out")
+    assert (found.report.not_a_digit.new_share, found.report.not_a_digit.stored_share) == (None, None)
+    assert {flip["new_not_a_digit"] for flip in flips(found)} == {""}
+    assert "Not a digit" not in found.page_file.read_text()
 
 
 def test_random_samples_are_counted_separately(

@@ -116,6 +116,16 @@ def test_folder_of_another_replay_is_refused_and_unchanged(
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
+def test_folder_of_an_earlier_release_is_refused(sqlite_database: Database, swapping: Path, tmp_path: Path) -> None:
+    run(sqlite_database, swapping, tmp_path / "out")
+    path = tmp_path / "out" / DESCRIPTION
+    description = json.loads(path.read_text())
+    del description["record_bytes"]
+    path.write_text(json.dumps(description))
+    with pytest.raises(InvalidInput, match="holds a replay of an earlier release; choose another folder"):
+        run(sqlite_database, swapping, tmp_path / "out")
+
+
 @pytest.mark.parametrize("name", ["letter.txt", ANSWERS])
 def test_folder_with_other_files_is_refused_and_unchanged(
     sqlite_database: Database, swapping: Path, tmp_path: Path, name: str
@@ -193,4 +203,5 @@ def test_description_names_the_model_and_the_database(
         "classes": model.classes,
         "database": f"sqlite:///{tmp_path}/pixelwise.db",
         "only_model_version": "v1",
+        "record_bytes": 17,
     }

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.atomic_file import UNFINISHED, atomic_file
 
-RECORD: Final = np.dtype([("id", "<i8"), ("prediction", "u1"), ("confidence", "<f4")])
-"""Prediction id, class index and confidence: 13 bytes."""
+RECORD: Final = np.dtype([("id", "<i8"), ("prediction", "u1"), ("confidence", "<f4"), ("not_a_digit", "<f4")])
+"""Prediction id, class index, confidence, and the probability of no digit or NaN: 17 bytes."""
 
 DESCRIPTION: Final = "replay.json"
 ANSWERS: Final = "answers.bin"
@@ -36,14 +36,17 @@ class Description(BaseModel):
     classes: list[str]
     database: str
     only_model_version: str | None
+    # The default is that of earlier releases.
+    record_bytes: int = 13
 
 
 class Answers(NamedTuple):
-    """Ids int64 (N,), ascending; class indices uint8 (N,); confidences float32 (N,)."""
+    """Ids int64 (N,), ascending; class indices uint8 (N,); confidences and `not_a_digit` float32 (N,)."""
 
     ids: npt.NDArray[np.int64]
     predictions: npt.NDArray[np.uint8]
     confidences: npt.NDArray[np.float32]
+    not_a_digit: npt.NDArray[np.float32]
 
     def places(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return indices, -1 for missing ids."""
@@ -88,20 +91,17 @@ class AnswersFile:
         os.fsync(self._file.fileno())
 
     def read(self) -> Answers:
-        """Return all answers; each takes 13 bytes."""
+        """Return all answers; each takes 17 bytes."""
         count = self._size() // RECORD.itemsize
-        answers = Answers(np.empty(count, np.int64), np.empty(count, np.uint8), np.empty(count, np.float32))
-        ids, predictions, confidences = answers
+        records = np.empty(count, RECORD)
         self._file.seek(0)
         for start in range(0, count, _READ_BATCH_SIZE):
             piece = np.frombuffer(self._file.read(RECORD.itemsize * min(_READ_BATCH_SIZE, count - start)), RECORD)
-            place = slice(start, start + len(piece))
-            ids[place], predictions[place], confidences[place] = piece["id"], piece["prediction"], piece["confidence"]
+            records[start : start + len(piece)] = piece
         # PostgreSQL may commit a lower id later.
-        if (ids[1:] < ids[:-1]).any():
-            order = np.argsort(ids)
-            return Answers(ids[order], predictions[order], confidences[order])
-        return answers
+        if (records["id"][1:] < records["id"][:-1]).any():
+            records = records[np.argsort(records["id"])]
+        return Answers(records["id"], records["prediction"], records["confidence"], records["not_a_digit"])
 
 
 def _describe(folder: Path, description: Description) -> None:
@@ -122,6 +122,8 @@ def _describe(folder: Path, description: Description) -> None:
         return
     if (found.model_sha256, found.classes) != (description.model_sha256, description.classes):
         held = f"another model, {found.model_version!r}"
+    elif found.record_bytes != description.record_bytes:
+        held = "an earlier release"
     elif found.database != description.database:
         held = f"another database, {found.database!r}"
     else:

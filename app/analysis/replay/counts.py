@@ -1,15 +1,13 @@
 from collections import Counter
 from typing import Final, NamedTuple
 
+from app.analysis.accuracy import DECIMALS, AccuracyCounter
 from app.analysis.intervals import mcnemar_exact, wilson_interval
 from app.analysis.replay.flips import Flip
-from app.drawings.shape import NOT_A_DIGIT
-from app.schemas.replay import Agreement, OnLabel, OnLabelled, OnVersion, PairOfAnswers
-from app.schemas.stats import LabelledAccuracy
+from app.drawings.shape import LIKELY_NOT_A_DIGIT, NOT_A_DIGIT
+from app.schemas.replay import Agreement, OnLabel, OnLabelled, OnVersion, PairOfAnswers, SaidNotADigit
 
 SIGNIFICANT: Final = 0.05
-
-DECIMALS: Final = 6
 
 
 class Kind(NamedTuple):
@@ -25,6 +23,8 @@ class Counts:
     def __init__(self) -> None:
         self.drawings = 0
         self._pairs: Counter[tuple[str, str]] = Counter()
+        # By whether each answer says "not a digit"; None if it does not tell.
+        self._said: Counter[tuple[bool | None, bool | None]] = Counter()
         self._labelled = _Labelled()
         self._at_random = _Labelled()
         self._held_out = _Labelled()
@@ -36,6 +36,7 @@ class Counts:
         self._versions.setdefault(compared.stored_version, _Version()).add(compared)
         if compared.stored != compared.new:
             self._pairs[compared.stored, compared.new] += 1
+        self._said[_says(compared.stored_not_a_digit), _says(compared.new_not_a_digit)] += 1
         if compared.label is None:
             return
         self._labelled.add(compared)
@@ -49,6 +50,20 @@ class Counts:
         agreed = self.drawings - self._pairs.total()
         share, interval = _share(agreed, self.drawings)
         return Agreement(agreed=agreed, agreement=share, interval=interval)
+
+    def not_a_digit(self) -> SaidNotADigit:
+        stored, new = Counter[bool | None](), Counter[bool | None]()
+        for (stored_says, new_says), count in self._said.items():
+            stored[stored_says] += count
+            new[new_says] += count
+        return SaidNotADigit(
+            stored=stored[True],
+            stored_share=_share(stored[True], stored[True] + stored[False])[0],
+            new=new[True],
+            new_share=_share(new[True], new[True] + new[False])[0],
+            only_stored=self._said[True, False],
+            only_new=self._said[False, True],
+        )
 
     def flips(self) -> list[PairOfAnswers]:
         ranked = sorted(self._pairs.items(), key=lambda item: (-item[1], item[0]))
@@ -65,7 +80,9 @@ class Counts:
 
     def labels(self) -> list[OnLabel]:
         return [
-            OnLabel(label=label, drawings=seen.drawings, stored_correct=seen.stored, new_correct=seen.new)
+            OnLabel(
+                label=label, drawings=seen.drawings, stored_correct=seen.stored.correct, new_correct=seen.new.correct
+            )
             for label, seen in sorted(self._labels.items())
         ]
 
@@ -77,8 +94,8 @@ class Counts:
                 drawings=version.drawings,
                 agreed=version.agreed,
                 labelled=version.labelled.drawings,
-                stored_correct=version.labelled.stored,
-                new_correct=version.labelled.new,
+                stored_correct=version.labelled.stored.correct,
+                new_correct=version.labelled.new.correct,
             )
             for name, version in ranked
         ]
@@ -86,45 +103,35 @@ class Counts:
 
 class _Labelled:
     def __init__(self) -> None:
-        self.drawings = self.not_a_digit = self.both = self.only_stored = self.only_new = 0
+        self.stored = AccuracyCounter()
+        self.new = AccuracyCounter()
+        self.only_stored = self.only_new = 0
+
+    @property
+    def drawings(self) -> int:
+        return self.stored.labelled
 
     def add(self, compared: Flip) -> None:
-        self.drawings += 1
-        # Both answers count as wrong.
-        if compared.label == NOT_A_DIGIT:
-            self.not_a_digit += 1
-            return
-        stored, new = compared.stored == compared.label, compared.new == compared.label
-        self.both += stored and new
+        not_a_digit = compared.label == NOT_A_DIGIT
+        # For the label `none` both answers count as wrong.
+        stored = compared.stored == compared.label and not not_a_digit
+        new = compared.new == compared.label and not not_a_digit
+        self.stored.add(1, correct=stored, not_a_digit=not_a_digit)
+        self.new.add(1, correct=new, not_a_digit=not_a_digit)
         self.only_stored += stored and not new
         self.only_new += new and not stored
-
-    @property
-    def stored(self) -> int:
-        return self.both + self.only_stored
-
-    @property
-    def new(self) -> int:
-        return self.both + self.only_new
+        for counter, value in ((self.stored, compared.stored_not_a_digit), (self.new, compared.new_not_a_digit)):
+            if value is not None:
+                counter.add_told(1, value > LIKELY_NOT_A_DIGIT, not_a_digit=not_a_digit)
 
     def outcome(self) -> OnLabelled:
         return OnLabelled(
             drawings=self.drawings,
-            stored=self._accuracy(self.stored),
-            new=self._accuracy(self.new),
+            stored=self.stored.result(),
+            new=self.new.result(),
             only_stored_correct=self.only_stored,
             only_new_correct=self.only_new,
             p_value=mcnemar_exact(self.only_stored, self.only_new),
-        )
-
-    def _accuracy(self, correct: int) -> LabelledAccuracy:
-        share, interval = _share(correct, self.drawings)
-        return LabelledAccuracy(
-            labelled=self.drawings,
-            correct=correct,
-            not_a_digit=self.not_a_digit,
-            accuracy=share,
-            interval=interval,
         )
 
 
@@ -138,6 +145,10 @@ class _Version:
         self.agreed += compared.stored == compared.new
         if compared.label is not None:
             self.labelled.add(compared)
+
+
+def _says(not_a_digit: float | None) -> bool | None:
+    return None if not_a_digit is None else not_a_digit > LIKELY_NOT_A_DIGIT
 
 
 def _share(count: int, of: int) -> tuple[float | None, tuple[float, float] | None]:

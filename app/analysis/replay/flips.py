@@ -16,6 +16,8 @@ COLUMNS: Final = (
     "new_prediction",
     "new_confidence",
     "label",
+    "stored_not_a_digit",
+    "new_not_a_digit",
 )
 
 
@@ -27,6 +29,8 @@ class Flip(NamedTuple):
     new: str
     new_confidence: float
     label: str | None
+    stored_not_a_digit: float | None
+    new_not_a_digit: float | None
 
 
 class TopFlips:

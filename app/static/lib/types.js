@@ -84,12 +84,23 @@
  * @property {number} not_a_digit
  * @property {number | null} accuracy null when nothing is labelled
  * @property {Interval | null} interval
+ * @property {number | null} [accuracy_of_digits] null when none is labelled with a digit
+ * @property {DigitOrNot | null} [digit_or_not] null when no labelled prediction has `not_a_digit`
+ */
+
+/**
+ * @typedef {object} DigitOrNot
+ * @property {number} none labelled "not a digit"
+ * @property {number} none_found
+ * @property {number} digits labelled with a digit
+ * @property {number} digits_refused
  */
 
 /**
  * @typedef {object} VersionStats
  * @property {number} count
  * @property {number | null} mean_confidence
+ * @property {number | null} [not_a_digit_share]
  * @property {LabelledAccuracy} accuracy
  */
 

@@ -14,7 +14,15 @@ def agreed(count: int) -> Agreement:
 
 
 def on(drawings: int, only_new: int = 0, only_stored: int = 0) -> OnLabelled:
-    accuracy: Any = {"labelled": drawings, "correct": 0, "not_a_digit": 0, "accuracy": None, "interval": None}
+    accuracy: Any = {
+        "labelled": drawings,
+        "correct": 0,
+        "not_a_digit": 0,
+        "accuracy": None,
+        "interval": None,
+        "accuracy_of_digits": None,
+        "digit_or_not": None,
+    }
     return OnLabelled(
         drawings=drawings,
         stored=accuracy,

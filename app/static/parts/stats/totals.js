@@ -7,7 +7,7 @@ import { DIGITS } from "../../lib/labels.js";
 import { createFigure } from "./figure.js";
 import { bars } from "./plots.js";
 import { createSection } from "./section.js";
-import { accuracyCells, createTable, intervalText, missingLabels, shareText } from "./table.js";
+import { MIN_LABELS, accuracyCells, createTable, intervalText, missingLabels, shareText } from "./table.js";
 
 /** @import { LabelledAccuracy, Stats, VersionStats } from "../../lib/types.js" */
 /** @import { Figure } from "./figure.js" */
@@ -54,6 +54,22 @@ function tilesOf(stats) {
 }
 
 /**
+ * Say what the labels "not a digit" do to the accuracy, and how well the model tells such drawings from digits.
+ *
+ * @param {LabelledAccuracy} accuracy
+ */
+function otherSentences({ labelled, not_a_digit: others, accuracy_of_digits: share, digit_or_not: told }) {
+  if (!others) return "";
+  const enough = labelled - others >= MIN_LABELS;
+  const digits = enough && typeof share === "number" ? `; of the others, ${shareText(share)} are right` : "";
+  const found = told?.none
+    ? ` The model took ${counted(told.none_found)} of ${counted(told.none)} of them for no digit, and ` +
+      `${counted(told.digits_refused)} of ${countOf(told.digits, "digit")}.`
+    : "";
+  return ` Drawings labelled “not a digit” (${counted(others)}) count as wrong${digits}.${found}`;
+}
+
+/**
  * Say which of the two accuracies is unbiased.
  *
  * @param {Stats} stats
@@ -62,9 +78,7 @@ function tilesOf(stats) {
 function biasSentences({ accuracy, accuracy_random: random }) {
   const review = el("a", { href: "#/review" }, "Review");
   if (!accuracy.labelled) return ["Not enough data: accuracy needs labels. Add some in ", review, "."];
-  const others = accuracy.not_a_digit
-    ? ` Drawings labelled “not a digit” (${counted(accuracy.not_a_digit)}) count as wrong.`
-    : "";
+  const others = otherSentences(accuracy);
   if (!random.labelled) {
     return ["Reviewers see uncertain predictions more often than others, so the model is probably better than this. ", review,
       ` also offers a random sample; its labels give an unbiased accuracy.${others}`];
@@ -116,11 +130,12 @@ function showConfidence(figure, { count, confidence_histogram: bins }) {
 
 /** @param {[string, VersionStats][]} versions */
 function versionTable(versions) {
-  const columns = ["Model version", "Drawings", "Mean confidence", "Labelled", "Accuracy", "95 % interval"];
-  const rows = versions.map(([name, { count, mean_confidence: mean, accuracy }]) => [
+  const columns = ["Model version", "Drawings", "Mean confidence", "Not a digit", "Labelled", "Accuracy", "95 % interval"];
+  const rows = versions.map(([name, { count, mean_confidence: mean, not_a_digit_share: others, accuracy }]) => [
     name,
     counted(count),
     shareText(mean),
+    shareText(others ?? null),
     ...accuracyCells(accuracy),
   ]);
   return createTable("Model versions compared", columns, rows);
