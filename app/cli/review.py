@@ -9,7 +9,7 @@ from app.cli.exit_codes import CommandError
 from app.cli.options import Json, query_options
 from app.cli.tables import format_top_scores
 from app.cli.terminal import is_interactive, print_json, printable, say
-from app.drawings.shape import DIGITS
+from app.drawings.shape import DIGITS, LABELS, LIKELY_NOT_A_DIGIT, NOT_A_DIGIT
 from app.schemas.labels import LabelUpdate
 from app.schemas.review import ReviewItem, ReviewQuery
 from app.schemas.shares import format_share
@@ -75,14 +75,22 @@ def _show(database: "Database", item: ReviewItem, position: str) -> None:
     if pixels is not None:
         print_drawing(pixels)
     prediction, scores = printable(item.prediction), format_top_scores(item.scores)
+    if _claim(item) == NOT_A_DIGIT:
+        prediction = f"not a digit, best guess {prediction}"
     if item.not_a_digit is not None:
         scores += f"  not a digit {format_share(item.not_a_digit)}"
     typer.echo(f"{position}: prediction {item.id} ({item.reason}) was read as {prediction}.  {scores}")
 
 
+def _claim(item: ReviewItem) -> str:
+    """Return the label that agrees with the model."""
+    says_no_digit = item.not_a_digit is not None and item.not_a_digit > LIKELY_NOT_A_DIGIT
+    return NOT_A_DIGIT if says_no_digit else item.prediction
+
+
 def _read_answer(keyboard: "Keyboard", item: ReviewItem) -> str:
     valid = {*DIGITS, NONE, SKIP, QUIT}
-    if item.prediction in DIGITS:
+    if _claim(item) in LABELS:
         valid.add(CONFIRM)
     while (key := keyboard.read_key()) not in valid:
         say(KEYS)
@@ -93,7 +101,7 @@ def _label(database: "Database", item: ReviewItem, key: str, reviewer: str) -> b
     """Store the label; return False if the prediction is gone."""
     from app.services.labels import set_label
 
-    label = {NONE: "none", CONFIRM: item.prediction}.get(key, key)
+    label = {NONE: "none", CONFIRM: _claim(item)}.get(key, key)
     update = LabelUpdate(label=label, source=reviewer)
     try:
         with database.transaction() as session:

@@ -75,9 +75,11 @@ def test_queue_of_what_is_not_a_digit_says_how_sure_the_model_is(
         terminal.wait_for("not a digit 75.0 %")
         terminal.press("n")
         assert shown(terminal, "2 of 2") == 2
-        terminal.press("q")
+        terminal.wait_for("was read as not a digit, best guess 7.")
+        # Confirms what the model says.
+        terminal.press("\r")
         assert terminal.end() == 0
-    assert labels(sqlite_url) == [(3, "none", "anna")]
+    assert labels(sqlite_url) == [(3, "none", "anna"), (2, "none", "anna")]
 
 
 def test_unknown_key_explains_the_keys_and_stores_nothing(review: Review, sqlite_url: str) -> None:
