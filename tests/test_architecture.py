@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from tests.support.project_copy import PROJECT, environment
 
 APP = PROJECT / "app"
@@ -98,7 +96,6 @@ LONGER = {
 }
 
 MODULES = [path.relative_to(APP).with_suffix("") for path in sorted(APP.rglob("*.py"))]
-every_module = pytest.mark.parametrize("module", MODULES, ids=str)
 
 
 @cache
@@ -126,64 +123,66 @@ def attributes(module: Path) -> set[str]:
     return {node.attr for node in ast.walk(parsed(module)) if isinstance(node, ast.Attribute)}
 
 
-@every_module
-def test_module_imports_only_the_packages_it_may(module: Path) -> None:
-    own = module.parts[0]
-    if own == "__init__" or own not in ARROWS:
-        return
-    parts = [name.split(".") for name in imported(parsed(module)) if name.startswith("app.")]
-    found = {part[1] for part in parts if part[1] in ARROWS}
-    assert found - {own} <= ARROWS[own]
+def test_modules_import_only_the_packages_they_may() -> None:
+    for module in MODULES:
+        own = module.parts[0]
+        if own == "__init__" or own not in ARROWS:
+            continue
+        parts = [name.split(".") for name in imported(parsed(module)) if name.startswith("app.")]
+        found = {part[1] for part in parts if part[1] in ARROWS}
+        assert found - {own} <= ARROWS[own], module
 
 
-@every_module
-def test_web_database_and_terminal_stay_where_they_belong(module: Path) -> None:
-    own = module.parts[0]
-    assert packages_of(module).isdisjoint(KEPT_OUT.get(own, set()))
-    if own not in ("cli", "__main__"):
-        assert packages_of(module).isdisjoint(TERMINAL)
+def test_web_database_and_terminal_stay_where_they_belong() -> None:
+    for module in MODULES:
+        own = module.parts[0]
+        assert packages_of(module).isdisjoint(KEPT_OUT.get(own, set())), module
+        if own not in ("cli", "__main__"):
+            assert packages_of(module).isdisjoint(TERMINAL), module
 
 
-@every_module
-def test_only_the_repository_writes_sql(module: Path) -> None:
-    if module.parts[0] in ("http", "cli"):
-        of_sqlalchemy = {name for name in imported(parsed(module)) if name.startswith("sqlalchemy")}
-        assert of_sqlalchemy <= {"sqlalchemy.orm", "sqlalchemy.orm.Session"}
-        assert attributes(module).isdisjoint({"execute", "scalar", "scalars"})
-    if module.parts[0] == "services":
-        assert imported(parsed(module)).isdisjoint(
-            {f"sqlalchemy.{name}" for name in ("delete", "func", "insert", "select", "text", "update")}
-        )
+def test_only_the_repository_writes_sql() -> None:
+    for module in MODULES:
+        if module.parts[0] in ("http", "cli"):
+            of_sqlalchemy = {name for name in imported(parsed(module)) if name.startswith("sqlalchemy")}
+            assert of_sqlalchemy <= {"sqlalchemy.orm", "sqlalchemy.orm.Session"}, module
+            assert attributes(module).isdisjoint({"execute", "scalar", "scalars"}), module
+        if module.parts[0] == "services":
+            assert imported(parsed(module)).isdisjoint(
+                {f"sqlalchemy.{name}" for name in ("delete", "func", "insert", "select", "text", "update")}
+            ), module
 
 
-@every_module
-def test_only_the_database_package_begins_and_ends_transactions(module: Path) -> None:
-    if module.parts[0] != "database":
-        assert attributes(module).isdisjoint({"begin", "commit", "rollback"})
+def test_only_the_database_package_begins_and_ends_transactions() -> None:
+    for module in MODULES:
+        if module.parts[0] != "database":
+            assert attributes(module).isdisjoint({"begin", "commit", "rollback"}), module
 
 
-@every_module
-def test_only_one_module_chooses_the_status_of_an_error(module: Path) -> None:
-    if module == Path("http/problems"):
-        return
-    assert not [name for name in imported(parsed(module)) if name.startswith(("http.", "fastapi.status"))]
-    # The routes name the errors they can give, for the documentation.
-    calls = [node for node in ast.walk(parsed(module)) if isinstance(node, ast.Call)]
-    documented = {number for call in calls if getattr(call.func, "id", "") == "documented" for number in ast.walk(call)}
-    constants = [node for node in ast.walk(parsed(module)) if isinstance(node, ast.Constant)]
-    assert not [
-        one.value for one in constants if type(one.value) is int and 400 <= one.value < 600 if one not in documented
-    ]
-    given = {word.value for call in calls for word in call.keywords if word.arg == "status_code"}
-    assert all(isinstance(value, ast.Constant) and value.value in SUCCESS for value in given)
+def test_only_one_module_chooses_the_status_of_an_error() -> None:
+    for module in MODULES:
+        if module == Path("http/problems"):
+            continue
+        assert not [name for name in imported(parsed(module)) if name.startswith(("http.", "fastapi.status"))], module
+        # The routes name the errors they can give, for the documentation.
+        calls = [node for node in ast.walk(parsed(module)) if isinstance(node, ast.Call)]
+        documented = {
+            number for call in calls if getattr(call.func, "id", "") == "documented" for number in ast.walk(call)
+        }
+        constants = [node for node in ast.walk(parsed(module)) if isinstance(node, ast.Constant)]
+        assert not [
+            one.value for one in constants if type(one.value) is int and 400 <= one.value < 600 if one not in documented
+        ], module
+        given = {word.value for call in calls for word in call.keywords if word.arg == "status_code"}
+        assert all(isinstance(value, ast.Constant) and value.value in SUCCESS for value in given), module
 
 
-@every_module
-def test_only_config_reads_the_environment(module: Path) -> None:
-    # The package itself sets a variable, which onnxruntime reads.
-    if module not in (Path("config"), Path("env_file"), Path("__init__")):
-        assert attributes(module).isdisjoint({"environ", "getenv", "putenv"})
-        assert packages_of(module).isdisjoint({"dotenv", "pydantic_settings"})
+def test_only_config_reads_the_environment() -> None:
+    for module in MODULES:
+        # The package itself sets a variable, which onnxruntime reads.
+        if module not in (Path("config"), Path("env_file"), Path("__init__")):
+            assert attributes(module).isdisjoint({"environ", "getenv", "putenv"}), module
+            assert packages_of(module).isdisjoint({"dotenv", "pydantic_settings"}), module
 
 
 def test_scripts_can_read_settings_without_any_package() -> None:
