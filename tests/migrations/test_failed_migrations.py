@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from tests.support.databases import migrate
 from tests.support.old_databases import everything, execute, make_v0_5, rows
+from tests.support.project_copy import PROJECT
 from tests.support.sql_statements import Statement, before_each
 
 pytestmark = pytest.mark.slow
@@ -22,6 +23,9 @@ class InjectedFailure(Exception):
 LOCKS = ("BEGIN IMMEDIATE", "pg_try_advisory_xact_lock")
 # After these statements a failure leaves the same as before them.
 CHANGE_NOTHING = ("SELECT", "PRAGMA", "SET LOCAL")
+# Each failure repeats the statements before it, so migrations of all revisions fail at some of them only.
+STRIDE = 11
+REVISIONS = sorted(path.name[:4] for path in (PROJECT / "alembic/versions").glob("[0-9]*.py"))
 
 
 @contextmanager
@@ -47,12 +51,12 @@ def failure_at(step: int) -> Iterator[None]:
         yield
 
 
-def assert_leaves_nothing_wherever_it_fails(url: str, *arguments: str) -> None:
-    """Fail the migration at each of its statements in order."""
+def assert_leaves_nothing_wherever_it_fails(url: str, *arguments: str, every: int = 1) -> int:
+    """Fail the migration at each of its statements in order, or at every nth; return how many failed."""
     before = everything(url)
     step, done = 0, False
     while not done:
-        step += 1
+        step += every
         try:
             with failure_at(step):
                 migrate(url, *arguments)
@@ -62,15 +66,23 @@ def assert_leaves_nothing_wherever_it_fails(url: str, *arguments: str) -> None:
     # Fewer statements would mean that the failures hit something else.
     assert step > 5
     assert everything(url) != before
+    return step // every - 1
 
 
 def test_sqlite_upgrade_is_atomic(sqlite_url_of_v0_5: str) -> None:
-    assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "upgrade", "head")
+    assert assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "upgrade", "head", every=STRIDE) > 8
 
 
 def test_sqlite_downgrade_is_atomic(sqlite_url_of_v0_5: str) -> None:
     migrate(sqlite_url_of_v0_5)
-    assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "downgrade", "0001")
+    assert assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "downgrade", "0001", every=STRIDE) > 5
+
+
+def test_each_sqlite_revision_is_atomic(sqlite_url_of_v0_5: str) -> None:
+    for revision in REVISIONS:
+        assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "upgrade", revision)
+    for revision in reversed(REVISIONS[:-1]):
+        assert_leaves_nothing_wherever_it_fails(sqlite_url_of_v0_5, "downgrade", revision)
 
 
 def test_postgresql_upgrades_are_atomic_except_those_that_commit_midway(empty_postgres_url: str) -> None:
