@@ -16,7 +16,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 # What a clone does not hold, and what no command of the service needs.
 LEFT_OUT = (".*", "__pycache__", "*.db", "*.db-*", "tests", "training")
-SECONDS = 60
+SECONDS = 180
 
 
 def clone_into(folder: Path) -> Path:
