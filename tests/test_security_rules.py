@@ -11,6 +11,8 @@ import pytest
 from tests.support.project_copy import PROJECT
 from tests.support.tools import run_tool
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = [PROJECT / "tests/tools/examples.py", PROJECT / "tests/tools/examples.js"]
 Finding = tuple[str, str, int]
 

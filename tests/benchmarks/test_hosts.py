@@ -3,15 +3,12 @@
 import subprocess
 import sys
 
-import pytest
-
 from benchmarks.hosts.network import refusal
 from tests.support.project_copy import PROJECT, cannot_run, environment, need
 
 PATIENCE_S = 150
 
 
-@pytest.mark.slow
 def test_upgraded_and_killed_hosts_lose_nothing() -> None:
     for program in ("nginx", "pgbouncer", "redis-server"):
         need(program, program)

@@ -92,6 +92,7 @@ def test_drawings_stored_as_text_do_no_harm(settings_environment: pytest.MonkeyP
     assert json.loads(done("pack", "--json")) == {"drawings": 0}
 
 
+@pytest.mark.slow
 def test_service_answers_meanwhile_and_loses_nothing(upgraded_url: str, tmp_path: Path) -> None:
     with serving(upgraded_url, tmp_path) as service:
         with Load(service.port, 4) as load:

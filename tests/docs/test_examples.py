@@ -228,6 +228,7 @@ def commands_of(code: str) -> Iterator[AppCommand | str]:
         yield "\n".join(script)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if scripts_of(page) or python_of(page)], ids=name_of)
 def test_commands_succeed(page: Path, playground: Playground, settings_environment: pytest.MonkeyPatch) -> None:
     settings_environment.chdir(playground.folder)

@@ -40,6 +40,8 @@ from pixelwise_client.models import (
 )
 from pixelwise_client.types import File
 
+pytestmark = pytest.mark.slow
+
 address, key = sys.argv[1:]
 seven: list[list[int]] = json.loads(Path("seven.json").read_text())
 client = AuthenticatedClient(address, token=key, prefix="", auth_header_name="X-API-Key")

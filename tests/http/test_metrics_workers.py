@@ -13,6 +13,8 @@ import pytest
 from tests.support.metrics import KeyHolder, Metrics
 from tests.support.service_process import Service, sent_to, serving, wait_until
 
+pytestmark = pytest.mark.slow
+
 DRAWINGS = 40
 # Where metrics are kept is decided at their import, which forks do not repeat.
 workers_on = partial(serving, workers=2, fork=False)

@@ -16,6 +16,8 @@ from app.schemas.problems import Problem
 from tests.support.odd_requests import MARKER, WITH_KEY, OddRequest, odd_requests
 from tests.support.service import DRAWING, scope_of
 
+pytestmark = pytest.mark.slow
+
 statuses: dict[str, list[int]] = {}
 
 

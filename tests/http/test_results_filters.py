@@ -23,6 +23,7 @@ def test_pages_have_exactly_the_matching_rows_newest_first(client: TestClient, d
         assert [row["id"] for page in pages(client, limit, **parameters) for row in page] == ids
 
 
+@pytest.mark.slow
 def test_pairs_of_filters_find_the_rows_that_match_both(client: TestClient, database_url: str) -> None:
     store(database_url, ROWS)
     for (one, matches_one), (other, matches_other) in combinations(FILTERS.values(), 2):

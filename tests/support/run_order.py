@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.run_cleanup import end_with_parent
 
-# The folders of tests that drive a browser, kill services, set up machines or train.
-SLOW_FOLDERS: Final = frozenset({"deploy", "faults", "page", "training"})
+# The folders of tests that drive a browser, kill services, set up machines, measure or train.
+SLOW_FOLDERS: Final = frozenset({"benchmarks", "deploy", "faults", "page", "training"})
 SLOW_FIXTURES: Final = frozenset({"browser", "cluster", "mnist_test", "postgres_admin_url"})
 TESTS: Final = Path(__file__).parents[1]
 # These files and those of these folders take longest. They run first, so that no process is left with one at the end.

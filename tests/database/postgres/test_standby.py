@@ -30,6 +30,8 @@ from tests.support.service import (
     start_problem,
 )
 
+pytestmark = pytest.mark.slow
+
 NOT_USED = "READ_DATABASE_URL is not used"
 # Whether the standby has received a log up to here, and not applied it.
 IS_CUT = "SELECT pg_last_wal_receive_lsn() >= '{0}' AND pg_last_wal_replay_lsn() < '{0}'"
