@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.database.begin import begin
+from app.database.begin import begin_session
 from app.database.errors import translated_errors
 from app.database.limits import QUEUE_SIZE
 from app.database.pending_jobs import Job, PendingJobs
@@ -43,7 +43,7 @@ class Reader:
         return job
 
     def _read(self, work: Work[T], job: Job[T]) -> T:
-        with self.snapshot() as session, job.interruptible(begin(session)):
+        with self.snapshot() as session, job.interruptible(begin_session(session)):
             return work(session)
 
     @contextmanager
@@ -85,7 +85,7 @@ class _Stream:
 
     def next(self, job: Job[Any]) -> Any:
         try:
-            with self._running, translated_errors(), job.interruptible(begin(self._session)):
+            with self._running, translated_errors(), job.interruptible(begin_session(self._session)):
                 return next(self._pieces, _END)
         finally:
             if self.abandoned:
