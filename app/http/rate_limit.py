@@ -1,16 +1,12 @@
 """RATE_LIMIT, PREVIEW_LIMIT and READ_LIMIT, for each client address; the limit of a key, for that key."""
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from inspect import unwrap
 from ipaddress import IPv6Address, IPv6Network
-from threading import Timer
-from typing import Any, cast
+from typing import Final
 
 import limits
-from limits.storage import MemoryStorage
 from starlette.requests import HTTPConnection
 
 from app.config import Settings
@@ -29,54 +25,41 @@ NO_ADDRESS = "local"
 """All clients of a Unix socket, unless a trusted proxy names their addresses."""
 
 SWEEP_S = 10.0
-
-
-class _Sweep:
-    """Drops expired counts now and then; the storage's own timer starts up to 100 threads a second."""
-
-    def __init__(self, drop_expired: Callable[..., object]) -> None:
-        self._drop_expired = drop_expired
-        self._next = time.monotonic() + SWEEP_S
-
-    def is_alive(self) -> bool:
-        """The storage asks at each count whether its timer runs."""
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + SWEEP_S
-            self._drop_expired()
-        return True
-
-
-class _Storage(MemoryStorage):
-    """Keeps what a count saw, so that it is not looked up again."""
-
-    seen: Windows = (0, 0.0, 0, 0.0)
-
-    def _get_sliding_window_info(self, *arguments: Any) -> Windows:
-        self.seen = super()._get_sliding_window_info(*arguments)
-        return self.seen
-
-
-# Memory raises none of the errors that `limits` translates around each call, twice for a subclass.
-for _name in ("get", "incr"):
-    setattr(_Storage, _name, unwrap(getattr(MemoryStorage, _name)))
+_NOTHING: Final = 0, 0.0
 
 
 class MemoryCounts:
-    """Counters of this process: 9 µs a call with 10,000 addresses, against 885 µs with `limits.aio`."""
+    """Counters of this process, for its event loop: those of `limits`, in half of the time."""
 
     def __init__(self) -> None:
-        self.storage = _Storage()
-        self.storage.timer = cast(Timer, _Sweep(self.storage.timer.function))
+        self.counts: dict[tuple[str, int], tuple[int, float]] = {}
+        """By key and number of the window: how many it has, and until when they matter."""
+        self._next_sweep = time.monotonic() + SWEEP_S
 
     async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[bool, Windows]:
         # A fixed window allows twice the limit at its edge.
-        if not self.storage.acquire_sliding_window_entry(key, limit, expiry, amount):
-            return False, await self.windows(key, expiry)
-        before, before_left, current, current_left = self.storage.seen
+        now = time.time()
+        before, before_left, current, current_left = counted = self._windows(key, expiry, now)
+        if used(counted, expiry) + amount > limit:
+            return False, counted
+        self.counts[key, int(now // expiry)] = current + amount, now + current_left
+        self._sweep(now)
         return True, (before, before_left, current + amount, current_left)
 
     async def windows(self, key: str, expiry: int) -> Windows:
-        return self.storage.get_sliding_window(key, expiry)
+        return self._windows(key, expiry, time.time())
+
+    def _windows(self, key: str, expiry: int, now: float) -> Windows:
+        number, passed = int(now // expiry), now % expiry
+        before, _ = self.counts.get((key, number - 1), _NOTHING)
+        current, _ = self.counts.get((key, number), _NOTHING)
+        return before, expiry - passed if before else 0.0, current, 2 * expiry - passed
+
+    def _sweep(self, now: float) -> None:
+        """Forget old counts now and then."""
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + SWEEP_S
+            self.counts = {window: counted for window, counted in self.counts.items() if counted[1] > now}
 
 
 class RateLimiter:

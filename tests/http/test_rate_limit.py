@@ -1,19 +1,19 @@
 """RATE_LIMIT and PREVIEW_LIMIT, counted in memory."""
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from random import Random
 from typing import Any
 
-import limits
 import pytest
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.storage import MemoryStorage
 from starlette.testclient import TestClient
 
-from app.http.rate_limit import DRAWINGS
+from app.http.rate_limit import MemoryCounts
 from tests.support.http_fixtures import Start
 from tests.support.service import (
-    ADDRESS,
     DRAWING,
     KEY,
     assert_problem,
@@ -80,9 +80,24 @@ def test_call_fits_after_retry_after(start: Start, sqlite_url: str) -> None:
 def test_retry_after_is_rounded_up(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="3/day")
     wait = int(exhaust(client).headers["retry-after"])
-    strategy = SlidingWindowCounterRateLimiter(runtime_of(client).rate_limiter.memory.storage)
-    stats = strategy.get_window_stats(limits.parse("3/day"), ADDRESS, DRAWINGS)
-    assert stats.reset_time - time.time() <= wait <= DAY_S + 1
+    assert DAY_S - time.time() % DAY_S <= wait <= DAY_S + 1
+
+
+def test_counts_are_those_of_the_sliding_window_of_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs, random, now = MemoryCounts(), MemoryStorage(), Random(1), 1000.0
+    monkeypatch.setattr("time.time", lambda: now)
+
+    async def compare() -> None:
+        nonlocal now
+        for _ in range(2000):
+            now += random.random() ** 4
+            key, limit, expiry = random.choice([("a", 3, 1), ("b", 10, 5), ("c", 40, 60)])
+            amount = random.choice([1, 1, 4])
+            allowed, counted = await ours.hit(key, limit, expiry, amount)
+            assert allowed == theirs.acquire_sliding_window_entry(key, limit, expiry, amount)
+            assert counted == await ours.windows(key, expiry) == pytest.approx(theirs.get_sliding_window(key, expiry))
+
+    asyncio.run(compare())
 
 
 def test_window_edge_does_not_allow_twice_the_limit(start: Start, sqlite_url: str) -> None:
@@ -267,17 +282,17 @@ def test_body_of_a_limited_call_is_not_read(start: Start, sqlite_url: str) -> No
 def test_counts_of_absent_addresses_are_deleted(start: Start, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.http.rate_limit.SWEEP_S", 1.0)
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/second")
-    remembered = runtime_of(client).rate_limiter.memory.storage.storage
+    memory = runtime_of(client).rate_limiter.memory
     most = 0
     for number in range(300):
         scope = scope_of("POST", "/classify")
         exchange(client.app, {**scope, "client": (f"198.51.{number // 256}.{number % 256}", 50000)})
-        most = max(most, len(remembered))
+        most = max(most, len(memory.counts))
     assert most >= 50
 
     def forgotten() -> bool:
         # Counting a call of another address deletes expired counts.
         client.post("/classify", content=b"")
-        return len(remembered) <= 3
+        return len(memory.counts) <= 3
 
     eventually(forgotten)
