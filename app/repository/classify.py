@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, NamedTuple, cast
+from itertools import chain
+from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Column, Connection, Insert, Row, Table, bindparam, insert, select, text
+import msgspec
+from sqlalchemy import Column, Connection, Insert, Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from app.drawings.packing import pack
@@ -33,15 +35,12 @@ class NewPrediction(NamedTuple):
 
 # SQLAlchemy Core, because the ORM takes longer than the INSERT itself.
 _PREDICTIONS = cast(Table, Prediction.__table__)
-_INSERT_PREDICTION = insert(_PREDICTIONS)
 _INSERT_PREDICTIONS = insert(_PREDICTIONS).returning(_PREDICTIONS.c.id, sort_by_parameter_order=True)
-# Of deleted rows too, whose ids are never used again.
-_LAST_ID = text(
-    "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'predictions'), 0),"
-    " coalesce((SELECT max(id) FROM predictions), 0))"
-)
 _DRAWINGS = cast(Table, Drawing.__table__)
 _INSERT_DRAWING = insert(_DRAWINGS)
+
+# In one statement. SQLite keeps one for each number of rows.
+_TOGETHER: Final = 64
 
 
 def add_predictions(
@@ -52,9 +51,11 @@ def add_predictions(
     connection = session.connection()
     rows = [_prediction_row(new, created_at) for new in many]
     drawings = [_drawing_row(new, packed=packed) for new in many]
-    if len(many) == 1 and connection.dialect.name == "postgresql":
+    if connection.dialect.name == "sqlite":
+        return _insert_in_sqlite(connection, rows, drawings), created_at
+    if len(many) == 1:
         return [connection.scalar(_insert_both(), rows[0] | drawings[0]) or 0], created_at
-    ids = _insert_predictions(connection, rows)
+    ids = list(connection.scalars(_INSERT_PREDICTIONS, rows))
     connection.execute(_INSERT_DRAWING, [{"prediction_id": id_, **row} for id_, row in zip(ids, drawings, strict=True)])
     return ids, created_at
 
@@ -71,17 +72,36 @@ def _insert_both() -> Insert:
     return insert(_DRAWINGS).from_select([key, *given], chosen).returning(key)
 
 
-def _insert_predictions(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
-    if len(rows) == 1:
-        # This takes half the time of an INSERT with RETURNING.
-        return [cast(Row[Any], connection.execute(_INSERT_PREDICTION, rows[0]).inserted_primary_key)[0]]
-    if connection.dialect.name == "postgresql":
-        return list(connection.scalars(_INSERT_PREDICTIONS, rows))
-    # With RETURNING, SQLAlchemy would send a statement for each row. Nothing else writes during this transaction.
-    last = connection.scalar(_LAST_ID) or 0
-    ids = list(range(last + 1, last + 1 + len(rows)))
-    connection.execute(_INSERT_PREDICTION, [{"id": id_, **row} for id_, row in zip(ids, rows, strict=True)])
+def _insert_in_sqlite(
+    connection: Connection, rows: Sequence[dict[str, Any]], drawings: Sequence[dict[str, Any]]
+) -> list[int]:
+    """Insert many rows with one statement: after each, the thread may wait for the event loop."""
+    created_at = f"{rows[0]['created_at']:%Y-%m-%d %H:%M:%S.%f}"
+    ids: list[int] = []
+    for first in range(0, len(rows), _TOGETHER):
+        some = [{**row, "created_at": created_at} for row in rows[first : first + _TOGETHER]]
+        last = _insert(connection, _PREDICTIONS, some)
+        new = range(last - len(some) + 1, last + 1)
+        texts = [
+            {"prediction_id": id_, **row, "scores": msgspec.json.encode(row["scores"]).decode()}
+            for id_, row in zip(new, drawings[first : first + _TOGETHER], strict=True)
+        ]
+        _insert(connection, _DRAWINGS, texts)
+        ids += new
     return ids
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> int:
+    """Return the last id; nothing else writes during the transaction, so the others are before it."""
+    values = tuple(chain.from_iterable(row.values() for row in rows))
+    # By the driver, because SQLAlchemy takes longer than SQLite.
+    return connection.exec_driver_sql(_insert_statement(table.name, len(rows), *rows[0]), values).lastrowid
+
+
+@cache
+def _insert_statement(table: str, count: int, *columns: str) -> str:
+    values = f"({', '.join('?' for _ in columns)})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([values] * count)}"  # noqa: S608  # nosec B608  # Our names.
 
 
 def _prediction_row(new: NewPrediction, created_at: datetime) -> dict[str, Any]:
