@@ -13,6 +13,8 @@ from tests.support.project_copy import run as run_program
 from tests.support.service import KEY, served
 from tests.support.tools import run_tool
 
+pytestmark = pytest.mark.slow
+
 # The package's name; and no formatter, which the tests do not need.
 CONFIGURATION = """
 package_name_override: pixelwise_client
@@ -39,8 +41,6 @@ from pixelwise_client.models import (
     InferRequest, InferResponse, LabelHistory, LabelUpdate, Problem, Readiness, Result, ResultsPage,
 )
 from pixelwise_client.types import File
-
-pytestmark = pytest.mark.slow
 
 address, key = sys.argv[1:]
 seven: list[list[int]] = json.loads(Path("seven.json").read_text())
