@@ -25,7 +25,7 @@ from app.database.schema_version import schema_revision
 from app.database.sqlite.foreign_keys import BrokenReferences, foreign_keys_checked
 from app.database.sqlite.migration_engine import is_missing, migration_engine, question_engine
 from app.database.url import checked_url
-from app.services.counts import count_uncounted
+from app.services.counts import count_uncounted, list_labelled
 
 # Alembic's batch mode names the copy of a table this way.
 COPY_PREFIX = "_alembic_tmp_"
@@ -261,8 +261,8 @@ def one_line_errors() -> Iterator[None]:
         raise SystemExit(f"pixelwise: {error}") from error
 
 
-def complete_counts(url: sa.URL) -> None:
-    """Count the predictions that the newest counts lack, beside a running service."""
+def complete_tables(url: sa.URL) -> None:
+    """Count and list the predictions that the newest tables lack, beside a running service."""
     with make_engine(url, write=False).connect() as connection:
         if MigrationContext.configure(connection).get_current_revision() != schema_revision():
             return
@@ -270,6 +270,7 @@ def complete_counts(url: sa.URL) -> None:
     try:
         with progress_bar("Counting predictions") as progress:
             count_uncounted(database, progress)
+            list_labelled(database, progress)
     finally:
         database.close()
 
@@ -287,7 +288,7 @@ def run() -> None:
     if has_steps(url):
         migrate(url)
     if context.get_context().opts["fn"].__name__ == "upgrade":
-        complete_counts(url)
+        complete_tables(url)
 
 
 with one_line_errors():

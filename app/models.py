@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Dialect, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import JSON, CheckConstraint, Dialect, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.types import LargeBinary, TypeDecorator
 
+from app.count_tables import CalibrationCount, LabelCount, PredictionCount, ShadowCount, UncountedPredictions
 from app.database import SessionLocal
 from app.database.base import Base, UtcDateTime
 from app.drawings.packing import unpack
@@ -20,6 +21,7 @@ __all__ = [
     "IdempotencyKey",
     "Label",
     "LabelCount",
+    "LabelledPrediction",
     "Prediction",
     "PredictionCount",
     "QueuedDrawing",
@@ -28,6 +30,7 @@ __all__ = [
     "ShadowCount",
     "ShadowPrediction",
     "UncountedPredictions",
+    "UnlistedPredictions",
 ]
 
 
@@ -127,6 +130,38 @@ class Label(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, server_default=func.current_timestamp())
 
 
+class LabelledPrediction(Base):
+    """A labelled prediction with its current label; triggers keep this table."""
+
+    __tablename__ = "labelled_predictions"
+    __table_args__ = (
+        # Each serves a label, or any, and one other filter of `GET /results`.
+        Index(None, "label", "prediction_id", "confidence"),
+        Index(None, "label", "prediction", "prediction_id"),
+        Index(None, "label", "model_version", "prediction_id"),
+        Index(None, "prediction", "prediction_id"),
+        Index(None, "model_version", "prediction_id"),
+        Index(
+            "ix_labelled_predictions_low_confidence",
+            *("prediction_id", "label", "confidence"),
+            sqlite_where=HAS_LOW_CONFIDENCE,
+        ),
+        Index(
+            "ix_labelled_predictions_maybe_not_a_digit",
+            *("prediction_id", "label", "not_a_digit"),
+            sqlite_where=IS_MAYBE_NOT_A_DIGIT,
+        ),
+    )
+
+    # Not a foreign key: PostgreSQL would lock the prediction for each row.
+    prediction_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label: Mapped[str]
+    prediction: Mapped[str]
+    model_version: Mapped[str]
+    confidence: Mapped[float]
+    not_a_digit: Mapped[float | None]
+
+
 class Review(Base):
     """A drawing that was offered to a reviewer or sampled at random."""
 
@@ -220,81 +255,10 @@ class AuditEntry(Base):
     request_id: Mapped[str | None]
 
 
-# The number of rows in each group, which may be 0. Triggers note each change of a row and sometimes add what they noted
-# to these tables. The views `v_..._counts` include the changes noted since, so only they are exact.
+class UnlistedPredictions(Base):
+    """The range of ids whose labels `labelled_predictions` may lack; no row when it is complete."""
 
-
-class PredictionCount(Base):
-    """Predictions by hour and by day, in UTC."""
-
-    __tablename__ = "prediction_counts"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    # "hour" or "day".
-    period: Mapped[str] = mapped_column(primary_key=True)
-    # The year 1 if the prediction has no readable time.
-    start: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
-    model_version: Mapped[str] = mapped_column(primary_key=True)
-    prediction: Mapped[str] = mapped_column(primary_key=True)
-    # Of the confidence: 9 from 0.9 on.
-    tenth: Mapped[int] = mapped_column(primary_key=True)
-    size: Mapped[int] = mapped_column(BigInteger)
-    # The sum of the confidences in millionths.
-    millionths: Mapped[int] = mapped_column(BigInteger)
-    # Predictions with `not_a_digit`, and those above 0.5.
-    told: Mapped[int] = mapped_column(BigInteger)
-    not_digits: Mapped[int] = mapped_column(BigInteger)
-
-
-class LabelCount(Base):
-    """Current labels by the time of their prediction."""
-
-    __tablename__ = "label_counts"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    period: Mapped[str] = mapped_column(primary_key=True)
-    start: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
-    model_version: Mapped[str] = mapped_column(primary_key=True)
-    sampled: Mapped[bool] = mapped_column(primary_key=True)
-    correct: Mapped[bool] = mapped_column(primary_key=True)
-    not_a_digit: Mapped[bool] = mapped_column(primary_key=True)
-    size: Mapped[int] = mapped_column(BigInteger)
-    told: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-    not_digits: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-
-
-class CalibrationCount(Base):
-    __tablename__ = "calibration_counts"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    model_version: Mapped[str] = mapped_column(primary_key=True)
-    sampled: Mapped[bool] = mapped_column(primary_key=True)
-    millionths: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    correct: Mapped[bool] = mapped_column(primary_key=True)
-    size: Mapped[int] = mapped_column(BigInteger)
-
-
-class ShadowCount(Base):
-    __tablename__ = "shadow_counts"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    model_version: Mapped[str] = mapped_column(primary_key=True)
-    model_sha256: Mapped[str] = mapped_column(primary_key=True)
-    agreed: Mapped[bool] = mapped_column(primary_key=True)
-    labelled: Mapped[bool] = mapped_column(primary_key=True)
-    correct: Mapped[bool] = mapped_column(primary_key=True)
-    answered_correct: Mapped[bool] = mapped_column(primary_key=True)
-    not_a_digit: Mapped[bool] = mapped_column(primary_key=True)
-    size: Mapped[int] = mapped_column(BigInteger)
-    millionths: Mapped[int] = mapped_column(BigInteger)
-    told: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-    not_digits: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-
-
-class UncountedPredictions(Base):
-    """The range of ids that the counts do not include yet; no row when they are complete."""
-
-    __tablename__ = "uncounted_predictions"
+    __tablename__ = "unlisted_predictions"
 
     first: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     last: Mapped[int]

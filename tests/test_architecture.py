@@ -27,7 +27,8 @@ ARROWS: dict[str, set[str]] = {
     "classifier": {"config", "drawings"},
     "analysis": {"atomic_file", "drawings", "schemas"},
     "database": {"atomic_file", "config", "metrics", "progress", "throttled_log"},
-    "models": {"database", "drawings"},
+    "count_tables": {"database"},
+    "models": {"count_tables", "database", "drawings"},
     "repository": {"drawings", "models", "schemas"},
     "services": {
         *("analysis", "atomic_file", "classifier", "config", "database", "drawings", "loop_round", "metrics"),

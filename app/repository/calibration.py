@@ -17,7 +17,7 @@ def count_labelled(session: Session, filters: ResultFilters, *, sampled: bool) -
         if filters.model_version is not None:
             rows = rows.where(columns.model_version == filters.model_version)
     else:
-        rows = label_rows().where(*matching(filters, indexed="id"))
+        rows = label_rows().where(*matching(filters, "id"))
     if sampled:
         rows = rows.where(rows.selected_columns["sampled"])
     return list(session.execute(summed(rows, ("millionths", "correct"), ("size",))))

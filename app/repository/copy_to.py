@@ -9,11 +9,17 @@ from sqlalchemy import JSON, ColumnElement, LargeBinary, Select, Table, Text, ca
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.models import Base, Pixels, QueuedDrawing, UncountedPredictions
+from app.models import Base, LabelledPrediction, Pixels, QueuedDrawing, UncountedPredictions, UnlistedPredictions
 from app.repository.counts import COUNTS
 
 # The target's triggers fill these.
-_DERIVED_TABLES: Final[tuple[type[Base], ...]] = (UncountedPredictions, QueuedDrawing, *COUNTS)
+_DERIVED_TABLES: Final[tuple[type[Base], ...]] = (
+    LabelledPrediction,
+    QueuedDrawing,
+    UncountedPredictions,
+    UnlistedPredictions,
+    *COUNTS,
+)
 _DERIVED: Final = {table.__tablename__ for table in _DERIVED_TABLES}
 # Parents come before children.
 TABLES: Final[tuple[Table, ...]] = tuple(table for table in Base.metadata.sorted_tables if table.name not in _DERIVED)

@@ -16,7 +16,6 @@ from sqlalchemy import (
     cast,
     column,
     delete,
-    exists,
     func,
     literal,
     or_,
@@ -78,7 +77,7 @@ Ids = tuple[int, int]
 
 
 def are_complete(session: Session) -> bool:
-    return not session.scalar(select(exists().select_from(UncountedPredictions)))
+    return find_uncounted(session) is None
 
 
 def find_uncounted(session: Session) -> Ids | None:
@@ -88,7 +87,7 @@ def find_uncounted(session: Session) -> Ids | None:
 
 def count_next(session: Session) -> Ids | None:
     """Count the next `STEP_SIZE` predictions; return the range of ids that is left."""
-    _stop_writers(session)
+    stop_writers(session)
     uncounted = find_uncounted(session)
     if uncounted is None:
         return None
@@ -107,7 +106,7 @@ def count_next(session: Session) -> Ids | None:
 
 def forget(session: Session) -> None:
     """Empty the tables, so that every prediction is counted again."""
-    _stop_writers(session)
+    stop_writers(session)
     for name in (*(counts.__tablename__ for counts in COUNTS), *_CHANGES, UncountedPredictions.__tablename__):
         session.execute(delete(table(name)))
     ends = session.execute(select(func.min(Prediction.id), func.max(Prediction.id))).one()
@@ -156,7 +155,7 @@ def conditions_on(
     return conditions
 
 
-def _stop_writers(session: Session) -> None:
+def stop_writers(session: Session) -> None:
     """On SQLite the transaction has stopped them."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(_LOCK)

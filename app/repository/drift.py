@@ -24,7 +24,7 @@ def list_drawings(
     statement = (
         select(*answer, Prediction.created_at, pixels.label("pixels"))
         .join(Drawing, Drawing.prediction_id == Prediction.id)
-        .where(*matching(filters, indexed="created_at" if by_time else "model_version"))
+        .where(*matching(filters, "created_at" if by_time else "model_version"))
         # The cast avoids the index on `prediction` and a sort.
         .where(cast(Prediction.prediction, String).in_(DIGITS))
     )

@@ -25,14 +25,14 @@ def iterate_selected(
 
 def _all(filters: ResultFilters) -> Select[Any]:
     statement = select(*_SELECTED, current_label().label("label"))
-    return statement.where(*matching(filters, indexed="id")).order_by(Prediction.id)
+    return statement.where(*matching(filters, "id")).order_by(Prediction.id)
 
 
 def _labelled(filters: ResultFilters) -> Select[Any]:
     # Labels are few compared with predictions.
     rest = filters.model_copy(update={"label": None, "labelled": None})
     statement = select(*_SELECTED, Label.label).join(Label, Label.prediction_id == Prediction.id)
-    statement = statement.where(is_current(), *matching(rest, indexed="id"))
+    statement = statement.where(is_current(), *matching(rest, "id"))
     if filters.label is not None:
         statement = statement.where(Label.label == filters.label)
     return statement.order_by(Label.prediction_id)

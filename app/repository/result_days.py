@@ -29,12 +29,16 @@ class Days(NamedTuple):
 def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
     """Return filters that match the same results with fewer days, or None if no result matches."""
     given = {name for name in ResultFilters.model_fields if getattr(filters, name) is not None}
-    if len(given) < 2 or not given & (_COUNTED | _LABELS) or not are_complete(session):
+    by_label = filters.label is not None or filters.labelled
+    # Labels without a time have indexes for two filters.
+    if len(given) < 2 or not given & (_COUNTED | _LABELS) or (by_label and not given & _BY_TIME):
+        return filters
+    if not are_complete(session):
         return filters
     found = []
     if given & _COUNTED:
         found.append(find_days(session, filters))
-    if filters.label is not None or filters.labelled:
+    if by_label:
         found.append(_find_days(session, LabelCount, filters, _of_labels))
     if None in found:
         return None
@@ -80,7 +84,7 @@ def _find_days(
     filters: ResultFilters,
     conditions: Callable[[TableClause, ResultFilters], list[ColumnElement[bool]]],
 ) -> Days | None:
-    """Look at the counts and at the changes noted since; to add them up, all would be read."""
+    """Do not add up counts and changes, which would read all of them."""
     since = filters.since and filters.since.replace(hour=0, minute=0, second=0, microsecond=0)
 
     def starts_in(view: TableClause, *needed: ColumnElement[bool]) -> Select[Any]:

@@ -16,31 +16,33 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     or_,
     select,
     tuple_,
     type_coerce,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.models import (
-    HAS_LOW_CONFIDENCE,
-    IS_MAYBE_NOT_A_DIGIT,
     LOW_CONFIDENCE,
     MAYBE_NOT_A_DIGIT,
     Drawing,
-    Label,
+    LabelledPrediction,
     Prediction,
 )
 from app.repository.columns import PREDICTION_COLUMNS
-from app.repository.labels import current_label, is_current, is_labelled
+from app.repository.labelled_predictions import find_unlisted
+from app.repository.labels import current_label, is_labelled
 from app.repository.notes_search import NOTES_SEARCH, finds, has_few_notes
 from app.repository.result_days import narrowed
 from app.schemas.results import ResultFilters
 from app.schemas.types import LAST_ID
 
 _LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+_Table = type[Prediction | LabelledPrediction]
 
 
 class Position(NamedTuple):
@@ -63,22 +65,22 @@ def list_results(session: Session, filters: ResultFilters, limit: int, after: Po
         statement = _by_notes(filters, after)
     elif filters.since is not None or filters.until is not None:
         statement = _by_time(filters, after)
-    elif filters.label is not None or filters.labelled:
-        statement = _by_label(filters, after)
+    elif (filters.label is not None or filters.labelled) and find_unlisted(session) is None:
+        statement = _by_label(session, filters, after)
     else:
         statement = _by_arrival(session, filters, after)
     return list(session.execute(statement.limit(limit)))
 
 
-def matching(filters: ResultFilters, indexed: str) -> list[ColumnElement[bool]]:
-    """Return conditions on `predictions`; only the index of the column `indexed` is usable.
+def matching(filters: ResultFilters, *indexed: str, of: _Table = Prediction) -> list[ColumnElement[bool]]:
+    """Return conditions on `predictions`; only the indexes of the columns `indexed` are usable.
 
     Without statistics SQLite may choose a slower index.
     """
 
     def column(name: str) -> Any:
-        plain = getattr(Prediction, name)
-        if name == indexed:
+        plain = getattr(of, name)
+        if name in indexed:
             return plain
         return plain.op("||")("") if name in ("prediction", "model_version") else plain + 0
 
@@ -124,7 +126,7 @@ def _by_time(filters: ResultFilters, after: Position | None) -> Select[Any]:
         conditions = [Prediction.created_at <= after.created_at, earlier]
         if filters.until is not None and after.created_at < filters.until:
             filters = filters.model_copy(update={"until": None})
-    statement = _select().where(*matching(filters, indexed="created_at"), *conditions)
+    statement = _select().where(*matching(filters, "created_at"), *conditions)
     return statement.order_by(Prediction.created_at.desc(), Prediction.id.desc())
 
 
@@ -132,7 +134,7 @@ def _by_notes(filters: ResultFilters, after: Position | None) -> Select[Any]:
     found = select(NOTES_SEARCH.c.rowid).where(finds(filters.notes_contains or ""))
     # Without an order that an index has, SQLite begins with the search.
     time, id_ = type_coerce(Prediction.created_at, String).op("||")(""), Prediction.id + 0
-    conditions = [Prediction.id.in_(found), *matching(filters, indexed="id")]
+    conditions = [Prediction.id.in_(found), *matching(filters, "id")]
     if filters.since is None and filters.until is None:
         if after is not None:
             conditions.append(id_ < after.id)
@@ -144,25 +146,34 @@ def _by_notes(filters: ResultFilters, after: Position | None) -> Select[Any]:
     return _select().where(*conditions).order_by(time.desc(), id_.desc())
 
 
-def _by_label(filters: ResultFilters, after: Position | None) -> Select[Any]:
+def _by_label(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
+    listed, rare = LabelledPrediction, _rare(filters)
+    label, indexed = (listed.label + "", [rare]) if rare else (listed.label, ["prediction", "model_version"])
     rest = filters.model_copy(update={"label": None, "labelled": None})
-    statement = _select().join(Label, Label.prediction_id == Prediction.id).where(is_current())
-    statement = statement.where(*matching(rest, indexed="id"))
+    statement = select(*PREDICTION_COLUMNS, listed.label.label("label")).join(
+        listed, listed.prediction_id == Prediction.id
+    )
+    value = next((name for name in indexed if name != rare and getattr(filters, name) is not None), None)
+    if value and session.get_bind().dialect.name == "postgresql":
+        statement = _newest_with(
+            statement, listed.prediction_id, getattr(listed, value), getattr(filters, value), after
+        )
+        rest = rest.model_copy(update={value: None})
+    if rare:
+        statement = statement.where(_is_rare(listed, rare))
     if filters.label is not None:
-        statement = statement.where(Label.label == filters.label)
+        statement = statement.where(label == filters.label)
     if filters.labelled is False:
         statement = statement.where(false())
     if after is not None:
         # PostgreSQL does not derive one condition from the other.
-        statement = statement.where(Label.prediction_id < after.id, Prediction.id < after.id)
-    return statement.order_by(Label.prediction_id.desc())
+        statement = statement.where(listed.prediction_id < after.id, Prediction.id < after.id)
+    return statement.where(*matching(rest, *indexed, of=listed)).order_by(listed.prediction_id.desc())
 
 
 def _by_arrival(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
-    if filters.min_not_a_digit is not None and filters.min_not_a_digit >= MAYBE_NOT_A_DIGIT:
-        statement = _select().where(*matching(filters, "not_a_digit"), IS_MAYBE_NOT_A_DIGIT)
-    elif filters.max_confidence is not None and filters.max_confidence <= LOW_CONFIDENCE:
-        statement = _select().where(*matching(filters, "confidence"), HAS_LOW_CONFIDENCE)
+    if rare := _rare(filters):
+        statement = _select().where(*matching(filters, rare), _is_rare(Prediction, rare))
     elif filters.model_version is not None:
         return _by_value(session, "model_version", filters, after)
     elif filters.prediction is not None:
@@ -172,22 +183,46 @@ def _by_arrival(session: Session, filters: ResultFilters, after: Position | None
     return statement.where(*_before(after)).order_by(Prediction.id.desc())
 
 
+def _rare(filters: ResultFilters) -> str | None:
+    """Return a column whose partial index has all matching rows."""
+    if filters.min_not_a_digit is not None and filters.min_not_a_digit >= MAYBE_NOT_A_DIGIT:
+        return "not_a_digit"
+    if filters.max_confidence is not None and filters.max_confidence <= LOW_CONFIDENCE:
+        return "confidence"
+    return None
+
+
+def _is_rare(of: _Table, column: str) -> ColumnElement[bool]:
+    """Return the condition of the partial index, with the same number in its text."""
+    if column == "not_a_digit":
+        return of.not_a_digit >= literal_column(str(MAYBE_NOT_A_DIGIT))
+    return of.confidence <= literal_column(str(LOW_CONFIDENCE))
+
+
 def _before(after: Position | None) -> list[ColumnElement[bool]]:
     return [] if after is None else [Prediction.id < after.id]
 
 
 def _by_value(session: Session, name: str, filters: ResultFilters, after: Position | None) -> Select[Any]:
-    column, value = getattr(Prediction, name), getattr(filters, name)
     if session.get_bind().dialect.name == "sqlite":
         statement = _select().where(*matching(filters, name), *_before(after))
         return statement.order_by(Prediction.id.desc())
+    rest = matching(filters.model_copy(update={name: None}), name)
+    statement = _newest_with(_select(), Prediction.id, getattr(Prediction, name), getattr(filters, name), after)
+    return statement.where(*rest).order_by(Prediction.id.desc())
+
+
+def _newest_with(
+    statement: Select[Any],
+    id_: InstrumentedAttribute[int],
+    column: InstrumentedAttribute[str],
+    value: str,
+    after: Position | None,
+) -> Select[Any]:
     # Ordered by (value, id), or PostgreSQL may scan half the table for a rare value. SQLite cannot use such a range.
     last = LAST_ID if after is None else after.id - 1
-    rest = matching(filters.model_copy(update={name: None}), name)
-    statement = _select().where(
-        column >= value, tuple_(column, Prediction.id) <= tuple_(literal(value), literal(last)), *rest
-    )
-    return statement.order_by(column.desc(), Prediction.id.desc())
+    within = tuple_(column, id_) <= tuple_(literal(value), literal(last))
+    return statement.where(column >= value, within).order_by(column.desc())
 
 
 def find_result(session: Session, prediction_id: int) -> Row[Any] | None:

@@ -34,6 +34,16 @@ def test_pairs_of_filters_find_the_rows_that_match_both(client: TestClient, data
             assert [row["id"] for page in pages(client, 50, **both) for row in page] == ids, both
 
 
+def test_labels_are_found_before_they_are_listed(client: TestClient, database_url: str) -> None:
+    store(database_url, ROWS)
+    execute(database_url, "INSERT INTO unlisted_predictions VALUES (1, 300)")
+    execute(database_url, "DELETE FROM labelled_predictions WHERE prediction_id > 100")
+    for name in ("label", "not a digit", "labelled", "not labelled", "labelled and not", "notes of a label"):
+        parameters, condition = FILTERS[name]
+        found = [row["id"] for page in pages(client, 50, **parameters) for row in page]
+        assert found == expected(condition, by_time=False), name
+
+
 @pytest.mark.parametrize("highest", [LOW_CONFIDENCE, LOW_CONFIDENCE + 1e-6])
 def test_rare_confidences_are_found_in_the_same_order_as_common_ones(
     client: TestClient, database_url: str, highest: float

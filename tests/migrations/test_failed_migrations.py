@@ -122,6 +122,10 @@ INVALID_INDEXES = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = 
         ("0010", "0011", 3, 3),
         ("0011", "0010", 2, 3),
         ("0011", "0012", 1, 1),
+        # Alike for each of six triggers.
+        ("0013", "0014", 3, 3),
+        # Triggers and functions are not compared.
+        ("0014", "0013", -1, 3),
     ],
 )
 def test_postgresql_revision_that_commits_midway_resumes_after_a_failure(

@@ -33,7 +33,7 @@ from tests.support.old_databases import (
 from tests.support.programs import start_program
 from tests.support.project_copy import SECONDS, environment
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013"]
+REVISIONS = [f"{number:04}" for number in range(1, 15)]
 
 
 def test_migrations_have_one_head_and_no_branch() -> None:
