@@ -71,7 +71,8 @@ def _compatible_since(connection: Connection, tables: Collection[str], revision:
 
 
 def _tables_problem(tables: _Tables) -> str | None:
-    for name, table in Base.metadata.tables.items():
+    # First the one that people know.
+    for name, table in sorted(Base.metadata.tables.items(), key=lambda named: named[0] != "predictions"):
         if name not in tables:
             return _incomplete(f"the table {name} is missing")
         for column in table.columns:

@@ -66,7 +66,7 @@ def test_database_at_two_revisions_is_refused(empty_database_url: str) -> None:
 def test_running_service_stops_being_ready_without_a_table(start: Start, empty_database_url: str) -> None:
     migrate(empty_database_url)
     client = start(DATABASE_URL=empty_database_url)
-    execute(empty_database_url, "DROP TABLE shadow_predictions")
+    execute(empty_database_url, "DROP TABLE idempotency_keys")
     answer = client.get("/health/ready")
     assert answer.status_code == 503
-    assert "the table shadow_predictions is missing" in answer.json()["checks"]["schema"]
+    assert "the table idempotency_keys is missing" in answer.json()["checks"]["schema"]

@@ -155,7 +155,7 @@ def test_prediction_is_deleted_with_its_drawing_and_labels(client: TestClient, d
     for prediction_id in (1, 2):
         client.put(f"/results/{prediction_id}/label", json={"label": "7"})
         execute(database_url, f"INSERT INTO reviews VALUES ({prediction_id}, true, NULL, NULL)")
-        execute(database_url, f"INSERT INTO shadow_predictions VALUES ({prediction_id}, 'x', 'v2', '7', 0.5)")
+        execute(database_url, f"INSERT INTO shadow_predictions VALUES ({prediction_id}, 'x', 'v2', '7', 0.5, NULL)")
     response = client.delete("/results/2")
     assert (response.status_code, response.content) == (204, b"")
     for path in ("/results/2", "/results/2/drawing.png", "/results/2/labels"):

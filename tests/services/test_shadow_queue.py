@@ -86,7 +86,7 @@ def test_drawing_offered_twice_is_stored_once(database: Database, database_url: 
 def test_predictions_of_two_models_are_both_stored(database: Database, database_url: str) -> None:
     async def run() -> list[int]:
         ids = await database.write(remember)
-        answers = [ShadowAnswer(id_, "3", 0.5) for id_ in ids]
+        answers = [ShadowAnswer(id_, "3", 0.5, None) for id_ in ids]
         await database.write(lambda session: add_shadow_predictions(session, "a" * 64, "v2", answers))
         await database.write(lambda session: add_shadow_predictions(session, "b" * 64, "v2", answers))
         return ids
