@@ -263,11 +263,11 @@ def one_line_errors() -> Iterator[None]:
 
 def complete_tables(url: sa.URL) -> None:
     """Count and list the predictions that the newest tables lack, beside a running service."""
-    with make_engine(url, write=False).connect() as connection:
-        if MigrationContext.configure(connection).get_current_revision() != schema_revision():
-            return
     database = Database(url.render_as_string(hide_password=False), beside_service=True)
     try:
+        # An earlier revision, or tables that are gone.
+        if database.schema_problem() is not None:
+            return
         with progress_bar("Counting predictions") as progress:
             count_uncounted(database, progress)
             list_labelled(database, progress)
