@@ -14,11 +14,12 @@ def exposition() -> bytes:
     """Return the metrics of all workers in Prometheus' text format."""
     if FOLDER is None:
         return generate_latest(REGISTRY)
-    from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+    from prometheus_client.multiprocess import MultiProcessCollector
 
-    for pid in {int(file.stem.rpartition("_")[2]) for file in FOLDER.glob("gauge_live*.db")}:
-        if not _runs(pid):
-            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    for file in FOLDER.glob("gauge_live*.db"):
+        if not _runs(int(file.stem.rpartition("_")[2])):
+            # `mark_process_dead` fails while another worker does the same.
+            file.unlink(missing_ok=True)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(FOLDER))  # type: ignore[no-untyped-call]
     return generate_latest(registry)

@@ -1,6 +1,7 @@
 """GET /metrics of several workers: the sums are those of all, whichever answers."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,6 +72,17 @@ def test_counts_of_a_killed_worker_stay_and_its_gauges_go(sqlite_url: str, tmp_p
             assert total(found) == 2 * DRAWINGS
         assert not list(folder.glob(f"*/gauge_live*_{killed.pid}.db"))
         service.stop()
+
+
+def test_reads_at_once_forget_the_same_ended_workers(sqlite_url: str, tmp_path: Path, folder: Path) -> None:
+    with workers_on(sqlite_url, tmp_path, RUNTIME_DIRECTORY=str(folder)) as service:
+        gauges = next(folder.glob("*/gauge_live*.db"))
+        # No process has such a number.
+        ended = [gauges.with_name(f"gauge_livesum_{2**22 + number}.db") for number in range(300)]
+        for file in ended:
+            shutil.copy(gauges, file)
+        metrics_of_all(service)
+        assert not [file for file in ended if file.exists()]
 
 
 def test_folder_of_killed_workers_is_deleted_by_the_next_start(sqlite_url: str, tmp_path: Path, folder: Path) -> None:
