@@ -246,6 +246,7 @@ def test_colours_appear_only_on_a_terminal_without_no_color(sqlite_url: str, tmp
     assert (piped.status, piped.out, piped.err) == (0, "", written)
 
 
+@pytest.mark.slow
 def test_closed_pipe_prints_no_traceback(sqlite_url: str, tmp_path: Path) -> None:
     store(sqlite_url, random_rows(2500))
     command = f"set -o pipefail; {sys.executable} -m app results --all | head -n 1"

@@ -47,6 +47,7 @@ def stored_pixels(url: str) -> dict[int, bytes]:
     return {row["prediction_id"]: bytes(row["pixels"]) for row in rows(url, "SELECT * FROM drawings")}
 
 
+@pytest.mark.slow
 def test_all_drawings_are_packed_and_keep_their_pixels(upgraded_url: str) -> None:
     before = stored_pixels(upgraded_url)
     assert json.loads(done("pack", "--json")) == {"drawings": sum(pixels == DIGIT for pixels in before.values())}

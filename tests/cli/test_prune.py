@@ -150,6 +150,7 @@ def test_row_labelled_during_prune_is_kept(sqlite_url: str, tmp_path: Path) -> N
     assert ids(sqlite_url) == [newest]
 
 
+@pytest.mark.slow
 def test_interrupted_prune_leaves_a_valid_database_and_can_be_repeated(sqlite_url: str, tmp_path: Path) -> None:
     stored_rows = many_old(8000)
     store(sqlite_url, stored_rows)

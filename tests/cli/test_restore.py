@@ -254,6 +254,7 @@ def with_wal(backup: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "times"), [("os.link", 1), ("os.rename", 2), ("os.remove", 4)])
 def test_restore_killed_at_any_step_loses_nothing(
     settings_environment: pytest.MonkeyPatch, backup: Path, with_wal: Path, tmp_path: Path, call: str, times: int

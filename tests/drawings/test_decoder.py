@@ -108,6 +108,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_process_ends_when_the_service_is_killed() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -127,6 +127,7 @@ def test_requests_of_one_moment_have_a_line_each(sqlite_url: str, tmp_path: Path
             client.connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_every_line_has_one_format(sqlite_url: str, tmp_path: Path, log_format: str, workers: int) -> None:

@@ -14,6 +14,8 @@ from tests.support.run_cleanup import start_process
 from tests.support.service import KEY
 from tests.support.service_process import serving, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_uvicorn_alone_has_the_limits(sqlite_url: str, tmp_path: Path, workers: int) -> None:

@@ -107,7 +107,7 @@ def assert_equal_to_the_rows(database: Database) -> None:
 
 
 # The larger size is more than what triggers only note.
-@pytest.mark.parametrize("size", [120, 700])
+@pytest.mark.parametrize("size", [120, pytest.param(700, marks=pytest.mark.slow)])
 def test_counts_equal_the_rows_after_each_change(database: Database, random: Random, size: int) -> None:
     with database.transaction() as session:
         add_predictions(session, random, size)

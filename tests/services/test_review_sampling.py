@@ -32,6 +32,7 @@ def database(database: Database) -> Database:
     return database
 
 
+@pytest.mark.slow
 def test_one_in_five_is_random_for_every_page_length(database: Database, database_url: str) -> None:
     add_drawings(database_url, {id_: id_ / 1000 for id_ in range(1, 1001)})
     random = Random(7)
