@@ -1,5 +1,7 @@
 """A user without rights on the database gets one line that says who has them."""
 
+import codecs
+import importlib
 import os
 import shutil
 import tempfile
@@ -20,11 +22,14 @@ REMEDY = "run it as the user that owns the file and its folder, such as: sudo -u
 
 @contextmanager
 def another_user() -> Iterator[None]:
+    # Python remembers for good that it found no codec, and Python may lie where only root looks.
+    codecs.lookup("ascii")
     os.seteuid(65534)
     try:
         yield
     finally:
         os.seteuid(0)
+        importlib.invalidate_caches()
 
 
 @pytest.fixture
