@@ -9,7 +9,7 @@ from app.classifier import ModelError, get_classifier, get_shadow_classifier
 from app.config import ConfigurationError, get_settings, setting_warnings
 from app.database import get_database
 from app.database.errors import DatabaseError
-from app.log_lines import log_to_stderr
+from app.logs.lines import log_to_stderr
 
 _WORKERS_ON_SQLITE: Final = (
     "several workers share one SQLite file and are slower than one, 0.82 times as fast with 32 clients; "

@@ -17,8 +17,7 @@ ARROWS: dict[str, set[str]] = {
     "env_file": set(),
     "config": {"env_file"},
     "metrics": {"config"},
-    "throttled_log": set(),
-    "log_lines": {"config"},
+    "logs": {"config"},
     "loop_round": set(),
     "atomic_file": set(),
     "progress": set(),
@@ -26,13 +25,13 @@ ARROWS: dict[str, set[str]] = {
     "schemas": {"drawings"},
     "classifier": {"config", "drawings"},
     "analysis": {"atomic_file", "drawings", "schemas"},
-    "database": {"atomic_file", "config", "metrics", "progress", "throttled_log"},
+    "database": {"atomic_file", "config", "logs", "metrics", "progress"},
     "count_tables": {"database"},
     "models": {"count_tables", "database", "drawings"},
     "repository": {"drawings", "models", "schemas"},
     "services": {
-        *("analysis", "atomic_file", "classifier", "config", "database", "drawings", "loop_round", "metrics"),
-        *("progress", "repository", "schemas", "throttled_log"),
+        *("analysis", "atomic_file", "classifier", "config", "database", "drawings", "logs", "loop_round"),
+        *("metrics", "progress", "repository", "schemas"),
     },
     "http": {
         *(
@@ -41,12 +40,11 @@ ARROWS: dict[str, set[str]] = {
             "database",
             "drawings",
             "env_file",
-            "log_lines",
             "loop_round",
             "metrics",
             "schemas",
             "services",
-            "throttled_log",
+            "logs",
         ),
     },
     "cli": {
@@ -60,7 +58,7 @@ ARROWS: dict[str, set[str]] = {
         "schemas",
         "services",
     },
-    "startup": {"classifier", "config", "database", "log_lines"},
+    "startup": {"classifier", "config", "database", "logs"},
     "main": {"config", "fast_start", "http", "startup"},
     "__main__": {"cli"},
 }
@@ -80,7 +78,7 @@ KEPT_OUT: dict[str, set[str]] = {
     "models": WEB,
     "repository": WEB,
     "services": WEB,
-    "log_lines": WEB,
+    "logs": WEB,
     "startup": WEB,
     # `serve` runs uvicorn and `upgrade` runs Alembic, as an operator would.
     "cli": (WEB | DATABASE) - {"alembic", "sqlalchemy", "uvicorn"},

@@ -10,7 +10,7 @@ from starlette.types import Scope
 from uvicorn.config import LOGGING_CONFIG
 from uvicorn.logging import AccessFormatter, DefaultFormatter
 
-from app.log_lines import LineFormatter, coloured, json_line, one_line, timestamp
+from app.logs.lines import LineFormatter, coloured, json_line, one_line, timestamp
 from app.loop_round import LoopRound
 
 # journald cuts a line of 48 KiB, and the rest looks like a line of its own.

@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 
 from app.database.errors import DatabaseBusy, DatabaseError, DatabaseFull, OutcomeUnknown
 from app.http.paths import allowed_methods, without_slash
+from app.logs.throttled import ThrottledLog
 from app.schemas.inference import InferenceError
 from app.schemas.problems import FieldError, Problem
 from app.services.errors import Conflict, InProgress, InvalidInput, KeyReused, NotFound, PreconditionFailed
-from app.throttled_log import ThrottledLog
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 INFERENCE: Final = "/v2"

@@ -13,6 +13,7 @@ from app.database import Database, get_database
 from app.http.decoding import Decoding
 from app.http.lanes import Lanes
 from app.http.rate_limit import RateLimiter
+from app.logs.throttled import ThrottledLog
 from app.metrics.instruments import MODEL_INFO
 from app.metrics.workers import leave
 from app.services.audit import ReadLog
@@ -21,7 +22,6 @@ from app.services.health import Readiness
 from app.services.key_table import KeyTable
 from app.services.metrics import SlowGauges
 from app.services.shadow import Shadow
-from app.throttled_log import ThrottledLog
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from app.classifier import Classifier
 from app.database import Database
 from app.drawings.arrays import images_of
+from app.logs.throttled import ThrottledLog
 from app.repository.shadow import ShadowAnswer, add_shadow_predictions
-from app.throttled_log import ThrottledLog
 
 log = logging.getLogger("pixelwise")
 

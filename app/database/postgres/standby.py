@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.database.errors import DatabaseError
 from app.database.reader import Reader
 from app.database.writer import Writer
-from app.throttled_log import ThrottledLog
+from app.logs.throttled import ThrottledLog
 
 log = logging.getLogger("pixelwise")
 
