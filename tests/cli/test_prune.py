@@ -134,6 +134,7 @@ def test_service_answers_during_prune_and_loses_nothing(configured_database_url:
     assert ids(configured_database_url) == sorted(load.acknowledged)
 
 
+@pytest.mark.slow
 def test_row_labelled_during_prune_is_kept(sqlite_url: str, tmp_path: Path) -> None:
     stored_rows = many_old(8000)
     store(sqlite_url, stored_rows)

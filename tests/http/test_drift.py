@@ -102,6 +102,7 @@ def test_no_drawings_are_not_enough_data_for_drift(client: TestClient, database_
     }
 
 
+@pytest.mark.slow
 def test_drift_needs_300_drawings_in_window_and_reference(
     client: TestClient, database_url: str, images: Images
 ) -> None:

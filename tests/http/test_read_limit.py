@@ -50,6 +50,7 @@ def test_key_without_the_scope_reads_as_often_as_anybody(start: Start, sqlite_ur
     assert client.get("/results", headers=reader).status_code == 200
 
 
+@pytest.mark.slow
 def test_limit_of_reads_can_be_switched_off(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, READ_LIMIT="off")
     assert {client.get("/results/1", headers={"X-API-Key": ""}).status_code for _ in range(700)} == {404}

@@ -16,6 +16,8 @@ from tests.support.command_line import done
 from tests.support.export_files import ROWS, fill, pixels_of, with_drawing
 from tests.support.stored_rows import drawing_of
 
+pytestmark = pytest.mark.slow
+
 # Imported by the tests that use them: they take a second.
 Read = Callable[[Path], list[dict[str, Any]]]
 

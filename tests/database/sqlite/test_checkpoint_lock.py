@@ -67,6 +67,7 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     mine.release()
 
 
+@pytest.mark.slow
 def test_wal_stays_small_while_another_process_is_idle(sqlite_url: str, tmp_path: Path) -> None:
     wal = tmp_path / "pixelwise.db-wal"
 
