@@ -9,7 +9,7 @@ from app.cli.exit_codes import CommandError
 from app.cli.options import Json, query_options
 from app.cli.tables import format_top_scores
 from app.cli.terminal import is_interactive, print_json, printable, say
-from app.drawings.shape import DIGITS, LABELS, LIKELY_NOT_A_DIGIT, NOT_A_DIGIT
+from app.drawings.shape import DIGITS, LABELS, NOT_A_DIGIT, says_not_a_digit
 from app.schemas.labels import LabelUpdate
 from app.schemas.review import ReviewItem, ReviewQuery
 from app.schemas.shares import format_share
@@ -84,8 +84,7 @@ def _show(database: "Database", item: ReviewItem, position: str) -> None:
 
 def _claim(item: ReviewItem) -> str:
     """Return the label that agrees with the model."""
-    says_no_digit = item.not_a_digit is not None and item.not_a_digit > LIKELY_NOT_A_DIGIT
-    return NOT_A_DIGIT if says_no_digit else item.prediction
+    return NOT_A_DIGIT if says_not_a_digit(item.not_a_digit) else item.prediction
 
 
 def _read_answer(keyboard: "Keyboard", item: ReviewItem) -> str:

@@ -14,6 +14,11 @@ LABELS: Final = (*DIGITS, NOT_A_DIGIT)
 LIKELY_NOT_A_DIGIT: Final = 0.5
 
 
+def says_not_a_digit(not_a_digit: float | None) -> bool | None:
+    """Return what an answer says, or None if its model cannot tell."""
+    return None if not_a_digit is None else not_a_digit > LIKELY_NOT_A_DIGIT
+
+
 def rows_of(drawing: bytes) -> list[list[int]]:
     return [list(drawing[start : start + SIDE]) for start in range(0, PIXELS, SIDE)]
 

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Insert, Table, bindparam, insert, sel
 from sqlalchemy.orm import Session
 
 from app.drawings.packing import pack
-from app.drawings.shape import DIGITS, LIKELY_NOT_A_DIGIT
+from app.drawings.shape import DIGITS
 from app.models import Drawing, Prediction
 
 
@@ -27,10 +27,6 @@ class NewPrediction(NamedTuple):
     pixels: bytes
     scores: dict[str, float]
     trace_id: str | None = None
-
-    @property
-    def is_likely_not_a_digit(self) -> bool:
-        return self.not_a_digit is not None and self.not_a_digit > LIKELY_NOT_A_DIGIT
 
 
 # SQLAlchemy Core, because the ORM takes longer than the INSERT itself.

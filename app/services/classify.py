@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.classifier import Classification, Classifier
 from app.database import Database
 from app.drawings.arrays import Images, images_of
-from app.drawings.shape import rows_of
+from app.drawings.shape import rows_of, says_not_a_digit
 from app.loop_round import LoopRound
 from app.metrics.instruments import BATCH_SIZE, CONFIDENCE, INFERENCE_SECONDS, NOT_DIGITS, prediction_counter
 from app.repository.classify import NewPrediction, add_predictions
@@ -156,4 +156,4 @@ def _count(stored: Sequence[Sequence[NewPrediction]]) -> None:
     for (version, digit), number in Counter((one.model_version, one.prediction) for one in predictions).items():
         prediction_counter(version, digit).inc(number)
     CONFIDENCE.observe_all([one.confidence for one in predictions])
-    NOT_DIGITS.inc(sum(one.is_likely_not_a_digit for one in predictions))
+    NOT_DIGITS.inc(sum(says_not_a_digit(one.not_a_digit) is True for one in predictions))

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 from app.analysis.accuracy import DECIMALS, AccuracyCounter
 from app.analysis.intervals import mcnemar_exact, wilson_interval
 from app.analysis.replay.flips import Flip
-from app.drawings.shape import LIKELY_NOT_A_DIGIT, NOT_A_DIGIT
+from app.drawings.shape import NOT_A_DIGIT, says_not_a_digit
 from app.schemas.replay import Agreement, OnLabel, OnLabelled, OnVersion, PairOfAnswers, SaidNotADigit
 
 SIGNIFICANT: Final = 0.05
@@ -36,7 +36,7 @@ class Counts:
         self._versions.setdefault(compared.stored_version, _Version()).add(compared)
         if compared.stored != compared.new:
             self._pairs[compared.stored, compared.new] += 1
-        self._said[_says(compared.stored_not_a_digit), _says(compared.new_not_a_digit)] += 1
+        self._said[says_not_a_digit(compared.stored_not_a_digit), says_not_a_digit(compared.new_not_a_digit)] += 1
         if compared.label is None:
             return
         self._labelled.add(compared)
@@ -121,8 +121,8 @@ class _Labelled:
         self.only_stored += stored and not new
         self.only_new += new and not stored
         for counter, value in ((self.stored, compared.stored_not_a_digit), (self.new, compared.new_not_a_digit)):
-            if value is not None:
-                counter.add_told(1, value > LIKELY_NOT_A_DIGIT, not_a_digit=not_a_digit)
+            if (said := says_not_a_digit(value)) is not None:
+                counter.add_told(1, said, not_a_digit=not_a_digit)
 
     def outcome(self) -> OnLabelled:
         return OnLabelled(
@@ -145,10 +145,6 @@ class _Version:
         self.agreed += compared.stored == compared.new
         if compared.label is not None:
             self.labelled.add(compared)
-
-
-def _says(not_a_digit: float | None) -> bool | None:
-    return None if not_a_digit is None else not_a_digit > LIKELY_NOT_A_DIGIT
 
 
 def _share(count: int, of: int) -> tuple[float | None, tuple[float, float] | None]:
