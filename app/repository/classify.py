@@ -46,7 +46,8 @@ def add_predictions(
     created_at = datetime.now(UTC)
     connection = session.connection()
     rows = [_prediction_row(new, created_at) for new in many]
-    drawings = [_drawing_row(new, packed=packed) for new in many]
+    pixels = [new.pixels for new in many]
+    drawings = [_drawing_row(new, one) for new, one in zip(many, pack(pixels) if packed else pixels, strict=True)]
     if connection.dialect.name == "sqlite":
         return _insert_in_sqlite(connection, rows, drawings), created_at
     if len(many) == 1:
@@ -113,9 +114,8 @@ def _prediction_row(new: NewPrediction, created_at: datetime) -> dict[str, Any]:
     }
 
 
-def _drawing_row(new: NewPrediction, *, packed: bool) -> dict[str, Any]:
+def _drawing_row(new: NewPrediction, pixels: bytes) -> dict[str, Any]:
     # A model may order its classes differently.
     scores = [new.scores[digit] for digit in DIGITS]
     second, first = sorted(scores)[-2:]
-    pixels = pack(new.pixels) if packed else new.pixels
     return {"pixels": pixels, "scores": scores, "margin": round(first - second, 6)}

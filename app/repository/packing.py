@@ -40,8 +40,9 @@ def pack_drawings(session: Session, first: int, last: int) -> int:
     # SQLite may store text in this column.
     stored = cast(Drawing.pixels, LargeBinary)
     unpacked = select(Drawing.prediction_id, stored).where(Drawing.prediction_id.between(first, last), _IS_UNPACKED)
-    packed = {id_: pack(pixels) for id_, pixels in session.execute(unpacked).tuples()}
-    shorter = [{"id": id_, "packed": pixels} for id_, pixels in packed.items() if len(pixels) < PIXELS]
+    found = dict(session.execute(unpacked).tuples().all())
+    packed = zip(found, pack(list(found.values())), strict=True)
+    shorter = [{"id": id_, "packed": pixels} for id_, pixels in packed if len(pixels) < PIXELS]
     if shorter:
         session.connection().execute(_PACK, shorter)
     return len(shorter)

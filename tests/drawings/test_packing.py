@@ -24,7 +24,7 @@ DRAWINGS = {
 
 @pytest.mark.parametrize("pixels", DRAWINGS.values(), ids=DRAWINGS.keys())
 def test_unpacked_pixels_are_those_that_were_packed(pixels: bytes) -> None:
-    packed = pack(pixels)
+    [packed] = pack([pixels])
     assert unpack(packed) == pixels
     assert (len(packed) < PIXELS) == (pixels.count(0) > 98)
     assert len(packed) < PIXELS or packed == pixels
@@ -33,7 +33,7 @@ def test_unpacked_pixels_are_those_that_were_packed(pixels: bytes) -> None:
 @given(st.lists(st.tuples(st.integers(0, 300), st.binary(max_size=300)), max_size=30))
 def test_any_runs_are_packed_and_unpacked(runs: list[tuple[int, bytes]]) -> None:
     pixels = b"".join(bytes(zeros) + ink for zeros, ink in runs)[:PIXELS].ljust(PIXELS, b"\0")
-    assert unpack(pack(pixels)) == pixels
+    assert unpack(*pack([pixels])) == pixels
 
 
 @given(st.binary(max_size=PIXELS - 1))
@@ -43,4 +43,10 @@ def test_any_short_bytes_are_read_as_784(stored: bytes) -> None:
 
 def test_packed_pixels_are_a_bit_for_each_and_those_that_are_not_zero() -> None:
     pixels = bytes([0, 9, 0, 0, 0, 0, 0, 8, 255]) + bytes(PIXELS - 9)
-    assert pack(pixels) == bytes([0b01000001, 0b10000000]) + bytes(96) + bytes([9, 8, 255])
+    assert pack([pixels]) == [bytes([0b01000001, 0b10000000]) + bytes(96) + bytes([9, 8, 255])]
+
+
+def test_drawings_are_packed_in_their_order() -> None:
+    drawings = list(DRAWINGS.values())
+    assert pack(drawings) == [packed for pixels in drawings for packed in pack([pixels])]
+    assert pack([]) == []

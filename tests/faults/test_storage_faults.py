@@ -175,7 +175,7 @@ def test_unreadable_row_stops_all_writes(sqlite_url: str, tmp_path: Path) -> Non
         service.stop()
     # The page of the oldest drawing, which no write reads.
     database = tmp_path / "pixelwise.db"
-    page = database.read_bytes().index(pack(load.acknowledged[1].pixels)) // 4096
+    page = database.read_bytes().index(pack([load.acknowledged[1].pixels])[0]) // 4096
     with database.open("r+b", buffering=0) as file:
         file.seek(page * 4096)
         file.write(bytes(4096))

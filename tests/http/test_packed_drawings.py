@@ -32,7 +32,7 @@ def test_answers_do_not_depend_on_packing(client: TestClient, database_url: str)
     assert client.post("/classify/batch", content=body, headers=headers).status_code == 200
     sent = [body[at : at + 784] for at in range(0, len(body), 784)]
     query = "SELECT pixels FROM drawings ORDER BY prediction_id"
-    assert [bytes(row["pixels"]) for row in rows(database_url, query)] == [*map(pack, sent)] != sent
+    assert [bytes(row["pixels"]) for row in rows(database_url, query)] == pack(sent) != sent
     packed = [client.get(read) for read in READS]
     execute(database_url, UNPACK)
     assert [bytes(row["pixels"]) for row in rows(database_url, query)] == sent

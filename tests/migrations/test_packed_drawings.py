@@ -47,7 +47,7 @@ def add_prediction(url: str) -> None:
 
 
 def test_view_unpacks_as_the_service_does(database_url: str) -> None:
-    stored = [*DRAWINGS.values(), *map(pack, DRAWINGS.values()), *ODD]
+    stored = [*DRAWINGS.values(), *pack(list(DRAWINGS.values())), *ODD]
     store_drawings(database_url, stored)
     assert pixels_in(database_url, "v_drawings") == [unpack(each) for each in stored]
     assert pixels_in(database_url, "v_drawings")[len(DRAWINGS) : -len(ODD)] == list(DRAWINGS.values())
@@ -62,7 +62,7 @@ def test_view_has_the_other_columns(database_url: str) -> None:
 def test_downgrade_unpacks(empty_database_url: str) -> None:
     url = empty_database_url
     migrate(url, "upgrade", REVISION.revision)
-    store_drawings(url, [*DRAWINGS.values(), *map(pack, DRAWINGS.values())])
+    store_drawings(url, [*DRAWINGS.values(), *pack(list(DRAWINGS.values()))])
     migrate(url, "downgrade", "-1")
     assert pixels_in(url, "drawings") == [*DRAWINGS.values()] * 2
     assert compatible_since(url) == "0005"
