@@ -17,6 +17,7 @@ from app.cli.copy_to import copy_to
 from app.cli.drift import drift
 from app.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
 from app.cli.export import export
+from app.cli.interrupts import lost_interrupts_repeated
 from app.cli.labels import label, labels
 from app.cli.model_versions import models
 from app.cli.options import option_name
@@ -71,11 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, or show the help; return the exit code. `arguments` is None in the program `pixelwise`."""
     for stream in (sys.stdout, sys.stderr):
         _escape_unencodable(stream)
+    name = NAME
+    if arguments is None:
+        arguments, name = sys.argv[1:], "pixelwise"
     try:
-        if arguments is None:
-            outcome = program(sys.argv[1:] or ["--help"], prog_name="pixelwise", standalone_mode=False)
-        else:
-            outcome = program(arguments or ["--help"], prog_name=NAME, standalone_mode=False)
+        with lost_interrupts_repeated():
+            outcome = program(arguments or ["--help"], prog_name=name, standalone_mode=False)
     except typer.Abort:
         return ExitCode.INTERRUPTED
     except typer.TyperException as error:

@@ -1,0 +1,29 @@
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+_PAUSE_S: Final = 0.01
+
+
+@contextmanager
+def lost_interrupts_repeated() -> Iterator[None]:
+    """Repeat a Ctrl-C that arrives while an object is freed, where Python prints exceptions and goes on."""
+    before = sys.unraisablehook
+
+    def repeat(unraisable: "UnraisableHookArgs") -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            before(unraisable)
+            return
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, _PAUSE_S)
+
+    sys.unraisablehook = repeat
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
