@@ -19,7 +19,9 @@ NOT_CHECKED: Final = "not checked"
 def check(
     numbers: Annotated[
         bool,
-        typer.Option("--numbers", help="Also compare the counts of the statistics with the rows and repair them."),
+        typer.Option(
+            "--numbers", help="Also compare the stored counts and current labels with the rows, and repair them."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -77,12 +79,15 @@ def _standby_problem(database: "Database") -> str | None:
 
 
 def _check_numbers(database: "Database") -> None:
-    from app.services.counts import check_counts, count_again
+    from app.services.counts import check_counts, check_labelled, count_again, list_labelled_again
 
     with progress_bar("Comparing counts") as progress:
         if differences := check_counts(database, progress):
             count_again(database, progress)
             say(f"{differences:,} counts differed from the rows, so all were counted again.")
+        if differences := check_labelled(database, progress):
+            list_labelled_again(database, progress)
+            say(f"{differences:,} labelled predictions differed from the labels, so all were listed again.")
 
 
 def _result(run_check: Callable[[], object]) -> str:

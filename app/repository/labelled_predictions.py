@@ -1,16 +1,18 @@
 """The table of labelled predictions, which triggers keep."""
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import Select, delete, exists, func, insert, select, union_all
 from sqlalchemy.orm import Session
 
 from app.models import Label, LabelledPrediction, Prediction, UnlistedPredictions
-from app.repository.counts import STEP_SIZE, Ids, stop_writers
 from app.repository.labels import is_current
+from app.repository.steps import STEP_SIZE, Ids, all_ids, find_left, set_left, stop_writers
+
+_COPIED = ("prediction", "model_version", "confidence", "not_a_digit")
+_COLUMNS = ("prediction_id", "label", *_COPIED)
 
 
 def find_unlisted(session: Session) -> Ids | None:
-    row = session.execute(select(UnlistedPredictions.first, UnlistedPredictions.last)).tuples().first()
-    return None if row is None else (row[0], row[1])
+    return find_left(session, UnlistedPredictions)
 
 
 def list_next(session: Session) -> Ids | None:
@@ -23,19 +25,36 @@ def list_next(session: Session) -> Ids | None:
     ids = select(Label.prediction_id).where(Label.prediction_id.between(first, last))
     ids = ids.order_by(Label.prediction_id).limit(STEP_SIZE)
     end = session.scalar(select(func.max(ids.subquery().c.prediction_id)))
-    if end is None:
-        session.execute(delete(UnlistedPredictions))
-        return None
-    _add(session, (first, end))
-    session.execute(update(UnlistedPredictions).values(first=end + 1))
-    return end + 1, last
+    if end is not None:
+        _add(session, (first, end))
+    left = None if end is None else (end + 1, last)
+    set_left(session, UnlistedPredictions, left)
+    return left
+
+
+def forget(session: Session) -> None:
+    """Empty the table, so that every label is listed again."""
+    stop_writers(session)
+    session.execute(delete(LabelledPrediction))
+    set_left(session, UnlistedPredictions, all_ids(session, Label.prediction_id))
+
+
+def count_differences(session: Session) -> int:
+    """Return how many predictions the table has too many, too few or with other values."""
+    expected, listed = _labelled(), select(*(getattr(LabelledPrediction, name) for name in _COLUMNS))
+    missing, wrong = expected.except_(listed).subquery(), listed.except_(expected).subquery()
+    either = union_all(select(missing.c.prediction_id), select(wrong.c.prediction_id)).subquery()
+    return session.scalar(select(func.count(either.c.prediction_id.distinct()))) or 0
+
+
+def _labelled() -> Select[tuple[int, str, str, str, float, float]]:
+    copied = (getattr(Prediction, name) for name in _COPIED)
+    rows = select(Label.prediction_id, Label.label, *copied)
+    return rows.join(Prediction, Prediction.id == Label.prediction_id).where(is_current())
 
 
 def _add(session: Session, ids: Ids) -> None:
-    names = ("prediction_id", "label", "prediction", "model_version", "confidence", "not_a_digit")
-    copied = (getattr(Prediction, name) for name in names[2:])
-    rows = select(Label.prediction_id, Label.label, *copied).join(Prediction, Prediction.id == Label.prediction_id)
     is_listed = exists().where(LabelledPrediction.prediction_id == Label.prediction_id)
     # PostgreSQL does not derive one range from the other.
-    rows = rows.where(Label.prediction_id.between(*ids), Prediction.id.between(*ids), is_current(), ~is_listed)
-    session.execute(insert(LabelledPrediction).from_select(names, rows))
+    rows = _labelled().where(Label.prediction_id.between(*ids), Prediction.id.between(*ids), ~is_listed)
+    session.execute(insert(LabelledPrediction).from_select(_COLUMNS, rows))

@@ -4,7 +4,8 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from app.models import Prediction, ShadowCount, ShadowPrediction
-from app.repository.counts import SHADOW_KEY, SUMS, are_complete, grouped, summed, view_of
+from app.repository.count_rows import SHADOW_KEY, SUMS, grouped, summed
+from app.repository.counts import are_complete, view_of
 
 
 def count_shadow(session: Session) -> list[Row[Any]]:

@@ -9,18 +9,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from app.models import LabelCount, Prediction, PredictionCount
-from app.repository.counts import (
-    LABEL_KEY,
-    LABEL_SUMS,
-    SUMS,
-    UNKNOWN_TIME,
-    are_complete,
-    conditions_on,
-    label_rows,
-    prediction_rows,
-    summed,
-    view_of,
-)
+from app.repository.count_rows import LABEL_KEY, LABEL_SUMS, SUMS, label_rows, prediction_rows, summed
+from app.repository.counts import UNKNOWN_TIME, are_complete, conditions_on, view_of
 from app.repository.periods import Part, Period, divided
 from app.repository.result_days import find_days
 from app.schemas.results import ResultFilters

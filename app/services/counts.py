@@ -1,4 +1,4 @@
-"""Counts of predictions, completed after an upgrade and compared with the rows."""
+"""The counts and the list of labelled predictions, completed after an upgrade and compared with the rows."""
 
 from collections.abc import Callable
 
@@ -6,26 +6,32 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.progress import Progress
-from app.repository import counts as repository
-from app.repository.labelled_predictions import find_unlisted, list_next
+from app.repository import counts, labelled_predictions
+from app.repository.steps import Ids
 from app.services.pauses import write_and_pause
 
 
 def count_uncounted(database: Database, progress: Progress) -> None:
     """Count the predictions from before the counts, in short steps; an interrupted run is continued."""
-    _complete(database, progress, "Counting predictions", repository.find_uncounted, repository.count_next)
+    _complete(database, progress, "Counting predictions", counts.find_uncounted, counts.count_next)
 
 
 def list_labelled(database: Database, progress: Progress) -> None:
-    _complete(database, progress, "Listing labelled predictions", find_unlisted, list_next)
+    _complete(
+        database,
+        progress,
+        "Listing labelled predictions",
+        labelled_predictions.find_unlisted,
+        labelled_predictions.list_next,
+    )
 
 
 def _complete(
     database: Database,
     progress: Progress,
     title: str,
-    find: Callable[[Session], repository.Ids | None],
-    step: Callable[[Session], repository.Ids | None],
+    find: Callable[[Session], Ids | None],
+    step: Callable[[Session], Ids | None],
 ) -> None:
     with database.snapshot() as session:
         left = find(session)
@@ -40,14 +46,27 @@ def _complete(
 def check_counts(database: Database, progress: Progress) -> int:
     count_uncounted(database, progress)
     differences = 0
-    for number, counts in enumerate(repository.COUNTS):
-        progress("Comparing counts", number, len(repository.COUNTS))
+    for number, table in enumerate(counts.COUNTS):
+        progress("Comparing counts", number, len(counts.COUNTS))
         with database.snapshot() as session:
-            differences += repository.count_differences(session, counts)
+            differences += counts.count_differences(session, table)
     return differences
 
 
 def count_again(database: Database, progress: Progress) -> None:
     with database.transaction() as session:
-        repository.forget(session)
+        counts.forget(session)
     count_uncounted(database, progress)
+
+
+def check_labelled(database: Database, progress: Progress) -> int:
+    list_labelled(database, progress)
+    progress("Comparing labelled predictions", 0, 1)
+    with database.snapshot() as session:
+        return labelled_predictions.count_differences(session)
+
+
+def list_labelled_again(database: Database, progress: Progress) -> None:
+    with database.transaction() as session:
+        labelled_predictions.forget(session)
+    list_labelled(database, progress)

@@ -27,3 +27,27 @@ def test_check_of_numbers_repairs_counts_that_differ_from_the_rows(sqlite_client
     assert repaired.err == "2 counts differed from the rows, so all were counted again.\n"
     assert sqlite_client.get("/stats").json()["count"] == 1
     assert (json.loads(again.out)["checks"]["numbers"], again.err) == ("ok", "")
+
+
+def test_check_of_numbers_repairs_current_labels_that_differ_from_the_labels(
+    sqlite_client: TestClient, sqlite_url: str
+) -> None:
+    insert = "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.9, 'v1')"
+    label = "INSERT INTO labels (prediction_id, label) VALUES ({}, '{}')"
+    # One without its label, one with another label, one that has none, and one that is right.
+    execute(
+        sqlite_url,
+        *(insert for _ in range(4)),
+        label.format(1, 7),
+        label.format(2, 3),
+        label.format(2, 7),
+        label.format(4, 1),
+        "DELETE FROM labelled_predictions WHERE prediction_id = 1",
+        "UPDATE labelled_predictions SET label = '3' WHERE prediction_id = 2",
+        "INSERT INTO labelled_predictions SELECT 3, label, prediction, model_version, confidence, not_a_digit"
+        " FROM labelled_predictions WHERE prediction_id = 4",
+    )
+    repaired, again = run("check", "--numbers"), run("check", "--numbers", "--json")
+    assert repaired.err == ("3 labelled predictions differed from the labels, so all were listed again.\n")
+    assert [one["id"] for one in sqlite_client.get("/results?label=7").json()["results"]] == [2, 1]
+    assert (json.loads(again.out)["checks"]["numbers"], again.err) == ("ok", "")
