@@ -10,6 +10,7 @@ from app import fast_start, models  # noqa: F401  # The models are the tables to
 from app.config import ConfigurationError, get_settings
 from app.database import Database
 from app.database.schema_version import schema_revision
+from app.repository.steps import is_anything_left
 
 fast_start.collect_garbage_less_often()
 
@@ -28,9 +29,10 @@ def main(arguments: list[str]) -> None:
             upgrade()
             if (remaining := schema_problem()) is not None:
                 raise SystemExit(f"pixelwise: {remaining}")
+        was_complete = problem is None and not complete_tables()
     except ConfigurationError as error:
         raise SystemExit(f"pixelwise: {error}") from error
-    done = "was already up to date" if problem is None else "is ready"
+    done = "was already up to date" if was_complete else "is ready"
     print(f"The database {done} (revision {schema_revision()}).")
 
 
@@ -41,6 +43,24 @@ def upgrade() -> None:
     from alembic import command
 
     command.upgrade(Config(Path(__file__).with_name("alembic.ini")), "head")
+
+
+def complete_tables() -> bool:
+    """Go on with the counting of an interrupted upgrade; return whether there was something to do."""
+    database = Database(get_settings().database_url, beside_service=True)
+    try:
+        with database.snapshot() as session:
+            if not is_anything_left(session):
+                return False
+        # Slow to load.
+        from app.cli.terminal import progress_bar
+        from app.services import counts
+
+        with progress_bar("Counting predictions") as progress:
+            counts.complete_tables(database, progress)
+        return True
+    finally:
+        database.close()
 
 
 def schema_problem() -> str | None:

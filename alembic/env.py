@@ -25,7 +25,7 @@ from app.database.schema_version import schema_revision
 from app.database.sqlite.foreign_keys import BrokenReferences, foreign_keys_checked
 from app.database.sqlite.migration_engine import is_missing, migration_engine, question_engine
 from app.database.url import checked_url
-from app.services.counts import count_uncounted, list_labelled
+from app.services import counts
 
 # Alembic's batch mode names the copy of a table this way.
 COPY_PREFIX = "_alembic_tmp_"
@@ -269,8 +269,7 @@ def complete_tables(url: sa.URL) -> None:
         if database.schema_problem() is not None:
             return
         with progress_bar("Counting predictions") as progress:
-            count_uncounted(database, progress)
-            list_labelled(database, progress)
+            counts.complete_tables(database, progress)
     finally:
         database.close()
 

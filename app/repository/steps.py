@@ -21,6 +21,10 @@ def find_left(session: Session, left: Left) -> Ids | None:
     return None if row is None else (row[0], row[1])
 
 
+def is_anything_left(session: Session) -> bool:
+    return any(find_left(session, left) for left in (UncountedPredictions, UnlistedPredictions))
+
+
 def set_left(session: Session, left: Left, ids: Ids | None) -> None:
     session.execute(delete(left))
     if ids is not None:

@@ -11,6 +11,12 @@ from app.repository.steps import Ids
 from app.services.pauses import write_and_pause
 
 
+def complete_tables(database: Database, progress: Progress) -> None:
+    """Count and list the predictions from before the tables."""
+    count_uncounted(database, progress)
+    list_labelled(database, progress)
+
+
 def count_uncounted(database: Database, progress: Progress) -> None:
     """Count the predictions from before the counts, in short steps; an interrupted run is continued."""
     _complete(database, progress, "Counting predictions", counts.find_uncounted, counts.count_next)
