@@ -1,6 +1,6 @@
 """Packed pixels of stored drawings. Releases before revision 0012 cannot read them."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import LargeBinary, bindparam, cast, column, func, select, table, update
 from sqlalchemy.orm import Session
@@ -36,11 +36,24 @@ def last_drawing(session: Session) -> int:
     return session.scalar(select(func.max(Drawing.prediction_id))) or 0
 
 
-def pack_drawings(session: Session, first: int, last: int) -> int:
-    # SQLite may store text in this column.
+class Step(NamedTuple):
+    packed: int
+    last_id: int
+
+
+def pack_next(session: Session, after: int) -> Step | None:
+    """Pack the next drawings after this id; return None if there are no more."""
+    ids = select(Drawing.prediction_id).where(Drawing.prediction_id > after)
+    ids = ids.order_by(Drawing.prediction_id).limit(STEP_SIZE)
+    last = session.scalar(select(func.max(ids.subquery().c.prediction_id)))
+    return None if last is None else Step(_pack(session, after + 1, last), last)
+
+
+def _pack(session: Session, first: int, last: int) -> int:
+    # SQLite may store text in this column, and counts its characters.
     stored = cast(Drawing.pixels, LargeBinary)
     unpacked = select(Drawing.prediction_id, stored).where(Drawing.prediction_id.between(first, last), _IS_UNPACKED)
-    found = dict(session.execute(unpacked).tuples().all())
+    found = {id_: pixels for id_, pixels in session.execute(unpacked).tuples() if len(pixels) == PIXELS}
     packed = zip(found, pack(list(found.values())), strict=True)
     shorter = [{"id": id_, "packed": pixels} for id_, pixels in packed if len(pixels) < PIXELS]
     if shorter:

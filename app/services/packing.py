@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.progress import Progress
 from app.repository import packing as repository
-from app.repository.packing import STEP_SIZE
 from app.schemas.packing import Packed
 from app.services.pauses import write_and_pause
 
@@ -34,8 +33,8 @@ def pack_all(database: Database, progress: Progress) -> Packed:
         repository.refuse_older_releases(session)
     with database.snapshot() as session:
         last = repository.last_drawing(session)
-    packed = 0
-    for first in range(1, last + 1, STEP_SIZE):
-        progress("Packing", first - 1, last)
-        packed += write_and_pause(database, partial(repository.pack_drawings, first=first, last=first + STEP_SIZE - 1))
+    packed = after = 0
+    while (step := write_and_pause(database, partial(repository.pack_next, after=after))) is not None:
+        packed, after = packed + step.packed, step.last_id
+        progress("Packing", min(after, last), last)
     return Packed(drawings=packed)

@@ -87,10 +87,23 @@ def test_command_line_stores_as_the_service_does(upgraded_url: str, tmp_path: Pa
 
 def test_drawings_stored_as_text_do_no_harm(settings_environment: pytest.MonkeyPatch, sqlite_url: str) -> None:
     settings_environment.setenv("DATABASE_URL", sqlite_url)
-    store(sqlite_url, random_rows(2))
-    for id_, pixels in ((1, "x" * 784), (2, "ü" * 784)):
+    store(sqlite_url, random_rows(4))
+    for id_, pixels in ((1, "x" * 784), (2, "ü" * 784), (3, "é" + "x" * 783)):
         execute(sqlite_url, f"INSERT INTO drawings VALUES ({id_}, '{pixels}', '[]', NULL)")
-    assert json.loads(done("pack", "--json")) == {"drawings": 0}
+    execute(sqlite_url, f"INSERT INTO drawings VALUES (4, x'{DIGIT.hex()}', '[]', NULL)")
+    assert json.loads(done("pack", "--json")) == {"drawings": 1}
+    assert rows(sqlite_url, "SELECT pixels FROM v_drawings WHERE prediction_id = 4") == [{"pixels": DIGIT}]
+
+
+def test_ids_without_drawings_take_no_time(settings_environment: pytest.MonkeyPatch, sqlite_url: str) -> None:
+    settings_environment.setenv("DATABASE_URL", sqlite_url)
+    last = 2**62
+    execute(
+        sqlite_url,
+        f"INSERT INTO predictions (id, prediction, confidence, model_version) VALUES ({last}, '7', 0.9, 'v1')",
+        f"INSERT INTO drawings VALUES ({last}, x'{DIGIT.hex()}', '[]', NULL)",
+    )
+    assert json.loads(done("pack", "--json")) == {"drawings": 1}
 
 
 @pytest.mark.slow

@@ -46,6 +46,12 @@ def test_packed_pixels_are_a_bit_for_each_and_those_that_are_not_zero() -> None:
     assert pack([pixels]) == [bytes([0b01000001, 0b10000000]) + bytes(96) + bytes([9, 8, 255])]
 
 
+@pytest.mark.parametrize("size", [0, 783, 785])
+def test_drawings_of_another_size_are_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="784 bytes"):
+        pack([bytes(PIXELS), bytes(size), bytes(PIXELS)])
+
+
 def test_drawings_are_packed_in_their_order() -> None:
     drawings = list(DRAWINGS.values())
     assert pack(drawings) == [packed for pixels in drawings for packed in pack([pixels])]
