@@ -9,7 +9,7 @@ from sqlalchemy.types import LargeBinary, TypeDecorator
 
 from app.count_tables import CalibrationCount, LabelCount, PredictionCount, ShadowCount, UncountedPredictions
 from app.database import SessionLocal
-from app.database.base import Base, UtcDateTime
+from app.database.base import Base, UtcDateTime, begin_of
 from app.drawings.packing import unpack
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "ShadowPrediction",
     "UncountedPredictions",
     "UnlistedPredictions",
+    "begin_of",
 ]
 
 
@@ -95,8 +96,10 @@ class Pixels(TypeDecorator[bytes]):
     def python_type(self) -> type[bytes]:
         return bytes
 
-    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
-        return None if value is None else unpack(value)
+    def process_result_value(self, value: bytes | str | None, dialect: Dialect) -> bytes | None:
+        # SQLite may store text in this column.
+        stored = value.encode() if isinstance(value, str) else value
+        return None if stored is None else unpack(stored)
 
 
 class Drawing(Base):

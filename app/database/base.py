@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import DateTime, Dialect, MetaData
+from sqlalchemy import BindParameter, DateTime, Dialect, MetaData, String, literal
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -71,3 +71,25 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class _ShortestText(UtcDateTime):
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(String()) if dialect.name == "sqlite" else super().load_dialect_impl(dialect)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        time = super().process_bind_param(value, dialect)
+        if time is None or dialect.name != "sqlite":
+            return time
+        # Seconds and midnight only if they are not zero.
+        return time.replace(tzinfo=None).isoformat(" ").removesuffix(":00").removesuffix(" 00:00")
+
+
+def begin_of(time: datetime) -> BindParameter[datetime]:
+    """Return a bound for stored times; in SQLite the text that sorts first of those that mean this time.
+
+    CURRENT_TIMESTAMP stores `12:00:00`, the service `12:00:00.000000`; both are at `12:00` or later.
+    """
+    return literal(time, _ShortestText())

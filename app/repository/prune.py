@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import ColumnElement, String, delete, func, or_, select, text, type_coerce
 from sqlalchemy.orm import Session
 
-from app.models import IdempotencyKey, Prediction
+from app.models import IdempotencyKey, Prediction, begin_of
 from app.repository.labels import is_labelled
 from app.repository.results import Position
 
@@ -36,14 +36,15 @@ def list_old_predictions(
         statement = statement.where(~is_labelled())
     if after is not None and after.created_at is not None:
         # The bound starts the index scan; `later` excludes rows of the same time.
-        later = or_(Prediction.created_at > after.created_at, Prediction.id > after.id)
-        statement = statement.where(Prediction.created_at >= after.created_at, later)
+        begin = begin_of(after.created_at)
+        later = or_(Prediction.created_at > begin, Prediction.id > after.id)
+        statement = statement.where(Prediction.created_at >= begin, later)
     statement = statement.order_by(Prediction.created_at, Prediction.id).limit(limit)
     return [Position(*row) for row in session.execute(statement)]
 
 
 def _older(session: Session, before: datetime) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [Prediction.created_at < before]
+    conditions: list[ColumnElement[bool]] = [Prediction.created_at < begin_of(before)]
     if session.get_bind().dialect.name == "sqlite":
         # SQLite accepts any value as a time.
         conditions.append(type_coerce(Prediction.created_at, String).op("GLOB")(_BEGINS_WITH_A_DATE))

@@ -31,6 +31,7 @@ from app.models import (
     Drawing,
     LabelledPrediction,
     Prediction,
+    begin_of,
 )
 from app.repository.columns import PREDICTION_COLUMNS
 from app.repository.labelled_predictions import find_unlisted
@@ -96,9 +97,9 @@ def matching(filters: ResultFilters, *indexed: str, of: _Table = Prediction) -> 
     if filters.min_not_a_digit is not None:
         conditions.append(column("not_a_digit") >= filters.min_not_a_digit)
     if filters.since is not None:
-        conditions.append(Prediction.created_at >= filters.since)
+        conditions.append(Prediction.created_at >= begin_of(filters.since))
     if filters.until is not None:
-        conditions.append(Prediction.created_at < filters.until)
+        conditions.append(Prediction.created_at < begin_of(filters.until))
     if filters.label is not None:
         conditions.append(current_label() == filters.label)
     if filters.labelled is not None:
@@ -121,13 +122,20 @@ def _select() -> Select[Any]:
 def _by_time(filters: ResultFilters, after: Position | None) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = []
     if after is not None and after.created_at is not None:
-        # The bound starts the index scan. SQLite uses only the first of two bounds.
-        earlier = or_(Prediction.created_at < after.created_at, Prediction.id < after.id)
-        conditions = [Prediction.created_at <= after.created_at, earlier]
+        conditions = _not_later(after.created_at, after.id)
+        # SQLite uses only the first of two bounds.
         if filters.until is not None and after.created_at < filters.until:
             filters = filters.model_copy(update={"until": None})
     statement = _select().where(*matching(filters, "created_at"), *conditions)
     return statement.order_by(Prediction.created_at.desc(), Prediction.id.desc())
+
+
+def _not_later(time: datetime, id_: int) -> list[ColumnElement[bool]]:
+    # The first condition starts the index scan.
+    return [
+        Prediction.created_at <= time,
+        or_(Prediction.created_at < begin_of(time), Prediction.id < id_),
+    ]
 
 
 def _by_notes(filters: ResultFilters, after: Position | None) -> Select[Any]:
@@ -140,9 +148,7 @@ def _by_notes(filters: ResultFilters, after: Position | None) -> Select[Any]:
             conditions.append(id_ < after.id)
         return _select().where(*conditions).order_by(id_.desc())
     if after is not None and after.created_at is not None:
-        conditions.append(
-            tuple_(Prediction.created_at, Prediction.id) < tuple_(literal(after.created_at), literal(after.id))
-        )
+        conditions += _not_later(after.created_at, after.id)
     return _select().where(*conditions).order_by(time.desc(), id_.desc())
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.models import LabelCount, Prediction, PredictionCount
+from app.models import LabelCount, Prediction, PredictionCount, begin_of
 from app.repository.count_rows import LABEL_KEY, LABEL_SUMS, SUMS, label_rows, prediction_rows, summed
 from app.repository.counts import UNKNOWN_TIME, are_complete, conditions_on, view_of
 from app.repository.periods import Part, Period, divided
@@ -67,8 +67,8 @@ def find_ends(session: Session, selection: Selection) -> list[datetime]:
         days = find_days(session, filters)
         if days is None:
             return []
-        oldest = oldest.where(Prediction.created_at >= days.first)
-        newest = newest.where(Prediction.created_at < days.end)
+        oldest = oldest.where(Prediction.created_at >= begin_of(days.first))
+        newest = newest.where(Prediction.created_at < begin_of(days.end))
     ends = [session.scalar(statement) for statement in (oldest, newest)]
     return [time for time in ends if time is not None]
 
@@ -108,7 +108,7 @@ def count_versions(session: Session, everything: Selection) -> list[Row[Any]]:
     times = (
         select(Prediction.created_at).where(Prediction.model_version.op("||")("") == versions.c.model_version).limit(1)
     )
-    oldest = times.where(Prediction.created_at >= versions.c.first).order_by(Prediction.created_at)
+    oldest = times.where(Prediction.created_at >= _Day(versions.c.first)).order_by(Prediction.created_at)
     newest = times.where(Prediction.created_at < _NextDay(versions.c.last)).order_by(Prediction.created_at.desc())
     columns = oldest.scalar_subquery().label("oldest"), newest.scalar_subquery().label("newest")
     return list(session.execute(select(versions, *columns)))
@@ -158,12 +158,29 @@ def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     if model_version is not None:
         conditions.append(Prediction.model_version == model_version)
     if since is not None:
-        conditions.append(Prediction.created_at >= since)
+        conditions.append(Prediction.created_at >= begin_of(since))
     if until is not None:
-        conditions.append(Prediction.created_at < until)
+        conditions.append(Prediction.created_at < begin_of(until))
     if ids is not None:
         conditions.append(Prediction.id.between(*ids))
     return conditions
+
+
+class _Day(FunctionElement[datetime]):
+    """A time, or in SQLite its day, since that is the first text at midnight."""
+
+    type = Prediction.created_at.type
+    inherit_cache = True
+
+
+@compiles(_Day, "sqlite")
+def _day_in_sqlite(element: _Day, compiler: SQLCompiler, **options: Any) -> str:
+    return f"date({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Day, "postgresql")
+def _day_in_postgresql(element: _Day, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
 
 
 class _NextDay(FunctionElement[datetime]):
@@ -173,7 +190,7 @@ class _NextDay(FunctionElement[datetime]):
 
 @compiles(_NextDay, "sqlite")
 def _next_day_in_sqlite(element: _NextDay, compiler: SQLCompiler, **options: Any) -> str:
-    return f"datetime({compiler.process(element.clauses, **options)}, '+1 day')"
+    return f"date({compiler.process(element.clauses, **options)}, '+1 day')"
 
 
 @compiles(_NextDay, "postgresql")

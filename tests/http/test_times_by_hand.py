@@ -1,0 +1,74 @@
+"""Predictions inserted by hand, whose times SQLite stores as shorter texts than the service's."""
+
+from datetime import UTC, datetime
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.support.command_line import done
+from tests.support.result_filters import pages
+from tests.support.service import execute, rows
+
+# One text of each length, and one a microsecond later.
+NOON = ("2026-10-27 12:00", "2026-10-27 12:00:00", "2026-10-27 12:00:00.000000", "2026-10-27 12:00:00.000001")
+MIDNIGHT = ("2026-10-27", "2026-10-27 00:00", "2026-10-27 00:00:00", "2026-10-27 00:00:00.000000")
+
+
+def insert(database_url: str, *times: str, notes: str = "NULL") -> None:
+    values = ", ".join(f"('7', 0.9, 'v1', '{time}', {notes})" for time in times)
+    execute(
+        database_url,
+        f"INSERT INTO predictions (prediction, confidence, model_version, created_at, notes) VALUES {values}",
+    )
+
+
+@pytest.mark.parametrize(("time", "size"), [("2026-10-27T00:00:00Z", 4), ("2026-10-27T00:00:00.000001Z", 0)])
+def test_rows_at_midnight_are_in_the_time_span_that_begins_there(
+    sqlite_client: TestClient, sqlite_url: str, time: str, size: int
+) -> None:
+    insert(sqlite_url, *MIDNIGHT)
+    assert len(sqlite_client.get("/results", params={"since": time}).json()["results"]) == size
+    assert len(sqlite_client.get("/results", params={"until": time}).json()["results"]) == 4 - size
+    assert sqlite_client.get("/stats", params={"since": time}).json()["count"] == size
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "count"),
+    [
+        ("2026-10-27T11:30:00Z", "2026-10-27T12:00:00Z", 0),
+        ("2026-10-27T11:30:00Z", "2026-10-27T13:00:00Z", 4),
+        ("2026-10-27T11:00:00Z", "2026-10-27T12:30:00Z", 4),
+        ("2026-10-27T12:00:00Z", "2026-10-27T12:00:00.000001Z", 3),
+        ("2026-10-26T23:30:00Z", "2026-10-28T00:30:00Z", 4),
+    ],
+)
+def test_rows_on_a_full_hour_are_counted_once(
+    sqlite_client: TestClient, sqlite_url: str, since: str, until: str, count: int
+) -> None:
+    insert(sqlite_url, *NOON)
+    span = {"since": since, "until": until}
+    assert sqlite_client.get("/stats", params=span).json()["count"] == count
+    assert len(sqlite_client.get("/results", params=span).json()["results"]) == count
+    timeline = sqlite_client.get("/stats/timeline", params=span | {"bucket": "hour"}).json()
+    assert sum(bucket["count"] for bucket in timeline["buckets"]) == count
+
+
+@pytest.mark.parametrize("filters", [{}, {"notes_contains": "same"}])
+def test_pages_of_rows_at_the_same_second_have_each_row_once(
+    sqlite_client: TestClient, sqlite_url: str, filters: dict[str, str]
+) -> None:
+    insert(sqlite_url, *["2026-10-27 12:00:07"] * 25, notes="'the same'")
+    insert(sqlite_url, "2026-10-27 13:00:07", "2026-10-27 11:00:07", notes="'the same'")
+    found = [row["id"] for page in pages(sqlite_client, 4, since="2026-10-01", **filters) for row in page]
+    assert found == [26, *range(25, 0, -1), 27]
+
+
+def test_prune_deletes_all_rows_of_a_second(
+    sqlite_client: TestClient, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.services.prune.DELETE_BATCH_SIZE", 4)
+    insert(sqlite_url, *["2020-10-27 12:00:07"] * 25, *NOON)
+    days = (datetime.now(UTC) - datetime(2026, 10, 27, 11, tzinfo=UTC)).days + 1
+    done("prune", "--older-than", f"{days}d", "--yes")
+    left = rows(sqlite_url, "SELECT id FROM predictions ORDER BY id")
+    assert [row["id"] for row in left] == [26, 27, 28, 29]
