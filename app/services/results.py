@@ -46,7 +46,7 @@ def get(session: Session, prediction_id: int) -> Record:
         raise _unknown(prediction_id)
     columns = dict(row._mapping)
     scores, pixels = columns.pop("scores"), columns.pop("pixels")
-    result = Result(scores=scores and by_digit(scores), hint=_hint(pixels), **columns)
+    result = Result(scores=by_digit(scores) if scores else None, hint=_hint(pixels), **columns)
     return Record(result, hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:32])
 
 
