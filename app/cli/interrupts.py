@@ -13,7 +13,7 @@ _PAUSE_S: Final = 0.01
 @contextmanager
 def lost_interrupts_repeated() -> Iterator[None]:
     """Repeat a Ctrl-C that arrives while an object is freed, where Python prints exceptions and goes on."""
-    before = sys.unraisablehook
+    before, alarm = sys.unraisablehook, signal.getsignal(signal.SIGALRM)
 
     def repeat(unraisable: "UnraisableHookArgs") -> None:
         if unraisable.exc_type is not KeyboardInterrupt:
@@ -27,3 +27,5 @@ def lost_interrupts_repeated() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)

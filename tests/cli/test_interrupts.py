@@ -32,6 +32,12 @@ def test_ctrl_c_while_an_object_is_freed_interrupts_what_follows() -> None:
     assert (ended.stdout, ended.stderr) == ("interrupted\n", "")
 
 
+def test_ctrl_c_in_the_last_moment_of_a_command_changes_nothing() -> None:
+    program = PROGRAM.partition("    try:")[0] + "time.sleep(0.1)\nprint('done')"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=SECONDS, check=True)
+    assert (ended.stdout, ended.stderr) == ("done\n", "")
+
+
 def test_other_exceptions_of_finalizers_are_printed() -> None:
     program = PROGRAM.replace("signal.raise_signal(signal.SIGINT)", "raise ValueError('lost')").replace("60", "0")
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=SECONDS, check=True)
