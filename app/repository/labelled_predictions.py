@@ -27,7 +27,7 @@ def list_next(session: Session) -> Ids | None:
     end = session.scalar(select(func.max(ids.subquery().c.prediction_id)))
     if end is not None:
         _add(session, (first, end))
-    left = None if end is None else (end + 1, last)
+    left = None if end is None or end == last else (end + 1, last)
     set_left(session, UnlistedPredictions, left)
     return left
 

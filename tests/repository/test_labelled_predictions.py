@@ -88,6 +88,22 @@ def test_labels_from_before_are_listed_in_steps(
         assert actual(session) == expected(session)
 
 
+def test_label_of_the_largest_id_is_listed(sqlite_url: str) -> None:
+    last = 2**63 - 1
+    execute(
+        sqlite_url,
+        f"INSERT INTO predictions (id, prediction, confidence, model_version) VALUES ({last}, '7', 0.9, 'v1')",
+        f"INSERT INTO labels (prediction_id, label) VALUES ({last}, '7')",
+        "DELETE FROM labelled_predictions",
+        f"INSERT INTO unlisted_predictions VALUES (1, {last})",
+    )
+    database = Database(sqlite_url)
+    list_labelled(database, lambda *_: None)
+    with database.snapshot() as session:
+        assert actual(session) == expected(session) != []
+    database.close()
+
+
 @pytest.mark.slow
 def test_upgrade_lists_the_labels_of_the_release_before(empty_database_url: str) -> None:
     url = empty_database_url
