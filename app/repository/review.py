@@ -1,6 +1,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain, islice
+from operator import itemgetter
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -128,6 +129,8 @@ def lock_predictions(session: Session, ids: Iterable[int]) -> set[int]:
 
 def save_reviews(session: Session, rows: list[dict[str, Any]]) -> None:
     if rows:
+        # Two transactions that store the same rows in another order could wait for each other.
+        rows = sorted(rows, key=itemgetter("prediction_id"))
         session.execute(delete(Review).where(Review.prediction_id.in_([row["prediction_id"] for row in rows])))
         session.execute(insert(Review), rows)
 
