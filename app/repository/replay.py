@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, exists, func, select
@@ -25,6 +26,13 @@ def find_id_range(session: Session, model_version: str | None) -> IdRange:
 
 def list_ids(session: Session, within: IdRange, after: int | None, limit: int) -> list[int]:
     return list(session.scalars(_next(select(Prediction.id), within, after, limit)))
+
+
+def list_ids_between(session: Session, within: IdRange, since: datetime, until: datetime) -> list[int]:
+    statement = select(Prediction.id).where(
+        Prediction.id <= within.last_id, Prediction.created_at > since, Prediction.created_at < until
+    )
+    return list(session.scalars(statement))
 
 
 def list_predictions(session: Session, within: IdRange, after: int | None, limit: int) -> list[Row[Any]]:

@@ -93,6 +93,7 @@ class _Replay:
     def score(self, file: AnswersFile) -> None:
         """Classify the drawings without an answer, among all ids: PostgreSQL may commit a lower id later."""
         stored = file.read()
+        self._check_drawings(stored, file.written_at)
         after = None
         self._advance("Scoring", 0)
         while True:
@@ -108,6 +109,14 @@ class _Replay:
                 file.append(_answers(self._model, drawings)[[id_ in lacking for id_ in drawings]])
             after = int(ids[-1])
             self._advance("Scoring", ids.size)
+
+    def _check_drawings(self, stored: Answers, written_at: datetime) -> None:
+        """Raise FolderRefused if a restored database has given ids with answers to other drawings."""
+        with self._database.snapshot() as session:
+            ids = repository.list_ids_between(session, self._id_range, written_at, datetime.now(UTC))
+        newer = np.array(ids, np.int64)
+        if (stored.places(newer) >= 0).any():
+            raise FolderRefused("its answers are for drawings from before a restore; choose another folder")
 
     def compare(self, answers: Answers, loaded: Classifier, folder: Path) -> Replayed:
         files = folder / "report.json", folder / "flips.html", folder / "flips.csv"

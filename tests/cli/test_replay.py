@@ -10,7 +10,7 @@ from app.cli.exit_codes import ExitCode
 from app.config import SHIPPED_MODEL
 from tests.support.command_line import done, refused, run
 from tests.support.model_files import model_of_nothing, swapping_model
-from tests.support.service import DRAWING
+from tests.support.service import DRAWING, execute
 
 
 @pytest.fixture
@@ -66,3 +66,21 @@ def test_folder_of_another_replay_is_refused_by_the_option_s_name(sqlite_client:
     assert refused(ExitCode.USAGE_ERROR, "replay", str(other), "--output", str(folder / "report")).startswith(
         "--output: "
     )
+
+
+def test_answers_from_before_a_restore_are_not_used_for_other_drawings(
+    sqlite_client: TestClient, sqlite_url: str, folder: Path
+) -> None:
+    arguments = ("replay", str(SHIPPED_MODEL), "--output", str(folder))
+    first = sqlite_client.post("/classify", json=DRAWING).json()["id"]
+    done(*arguments)
+    # As after a restore of a backup that was made before the drawing.
+    execute(
+        sqlite_url,
+        "DELETE FROM drawings",
+        "DELETE FROM predictions",
+        f"UPDATE sqlite_sequence SET seq = {first - 1} WHERE name = 'predictions'",
+    )
+    assert sqlite_client.post("/classify", json=DRAWING).json()["id"] == first
+    message = refused(ExitCode.USAGE_ERROR, *arguments)
+    assert message == "--output: its answers are for drawings from before a restore; choose another folder"

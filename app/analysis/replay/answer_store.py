@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -68,6 +69,7 @@ class AnswersFile:
         except OSError:
             self._file.close()
             raise FolderRefused(f"another replay is using {folder}; wait for it or choose another folder") from None
+        self.written_at = datetime.fromtimestamp(os.fstat(self._file.fileno()).st_mtime, UTC)
         # Left by a killed replay.
         for leftover in folder.glob(f".*{UNFINISHED}"):
             leftover.unlink()
