@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
@@ -32,7 +33,7 @@ _USUAL: Final[tuple[list[tuple[bytes, bytes]], ...]] = (
 # More than MAX_BATCH drawings have. Millions of empty lists would take a hundred times the memory of the body.
 _MOST: Final = {b"[": 2**16, b"{": 2**16, b",": 2**20}
 _COMPRESSION: Final = re.compile("gzip|deflate|br|zstd|compress", re.IGNORECASE)
-_CHARSET: Final = re.compile(r'charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
+_CHARSETS: Final = (b"utf-8", b"utf8", b"us-ascii")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -82,9 +83,9 @@ def check_body_headers(request: Request) -> None:
             raise UnsupportedBody(
                 f"The body is compressed ({used}); send it uncompressed.", headers={"Accept-Encoding": "identity"}
             )
-    charset = _CHARSET.search(single_header(request, "Content-Type") or "")
-    is_text = media_type(request) != RAW
-    if is_text and charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+    # As the parser of forms reads it.
+    _, options = parse_options_header(single_header(request, "Content-Type"))
+    if media_type(request) != RAW and options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
         raise UnsupportedBody("The body is in another charset; send it in UTF-8.")
 
 

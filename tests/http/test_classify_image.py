@@ -192,6 +192,20 @@ def test_form_in_another_charset_is_a_415(sqlite_client: TestClient, charset: st
     assert "marker" not in str(assert_problem(response, HTTPStatus.UNSUPPORTED_MEDIA_TYPE))
 
 
+@pytest.mark.parametrize(
+    "charset", ["utf-8; charset=undefined", "utf-8; x=1;charset=punycode", "utf-8; CHARSET=utf-16"]
+)
+def test_form_with_two_charsets_is_a_415(sqlite_client: TestClient, charset: str) -> None:
+    headers = {"Content-Type": f"{FORM}; charset={charset}"}
+    response = sqlite_client.post(URL, content=part('form-data; name="\xff"'), headers=headers)
+    assert_problem(response, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+
+
+def test_other_parameters_are_no_charset(sqlite_client: TestClient) -> None:
+    headers = {"Content-Type": f"{FORM}; x-charset=utf-16"}
+    assert sqlite_client.post(URL, content=part(), headers=headers).json()["prediction"] == "4"
+
+
 def test_body_without_a_content_type_is_refused(sqlite_client: TestClient) -> None:
     assert_refused(sqlite_client, "multipart/form-data", content=part())
 
