@@ -137,9 +137,13 @@ class Edge:
             request_id = scope["state"]["request_id"]
             log.info("request %s: the client disconnected before it had sent the whole request", request_id)
         except Exception as error:
+            has_started = "response_started" in scope["state"]
+            if has_started and BodyTooLarge in (type(error), type(error.__cause__)):
+                # Of a file, which is sent while the body is read. uvicorn closes the connection.
+                return
             if not isinstance(error, EXPECTED):
                 log.exception("request %s failed", scope["state"]["request_id"])
-            if "response_started" in scope["state"]:
+            if has_started:
                 raise
             await response_to(Request(scope), error)(scope, receive, send)
 

@@ -180,3 +180,12 @@ def test_only_a_single_request_id_is_used(sqlite_client: TestClient) -> None:
         headers = [("X-Request-ID", value) for value in values]
         used = sqlite_client.get("/health", headers=headers).headers["x-request-id"]
         assert (used == "order-66") is is_used, values
+
+
+def test_endless_body_while_a_file_is_sent_is_no_error(
+    sqlite_client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    piece = {"type": "http.request", "body": bytes(MAX_BODY), "more_body": True}
+    sent = exchange(sqlite_client.app, scope_of("GET", "/static-offline-docs/swagger-ui.css"), *[piece] * 3)
+    assert sent[0]["status"] == HTTPStatus.OK
+    assert caplog.records == []
