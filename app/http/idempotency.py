@@ -30,4 +30,6 @@ def idempotent_request(request: Request, client: str, drawings: Sequence[bytes])
         return None
     if not _KEY.fullmatch(key):
         raise invalid("header", IDEMPOTENCY_KEY, f"This must be 1 to {MAX_LENGTH} printable ASCII characters")
-    return IdempotentRequest.of(client, key, request.scope["route"].path, drawings)
+    # The routes with and without a version are one.
+    route = request.scope["route"].path.replace("/versions/{version}", "")
+    return IdempotentRequest.of(client, key, route, drawings)

@@ -76,7 +76,7 @@ def _from_bytes(tensor: InferInput, data: bytes) -> npt.NDArray[Any]:
         raise TensorError("the tensor has neither `data` nor `binary_data_size`")
     if not declared == len(data) == prod(tensor.shape) * dtype.itemsize:
         raise TensorError(
-            f"the shape needs {prod(tensor.shape) * dtype.itemsize} bytes, `binary_data_size` is {declared}, "
+            f"the shape needs {prod(tensor.shape) * dtype.itemsize} bytes; `binary_data_size` must be that number, "
             f"and {len(data)} bytes follow the JSON"
         )
     return np.frombuffer(data, dtype)

@@ -240,8 +240,18 @@ def test_binary_tensor_must_have_its_declared_length(sqlite_client: TestClient) 
     longer = post_binary(sqlite_client, bytes(785), parameters={"binary_data_size": 784})
     assert "785 bytes follow" in error_of(longer, 400)
     assert "JSON" in error_of(post_binary(sqlite_client, bytes(784), length=5), 400)
+    declared = post_binary(sqlite_client, bytes(FLAT), parameters={"binary_data_size": int("9" * 100)})
+    assert "999" not in error_of(declared, 400)
     for length in ("", "-1", "0", "1.5", "x", 10_000, "9" * 30):
         assert JSON_LENGTH in error_of(post_binary(sqlite_client, bytes(784), length=length), 400)
+
+
+def test_key_is_the_same_for_both_addresses_of_the_model(sqlite_client: TestClient, sqlite_url: str) -> None:
+    once = {"Idempotency-Key": "once"}
+    versioned = f"/v2/models/digits/versions/{runtime_of(sqlite_client).classifier.version}/infer"
+    first, second = (sqlite_client.post(address, json=body(), headers=once) for address in (INFER, versioned))
+    assert first.json()["parameters"] == second.json()["parameters"]
+    assert stored(sqlite_url) == (1, 1)
 
 
 def test_each_drawing_counts_towards_the_rate_limit(start: Start, sqlite_url: str) -> None:
