@@ -1,9 +1,10 @@
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.config import get_settings
-from app.http.problems import PreflightRefused, problem_response
+from app.http.problems import PreflightRefused, response_to
 
 REQUEST_HEADERS = (
     "Authorization",
@@ -11,11 +12,22 @@ REQUEST_HEADERS = (
     "Idempotency-Key",
     "If-Match",
     "If-None-Match",
+    "Inference-Header-Content-Length",
     "X-API-Key",
     "X-Request-ID",
     "traceparent",
 )
-RESPONSE_HEADERS = ("ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Export-Manifest", "X-Request-ID")
+RESPONSE_HEADERS = (
+    "Content-Disposition",
+    "ETag",
+    "Inference-Header-Content-Length",
+    "Link",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Export-Manifest",
+    "X-Request-ID",
+)
 
 
 class AllowedOrigins:
@@ -33,7 +45,7 @@ class AllowedOrigins:
             return
         response = cors.preflight_response(headers)
         if response.status_code != 200:
-            problem = problem_response(PreflightRefused(), scope["state"]["request_id"])
+            problem = response_to(Request(scope), PreflightRefused())
             for name, value in response.headers.items():
                 problem.headers.setdefault(name, value)
             response = problem

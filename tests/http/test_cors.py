@@ -50,6 +50,21 @@ def test_allowed_origin_may_send_preflights_and_requests(friendly: TestClient, p
     assert "access-control-allow-credentials" not in answered.headers
 
 
+def test_allowed_origin_may_send_and_read_binary_tensors(friendly: TestClient) -> None:
+    name = "Inference-Header-Content-Length"
+    asking = {**ASKING, "Access-Control-Request-Headers": name}
+    assert (
+        friendly.options("/v2/models/digits/infer", headers={"Origin": FRIEND, **asking}).status_code == HTTPStatus.OK
+    )
+    exposed = friendly.get("/v2", headers={"Origin": FRIEND}).headers["access-control-expose-headers"]
+    assert {name, "Content-Disposition"} <= set(exposed.split(", "))
+
+
+def test_refused_preflights_have_the_form_of_their_protocol(friendly: TestClient) -> None:
+    refused = friendly.options("/v2/models/digits/infer", headers={"Origin": STRANGER, **ASKING})
+    assert (refused.status_code, list(refused.json())) == (HTTPStatus.BAD_REQUEST, ["error"])
+
+
 def test_other_origins_stay_forbidden(friendly: TestClient) -> None:
     asked = friendly.options("/classify", headers={"Origin": STRANGER, **ASKING})
     answered = friendly.get("/results", headers={"Origin": STRANGER})
