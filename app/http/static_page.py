@@ -1,12 +1,15 @@
 """`GET /`: the page."""
 
-from typing import Final
+import re
+from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
+from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from app.config import PACKAGE_FOLDER
 from app.http import headers
@@ -25,6 +28,7 @@ HEADERS: Final = {
 }
 
 _PAGE: Final = "index.html"
+_REFUSES_GZIP: Final = re.compile(r"gzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)")
 
 
 class _PageFiles(WholeFiles):
@@ -35,9 +39,25 @@ class _PageFiles(WholeFiles):
         # The page's links are relative to /.
         return "" if path == _PAGE else path
 
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        # One tag for the file and what is compressed of it.
+        response.headers["ETag"] = f"W/{response.headers['ETag']}"
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            response.headers["Vary"] = "Accept-Encoding"
+        return response
 
-# Compressed for a service without nginx.
-FILES: Final = GZipMiddleware(_PageFiles(HEADERS, directory=PACKAGE_FOLDER / "static"))
+
+class _Compressed(GZipMiddleware):
+    """Compresses for a service without nginx, unless the client refuses it (`gzip;q=0`)."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _REFUSES_GZIP.search(Headers(scope=scope).get("Accept-Encoding", "")):
+            scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"accept-encoding"]}
+        await super().__call__(scope, receive, send)
+
+
+FILES: Final = _Compressed(_PageFiles(HEADERS, directory=PACKAGE_FOLDER / "static"))
 
 router = APIRouter(include_in_schema=False, routes=[Route("/", FILES, methods=["GET"])])
 

@@ -9,14 +9,14 @@ from starlette.types import Receive, Scope, Send
 
 
 class WholeFiles(StaticFiles):
-    """Files without ranges, whose errors would not be problems."""
+    """Files without ranges, whose errors would not be problems. They are compared by their ETags only."""
 
     def __init__(self, headers: Mapping[str, str], **places: Any) -> None:
         super().__init__(**places)
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [header for header in scope["headers"] if header[0] != b"range"]
+        headers = [header for header in scope["headers"] if header[0] not in (b"range", b"if-modified-since")]
         await super().__call__({**scope, "headers": headers}, receive, send)
 
     def get_path(self, scope: Scope) -> str:

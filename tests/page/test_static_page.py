@@ -34,6 +34,24 @@ def test_unchanged_page_is_not_sent_again(sqlite_client: TestClient) -> None:
     assert (response.status_code, response.content) == (304, b"")
     assert response.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
 
+    assert response.headers["vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize("refusal", ["gzip;q=0", "gzip; q=0.0, br", "br, gzip;q=0"])
+def test_client_may_refuse_compression(sqlite_client: TestClient, refusal: str) -> None:
+    response = sqlite_client.get("/static/app.js", headers={"Accept-Encoding": refusal})
+    assert "content-encoding" not in response.headers
+    assert response.headers["vary"] == "Accept-Encoding"
+    wanted = sqlite_client.get("/static/app.js", headers={"Accept-Encoding": "gzip;q=0.5"})
+    assert wanted.headers["content-encoding"] == "gzip"
+    assert wanted.headers["etag"] == response.headers["etag"]
+    assert wanted.headers["etag"].startswith('W/"')
+
+
+def test_only_the_tag_says_whether_a_file_has_changed(sqlite_client: TestClient) -> None:
+    later = {"If-Modified-Since": "Mon, 99 Jan 9999 99:99:99 GMT"}
+    assert sqlite_client.get("/static/app.js", headers=later).status_code == 200
+
 
 @pytest.mark.parametrize("path", ["../main.py", "%2e%2e/main.py", "..%2fmain.py", "/etc/passwd", ""])
 def test_only_files_of_the_page_are_served(sqlite_client: TestClient, path: str) -> None:
