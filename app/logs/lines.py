@@ -71,4 +71,6 @@ def _second(second: int) -> str:
 def log_to_stderr(*, debug: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter())
+    # It warns of each malformed form.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
