@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import text
 
@@ -205,6 +206,39 @@ def test_label_of_a_deleted_prediction_shows_an_error(page: Page, sqlite_url: st
     execute(sqlite_url, "DELETE FROM drawings", "DELETE FROM predictions")
     page.keyboard.press("1")
     notice(page).to_contain_text("This prediction does not exist. It may have been deleted.")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "message"),
+    [
+        (500, "application/problem+json", "Something went wrong inside PixelWise."),
+        (403, "application/problem+json", "This key may not do that."),
+        (401, "text/html", "A proxy in front of PixelWise asks for a password."),
+    ],
+)
+def test_drawing_that_is_refused_again_and_again_can_be_discarded(
+    page: Page, sqlite_url: str, status: int, kind: str, message: str
+) -> None:
+    page.route("**/api/classify", lambda route: route.fulfill(status=status, content_type=kind, body="{}"))
+    draw(page, SEVEN)
+    notice(page).to_contain_text(message)
+    notice(page).to_contain_text("Your drawing is kept and will be stored.")
+    page.unroute_all()
+    page.get_by_role("button", name="Discard it").click()
+    expect(page.locator(".hint")).to_be_visible()
+    expect(page.locator(".unsent")).to_be_empty()
+    draw(page, ONE)
+    state(page).to_contain_text("number 1.")
+    assert stored(sqlite_url) == ["1"]
+
+
+@pytest.mark.parametrize("status", [401, 429, 503, 507])
+def test_drawing_that_waits_for_the_service_or_the_key_cannot_be_discarded(page: Page, status: int) -> None:
+    kind = "application/problem+json"
+    page.route("**/api/classify", lambda route: route.fulfill(status=status, content_type=kind, body="{}"))
+    draw(page, SEVEN)
+    notice(page).to_contain_text("kept and will be stored.")
+    expect(page.get_by_role("button", name="Discard it")).to_have_count(0)
 
 
 def test_invalid_drawing_does_not_block_the_next(page: Page, sqlite_url: str) -> None:

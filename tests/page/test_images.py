@@ -1,6 +1,7 @@
 """Images in place of drawings: chosen, photographed, pasted and dropped; read, labelled and deleted like drawings."""
 
 import base64
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -109,6 +110,21 @@ def test_image_waits_for_the_service_and_closing_the_tab_warns(page: Page, sqlit
     expect(page.locator(".state")).to_have_text("Thank you. Labelled as a 1.")
     assert stored(sqlite_url) == ["7"]
     assert labels(sqlite_url) == [(1, "1")]
+
+
+def test_waiting_image_is_stored_although_its_file_was_deleted(page: Page, sqlite_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "seven.png"
+    file.write_bytes(PAPER["7"])
+    page.context.route(API, lambda route: route.abort())
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Image").click()
+    chooser.value.set_files(file)
+    expect(page.locator(".state")).to_have_text("Not stored yet.")
+    file.unlink()
+    page.context.unroute_all()
+    page.get_by_role("button", name="Try again now").click()
+    expect_stored(page, 1)
+    assert stored(sqlite_url) == ["7"]
 
 
 def test_image_without_a_digit_is_explained_and_discarded(page: Page, sqlite_url: str) -> None:

@@ -82,7 +82,9 @@ function createOutboxNotice(outbox, noun, place) {
     } else if (error.kind === "gone") {
       notice.show(error);
     } else {
-      notice.show(error, { retry: outbox.send, keeps: keptInWords() });
+      // What may never succeed must not block the rest. A preview fails with nothing to discard.
+      const discard = error.isTemporary || error.kind === "key" || !outbox.count ? undefined : outbox.discard;
+      notice.show(error, { retry: outbox.send, discard, keeps: keptInWords() });
     }
     arrange();
   }

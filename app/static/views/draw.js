@@ -189,8 +189,8 @@ export function create() {
       state.replaceChildren("Stored as ", el("a", { href: `#/results/${stored.id}` }, `number ${stored.id}`), early || lacks("label") ? "." : ". Is it right?");
     },
     onfailed: () => item && !answer && (state.textContent = "Not stored yet."),
-    // An image that was discarded.
-    onchange: () => item?.image && !answer && !drawings.items.includes(item) && reset(),
+    // A drawing that was discarded.
+    onchange: () => item && !answer && !drawings.items.includes(item) && reset(),
   });
 
   labels.listen({

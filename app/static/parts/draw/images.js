@@ -18,11 +18,16 @@ export function createImageInput({ onimage, onrefused }) {
   const camera = createFileInput({ capture: "environment" }, take);
 
   /** @param {File[]} given */
-  function take(given) {
+  async function take(given) {
     const [image, ...others] = given.filter(({ type }) => type.startsWith("image/"));
     if (!image) onrefused("That is not an image. PixelWise reads PNG, JPEG, WebP, GIF and BMP.");
     else if (image.size > MAX_BYTES) onrefused("That image is larger than 8 MiB, which is too large for PixelWise.");
-    else onimage(image, others.length);
+    else {
+      // In memory: browsers do not send a file that was changed or deleted in the meantime.
+      const bytes = await image.arrayBuffer().catch(() => null);
+      if (bytes) onimage(new File([bytes], image.name, { type: image.type }), others.length);
+      else onrefused("That file cannot be read.");
+    }
   }
 
   /** @param {ClipboardEvent} event */
