@@ -6,13 +6,19 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.support.browser import DESKTOP, SharedTab, reload
-from tests.support.digit_strokes import SEVEN, by_mouse
+from tests.support.digit_strokes import ONE, SEVEN, by_mouse
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, serving
 
 
 def draw(page: Page) -> None:
     by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+
+
+def enter(page: Page, key: str) -> None:
+    page.locator("#key-button").click()
+    page.get_by_label("Key", exact=True).fill(key)
     page.keyboard.press("Enter")
 
 
@@ -71,6 +77,39 @@ def test_drawing_without_a_key_explains_how_to_get_one(shared_tab: SharedTab, si
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_be_hidden()
     assert rows(sqlite_url, "SELECT id FROM predictions") == []
+
+
+def test_refused_key_is_not_sent_with_every_move_of_the_pen(shared_tab: SharedTab, site: str) -> None:
+    with shared_tab.open(site, key=None) as page:
+        sent: list[Request] = []
+        page.on("request", lambda request: request.url.endswith("/preview") and sent.append(request))
+        with page.expect_response("**/preview"):
+            by_mouse(page, ONE)
+        for _ in range(3):
+            by_mouse(page, ONE)
+        expect(page.locator(".state")).to_contain_text("This will be stored in a moment.")
+        expect(page.locator(".draw .notice:not(:empty)")).to_contain_text("This needs the API key.")
+        refused = len(sent)
+        # The moves before the first answer.
+        assert refused <= 2
+        enter(page, KEY)
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        with page.expect_response("**/preview") as answer:
+            by_mouse(page, SEVEN)
+        assert answer.value.ok
+
+
+def test_limit_of_one_key_does_not_silence_the_next(page: Page) -> None:
+    limited = {"Retry-After": "600", "Content-Type": "application/problem+json"}
+    page.route("**/preview", lambda route: route.fulfill(status=429, headers=limited, body="{}"))
+    with page.expect_response("**/preview"):
+        by_mouse(page, ONE)
+    page.unroute_all()
+    enter(page, KEY)
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    with page.expect_response("**/preview") as answer:
+        by_mouse(page, SEVEN)
+    assert answer.value.ok
 
 
 @pytest.mark.parametrize("by", ["link", "hand"])

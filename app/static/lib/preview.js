@@ -11,7 +11,7 @@ const INTERVAL_MS = 100;
 
 /**
  * Make a preview. Call `soon` while a stroke grows and `now` when the pen is lifted; `cancel` drops a pending answer.
- * Only the answer to the newest request is used.
+ * Only the answer to the newest request is used. A key that was refused, or used too often, is not sent again at once.
  *
  * @param {(answer: PreviewResponse) => void} onanswer
  * @param {(error: ApiError) => void} onerror
@@ -20,15 +20,20 @@ export function createPreview(onanswer, onerror) {
   let newest = 0;
   let running = false;
   let last = 0;
-  let quietUntil = 0;
+  /** When this key may be sent again. */
+  let quiet = { until: 0 };
   /** @type {number | undefined} */
   let timer;
+
+  // A late answer to the old key changes nothing for the new one.
+  window.addEventListener("keychange", () => (quiet = { until: 0 }));
 
   /** @param {Stroke[]} strokes */
   async function now(strokes) {
     clearTimeout(timer);
-    if (isBlank(strokes) || Date.now() < quietUntil) return;
+    if (isBlank(strokes) || Date.now() < quiet.until) return;
     const mine = ++newest;
+    const quietOfKey = quiet;
     running = true;
     last = performance.now();
     try {
@@ -36,7 +41,7 @@ export function createPreview(onanswer, onerror) {
       if (mine === newest) onanswer(body);
     } catch (caught) {
       const error = asApiError(caught);
-      quietUntil = Date.now() + (error.retryAfter ?? 0) * 1000;
+      quietOfKey.until = error.needsKey ? Infinity : Date.now() + (error.retryAfter ?? 0) * 1000;
       if (mine === newest) onerror(error);
     } finally {
       running = false;
