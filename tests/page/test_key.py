@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.support.browser import DESKTOP, SharedTab, reload
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
 from tests.support.service import KEY, rows
-from tests.support.service_process import Service, serving
+from tests.support.service_process import Service, serving, wait_until
 
 
 def draw(page: Page) -> None:
@@ -16,10 +16,33 @@ def draw(page: Page) -> None:
     page.keyboard.press("Enter")
 
 
+class Hold:
+    """Checks of a key that are answered when a test says so."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.routes: list[Route] = []
+        page.route("**/api/keys/current", lambda route: self.routes.append(route))
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many checks have begun."""
+        wait_until(lambda: self.page.wait_for_timeout(10) or len(self.routes) >= count, "the key is checked")
+
+    def accept(self, number: int) -> None:
+        """Answer a check, and let the page act on it."""
+        with self.page.expect_event("requestfinished"):
+            self.routes[number].fulfill(json={"scopes": []})
+        self.page.wait_for_timeout(50)
+
+
 def enter(page: Page, key: str) -> None:
     page.locator("#key-button").click()
     page.get_by_label("Key", exact=True).fill(key)
     page.keyboard.press("Enter")
+
+
+def key_of(page: Page) -> str:
+    return str(page.evaluate("sessionStorage.getItem('pixelwise-key') ?? ''"))
 
 
 def test_key_from_a_link_stays_in_the_tab_and_out_of_every_url(
@@ -110,6 +133,45 @@ def test_limit_of_one_key_does_not_silence_the_next(page: Page) -> None:
     with page.expect_response("**/preview") as answer:
         by_mouse(page, SEVEN)
     assert answer.value.ok
+
+
+@pytest.mark.parametrize("way_out", ["Cancel", "Forget the key", "Escape"])
+def test_key_whose_check_was_given_up_is_not_kept(page: Page, way_out: str) -> None:
+    hold = Hold(page)
+    enter(page, "another")
+    hold.wait_for(1)
+    if way_out == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        page.get_by_role("button", name=way_out).click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    hold.accept(0)
+    assert key_of(page) == ("" if way_out == "Forget the key" else KEY)
+
+
+def test_late_answer_does_not_close_the_dialog_when_it_is_open_again(page: Page) -> None:
+    hold = Hold(page)
+    enter(page, "another")
+    hold.wait_for(1)
+    page.get_by_role("button", name="Cancel").click()
+    page.locator("#key-button").click()
+    hold.accept(0)
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert key_of(page) == KEY
+
+
+def test_newest_key_counts_and_a_double_click_checks_it_once(page: Page) -> None:
+    hold = Hold(page)
+    enter(page, "first")
+    hold.wait_for(1)
+    page.get_by_label("Key", exact=True).fill("second")
+    page.get_by_role("button", name="Use this key").dblclick()
+    hold.wait_for(2)
+    assert [route.request.headers["x-api-key"] for route in hold.routes] == ["first", "second"]
+    hold.accept(1)
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    hold.accept(0)
+    assert key_of(page) == "second"
 
 
 @pytest.mark.parametrize("by", ["link", "hand"])

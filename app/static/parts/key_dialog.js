@@ -45,6 +45,8 @@ function createKeyDialog() {
     ),
   );
   const element = el("dialog", { "aria-labelledby": "key-title" }, form);
+  /** @type {{value: string} | null} the check that is running, for this dialog as it was last opened */
+  let check = null;
   document.body.append(element);
 
   function close() {
@@ -65,17 +67,24 @@ function createKeyDialog() {
       problem.textContent = "Enter the key first.";
       return;
     }
+    // A double click.
+    if (check?.value === value) return;
+    const mine = (check = { value });
     problem.textContent = "";
     try {
       await checkKey(value);
-      enter(value);
+      // Another key may be entered by now, or the dialog closed.
+      if (mine === check && element.open) enter(value);
     } catch (caught) {
       const error = asApiError(caught);
-      problem.textContent = error.kind === "key" ? WRONG_KEY : error.message;
+      if (mine === check) problem.textContent = error.kind === "key" ? WRONG_KEY : error.message;
+    } finally {
+      if (mine === check) check = null;
     }
   }
 
   function open() {
+    check = null;
     input.value = "";
     problem.textContent = "";
     forget.hidden = !getKey();
