@@ -41,11 +41,15 @@ const VIEWS = {
 /** Addresses of version 0.9 and earlier. */
 const RENAMED = new Map([["history", "results"], ["numbers", "stats"]]);
 
+const RETRY_MS = 5000;
+
 /** @type {Map<ViewName, View>} */
 const views = new Map();
 /** @type {View | null} */
 let current = null;
 let navigations = 0;
+/** @type {number | undefined} the next try, while the view of the address could not be loaded */
+let retry;
 
 /**
  * @param {string} id
@@ -81,15 +85,21 @@ async function loadView(name) {
 async function showView() {
   const { name, id, params } = parseAddress();
   const mine = ++navigations;
+  clearTimeout(retry);
+  const hadFailed = retry !== undefined;
   let view;
   try {
     view = await loadView(name);
   } catch {
-    // The open view stays, with everything in it.
-    setStatus("PixelWise cannot be reached. This view opens when it can.");
+    if (mine !== navigations) return;
+    // The open view stays, with everything in it. Firefox loads nothing again that has failed, until the page is reloaded.
+    setStatus("PixelWise cannot be reached. This view opens when it can. If it does not, reload the page.");
+    retry = setTimeout(showView, RETRY_MS);
     return;
   }
   if (mine !== navigations) return;
+  if (hadFailed) setStatus("");
+  retry = undefined;
   if (current !== view) {
     const isFirst = current === null;
     current?.hide();
@@ -103,6 +113,11 @@ async function showView() {
   document.title = `${VIEWS[name].title} · PixelWise`;
   markLink(VIEWS[name].link);
   view.show(params, id);
+}
+
+/** Try again now, if the view of the address could not be loaded. */
+function retryNow() {
+  if (retry !== undefined) showView();
 }
 
 /** @param {string} address */
@@ -171,7 +186,11 @@ function start() {
   window.addEventListener("offline", () => setStatus("You are offline. Nothing that you drew is lost."));
   window.addEventListener("online", () => {
     setStatus("");
-    if (current === null) showView();
+    retryNow();
+  });
+  // A link to the address that is open already changes nothing by itself.
+  document.querySelector("nav")?.addEventListener("click", ({ target }) => {
+    if (target instanceof HTMLAnchorElement && target.href === location.href) retryNow();
   });
   takeKeyFromAddress();
   replaceRenamedAddress();

@@ -1,0 +1,37 @@
+"""Going from view to view."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+
+def test_view_that_could_not_be_loaded_opens_when_the_browser_is_online(page: Page) -> None:
+    expect(page.locator("canvas.pad")).to_be_visible()
+    page.context.set_offline(True)
+    page.get_by_role("link", name="Stats").click()
+    expect(page.get_by_text("This view opens when it can.")).to_be_visible()
+    expect(page.locator("canvas.pad")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.locator(".stats")).to_be_visible()
+    expect(page.locator("#connection")).to_be_empty()
+
+
+@pytest.mark.parametrize("way", ["click", "wait"])
+def test_view_that_could_not_be_loaded_opens_after_a_click_or_some_seconds(page: Page, way: str) -> None:
+    expect(page.locator("canvas.pad")).to_be_visible()
+    page.clock.install(time=0)
+    page.clock.pause_at(60_000)
+    page.route("**/views/stats.js", lambda route: route.abort())
+    page.get_by_role("link", name="Stats").click()
+    expect(page.get_by_text("This view opens when it can.")).to_be_visible()
+    if way == "wait":
+        # The first retry fails, too.
+        with page.expect_event("requestfailed"):
+            page.clock.run_for(5000)
+        page.wait_for_timeout(100)
+    page.unroute_all()
+    if way == "click":
+        page.get_by_role("link", name="Stats").click()
+    else:
+        page.clock.run_for(5000)
+    expect(page.locator(".stats")).to_be_visible()
+    expect(page.locator("#connection")).to_be_empty()
