@@ -238,6 +238,17 @@ def test_one_key_labels_the_drawing(page: Page, sqlite_url: str) -> None:
     assert labels(sqlite_url) == ["7", "1", "none"]
 
 
+def test_double_click_stores_one_label(page: Page, sqlite_url: str) -> None:
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+    state(page).to_contain_text("number 1.")
+    page.get_by_role("button", name="It is a 1").dblclick()
+    page.get_by_role("button", name="It is a 4").click()
+    page.get_by_role("button", name="It is a 1").click()
+    wait_until(lambda: len(labels(sqlite_url)) >= 3, "all labels are stored")
+    assert labels(sqlite_url) == ["1", "4", "1"]
+
+
 def test_one_tap_labels_the_drawing(phone: Page, sqlite_url: str) -> None:
     by_touch(phone, phone.context.new_cdp_session(phone), SEVEN)
     state(phone).to_contain_text("number 1.")

@@ -145,6 +145,16 @@ def test_row_is_labelled_in_place_with_mouse_and_keys(page: Page, service: Servi
     assert labels(sqlite_url) == [(2, "7"), (3, "none"), (3, "1")]
 
 
+def test_double_click_on_a_label_stores_it_once(page: Page, service: Service, sqlite_url: str) -> None:
+    classify_drawings(service, 1)
+    go(page, "#/results")
+    row(page, 1).get_by_role("button", name="Label").click()
+    row(page, 1).get_by_role("button", name="It is a 4").dblclick()
+    row(page, 1).get_by_role("button", name="It is a 5").click()
+    eventually(lambda: labels(sqlite_url)[-1:] == [(1, "5")])
+    assert labels(sqlite_url) == [(1, "4"), (1, "5")]
+
+
 def test_label_given_offline_is_stored_once_after_reconnecting(page: Page, service: Service, sqlite_url: str) -> None:
     classify_drawings(service, 2)
     go(page, "#/results")

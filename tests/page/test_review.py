@@ -98,6 +98,13 @@ def test_next_drawings_are_shown_before_labels_are_stored(review: Page, service:
     expect_labels(sqlite_url, given)
 
 
+def test_two_quick_clicks_label_two_drawings(review: Page, sqlite_url: str) -> None:
+    expect_batch(review)
+    review.get_by_role("button", name="It is a 4").dblclick()
+    wait_until(lambda: len(labels(sqlite_url)) >= 2, "both labels are stored")
+    assert len({(id_, label) for id_, label, _ in labels(sqlite_url)}) == 2
+
+
 def test_prediction_of_a_random_drawing_is_hidden_until_it_is_labelled(review: Page, sqlite_url: str) -> None:
     expect_drawing(review)
     sampled = {id_ for id_, (sampled, _, _) in reviews(sqlite_url).items() if sampled}

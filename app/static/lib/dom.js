@@ -60,7 +60,7 @@ export function svg(tag, properties = {}, ...children) {
  * Make a button that submits nothing.
  *
  * @param {string} text
- * @param {() => unknown} onclick
+ * @param {(event: MouseEvent) => unknown} onclick
  * @param {Properties} [properties]
  */
 export function button(text, onclick, properties = {}) {

@@ -9,14 +9,15 @@ import { claimOf, DIGITS, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/lab
  * Make the buttons: one that agrees with the model, ten digits, "not a digit".
  *
  * @param {(label: string, isAgreement?: boolean) => unknown} onlabel
+ * @param {number} [clicks] how many clicks in a row count; one, unless another drawing is shown after each
  */
-export function createLabeller(onlabel) {
+export function createLabeller(onlabel, clicks = 1) {
   /** @type {string | null} the label of the button that agrees */
   let claim = null;
-  const right = button("Right", () => claim !== null && onlabel(claim, true), { class: "right" });
+  const right = button("Right", ({ detail }) => detail <= clicks && claim !== null && onlabel(claim, true), { class: "right" });
   const choices = [...DIGITS, NOT_A_DIGIT].map((label) => {
     const properties = { "aria-label": `It is ${labelPhrase(label)}` };
-    return { label, choice: button(labelName(label), () => onlabel(label), properties) };
+    return { label, choice: button(labelName(label), ({ detail }) => detail <= clicks && onlabel(label), properties) };
   });
   const or = el("span", { class: "or" });
   const element = el(

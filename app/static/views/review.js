@@ -28,7 +28,7 @@ export function create() {
   const { state } = elements;
   const name = createReviewerName();
   const scores = createScores();
-  const labeller = createLabeller(label);
+  const labeller = createLabeller(label, Infinity);
   const notice = createNotice();
   const outbox = outboxes().labels;
   const queue = createQueue({ reviewer: name.get, which: () => which, unsent: outbox.all, onchange: render, onloaded, onfailed });
