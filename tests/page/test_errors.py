@@ -232,6 +232,24 @@ def test_drawing_that_is_refused_again_and_again_can_be_discarded(
     assert stored(sqlite_url) == ["1"]
 
 
+def test_drawing_and_label_wait_when_a_proxy_does_not_find_the_service(page: Page) -> None:
+    def lose(address: str) -> None:
+        page.route(address, lambda route: route.fulfill(status=404, content_type="text/html", body="Not found"))
+
+    lose("**/api/classify")
+    draw(page, SEVEN)
+    notice(page).to_contain_text("Your drawing is kept and will be stored.")
+    page.unroute_all()
+    try_again(page)
+    state(page).to_contain_text("number 1.")
+    lose("**/label")
+    page.keyboard.press("7")
+    notice(page).to_contain_text("Your label is kept and will be stored.")
+    page.unroute_all()
+    try_again(page)
+    state(page).to_have_text("Confirmed: it is a 7.")
+
+
 @pytest.mark.parametrize("status", [401, 429, 503, 507])
 def test_drawing_that_waits_for_the_service_or_the_key_cannot_be_discarded(page: Page, status: int) -> None:
     kind = "application/problem+json"

@@ -58,6 +58,13 @@ const KINDS = {
   507: "full",
 };
 
+/**
+ * What a proxy in front answers by itself; its "not found" says nothing about a prediction.
+ *
+ * @type {Record<number, ErrorKind>}
+ */
+const KINDS_OF_PROXY = { 401: "proxy", 404: "unavailable" };
+
 /** A failed request. `message` is for people. */
 export class ApiError extends Error {
   /**
@@ -104,7 +111,7 @@ async function failure(response, method) {
   const isProblem = (response.headers.get("Content-Type") ?? "").startsWith("application/problem+json");
   const problem = isProblem ? await response.json().catch(() => ({})) : {};
   const wait = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
-  const kind = response.status === 401 && !isProblem ? "proxy" : (KINDS[response.status] ?? "failed");
+  const kind = (isProblem ? null : KINDS_OF_PROXY[response.status]) ?? KINDS[response.status] ?? "failed";
   return new ApiError(kind === "unavailable" && method === "GET" ? "busy" : kind, {
     detail: typeof problem.detail === "string" ? problem.detail : "",
     retryAfter: Number.isFinite(wait) ? wait : null,
