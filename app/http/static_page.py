@@ -1,7 +1,6 @@
 """`GET /`: the page."""
 
 import re
-from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -9,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
+from starlette.staticfiles import NotModifiedResponse
 from starlette.types import Receive, Scope, Send
 
 from app.config import PACKAGE_FOLDER
@@ -43,7 +43,7 @@ class _PageFiles(WholeFiles):
         response = super().file_response(*args, **kwargs)
         # One tag for the file and what is compressed of it.
         response.headers["ETag"] = f"W/{response.headers['ETag']}"
-        if response.status_code == HTTPStatus.NOT_MODIFIED:
+        if isinstance(response, NotModifiedResponse):
             response.headers["Vary"] = "Accept-Encoding"
         return response
 
