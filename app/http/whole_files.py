@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 
 class WholeFiles(StaticFiles):
-    """Files without ranges, whose errors would not be problems. They are compared by their ETags only."""
+    """Files without ranges, whose errors would not be problems. Only their ETags say whether they have changed."""
 
     def __init__(self, headers: Mapping[str, str], **places: Any) -> None:
         super().__init__(**places)
@@ -26,4 +26,5 @@ class WholeFiles(StaticFiles):
         response = super().file_response(*args, **kwargs)
         response.headers.update(self._headers)
         del response.headers["Accept-Ranges"]
+        del response.headers["Last-Modified"]
         return response
