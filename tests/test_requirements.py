@@ -18,7 +18,6 @@ FOLDERS = (".", "deploy/otel", "deploy/parquet", "tests", "benchmarks", "trainin
 # Installed for programs or other packages, which find them by name.
 NOT_IMPORTED = {
     "fastapi-offline": "Swagger's files",
-    "python-multipart": "Starlette's parser of forms",
     "mypy": "a program",
     "pytest-timeout": "a plugin",
     "pytest-xdist": "a plugin",
