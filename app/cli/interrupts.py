@@ -12,7 +12,7 @@ _PAUSE_S: Final = 0.01
 
 @contextmanager
 def lost_interrupts_repeated() -> Iterator[None]:
-    """Repeat a Ctrl-C that arrives while an object is freed, where Python prints exceptions and goes on."""
+    """Repeat a Ctrl-C in a finalizer, where Python prints exceptions and goes on."""
     before, alarm = sys.unraisablehook, signal.getsignal(signal.SIGALRM)
 
     def repeat(unraisable: "UnraisableHookArgs") -> None:

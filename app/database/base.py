@@ -88,8 +88,5 @@ class _ShortestText(UtcDateTime):
 
 
 def begin_of(time: datetime) -> BindParameter[datetime]:
-    """Return a bound for stored times; in SQLite the text that sorts first of those that mean this time.
-
-    CURRENT_TIMESTAMP stores `12:00:00`, the service `12:00:00.000000`; both are at `12:00` or later.
-    """
+    """Return a bound for stored times. In SQLite `12:00` sorts before `12:00:00` and `12:00:00.000000`."""
     return literal(time, _ShortestText())

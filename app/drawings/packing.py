@@ -13,7 +13,7 @@ _BITS: Final = PIXELS // 8
 
 
 def pack(drawings: Sequence[bytes]) -> list[bytes]:
-    """Return drawings packed, or as they are if that is not shorter; raise ValueError unless each has 784 bytes."""
+    """Return drawings of 784 bytes packed, or as they are if that is not shorter; raise ValueError."""
     if any(len(pixels) != PIXELS for pixels in drawings):
         raise ValueError(f"a drawing has {PIXELS} bytes")
     # Slow to load.

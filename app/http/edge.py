@@ -139,7 +139,7 @@ class Edge:
         except Exception as error:
             has_started = "response_started" in scope["state"]
             if has_started and BodyTooLarge in (type(error), type(error.__cause__)):
-                # Of a file, which is sent while the body is read. uvicorn closes the connection.
+                # A file is sent while the body is read. uvicorn disconnects.
                 return
             if not isinstance(error, EXPECTED):
                 log.exception("request %s failed", scope["state"]["request_id"])

@@ -49,7 +49,7 @@ class _PageFiles(WholeFiles):
 
 
 class _Compressed(GZipMiddleware):
-    """Compresses for a service without nginx, unless the client refuses it (`gzip;q=0`)."""
+    """For a service without nginx; knows `gzip;q=0`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _REFUSES_GZIP.search(Headers(scope=scope).get("Accept-Encoding", "")):

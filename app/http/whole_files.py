@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 
 class WholeFiles(StaticFiles):
-    """Files without ranges, whose errors would not be problems. Only their ETags say whether they have changed."""
+    """Files without ranges, whose errors would not be problems, and with ETags only."""
 
     def __init__(self, headers: Mapping[str, str], **places: Any) -> None:
         super().__init__(**places)

@@ -40,7 +40,7 @@ def forget(session: Session) -> None:
 
 
 def count_differences(session: Session) -> int:
-    """Return how many predictions the table has too many, too few or with other values."""
+    """Return how many predictions are wrong or missing."""
     expected, listed = _labelled(), select(*(getattr(LabelledPrediction, name) for name in _COLUMNS))
     missing, wrong = expected.except_(listed).subquery(), listed.except_(expected).subquery()
     either = union_all(select(missing.c.prediction_id), select(wrong.c.prediction_id)).subquery()

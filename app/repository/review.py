@@ -129,7 +129,7 @@ def lock_predictions(session: Session, ids: Iterable[int]) -> set[int]:
 
 def save_reviews(session: Session, rows: list[dict[str, Any]]) -> None:
     if rows:
-        # Two transactions that store the same rows in another order could wait for each other.
+        # In the order of the locks.
         rows = sorted(rows, key=itemgetter("prediction_id"))
         session.execute(delete(Review).where(Review.prediction_id.in_([row["prediction_id"] for row in rows])))
         session.execute(insert(Review), rows)

@@ -31,7 +31,7 @@ def add_shadow_predictions(
     wanted = set(session.scalars(locked))
     rows = [
         {**answer._asdict(), "model_sha256": model_sha256, "model_version": model_version}
-        # In the order of the locks, or two transactions could wait for each other.
+        # In the order of the locks.
         for answer in sorted(answers)
         if answer.prediction_id in wanted
     ]

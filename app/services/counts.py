@@ -1,4 +1,4 @@
-"""The counts and the list of labelled predictions, completed after an upgrade and compared with the rows."""
+"""Counts and labelled predictions, completed after an upgrade and compared with the rows."""
 
 from collections.abc import Callable
 

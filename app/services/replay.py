@@ -111,7 +111,7 @@ class _Replay:
             self._advance("Scoring", ids.size)
 
     def _check_drawings(self, stored: Answers, written_at: datetime) -> None:
-        """Raise FolderRefused if a restored database has given ids with answers to other drawings."""
+        """Raise FolderRefused if a restore has changed drawings."""
         with self._database.snapshot() as session:
             ids = repository.list_ids_between(session, self._id_range, written_at, datetime.now(UTC))
         newer = np.array(ids, np.int64)
