@@ -16,15 +16,22 @@ class Bin(NamedTuple):
     interval: Interval
 
 
-def reliability_bins(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
-    """Divide confidences (N,) into bins of equal size and compare them with correctness (N,)."""
-    values, group, sizes = np.unique(confidence, return_inverse=True, return_counts=True)
-    rights = np.bincount(group, right, len(values)).astype(np.int64)
+def reliability_bins(
+    confidence: npt.NDArray[np.float64],
+    right: npt.NDArray[np.bool_],
+    size: npt.NDArray[np.int64],
+    bins: int = 10,
+) -> list[Bin]:
+    """Divide predictions into bins of equal size. `size` (N,) says how many have this confidence and correctness."""
+    values, group = np.unique(confidence, return_inverse=True)
+    sizes = np.bincount(group, size).astype(np.int64)
+    rights = np.bincount(group, size * right).astype(np.int64)
     # Among equal confidences those that are right are spread evenly, so that none is in a bin by chance.
-    place = np.arange(len(confidence)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    size, share = np.repeat(sizes, sizes), np.repeat(rights, sizes)
-    spread = (place + 1) * share // size > place * share // size
-    parts = np.array_split(np.arange(len(confidence)), bins)
+    total = sizes.sum()
+    place = np.arange(total) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    alike, share = np.repeat(sizes, sizes), np.repeat(rights, sizes)
+    spread = (place + 1) * share // alike > place * share // alike
+    parts = np.array_split(np.arange(total), bins)
     return [_bin(np.repeat(values, sizes)[part], spread[part]) for part in parts if part.size]
 
 

@@ -1,3 +1,5 @@
+from itertools import chain
+
 import numpy as np
 from sqlalchemy.orm import Session
 
@@ -10,17 +12,18 @@ from app.schemas.results import ResultFilters
 def calibration(session: Session, query: CalibrationQuery) -> Calibration:
     filters = ResultFilters(model_version=query.model_version, since=query.since, until=query.until)
     rows = count_labelled(session, filters, sampled=query.sample == "random")
-    counted = np.array([(row.millionths, row.correct, row.size) for row in rows], np.int64).reshape(-1, 3)
-    millionths, correct = np.repeat(counted[:, :2], counted[:, 2], axis=0).T
-    confidence, correct = millionths / 1e6, correct.astype(np.bool_)
-    enough = correct.size >= LABELS_NEEDED
-    bins = reliability_bins(confidence, correct) if enough else []
+    # A row has millionths, correct and size.
+    numbers = np.fromiter(chain.from_iterable(rows), np.int64, 3 * len(rows))
+    millionths, correct, size = numbers.reshape(-1, 3).T
+    labelled = int(size.sum())
+    enough = labelled >= LABELS_NEEDED
+    bins = reliability_bins(millionths / 1e6, correct.astype(np.bool_), size) if enough else []
     return Calibration(
         status="ok" if enough else "not enough data",
-        labelled=correct.size,
+        labelled=labelled,
         needed=LABELS_NEEDED,
-        mean_confidence=float(confidence.mean()) if correct.size else None,
-        accuracy=float(correct.mean()) if correct.size else None,
+        mean_confidence=int((millionths * size).sum()) / 1e6 / labelled if labelled else None,
+        accuracy=int((correct * size).sum()) / labelled if labelled else None,
         expected_calibration_error=expected_calibration_error(bins),
         bins=[CalibrationBin(count=part.size, **part._asdict()) for part in bins],
     )
