@@ -51,7 +51,9 @@ def select_newest(session: Session, last: int, model_version: str | None) -> Sel
 def find_ends(session: Session, selection: Selection) -> list[datetime]:
     conditions = _conditions(selection)
     if selection.ids is not None:
-        both = select(func.min(Prediction.created_at), func.max(Prediction.created_at)).where(*conditions)
+        # Not with the index of the time, whose other end PostgreSQL would begin at.
+        time = func.coalesce(Prediction.created_at, Prediction.created_at)
+        both = select(func.min(time), func.max(time)).where(*conditions)
         return [time for time in session.execute(both).one() if time is not None]
     conditions = _conditions(selection._replace(model_version=None))
     if selection.model_version is not None:
