@@ -85,11 +85,19 @@ def open_page(browser: Browser, url: str, *, key: str | None = KEY, script: str 
 
 
 def reload(page: Page) -> None:
-    """Reload; once more if nothing is loaded: in one of several runs of all tests Chromium does not begin."""
-    try:
-        page.reload(timeout=STALLED_MS)
-    except Stalled:
-        page.reload()
+    """Reload; again if nothing is loaded: in one of several runs of all tests Chromium does not begin.
+
+    It may wait for an answer to "Leave the page?", which Playwright gives only once.
+    """
+    for _ in range(2):
+        try:
+            page.reload(timeout=STALLED_MS)
+        except Stalled:
+            with suppress(Error):
+                page.context.new_cdp_session(page).send("Page.handleJavaScriptDialog", {"accept": True})
+        else:
+            return
+    page.reload()
 
 
 class SharedTab:
