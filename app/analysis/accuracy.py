@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from app.analysis.intervals import wilson_interval
@@ -12,9 +12,10 @@ class AccuracyCounter:
     labelled: int = 0
     correct: int = 0
     not_a_digit: int = 0
-    digit_or_not: DigitOrNot = field(
-        default_factory=lambda: DigitOrNot(none=0, none_found=0, digits=0, digits_refused=0)
-    )
+    none: int = 0
+    none_found: int = 0
+    digits: int = 0
+    digits_refused: int = 0
 
     def add(self, size: int, *, correct: bool, not_a_digit: bool) -> None:
         """Add predictions with the same label; `not_a_digit` is the label `none`."""
@@ -25,15 +26,14 @@ class AccuracyCounter:
     def add_told(self, told: int, not_digits: int, *, not_a_digit: bool) -> None:
         """Add, of these predictions, those with `not_a_digit`, and those above 0.5."""
         if not_a_digit:
-            self.digit_or_not.none += told
-            self.digit_or_not.none_found += not_digits
+            self.none += told
+            self.none_found += not_digits
         else:
-            self.digit_or_not.digits += told
-            self.digit_or_not.digits_refused += not_digits
+            self.digits += told
+            self.digits_refused += not_digits
 
     def result(self) -> LabelledAccuracy:
         interval = wilson_interval(self.correct, self.labelled)
-        found = self.digit_or_not
         return LabelledAccuracy(
             labelled=self.labelled,
             correct=self.correct,
@@ -41,7 +41,14 @@ class AccuracyCounter:
             accuracy=_share(self.correct, self.labelled),
             interval=interval and (round(interval.low, DECIMALS), round(interval.high, DECIMALS)),
             accuracy_of_digits=_share(self.correct, self.labelled - self.not_a_digit),
-            digit_or_not=found if found.none or found.digits else None,
+            digit_or_not=self._digit_or_not(),
+        )
+
+    def _digit_or_not(self) -> DigitOrNot | None:
+        if not (self.none or self.digits):
+            return None
+        return DigitOrNot(
+            none=self.none, none_found=self.none_found, digits=self.digits, digits_refused=self.digits_refused
         )
 
 
