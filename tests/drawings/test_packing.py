@@ -3,11 +3,14 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.drawings.packing import pack, unpack
 from app.drawings.shape import PIXELS
+
+# On a busy machine anything takes long.
+however_long = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 DRAWINGS = {
     "blank": bytes(PIXELS),
@@ -30,12 +33,14 @@ def test_unpacked_pixels_are_those_that_were_packed(pixels: bytes) -> None:
     assert len(packed) < PIXELS or packed == pixels
 
 
+@however_long
 @given(st.lists(st.tuples(st.integers(0, 300), st.binary(max_size=300)), max_size=30))
 def test_any_runs_are_packed_and_unpacked(runs: list[tuple[int, bytes]]) -> None:
     pixels = b"".join(bytes(zeros) + ink for zeros, ink in runs)[:PIXELS].ljust(PIXELS, b"\0")
     assert unpack(*pack([pixels])) == pixels
 
 
+@however_long
 @given(st.binary(max_size=PIXELS - 1))
 def test_any_short_bytes_are_read_as_784(stored: bytes) -> None:
     assert len(unpack(stored)) == PIXELS
