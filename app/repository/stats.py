@@ -173,31 +173,18 @@ class _Day(FunctionElement[datetime]):
 
     type = Prediction.created_at.type
     inherit_cache = True
+    sqlite, postgresql = "date({})", "{}"
 
 
-@compiles(_Day, "sqlite")
-def _day_in_sqlite(element: _Day, compiler: SQLCompiler, **options: Any) -> str:
-    return f"date({compiler.process(element.clauses, **options)})"
-
-
-@compiles(_Day, "postgresql")
-def _day_in_postgresql(element: _Day, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.clauses, **options)
-
-
-class _NextDay(FunctionElement[datetime]):
-    type = Prediction.created_at.type
+class _NextDay(_Day):
     inherit_cache = True
+    sqlite, postgresql = "date({}, '+1 day')", "{} + interval '1 day'"
 
 
-@compiles(_NextDay, "sqlite")
-def _next_day_in_sqlite(element: _NextDay, compiler: SQLCompiler, **options: Any) -> str:
-    return f"date({compiler.process(element.clauses, **options)}, '+1 day')"
-
-
-@compiles(_NextDay, "postgresql")
-def _next_day_in_postgresql(element: _NextDay, compiler: SQLCompiler, **options: Any) -> str:
-    return f"{compiler.process(element.clauses, **options)} + interval '1 day'"
+@compiles(_Day)
+def _compile_day(element: _Day, compiler: SQLCompiler, **options: Any) -> str:
+    form: str = getattr(element, compiler.dialect.name)
+    return form.format(compiler.process(element.clauses, **options))
 
 
 class _UnixTime(FunctionElement[int]):
