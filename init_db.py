@@ -9,6 +9,7 @@ from pathlib import Path
 from app import fast_start, models  # noqa: F401  # The models are the tables to check.
 from app.config import ConfigurationError, get_settings
 from app.database import Database
+from app.database.errors import DatabaseError, describe
 from app.database.schema_version import schema_revision
 from app.repository.steps import is_anything_left
 
@@ -30,8 +31,8 @@ def main(arguments: list[str]) -> None:
             if (remaining := schema_problem()) is not None:
                 raise SystemExit(f"pixelwise: {remaining}")
         was_complete = problem is None and not complete_tables()
-    except ConfigurationError as error:
-        raise SystemExit(f"pixelwise: {error}") from error
+    except (ConfigurationError, DatabaseError) as error:
+        raise SystemExit(f"pixelwise: {describe(error)}") from error
     done = "was already up to date" if was_complete else "is ready"
     print(f"The database {done} (revision {schema_revision()}).")
 

@@ -19,7 +19,7 @@ from app.cli.terminal import progress_bar
 from app.config import ConfigurationError, get_settings
 from app.database import Database
 from app.database.base import UtcDateTime
-from app.database.errors import UPGRADE, DatabaseBusy, DatabaseError, translated_errors
+from app.database.errors import UPGRADE, DatabaseError, describe, translated_errors
 from app.database.revision_files import revision_files_problem
 from app.database.schema_version import schema_revision
 from app.database.sqlite.foreign_keys import BrokenReferences, foreign_keys_checked
@@ -255,10 +255,8 @@ def one_line_errors() -> Iterator[None]:
     try:
         with translated_errors():
             yield
-    except DatabaseBusy as error:
-        raise SystemExit(f"pixelwise: the database is busy ({error}); try again") from error
     except (BrokenReferences, CommandError, ConfigurationError, DatabaseError, OSError) as error:
-        raise SystemExit(f"pixelwise: {error}") from error
+        raise SystemExit(f"pixelwise: {describe(error)}") from error
 
 
 def complete_tables(url: sa.URL) -> None:

@@ -96,17 +96,15 @@ def _escape_unencodable(stream: TextIO) -> None:
 
 
 def _message(error: Exception) -> str:
-    from app.database.errors import DatabaseBusy
+    from app.database.errors import describe
 
     match error:
         case InvalidInput():
             return f"{option_name(error.place)}: {error}"
-        case DatabaseBusy():
-            return f"the database is busy ({error}); try again"
         case OSError():
             reason = error.strerror or str(error)
             return f"{error.filename}: {reason}" if error.filename else reason
-    return str(error)
+    return describe(error)
 
 
 def _usage_message(error: typer.TyperException) -> str:

@@ -42,6 +42,10 @@ class DatabaseBusy(DatabaseError):
     """The queue is full, or a lock timed out."""
 
 
+def describe(error: Exception) -> str:
+    return f"the database is busy ({error}); try again" if isinstance(error, DatabaseBusy) else str(error)
+
+
 def sqlite_code(error: BaseException) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
