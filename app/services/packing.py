@@ -34,7 +34,10 @@ def pack_all(database: Database, progress: Progress) -> Packed:
     with database.snapshot() as session:
         last = repository.last_drawing(session)
     packed = after = 0
-    while (step := write_and_pause(database, partial(repository.pack_next, after=after))) is not None:
+    while after < last:
+        progress("Packing", after, last)
+        step = write_and_pause(database, partial(repository.pack_next, after=after))
+        if step is None:
+            break
         packed, after = packed + step.packed, step.last_id
-        progress("Packing", min(after, last), last)
     return Packed(drawings=packed)

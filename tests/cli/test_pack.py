@@ -1,15 +1,20 @@
 """`python -m app pack`: packs the drawings of an upgraded database, beside a running service."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
+from app.database import Database
 from app.drawings.packing import pack
 from app.models import Drawing
+from app.services.pauses import write_and_pause
 from tests.support.command_line import done
 from tests.support.databases import migrate
 from tests.support.digit_images import encoded, picture
@@ -17,6 +22,8 @@ from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, connected, execute, rows
 from tests.support.service_process import Load, missing, serving
 from tests.support.stored_rows import random_rows, store
+
+T = TypeVar("T")
 
 DIGIT = np.array(DRAWING["pixels"], np.uint8).tobytes()
 NOISE = Random(1).randbytes(784)
@@ -93,6 +100,27 @@ def test_drawings_stored_as_text_do_no_harm(settings_environment: pytest.MonkeyP
     execute(sqlite_url, f"INSERT INTO drawings VALUES (4, x'{DIGIT.hex()}', '[]', NULL)")
     assert json.loads(done("pack", "--json")) == {"drawings": 1}
     assert rows(sqlite_url, "SELECT pixels FROM v_drawings WHERE prediction_id = 4") == [{"pixels": DIGIT}]
+
+
+def test_command_ends_although_drawings_keep_arriving(
+    settings_environment: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch, sqlite_url: str
+) -> None:
+    settings_environment.setenv("DATABASE_URL", sqlite_url)
+
+    def add(id_: int) -> None:
+        store_one = "INSERT INTO predictions (id, prediction, confidence, model_version) VALUES ({}, '7', 0.9, 'v1')"
+        execute(sqlite_url, store_one.format(id_), f"INSERT INTO drawings VALUES ({id_}, x'{DIGIT.hex()}', '[]', NULL)")
+
+    arriving = iter(range(2, 10))
+
+    def write_and_add(database: Database, work: Callable[[Session], T]) -> T:
+        result = write_and_pause(database, work)
+        add(next(arriving))
+        return result
+
+    add(1)
+    monkeypatch.setattr("app.services.packing.write_and_pause", write_and_add)
+    assert json.loads(done("pack", "--json")) == {"drawings": 1}
 
 
 def test_ids_without_drawings_take_no_time(settings_environment: pytest.MonkeyPatch, sqlite_url: str) -> None:
