@@ -8,7 +8,6 @@ from urllib.parse import quote, urljoin
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
-from playwright.sync_api import TimeoutError as Stalled
 
 from tests.support.project_copy import cannot_run
 from tests.support.service import KEY
@@ -38,7 +37,11 @@ NO_COMPLAINTS: Final = ("Failed to load resource", "Blocked attempt to show a 'b
 # Empties what the page remembers, and returns whether the clock is the real one.
 FORGET: Final = "localStorage.clear(), sessionStorage.clear(), Date.prototype.constructor === Date"
 
-STALLED_MS: Final = 10_000
+# Makes beforeunload without effect.
+DO_NOT_ASK: Final = """() => {
+  BeforeUnloadEvent.prototype.preventDefault = () => {};
+  Object.defineProperty(BeforeUnloadEvent.prototype, "returnValue", {set() {}});
+}"""
 
 # What a test expects may take as long as anything else that it waits for.
 expect.set_options(timeout=PATIENCE_S * 1000)
@@ -85,18 +88,8 @@ def open_page(browser: Browser, url: str, *, key: str | None = KEY, script: str 
 
 
 def reload(page: Page) -> None:
-    """Reload; again if nothing is loaded: in one of several runs of all tests Chromium does not begin.
-
-    It may wait for an answer to "Leave the page?", which Playwright gives only once.
-    """
-    for _ in range(2):
-        try:
-            page.reload(timeout=STALLED_MS)
-        except Stalled:
-            with suppress(Error):
-                page.context.new_cdp_session(page).send("Page.handleJavaScriptDialog", {"accept": True})
-        else:
-            return
+    """Reload. The page does not ask whether to leave what is unsent: a few of those dialogs stopped Chromium."""
+    page.evaluate(DO_NOT_ASK)
     page.reload()
 
 
@@ -127,6 +120,7 @@ class SharedTab:
         """Go to a document of the same site, so that Chromium keeps the process; return whether the tab got there."""
         # Another navigation, which a test began last, may take its place.
         with suppress(Error):
+            tab.evaluate(DO_NOT_ASK)
             return tab.goto(urljoin(url, "/health/live")) is not None
         return False
 
