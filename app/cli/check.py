@@ -47,7 +47,7 @@ def _run_checks(*, numbers: bool) -> dict[str, str]:
     from app.classifier import get_classifier, get_shadow_classifier
     from app.config import ConfigurationError, get_settings
     from app.database import Database
-    from app.services import health  # noqa: F401  # Imports the tables to check.
+    from app.services import counts  # noqa: F401  # Imports the tables to check.
 
     try:
         settings = get_settings()

@@ -71,6 +71,8 @@ def _compatible_since(connection: Connection, tables: Collection[str], revision:
 
 
 def _tables_problem(tables: _Tables) -> str | None:
+    if not Base.metadata.tables:
+        raise RuntimeError("app.models is not imported, so there is no table to check")
     # First the one that people know.
     for name, table in sorted(Base.metadata.tables.items(), key=lambda named: named[0] != "predictions"):
         if name not in tables:

@@ -1,10 +1,13 @@
 """`python -m app check`."""
 
 import json
+from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from tests.support.command_line import done, run
+from app.cli.exit_codes import ExitCode
+from tests.support.command_line import done, run, run_process
+from tests.support.databases import migrate
 from tests.support.service import execute
 
 
@@ -17,6 +20,14 @@ def test_check_reports_ok_for_every_check(sqlite_client: TestClient) -> None:
     ]
     checks = {"settings": "ok", "model": "ok", "schema": "ok", "database": "ok"}
     assert json.loads(done("check", "--json")) == {"status": "ready", "checks": checks}
+
+
+def test_check_in_a_new_process_names_a_missing_table(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'pixelwise.db'}"
+    migrate(url, "stamp", "head")
+    outcome = run_process(tmp_path, "check", fork=False, DATABASE_URL=url, SECRET_API_KEY="a-key-of-many-letters")
+    assert outcome.status == ExitCode.FAILURE
+    assert "schema    the table predictions is missing" in outcome.out
 
 
 def test_check_of_numbers_repairs_counts_that_differ_from_the_rows(sqlite_client: TestClient, sqlite_url: str) -> None:

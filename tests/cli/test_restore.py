@@ -21,7 +21,7 @@ from app.database.sqlite.copies import used_by_nobody
 from app.progress import no_progress
 from app.services.backup import checksum
 from tests.support.backups import ROWS, flip_one_bit, take_backup
-from tests.support.command_line import done, in_terminal, refused
+from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.databases import migrate
 from tests.support.old_databases import everything
 from tests.support.service import execute, rows
@@ -209,6 +209,17 @@ def test_backup_of_an_older_version_is_restored_and_can_be_upgraded(
     assert "alembic upgrade head" in refused(ExitCode.UNAVAILABLE, "results")
     done("upgrade")
     assert rows(url, "SELECT prediction FROM predictions") == [{"prediction": "7"}]
+
+
+def test_restore_in_a_new_process_names_a_table_that_the_backup_lacks(
+    settings_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'pixelwise.db'}"
+    migrate(url, "stamp", "head")
+    settings_environment.setenv("DATABASE_URL", url)
+    copied = take_backup(tmp_path)
+    outcome = run_process(tmp_path, "restore", str(copied), "--yes", "--json", fork=False, DATABASE_URL=url)
+    assert json.loads(outcome.out)["problem"].startswith("the table predictions is missing")
 
 
 def test_restore_asks_for_confirmation(backup: Path, sqlite_url: str, tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_new_revision_is_numbered_applied_and_reverted(sqlite_url: str, tmp_path
         done = run(sqlite_url, command, project)
         assert done.returncode == 0, done.stderr
     assert "seen_at" in columns(sqlite_url)
-    serves = "from app.database import get_database; print(get_database().schema_problem())"
+    serves = "from app import models; from app.database import get_database; print(get_database().schema_problem())"
     assert run(sqlite_url, f'python -c "{serves}"', project).stdout == "None\n"
     assert run(sqlite_url, "alembic downgrade -1", project).returncode == 0
     assert "seen_at" not in columns(sqlite_url)
