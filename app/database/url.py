@@ -18,17 +18,17 @@ def checked_url(database_url: str, setting: str = "DATABASE_URL") -> URL:
             raise ConfigurationError(f"{setting} lacks the name of the database: postgresql://user:password@host/name")
         return url
     if url.host or "?" in database_url or not url.database or url.database == ":memory:":
-        raise ConfigurationError("DATABASE_URL: SQLite takes sqlite:/// and the path of a file, nothing else")
+        raise ConfigurationError(f"{setting}: SQLite takes sqlite:/// and the path of a file, nothing else")
     path = Path(url.database).absolute()
     try:
         is_folder, has_folder = path.is_dir(), path.parent.is_dir()
     except OSError as error:
         remedy = f"; {AS_OWNER}" if isinstance(error, PermissionError) else ""
-        raise ConfigurationError(f"DATABASE_URL: cannot open {path}: {error.strerror}{remedy}") from error
+        raise ConfigurationError(f"{setting}: cannot open {path}: {error.strerror}{remedy}") from error
     if is_folder:
-        raise ConfigurationError(f"DATABASE_URL: {path} is a folder; add the name of the file")
+        raise ConfigurationError(f"{setting}: {path} is a folder; add the name of the file")
     if not has_folder:
-        raise ConfigurationError(f"DATABASE_URL: the folder {path.parent} does not exist{_four_slashes(url.database)}")
+        raise ConfigurationError(f"{setting}: the folder {path.parent} does not exist{_four_slashes(url.database)}")
     return url
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.config import ConfigurationError
 from app.database import Database
+from app.database.database import READ_URL
 from app.database.errors import DatabaseBusy, DatabaseFull, DatabaseUnavailable
 from tests.support.predictions import a_prediction, add_prediction, count_predictions
 
@@ -96,6 +97,18 @@ def test_url_that_cannot_work_is_refused_in_one_line(
         Database(url.format(root=str(tmp_path)[1:])).open()
     assert "\n" not in str(refused.value)
     assert "kept-quiet" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///missing/pixelwise.db", "sqlite:///.", "sqlite:///pixelwise.db/x"]
+)
+def test_url_that_cannot_work_is_refused_with_the_name_of_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pixelwise.db").touch()
+    with pytest.raises(ConfigurationError, match=f"^{READ_URL}: "):
+        Database("postgresql+psycopg://localhost/x", url).open()
 
 
 def test_full_disk_is_reported_until_there_is_room(sqlite_database: Database) -> None:
