@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, aclosing, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, text
 from sqlalchemy.orm import Session, sessionmaker
@@ -43,12 +43,44 @@ class _LazySession(Session):
 SessionLocal = sessionmaker(class_=_LazySession, expire_on_commit=False)
 
 
+class _Engines(NamedTuple):
+    """The engines, how many threads use them, and what only one kind of database needs."""
+
+    write: Engine
+    read: Engine
+    scan: Engine
+    writers: int
+    readers: int
+    before_commit: Callable[[], None] = lambda: None
+    release_locks: Callable[[], None] = lambda: None
+    check_server: Callable[[Connection], None] = lambda _connection: None
+
+
+def _sqlite_engines(url: URL, *, beside_service: bool) -> _Engines:
+    guard = FileGuard(Path(url.database or "").absolute())
+    return _Engines(
+        write=sqlite_engine(url, guard, "second writer" if beside_service else "writer"),
+        read=sqlite_engine(url, guard, "reader"),
+        scan=sqlite_engine(url, guard, "reader"),
+        # SQLite allows one writer, and its lock has no queue.
+        writers=1,
+        readers=READERS,
+        before_commit=guard.check_still_there,
+        release_locks=guard.checkpoint_lock.release,
+    )
+
+
+def _postgres_engines(url: URL) -> _Engines:
+    from app.database.postgres.engine import POSTGRES_THREADS, check_server, postgres_engine, postgres_scan_engine
+
+    both, scan = postgres_engine(url), postgres_scan_engine(url)
+    return _Engines(both, both, scan, POSTGRES_THREADS, POSTGRES_THREADS, check_server=check_server)
+
+
 class _Pools:
     """The engines and threads of an open database."""
 
-    check_server: Callable[[Connection], None]
     standby: "Standby | None" = None
-    _release_locks: Callable[[], None]
 
     def __init__(
         self,
@@ -59,40 +91,22 @@ class _Pools:
         answer_timeout_s: float,
         scan_timeout_s: float,
     ) -> None:
-        if url.get_backend_name() == "sqlite":
-            guard = FileGuard(Path(url.database or "").absolute())
-            write = sqlite_engine(url, guard, "second writer" if beside_service else "writer")
-            read, scan = (sqlite_engine(url, guard, "reader") for _ in range(2))
-            # SQLite allows one writer, and its lock has no queue.
-            writers, readers = 1, READERS
-            before_commit, self._release_locks = guard.check_still_there, guard.checkpoint_lock.release
-            self.check_server = lambda _connection: None
-        else:
-            from app.database.postgres.engine import (
-                POSTGRES_THREADS,
-                check_server,
-                postgres_engine,
-                postgres_scan_engine,
-            )
-
-            write = read = postgres_engine(url)
-            scan = postgres_scan_engine(url)
-            writers = readers = POSTGRES_THREADS
-            before_commit = self._release_locks = lambda: None
-            self.check_server = check_server
+        is_sqlite = url.get_backend_name() == "sqlite"
+        engines = _sqlite_engines(url, beside_service=beside_service) if is_sqlite else _postgres_engines(url)
+        self.check_server, self._release_locks = engines.check_server, engines.release_locks
         self.writer = Writer(
-            write,
+            engines.write,
             SessionLocal,
-            threads=writers,
+            threads=engines.writers,
             timeout_s=answer_timeout_s,
-            before_commit=before_commit,
+            before_commit=engines.before_commit,
             after_commit=self._note_commit,
         )
-        reader = partial(Reader, sessions=SessionLocal, threads=readers, timeout_s=answer_timeout_s)
+        reader = partial(Reader, sessions=SessionLocal, threads=engines.readers, timeout_s=answer_timeout_s)
         scanner = partial(Reader, sessions=SessionLocal, threads=SCANNERS, timeout_s=scan_timeout_s)
-        self.reader, self.scanner = reader(read, name="read"), scanner(scan, name="scan")
+        self.reader, self.scanner = reader(engines.read, name="read"), scanner(engines.scan, name="scan")
         if read_url is not None:
-            from app.database.postgres.engine import postgres_standby_engine
+            from app.database.postgres.engine import postgres_scan_engine, postgres_standby_engine
             from app.database.postgres.standby import Standby
 
             self.standby = Standby(
