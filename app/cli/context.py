@@ -1,3 +1,5 @@
+import os
+import pwd
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -19,9 +21,6 @@ CLIENT: Final = "command line"
 
 def actor() -> "Actor":
     """Return who is named in the audit log."""
-    import os
-    import pwd
-
     from app.services.audit import Actor
 
     # The environment could name anyone.

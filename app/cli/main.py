@@ -46,7 +46,7 @@ program = typer.Typer(
     help="PixelWise reads hand-drawn digits and stores every answer."
     "\n\nThe commands work on the database that DATABASE_URL names, with or without a running service.",
     epilog="Exit status: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + ".",
-    # Shell completion needs an installed program.
+    # `python -m app` could not have it.
     add_completion=False,
     # Rich's help cuts off names.
     rich_markup_mode=None,

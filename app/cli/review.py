@@ -6,6 +6,7 @@ from app.cli import context
 from app.cli.context import CLIENT
 from app.cli.drawing import print_drawing
 from app.cli.exit_codes import CommandError
+from app.cli.keyboard import Keyboard, open_keyboard
 from app.cli.options import Json, query_options
 from app.cli.tables import format_top_scores
 from app.cli.terminal import is_interactive, print_json, printable, say
@@ -16,7 +17,6 @@ from app.schemas.shares import format_share
 from app.services.errors import NotFound
 
 if TYPE_CHECKING:
-    from app.cli.keyboard import Keyboard
     from app.database import Database
 
 NONE, SKIP, QUIT, CONFIRM = "n", "s", "q", "\n"
@@ -50,9 +50,6 @@ def review(query: ReviewQuery, as_json: Json = False) -> None:
 
 
 def _review_all(database: "Database", items: list[ReviewItem], reviewer: str) -> None:
-    # Windows has no termios.
-    from app.cli.keyboard import open_keyboard
-
     labelled = 0
     say(KEYS)
     with open_keyboard() as keyboard:
@@ -87,7 +84,7 @@ def _claim(item: ReviewItem) -> str:
     return NOT_A_DIGIT if says_not_a_digit(item.not_a_digit) else item.prediction
 
 
-def _read_answer(keyboard: "Keyboard", item: ReviewItem) -> str:
+def _read_answer(keyboard: Keyboard, item: ReviewItem) -> str:
     valid = {*DIGITS, NONE, SKIP, QUIT}
     if _claim(item) in LABELS:
         valid.add(CONFIRM)
