@@ -60,6 +60,8 @@ class Classifier:
             output = self._run(np.zeros((1, SIDE, SIDE), np.uint8))
         except Exception as error:  # onnxruntime raises bare subclasses of Exception.
             raise ModelError(f"{path} is not a PixelWise model") from error
+        if not self.version:
+            raise ModelError(f"{path} has an empty version")
         if preprocessing != PREPROCESSING or output.shape != (1, len(self.classes) + self.has_not_a_digit):
             raise ModelError(f"{path} was made for another version of PixelWise")
         self.sha256 = hashlib.sha256(content).hexdigest()

@@ -8,14 +8,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, text
+from sqlalchemy import URL, Connection, Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import ConfigurationError, get_settings
 from app.database.batcher import Batcher, Prepare
 from app.database.errors import DatabaseError, DatabaseUnavailable, translated_errors
 from app.database.limits import ANSWER_TIMEOUT_S, CLOSE_TIMEOUT_S, SCAN_TIMEOUT_S, SCANNERS
-from app.database.pending_jobs import PendingJobs
 from app.database.reader import Reader
 from app.database.schema_version import schema_problem
 from app.database.sqlite.engine import READERS, sqlite_engine
@@ -191,15 +190,6 @@ class Database:
     @property
     def engine(self) -> Engine:
         return self._pools().writer.engine
-
-    @property
-    def pending_writes(self) -> PendingJobs:
-        return self._pools().writer.pending
-
-    @property
-    def open_scans(self) -> int:
-        pool = self._pools().scanner.engine.pool
-        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def write(self, work: Work[T]) -> T:
         """Return the work's result once its commit is on disk; raise its exception or a DatabaseError.

@@ -86,7 +86,7 @@ def _runtime(settings: Settings, shadow: Shadow | None) -> Runtime:
         classifier=classifier,
         shadow=shadow,
         classify=ClassifyService(classifier, database, shadow),
-        readiness=Readiness(classifier, database),
+        readiness=Readiness(database),
         slow_gauges=SlowGauges(classifier, database),
         rate_limiter=RateLimiter(settings),
         lanes=Lanes(),

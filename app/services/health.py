@@ -3,7 +3,6 @@ import time
 from collections.abc import Awaitable, Mapping
 from typing import Final
 
-from app.classifier import Classifier
 from app.database import Database
 
 # A check commits and needs no key, so its result is kept this long.
@@ -17,10 +16,9 @@ STANDBY: Final = "standby"
 
 
 class Readiness:
-    """Checks of model, schema and a write, shared by all callers within KEEP_S."""
+    """Checks of schema and a write, shared by all callers within KEEP_S."""
 
-    def __init__(self, classifier: Classifier, database: Database) -> None:
-        self._classifier = classifier
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = asyncio.Lock()
         self._checked_at = -KEEP_S
@@ -31,7 +29,8 @@ class Readiness:
         async with self._lock:
             if time.monotonic() - self._checked_at >= KEEP_S:
                 self._checks = {
-                    "model": OK if self._classifier.version else "not loaded",
+                    # The service does not start without it.
+                    "model": OK,
                     "schema": await _outcome(self._database.read_problem()),
                     WRITE: await _outcome(self._database.write_problem()),
                 }

@@ -12,8 +12,6 @@ from app.drawings.shape import DIGITS, PIXELS, SIDE
 from app.schemas.classify import MAX_BATCH
 from app.schemas.inference import INPUT, MODEL, Datatype, InferInput, InferRequest, OutputName, TensorMetadata
 
-Numbers = npt.NDArray[np.generic]
-
 # The protocol's byte order is little-endian.
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "UINT8": np.dtype("u1"),

@@ -140,6 +140,10 @@ def test_model_with_other_metadata_is_refused(tmp_path: Path, old: bytes, new: b
     assert_refused(changed_model(tmp_path, old, new), words)
 
 
+def test_model_with_an_empty_version_is_refused(tmp_path: Path) -> None:
+    assert_refused(tiny_model(tmp_path, columns=10, metadata={"version": ""}), "has an empty version")
+
+
 def test_model_of_ten_columns_does_not_tell_what_is_not_a_digit(tmp_path: Path) -> None:
     for answer in Classifier(tiny_model(tmp_path, columns=10)).classify_batch(random_drawings(3)):
         assert answer["not_a_digit"] is None

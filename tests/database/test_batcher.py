@@ -13,6 +13,7 @@ from app.database.batcher import MAX_BATCH, Batcher
 from app.database.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 from app.models import Prediction
 from tests.support.hanging_writes import Hanging, occupy
+from tests.support.pools import pending_writes
 from tests.support.predictions import add_prediction, count_predictions
 from tests.support.service import connected
 
@@ -169,7 +170,7 @@ def test_item_that_times_out_before_the_commit_is_not_stored_and_fails_no_other(
     database: Database, late_one: int
 ) -> None:
     hanging = Hanging()
-    pending = database.pending_writes
+    pending = pending_writes(database)
 
     def store_slowly(confidences: Sequence[float]) -> Callable[[Session], list[int | Exception]]:
         def work(session: Session) -> list[int | Exception]:
@@ -200,7 +201,7 @@ def test_item_that_times_out_before_the_commit_is_not_stored_and_fails_no_other(
 def test_timeout_during_the_commit_reports_unknown_outcome(database: Database) -> None:
     hanging = Hanging()
     event.listen(database.engine, "commit", hanging.wait)
-    database.pending_writes.timeout_s = 0.5
+    pending_writes(database).timeout_s = 0.5
 
     async def scenario() -> list[int | BaseException]:
         outcomes = await write_all(database.batcher(store), [0.5] * 3)

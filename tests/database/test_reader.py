@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.database.errors import DatabaseUnavailable
+from tests.support.pools import open_scans
 from tests.support.predictions import count_predictions
 from tests.support.service import SECONDS, eventually
 
@@ -84,7 +85,7 @@ def test_statement_ends_when_its_caller_is_gone(database: Database, ask: Ask) ->
 
     asyncio.run(scenario())
     assert asyncio.run(database.read(count_predictions)) == asyncio.run(database.scan(count_predictions)) == 0
-    eventually(lambda: database.open_scans == 0)
+    eventually(lambda: open_scans(database) == 0)
 
 
 def test_loop_of_short_statements_ends_too(database: Database) -> None:

@@ -29,6 +29,7 @@ from app.services import export as service
 from app.services.export import Export
 from tests.support.databases import DISCONNECT_OTHERS
 from tests.support.export_files import DIGITS, ROWS, fill
+from tests.support.pools import open_scans
 from tests.support.service import KEY, SECONDS, eventually, execute, runtime_of, scope_of, served
 from tests.support.stored_rows import drawing_of, store
 
@@ -151,7 +152,7 @@ def test_finished_export_releases_its_connection(client: TestClient, database_ur
     store(database_url, MANY, drawings=True)
     caller = Caller(client.app, LINES, nothing)
     asyncio.run(caller.download())
-    assert (caller.status, caller.has_all, get_database().open_scans) == (200, True, 0)
+    assert (caller.status, caller.has_all, open_scans(get_database())) == (200, True, 0)
     assert len(caller.pieces) > 2
     assert b"".join(caller.pieces) == client.get("/export?format=jsonl").content
 
@@ -197,7 +198,7 @@ def test_disconnected_client_releases_the_connection(client: TestClient, databas
         return caller
 
     caller = asyncio.run(run())
-    assert (len(caller.pieces), caller.has_all, get_database().open_scans) == (1, False, 0)
+    assert (len(caller.pieces), caller.has_all, open_scans(get_database())) == (1, False, 0)
 
 
 @pytest.mark.parametrize("pause_s", [0.03, SECONDS])
@@ -217,7 +218,7 @@ def test_client_that_reads_too_slowly_is_disconnected(
 
     caller = SlowCaller(client.app, LINES, nothing)
     asyncio.run(caller.download())
-    assert (caller.has_all, get_database().open_scans) == (False, 0)
+    assert (caller.has_all, open_scans(get_database())) == (False, 0)
     assert 1 <= len(caller.pieces) <= 4
 
 
@@ -245,7 +246,7 @@ def test_error_during_the_export_leaves_the_body_incomplete(
         return caller
 
     caller = asyncio.run(run())
-    assert (caller.status, caller.has_all, get_database().open_scans) == (200, False, 0)
+    assert (caller.status, caller.has_all, open_scans(get_database())) == (200, False, 0)
     assert 1 <= len(caller.pieces) < 5
     assert client.get("/export?format=csv&label=1").status_code == 200
 
@@ -256,7 +257,7 @@ def test_error_before_the_first_piece_is_a_problem(sqlite_client: TestClient, sq
     response = sqlite_client.get("/export")
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert response.headers["content-type"] == "application/problem+json"
-    assert get_database().open_scans == 0
+    assert open_scans(get_database()) == 0
 
 
 @contextmanager
@@ -290,5 +291,5 @@ def test_server_notices_a_disconnected_client(sqlite_client: TestClient, sqlite_
     with served(sqlite_client.app) as port:
         with requested(port, "format=jsonl") as response:
             assert response.read(100).startswith(b'{"id":1,')
-            assert get_database().open_scans == 1
-        eventually(lambda: get_database().open_scans == 0)
+            assert open_scans(get_database()) == 1
+        eventually(lambda: open_scans(get_database()) == 0)

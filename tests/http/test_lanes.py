@@ -17,6 +17,7 @@ from app.http.problems import Busy
 from app.schemas.classify import SEVEN
 from tests.support.digit_images import encoded, picture
 from tests.support.lanes import from_address, occupy, release
+from tests.support.pools import pending_writes
 from tests.support.service import (
     DRAWING,
     KEY,
@@ -153,7 +154,7 @@ def test_images_need_no_place_of_batches(sqlite_client: TestClient, sqlite_url: 
         with connected(sqlite_url) as other:
             other.execute(text("BEGIN IMMEDIATE"))
             waiting = caller.submit(sqlite_client.post, "/classify/batch", **BATCH)
-            eventually(lambda: len(get_database().pending_writes) == 1)
+            eventually(lambda: len(pending_writes(get_database())) == 1)
             # An invalid image needs no database.
             refused = sqlite_client.post("/classify/image", files={"file": b"no image"})
             assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY

@@ -18,6 +18,7 @@ from app.models import Label, Review
 from app.repository.review import sample_drawings
 from app.schemas.review import ReviewPage, ReviewQuery
 from app.services.review import offer
+from tests.support.pools import pending_writes
 from tests.support.review_rows import LONG_AGO, add_drawings, add_labels, ids, page, reviews
 from tests.support.service import execute, rows
 from tests.support.stored_rows import drawing_of
@@ -28,7 +29,7 @@ FAR = 2**31 - 1
 @pytest.fixture
 def database(database: Database) -> Database:
     """A database whose writes may take long: here one write chooses hundreds of pages."""
-    database.pending_writes.timeout_s = 100.0
+    pending_writes(database).timeout_s = 100.0
     return database
 
 
