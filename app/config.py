@@ -2,7 +2,6 @@
 
 import os
 import re
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -21,10 +20,11 @@ from pydantic import (
 
 from app.env_file import (
     DEPLOYMENT,
-    TAKEN_AS_IS,
     EnvFileError,
+    check_deployment,
     deployment_value,
     expanded,
+    misspelt,
     read_env_file,
     unquoted,
 )
@@ -165,6 +165,7 @@ class Settings(BaseModel):
     model_path: Annotated[Path, AfterValidator(_in_project_folder)] = SHIPPED_MODEL
     shadow_model_path: Annotated[Path, AfterValidator(_no_pickle)] | None = None
     debug: bool = False
+    # `wants_json_log` reads it by itself.
     log_format: Literal["text", "json"] = "text"
     rate_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "30/minute"
     preview_limit: Annotated[str, AfterValidator(_checked_rate_limit)] = "900/minute"
@@ -180,11 +181,7 @@ class Settings(BaseModel):
     def _expand_references(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Strip white space and expand ${NAME} in all sources: systemd's EnvironmentFile does not."""
         known = _known_values()
-        for name in DEPLOYMENT:
-            deployment_value(name, known)
-        for name in TAKEN_AS_IS:
-            if os.environ.get(name, "1").strip() == "":
-                raise ValueError(f"{name} is empty, and the program that reads it needs a value; remove it")
+        check_deployment(known)
         cleaned = {
             name: expanded(unquoted(name.upper(), value), known)
             if isinstance(value, str) and name in cls.model_fields
@@ -204,7 +201,7 @@ class Settings(BaseModel):
         return key
 
 
-_KNOWN: Final = {name.upper() for name in Settings.model_fields} | DEPLOYMENT.keys()
+_KNOWN: Final = frozenset([*(name.upper() for name in Settings.model_fields), *DEPLOYMENT])
 
 
 @cache
@@ -245,14 +242,7 @@ def setting_warnings() -> list[str]:
 
 
 def _misspelt() -> dict[str, str]:
-    names = sorted(_known_values().keys() - _KNOWN)
-    close = {name: _closest(name.upper()) or _closest(name.upper().removeprefix("PIXELWISE_")) for name in names}
-    return {name: intended[0] for name, intended in close.items() if intended}
-
-
-@cache
-def _closest(name: str) -> list[str]:
-    return get_close_matches(name, _KNOWN, n=1, cutoff=0.9)
+    return misspelt(sorted(_known_values().keys() - _KNOWN), _KNOWN)
 
 
 def _not_a_setting(name: str, intended: str) -> str:

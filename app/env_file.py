@@ -3,7 +3,9 @@
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -91,6 +93,29 @@ def deployment_value(name: str, known: Mapping[str, str]) -> str:
     if value and not re.fullmatch(pattern, value, re.ASCII):
         raise ValueError(f"{name}: {problem}")
     return value
+
+
+def check_deployment(known: Mapping[str, str]) -> None:
+    """Raise ValueError for an invalid setting of scripts and units."""
+    for name in DEPLOYMENT:
+        deployment_value(name, known)
+    for name in TAKEN_AS_IS:
+        if os.environ.get(name, "1").strip() == "":
+            raise ValueError(f"{name} is empty, and the program that reads it needs a value; remove it")
+
+
+def misspelt(names: Iterable[str], settings: frozenset[str]) -> dict[str, str]:
+    """Return the names that are nearly a setting's, with that setting."""
+    close = {
+        name: _closest(name.upper(), settings) or _closest(name.upper().removeprefix("PIXELWISE_"), settings)
+        for name in names
+    }
+    return {name: intended[0] for name, intended in close.items() if intended}
+
+
+@cache
+def _closest(name: str, settings: frozenset[str]) -> list[str]:
+    return get_close_matches(name, settings, n=1, cutoff=0.9)
 
 
 def _lines(path: Path) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app import config
+from app import env_file
 from app.config import Settings, get_settings
 from app.database import Database, get_database
 from app.env_file import DEPLOYMENT
@@ -38,7 +38,7 @@ ENGINES = ("sqlite", "postgresql")
 @pytest.fixture(scope="session", autouse=True)
 def _names_are_compared_once() -> Iterator[None]:
     """Compare each name of the environment with the settings once; at each of a thousand starts it takes long."""
-    compare = config.get_close_matches
+    compare = env_file.get_close_matches
     found: dict[str, list[str]] = {}
 
     def closest(name: str, possibilities: Iterable[str], **limits: float) -> list[str]:
@@ -47,7 +47,7 @@ def _names_are_compared_once() -> Iterator[None]:
         return found[name]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config, "get_close_matches", closest)
+        patch.setattr(env_file, "get_close_matches", closest)
         yield
 
 
