@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.database import Database
+from app.database.errors import DatabaseBusy
 from app.drawings.shape import by_digit
 from app.drawings.similarity import DistinctDrawings
 from app.repository import review as repository
@@ -85,10 +86,12 @@ def _recorded(actor: Actor, work: Callable[[Session], ReviewPage | None], sessio
 
 
 def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> ReviewPage:
-    """Choose and reserve drawings in one transaction."""
+    """Choose and reserve drawings in one transaction; raise DatabaseBusy."""
     repository.lock_queue(session)
-    page = reserve(session, query, choose(session, query, random))
-    assert page is not None
+    choice = choose(session, query, random)
+    page = reserve(session, query, choice, drop_changed=True)
+    if page is None or (choice.page and not page.results):
+        raise DatabaseBusy("others label the chosen drawings")
     return page
 
 
@@ -109,15 +112,16 @@ def choose(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Ch
     return Choice(list(page.rows.values()), drawn)
 
 
-def reserve(session: Session, query: ReviewQuery, choice: Choice) -> ReviewPage | None:
-    """Reserve the drawings that still exist; return None if one was offered, sampled or labelled meanwhile."""
+def reserve(session: Session, query: ReviewQuery, choice: Choice, *, drop_changed: bool = False) -> ReviewPage | None:
+    """Reserve the existing drawings; if others reserved, sampled or labelled some, drop these or return None."""
     repository.lock_queue(session)
     now = datetime.now(UTC)
     existing = repository.lock_predictions(session, {row.id for row in choice.rows})
     now_states = repository.find_states(session, existing)
-    if any(row.id in existing and now_states.get(row.id) != repository.state_of(row) for row in choice.rows):
+    changed = {row.id for row in choice.rows if now_states.get(row.id) != repository.state_of(row)} & existing
+    if changed and not drop_changed:
         return None
-    offered = [row for row in choice.page if row.id in existing]
+    offered = [row for row in choice.page if row.id in existing - changed]
     shown, drawn = {row.id for row in offered}, choice.drawn
     sampled = {row.id for row in offered if row.sampled} | drawn.keys()
     unshown = [row for id_, row in drawn.items() if id_ in existing and id_ not in shown]

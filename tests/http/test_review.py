@@ -12,9 +12,8 @@ from starlette.testclient import TestClient
 from app.database import Database, get_database
 from app.models import SMALL_MARGIN
 from app.repository.review import MAX_CANDIDATES
-from app.schemas.review import ReviewPage, ReviewQuery
-from app.services.audit import Actor
-from app.services.review import choose, offer, offer_page, reserve
+from app.schemas.review import ReviewQuery
+from app.services.review import offer
 from tests.support.http_fixtures import Start
 from tests.support.review_rows import LONG_AGO, add_drawings, add_labels, ids, let_reservations_end, page, reviews
 from tests.support.service import DRAWING, PLAIN, assert_problem, execute, rows
@@ -266,21 +265,3 @@ def test_larger_margins_follow_when_there_are_no_more_small_ones(client: TestCli
     others = sorted(margins.keys() - sampled, key=lambda id_: (margins[id_], id_))
     assert ids(items) == [*ids(items)[: len(sampled)], *others][:100]
     assert len(statements_by_margin(client)) == 2
-
-
-def test_drawing_that_another_process_takes_in_between_is_not_offered_twice(
-    database: Database, database_url: str
-) -> None:
-    add_drawings(database_url, {id_: id_ / 1000 for id_ in range(1, 11)})
-
-    async def scenario() -> ReviewPage:
-        choice = await database.scan(lambda session: choose(session, ReviewQuery(limit=5)))
-        await database.write(lambda session: offer(session, ReviewQuery(limit=5, reviewer="anna")))
-        assert await database.write(lambda session: reserve(session, ReviewQuery(limit=5), choice)) is None
-        return await offer_page(database, ReviewQuery(limit=5), Actor("anna", None))
-
-    page = asyncio.run(scenario())
-    offered = {item.id for item in page.results}
-    taken = {id_ for id_, (_, reviewer, _) in reviews(database_url).items() if reviewer == "anna"}
-    assert len(offered) == 5
-    assert not offered & taken
