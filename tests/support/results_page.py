@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, Route
 from app.database.errors import OutcomeUnknown
 from app.http.problems import problem_response
 from tests.support.service import KEY, random_drawings, rows
-from tests.support.service_process import PATIENCE_S, Service
+from tests.support.service_process import PATIENCE_S, Service, wait_until
 
 
 def send(service: Service, method: str, path: str, body: Any) -> Any:
@@ -56,6 +56,29 @@ def notes(database_url: str, number: int) -> str | None:
     (found,) = rows(database_url, f"SELECT notes FROM predictions WHERE id = {number}")
     stored: str | None = found["notes"]
     return stored
+
+
+class Held:
+    """Requests of one method to one address, which wait until a test lets them go on."""
+
+    def __init__(self, page: Page, address: str, method: str) -> None:
+        self._page = page
+        self._routes: list[Route] = []
+        page.route(
+            address, lambda route: self._routes.append(route) if route.request.method == method else route.fallback()
+        )
+
+    def wait(self) -> Route:
+        """Wait for a request, and return it."""
+        wait_until(lambda: self._page.wait_for_timeout(10) or self._routes, "the request is held")
+        return self._routes.pop(0)
+
+    def let_go(self) -> None:
+        """Let a request reach the service, and the answer the page."""
+        route = self.wait()
+        with self._page.expect_event("requestfinished"):
+            route.continue_()
+        self._page.wait_for_timeout(50)
 
 
 def lose_on_the_way_to_the_page(route: Route) -> None:

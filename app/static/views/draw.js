@@ -235,7 +235,8 @@ export function create() {
     const { id } = answer;
     try {
       const { createDeletion } = await import("../parts/results/deletion.js");
-      const deletion = createDeletion(id, { notice, ondeleted });
+      // The next drawing may be on the pad by then.
+      const deletion = createDeletion(id, { notice, ondeleted: () => answer?.id === id && ondeleted() });
       elements.element.querySelector("dialog")?.remove();
       elements.element.append(deletion.element);
       deletion.ask();
@@ -281,6 +282,7 @@ export function create() {
       pad.end();
       removeShortcuts();
       images.stop();
+      elements.element.querySelector("dialog")?.close();
     },
   };
 }

@@ -87,8 +87,9 @@ function openResult(id, notice) {
   const labeller = createLabeller(label);
   const state = el("p", { class: "state", role: "status" });
   const drawings = createDrawings(id);
+  let isOpen = true;
   // Replaced, so that the browser's Back does not lead to the deleted result.
-  const deletion = createDeletion(id, { notice, ondeleted: () => location.replace(lastResults.address) });
+  const deletion = createDeletion(id, { notice, ondeleted: () => isOpen && location.replace(lastResults.address) });
   const notesCard = el("section", { class: "card", "aria-label": "Notes" });
   const labelList = el("ul", { class: "labels" });
   const removeShortcuts = addShortcuts(document, {
@@ -182,6 +183,7 @@ function openResult(id, notice) {
   }
 
   function close() {
+    isOpen = false;
     removeShortcuts();
     removeListener();
     window.removeEventListener("keychange", drawings.load);

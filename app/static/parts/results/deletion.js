@@ -18,14 +18,20 @@ import { announceResultChange, readResult } from "../../lib/results.js";
 export function createDeletion(id, { notice, ondeleted }) {
   const changed = el("p", { class: "problem", role: "alert" });
   const losses = el("p", { id: "deletion-losses" });
+  const keep = button("Keep it", close);
   const confirm = button("Delete permanently", remove, { class: "dangerous" });
   const element = el(
     "dialog",
-    { "aria-labelledby": "deletion-title", "aria-describedby": "deletion-losses" },
+    {
+      "aria-labelledby": "deletion-title",
+      "aria-describedby": "deletion-losses",
+      oncancel: (event) => keep.disabled && event.preventDefault(),
+      onclose: reopen,
+    },
     el("h2", { id: "deletion-title" }, `Delete prediction ${id}?`),
     changed,
     losses,
-    el("p", { class: "actions" }, button("Keep it", close), confirm),
+    el("p", { class: "actions" }, keep, confirm),
   );
   let etag = "";
 
@@ -33,13 +39,21 @@ export function createDeletion(id, { notice, ondeleted }) {
     element.close();
   }
 
+  /** Undo the second Esc while the deletion runs: Chromium closes a dialog then, although `cancel` was prevented. */
+  function reopen() {
+    if (keep.disabled && element.isConnected) element.showModal();
+  }
+
   async function ask() {
     changed.textContent = "";
     try {
       await load();
-      element.showModal();
-    } catch (error) {
-      notice.show(asApiError(error), { retry: ask });
+      // The view may have been left.
+      if (element.isConnected) element.showModal();
+    } catch (caught) {
+      const error = asApiError(caught);
+      if (error.kind === "gone") finish();
+      else notice.show(error, { retry: ask });
     }
   }
 
@@ -56,7 +70,7 @@ export function createDeletion(id, { notice, ondeleted }) {
   }
 
   async function remove() {
-    confirm.disabled = true;
+    confirm.disabled = keep.disabled = true;
     try {
       await request(`results/${id}`, { method: "DELETE", headers: { "If-Match": etag }, kind: "text" });
       finish();
@@ -66,10 +80,10 @@ export function createDeletion(id, { notice, ondeleted }) {
       else if (error.kind === "gone") finish();
       else {
         close();
-        notice.show(error, { retry: ask, keeps: "Nothing was deleted." });
+        notice.show(error, { retry: ask, keeps: error.stored === false ? "Nothing was deleted." : "It may be deleted." });
       }
     } finally {
-      confirm.disabled = false;
+      confirm.disabled = keep.disabled = false;
     }
   }
 
@@ -77,9 +91,14 @@ export function createDeletion(id, { notice, ondeleted }) {
     try {
       await load();
       changed.textContent = "Somebody has changed this prediction since you opened this dialog. Check again what will be deleted.";
-    } catch (error) {
+    } catch (caught) {
+      const error = asApiError(caught);
+      if (error.kind === "gone") {
+        finish();
+        return;
+      }
       close();
-      notice.show(asApiError(error), { retry: ask, keeps: "Nothing was deleted." });
+      notice.show(error, { retry: ask, keeps: "Nothing was deleted." });
     }
   }
 
