@@ -49,6 +49,8 @@ class ApiKeyUnlessPublic(ApiKey):
         if not runtime.settings.public_results:
             return await super().__call__(request)
         key = await _find_key(request)
+        if not key and _given_key(request):
+            await runtime.rate_limiter.count_wrong_key(request)
         if not key or key.scopes.isdisjoint((Scope.READ,)):
             await runtime.rate_limiter.count_read(request)
         return _noted(request, key) if key else ""

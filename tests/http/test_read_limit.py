@@ -1,10 +1,12 @@
 """READ_LIMIT, for public reads without the key."""
 
+from http import HTTPStatus
+
 import pytest
 
 from tests.support.http_fixtures import Start
 from tests.support.keys import create_key
-from tests.support.service import DRAWING
+from tests.support.service import DRAWING, assert_problem
 
 PUBLIC = (
     "/results",
@@ -22,7 +24,7 @@ PUBLIC = (
 @pytest.mark.parametrize("path", PUBLIC)
 def test_public_reads_have_their_own_limit(start: Start, sqlite_url: str, path: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day", READ_LIMIT="2/day")
-    reader = {"X-API-Key": "wrong"}
+    reader = {"X-API-Key": ""}
     assert client.post("/classify", json=DRAWING).status_code == 200
     assert [client.get(path, headers=reader).status_code for _ in range(3)] == [200, 200, 429]
     limited = client.get("/results", headers=reader)
@@ -31,6 +33,21 @@ def test_public_reads_have_their_own_limit(start: Start, sqlite_url: str, path: 
     assert client.get(path).status_code == 200
     assert client.post("/classify", json=DRAWING).status_code == 200
     assert {client.get(open_, headers=reader).status_code for open_ in ("/", "/health/ready", "/docs")} == {200}
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_guessing_keys_is_limited_on_public_paths(start: Start, sqlite_url: str, path: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day", READ_LIMIT="100/day")
+    assert client.post("/classify", json=DRAWING).status_code == 200
+    guesses = [client.get(path, headers={"X-API-Key": f"guess {number}"}) for number in range(3)]
+    assert [guess.status_code for guess in guesses] == [200, 200, 429]
+    assert "with a wrong key" in guesses[-1].json()["detail"]
+    bearer = client.get(path, headers={"X-API-Key": "", "Authorization": "Bearer pw_guess"})
+    assert_problem(bearer, HTTPStatus.TOO_MANY_REQUESTS)
+    # Guesses keep out neither the right key nor those without a key.
+    assert client.get(path).status_code == 200
+    without = [client.get(path, headers={"X-API-Key": ""}).status_code for _ in range(5)]
+    assert set(without) == {200}
 
 
 def test_every_public_route_counts_towards_the_limit_of_reads(start: Start, sqlite_url: str) -> None:
