@@ -5,10 +5,9 @@ from typing import Final
 from starlette.requests import HTTPConnection
 
 from app.config import environment_with
-from app.database.limits import IMAGES
 from app.drawings.containers import count_pixels
 from app.drawings.decoder import Decoder, DecoderBusy
-from app.http.lanes import Lane
+from app.http.lanes import IMAGES, Lane
 from app.http.problems import Busy
 from app.services.threads import in_thread
 

@@ -3,16 +3,36 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeVar
+from typing import Final, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
-from app.database.limits import BATCHES, EXPORTS, REVIEWS, SCANS, LaneLimits
+from app.database.limits import EXPORT_PLACES, REVIEW_PLACES, SCAN_PLACES
 from app.http.problems import Busy
 from app.http.rate_limit import client_address
 
 T = TypeVar("T")
+
+
+class LaneLimits(NamedTuple):
+    """How many expensive requests run, and how many wait for how long."""
+
+    places: int
+    places_per_client: int
+    queue_size: int
+    queue_size_per_client: int
+    wait_s: float
+
+
+# One address cannot take all places, but a whole class behind it may queue.
+SCANS: Final = LaneLimits(SCAN_PLACES, places_per_client=2, queue_size=256, queue_size_per_client=128, wait_s=10.0)
+EXPORTS: Final = LaneLimits(EXPORT_PLACES, places_per_client=2, queue_size=4, queue_size_per_client=4, wait_s=5.0)
+REVIEWS: Final = LaneLimits(REVIEW_PLACES, places_per_client=1, queue_size=32, queue_size_per_client=32, wait_s=10.0)
+# Small and large ones each have a lane.
+IMAGES: Final = LaneLimits(places=1, places_per_client=1, queue_size=30, queue_size_per_client=30, wait_s=10.0)
+# A drawing waits for one batch at most.
+BATCHES: Final = LaneLimits(places=1, places_per_client=1, queue_size=16, queue_size_per_client=16, wait_s=5.0)
 
 
 class Lane:

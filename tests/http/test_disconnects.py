@@ -10,8 +10,8 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from app.database.limits import BATCHES, SCANS
 from app.drawings.decoder import Decoder
+from app.http.lanes import BATCHES, SCANS
 from tests.support.digit_images import encoded, picture
 from tests.support.lanes import occupy, release
 from tests.support.service import KEY, SECONDS, scope_of, stored

@@ -20,8 +20,7 @@ from starlette.types import ASGIApp, Message
 
 from app.analysis import export_parquet
 from app.database import Database, get_database
-from app.database.limits import EXPORTS
-from app.http.lanes import Lane
+from app.http.lanes import EXPORTS, Lane
 from app.http.routes import export as route
 from app.models import Drawing, Label, Prediction
 from app.schemas.export import ExportFormat, ExportManifest, ExportQuery

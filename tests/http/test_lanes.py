@@ -11,8 +11,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from app.database import get_database
-from app.database.limits import BATCHES, SCANS, LaneLimits
-from app.http.lanes import Lane
+from app.http.lanes import BATCHES, SCANS, Lane, LaneLimits
 from app.http.problems import Busy
 from app.schemas.classify import SEVEN
 from tests.support.digit_images import encoded, picture
