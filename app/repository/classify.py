@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.drawings.packing import pack
 from app.drawings.shape import DIGITS
 from app.models import Drawing, Prediction
+from app.repository.dialects import is_sqlite
 
 
 class NewPrediction(NamedTuple):
@@ -48,7 +49,7 @@ def add_predictions(
     rows = [_prediction_row(new, created_at) for new in many]
     pixels = [new.pixels for new in many]
     drawings = [_drawing_row(new, one) for new, one in zip(many, pack(pixels) if packed else pixels, strict=True)]
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(session):
         return _insert_in_sqlite(connection, rows, drawings), created_at
     if len(many) == 1:
         return [connection.scalar(_insert_both(), rows[0] | drawings[0]) or 0], created_at

@@ -1,13 +1,17 @@
-"""The columns of a prediction that the API shows."""
-
 from typing import Any, Final
 
+from sqlalchemy import ColumnElement, String
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.models import Prediction
 from app.schemas.results import ResultSummary
 
-# The label is in another table.
+# The columns that the API shows; the label is in another table.
 PREDICTION_COLUMNS: Final[tuple[InstrumentedAttribute[Any], ...]] = tuple(
     getattr(Prediction, name) for name in ResultSummary.model_fields if name != "label"
 )
+
+
+def without_index(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """Return the same value, for which no index is used: without statistics SQLite may choose a slow one."""
+    return column.op("||")("") if isinstance(column.type, String) else column + 0

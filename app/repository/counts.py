@@ -1,7 +1,6 @@
 """The tables with counts."""
 
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, TableClause, column, delete, func, or_, select, table, text, union_all
@@ -17,8 +16,9 @@ from app.models import (
     UncountedPredictions,
 )
 from app.repository.count_rows import grouped
+from app.repository.dialects import dialect_insert
 from app.repository.periods import Period
-from app.repository.steps import STEP_SIZE, Ids, all_ids, find_left, set_left, stop_writers
+from app.repository.steps import Ids, all_ids, find_left, set_left, stop_writers, take_step
 
 UNKNOWN_TIME: Final = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -37,20 +37,7 @@ def find_uncounted(session: Session) -> Ids | None:
 
 
 def count_next(session: Session) -> Ids | None:
-    """Count the next `STEP_SIZE` predictions; return the range of ids that is left."""
-    stop_writers(session)
-    uncounted = find_uncounted(session)
-    if uncounted is None:
-        return None
-    first, last = uncounted
-    ids = select(Prediction.id).where(Prediction.id.between(first, last)).order_by(Prediction.id).limit(STEP_SIZE)
-    end = session.scalar(select(func.max(ids.subquery().c.id)))
-    if end is not None:
-        for counts in COUNTS:
-            _add(session, counts, (first, end))
-    left = None if end is None or end == last else (end + 1, last)
-    set_left(session, UncountedPredictions, left)
-    return left
+    return take_step(session, UncountedPredictions, Prediction.id, _add_all)
 
 
 def forget(session: Session) -> None:
@@ -106,14 +93,17 @@ def _columns(counts: type[Base]) -> tuple[list[ColumnElement[Any]], list[ColumnE
     return [each for each in columns if each.primary_key], [each for each in columns if not each.primary_key]
 
 
+def _add_all(session: Session, ids: Ids) -> None:
+    for counts in COUNTS:
+        _add(session, counts, ids)
+
+
 def _add(session: Session, counts: type[Base], ids: Ids) -> None:
     key, sums = _columns(counts)
     names = [each.name for each in (*key, *sums)]
-    # Here, because each takes long to load.
-    dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")
     rows = grouped(counts, ids).subquery()
     # With a condition, because SQLite takes ON after a plain FROM for a join.
     chosen = select(*(rows.c[name] for name in names)).where(text("true"))
-    insert = dialect.insert(counts).from_select(names, chosen)
+    insert = dialect_insert(session, counts).from_select(names, chosen)
     changes = {each.name: each + insert.excluded[each.name] for each in sums}
     session.execute(insert.on_conflict_do_update(index_elements=key, set_=changes))

@@ -1,11 +1,11 @@
 from datetime import datetime
-from importlib import import_module
 from typing import NamedTuple, cast
 
 from sqlalchemy import Table, delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.models import IdempotencyKey
+from app.repository.dialects import dialect_insert
 
 _KEYS = cast(Table, IdempotencyKey.__table__)
 
@@ -29,9 +29,7 @@ def add_answer(
 
     On PostgreSQL it waits for another transaction with the same key.
     """
-    # Loads only this dialect.
-    dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")
-    statement = dialect.insert(_KEYS).values(client=client, key=key, created_at=now, **answer._asdict())
+    statement = dialect_insert(session, _KEYS).values(client=client, key=key, created_at=now, **answer._asdict())
     replaced = {name: statement.excluded[name] for name in ("request_sha256", "response", "created_at")}
     statement = statement.on_conflict_do_update(
         index_elements=[_KEYS.c.client, _KEYS.c.key], set_=replaced, where=_KEYS.c.created_at < since

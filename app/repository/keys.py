@@ -1,12 +1,12 @@
 from collections.abc import Mapping
 from datetime import datetime
-from importlib import import_module
 from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import Row, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.models import ApiKey
+from app.repository.dialects import dialect_insert
 
 _KEYS: Final = cast(Table, ApiKey.__table__)
 
@@ -24,9 +24,7 @@ class StoredKey(NamedTuple):
 
 def add_key(session: Session, values: Mapping[str, Any]) -> bool:
     """Return False if the name is taken."""
-    # Loads only this dialect.
-    dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")
-    statement = dialect.insert(_KEYS).values(**values).on_conflict_do_nothing(index_elements=[_KEYS.c.name])
+    statement = dialect_insert(session, _KEYS).values(**values).on_conflict_do_nothing(index_elements=[_KEYS.c.name])
     return session.execute(statement.returning(_KEYS.c.id)).one_or_none() is not None
 
 

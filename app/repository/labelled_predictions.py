@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Label, LabelledPrediction, Prediction, UnlistedPredictions
 from app.repository.labels import is_current
-from app.repository.steps import STEP_SIZE, Ids, all_ids, find_left, set_left, stop_writers
+from app.repository.steps import Ids, all_ids, find_left, set_left, stop_writers, take_step
 
 _COPIED = ("prediction", "model_version", "confidence", "not_a_digit")
 _COLUMNS = ("prediction_id", "label", *_COPIED)
@@ -16,20 +16,7 @@ def find_unlisted(session: Session) -> Ids | None:
 
 
 def list_next(session: Session) -> Ids | None:
-    """Add the next labels; return the range of ids that is left."""
-    stop_writers(session)
-    unlisted = find_unlisted(session)
-    if unlisted is None:
-        return None
-    first, last = unlisted
-    ids = select(Label.prediction_id).where(Label.prediction_id.between(first, last))
-    ids = ids.order_by(Label.prediction_id).limit(STEP_SIZE)
-    end = session.scalar(select(func.max(ids.subquery().c.prediction_id)))
-    if end is not None:
-        _add(session, (first, end))
-    left = None if end is None or end == last else (end + 1, last)
-    set_left(session, UnlistedPredictions, left)
-    return left
+    return take_step(session, UnlistedPredictions, Label.prediction_id, _add)
 
 
 def forget(session: Session) -> None:

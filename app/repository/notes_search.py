@@ -5,6 +5,8 @@ from typing import Final
 from sqlalchemy import ColumnElement, column, func, literal_column, select, table
 from sqlalchemy.orm import Session
 
+from app.repository.dialects import is_sqlite
+
 _GROUP: Final = 3
 # Sorting more takes longer than reading the newest results until a page is full.
 _FEW: Final = 5000
@@ -14,7 +16,7 @@ NOTES_SEARCH: Final = table("notes_search", column("rowid"))
 
 def has_few_notes(session: Session, text: str) -> bool:
     """Return whether the index finds few notes with the text; False if it cannot tell."""
-    if len(text) < _GROUP or session.get_bind().dialect.name != "sqlite":
+    if len(text) < _GROUP or not is_sqlite(session):
         return False
     found = select(NOTES_SEARCH.c.rowid).where(finds(text)).limit(_FEW + 1).subquery()
     return (session.scalar(select(func.count()).select_from(found)) or 0) <= _FEW

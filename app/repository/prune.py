@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, String, delete, func, or_, select, text, t
 from sqlalchemy.orm import Session
 
 from app.models import IdempotencyKey, Prediction, begin_of
+from app.repository.dialects import is_sqlite
 from app.repository.labels import is_labelled
 from app.repository.results import Position
 
@@ -45,7 +46,7 @@ def list_old_predictions(
 
 def _older(session: Session, before: datetime) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [Prediction.created_at < begin_of(before)]
-    if session.get_bind().dialect.name == "sqlite":
+    if is_sqlite(session):
         # SQLite accepts any value as a time.
         conditions.append(type_coerce(Prediction.created_at, String).op("GLOB")(_BEGINS_WITH_A_DATE))
     return conditions
@@ -71,7 +72,7 @@ def count_idempotency_keys(session: Session, before: datetime) -> int:
 
 def find_free_space(session: Session) -> FreeSpace | None:
     """Return None on PostgreSQL, which vacuums by itself."""
-    if session.get_bind().dialect.name != "sqlite":
+    if not is_sqlite(session):
         return None
     pages, page_size, kind = (
         session.execute(text(f"PRAGMA {name}")).scalar_one()  # nosemgrep: sql-with-values

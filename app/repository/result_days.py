@@ -28,7 +28,7 @@ class Days(NamedTuple):
 
 def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
     """Return filters that match the same results with fewer days, or None if no result matches."""
-    given = {name for name in ResultFilters.model_fields if getattr(filters, name) is not None}
+    given = filters.given()
     by_label = filters.label is not None or filters.labelled
     # Labels without a time have indexes for two filters.
     if len(given) < 2 or not given & (_COUNTED | _LABELS) or (by_label and not given & _BY_TIME):

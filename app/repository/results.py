@@ -33,7 +33,8 @@ from app.models import (
     Prediction,
     begin_of,
 )
-from app.repository.columns import PREDICTION_COLUMNS
+from app.repository.columns import PREDICTION_COLUMNS, without_index
+from app.repository.dialects import is_sqlite
 from app.repository.labelled_predictions import find_unlisted
 from app.repository.labels import current_label, is_labelled
 from app.repository.notes_search import NOTES_SEARCH, finds, has_few_notes
@@ -53,7 +54,7 @@ class Position(NamedTuple):
 
 def follows_index(filters: ResultFilters) -> bool:
     """Return whether `list_results` reads no other rows than those of the page."""
-    given = {name for name in ResultFilters.model_fields if getattr(filters, name) is not None}
+    given = filters.given()
     return given <= {"since", "until"} or given in ({"prediction"}, {"model_version"})
 
 
@@ -74,16 +75,11 @@ def list_results(session: Session, filters: ResultFilters, limit: int, after: Po
 
 
 def matching(filters: ResultFilters, *indexed: str, of: _Table = Prediction) -> list[ColumnElement[bool]]:
-    """Return conditions on `predictions`; only the indexes of the columns `indexed` are usable.
-
-    Without statistics SQLite may choose a slower index.
-    """
+    """Return conditions on `predictions`; only the indexes of the columns `indexed` are usable."""
 
     def column(name: str) -> Any:
         plain = getattr(of, name)
-        if name in indexed:
-            return plain
-        return plain.op("||")("") if name in ("prediction", "model_version") else plain + 0
+        return plain if name in indexed else without_index(plain)
 
     conditions: list[ColumnElement[bool]] = []
     if filters.prediction is not None:
@@ -141,7 +137,7 @@ def _not_later(time: datetime, id_: int) -> list[ColumnElement[bool]]:
 def _by_notes(filters: ResultFilters, after: Position | None) -> Select[Any]:
     found = select(NOTES_SEARCH.c.rowid).where(finds(filters.notes_contains or ""))
     # Without an order that an index has, SQLite begins with the search.
-    time, id_ = type_coerce(Prediction.created_at, String).op("||")(""), Prediction.id + 0
+    time, id_ = without_index(type_coerce(Prediction.created_at, String)), without_index(Prediction.id)
     conditions = [Prediction.id.in_(found), *matching(filters, "id")]
     if filters.since is None and filters.until is None:
         if after is not None:
@@ -154,13 +150,13 @@ def _by_notes(filters: ResultFilters, after: Position | None) -> Select[Any]:
 
 def _by_label(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
     listed, rare = LabelledPrediction, _rare(filters)
-    label, indexed = (listed.label + "", [rare]) if rare else (listed.label, ["prediction", "model_version"])
+    label, indexed = (without_index(listed.label), [rare]) if rare else (listed.label, ["prediction", "model_version"])
     rest = filters.model_copy(update={"label": None, "labelled": None})
     statement = select(*PREDICTION_COLUMNS, listed.label.label("label")).join(
         listed, listed.prediction_id == Prediction.id
     )
     value = next((name for name in indexed if name != rare and getattr(filters, name) is not None), None)
-    if value and session.get_bind().dialect.name == "postgresql":
+    if value and not is_sqlite(session):
         statement = _newest_with(
             statement, listed.prediction_id, getattr(listed, value), getattr(filters, value), after
         )
@@ -210,7 +206,7 @@ def _before(after: Position | None) -> list[ColumnElement[bool]]:
 
 
 def _by_value(session: Session, name: str, filters: ResultFilters, after: Position | None) -> Select[Any]:
-    if session.get_bind().dialect.name == "sqlite":
+    if is_sqlite(session):
         statement = _select().where(*matching(filters, name), *_before(after))
         return statement.order_by(Prediction.id.desc())
     rest = matching(filters.model_copy(update={name: None}), name)

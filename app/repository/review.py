@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.drawings.shape import LIKELY_NOT_A_DIGIT
 from app.models import SMALL_MARGIN, Drawing, Label, Prediction, QueuedDrawing, Review
 from app.repository.columns import PREDICTION_COLUMNS
+from app.repository.dialects import is_sqlite
 
 # Limits the work if one drawing was sent a million times.
 MAX_CANDIDATES: Final = 2000
@@ -29,7 +30,7 @@ _LOCK: Final = 0x526576696577
 
 def lock_queue(session: Session) -> None:
     """Lock the queue on PostgreSQL; SQLite has only one writer."""
-    if session.connection().dialect.name == "postgresql":
+    if not is_sqlite(session):
         session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from app.models import LabelCount, Prediction, PredictionCount, begin_of
+from app.repository.columns import without_index
 from app.repository.count_rows import LABEL_KEY, LABEL_SUMS, SUMS, label_rows, prediction_rows, summed
 from app.repository.counts import UNKNOWN_TIME, are_complete, conditions_on, view_of
 from app.repository.periods import Part, Period, divided
@@ -57,8 +58,8 @@ def find_ends(session: Session, selection: Selection) -> list[datetime]:
         return [time for time in session.execute(both).one() if time is not None]
     conditions = _conditions(selection._replace(model_version=None))
     if selection.model_version is not None:
-        # Not with the index of the version, which is not in the order of time.
-        conditions.append(Prediction.model_version.op("||")("") == selection.model_version)
+        # Its index is not in the order of time.
+        conditions.append(without_index(Prediction.model_version) == selection.model_version)
     times = select(Prediction.created_at).where(Prediction.created_at.is_not(None), *conditions).limit(1)
     oldest, newest = times.order_by(Prediction.created_at), times.order_by(Prediction.created_at.desc())
     if selection.model_version is not None and selection.complete:
@@ -106,10 +107,9 @@ def count_versions(session: Session, everything: Selection) -> list[Row[Any]]:
     totals = [cast(func.sum(found[name]), BigInteger).label(name) for name in SUMS]
     ends = func.min(known).label("first"), func.max(known).label("last")
     versions = select(found.model_version, *totals, *ends).group_by(found.model_version).subquery()
-    # Not with the index of the version, which is not in the order of time.
-    times = (
-        select(Prediction.created_at).where(Prediction.model_version.op("||")("") == versions.c.model_version).limit(1)
-    )
+    # Its index is not in the order of time.
+    of_version = without_index(Prediction.model_version) == versions.c.model_version
+    times = select(Prediction.created_at).where(of_version).limit(1)
     oldest = times.where(Prediction.created_at >= _Day(versions.c.first)).order_by(Prediction.created_at)
     newest = times.where(Prediction.created_at < _NextDay(versions.c.last)).order_by(Prediction.created_at.desc())
     columns = oldest.scalar_subquery().label("oldest"), newest.scalar_subquery().label("newest")

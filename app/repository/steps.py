@@ -1,11 +1,13 @@
 """Work on many rows in steps: a table with the range of ids that are left, or without a row."""
 
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.models import UncountedPredictions, UnlistedPredictions
+from app.repository.dialects import is_sqlite
 
 # A step takes less than a tenth of a second; other writers wait that long.
 STEP_SIZE: Final = 10_000
@@ -31,6 +33,24 @@ def set_left(session: Session, left: Left, ids: Ids | None) -> None:
         session.execute(insert(left).values(first=ids[0], last=ids[1]))
 
 
+def take_step(
+    session: Session, left: Left, column: InstrumentedAttribute[int], add: Callable[[Session, Ids], None]
+) -> Ids | None:
+    """Add what the next `STEP_SIZE` ids of the column need; return the range of ids that is left."""
+    stop_writers(session)
+    ids = find_left(session, left)
+    if ids is None:
+        return None
+    first, last = ids
+    step = select(column.label("id")).where(column.between(first, last)).order_by(column).limit(STEP_SIZE)
+    end = session.scalar(select(func.max(step.subquery().c.id)))
+    if end is not None:
+        add(session, (first, end))
+    rest = None if end is None or end == last else (end + 1, last)
+    set_left(session, left, rest)
+    return rest
+
+
 def all_ids(session: Session, column: InstrumentedAttribute[int]) -> Ids | None:
     first, last = session.execute(select(func.min(column), func.max(column))).one()
     return None if first is None else (first, last)
@@ -38,5 +58,5 @@ def all_ids(session: Session, column: InstrumentedAttribute[int]) -> Ids | None:
 
 def stop_writers(session: Session) -> None:
     """On SQLite the transaction has stopped them."""
-    if session.get_bind().dialect.name == "postgresql":
+    if not is_sqlite(session):
         session.execute(_LOCK)

@@ -77,6 +77,10 @@ class ResultFilters(Query):
         None, min_length=1, max_length=200, description="A part of the notes; case-insensitive for A to Z."
     )
 
+    def given(self) -> set[str]:
+        """Return the names of the filters that are set."""
+        return {name for name in ResultFilters.model_fields if getattr(self, name) is not None}
+
 
 class ResultsQuery(ResultFilters):
     limit: int = Field(20, ge=1, le=1000, description="The maximum number.")

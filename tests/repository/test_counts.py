@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.models import Label, Prediction, Review, ShadowPrediction
 from app.progress import no_progress
-from app.repository import counts
+from app.repository import counts, steps
 from app.services.counts import check_counts, count_again, count_uncounted
 from tests.support.databases import migrate
 from tests.support.service import connected, execute, rows
@@ -161,20 +161,20 @@ def change_everything(session: Session, random: Random) -> None:
 def test_rows_from_before_are_counted_while_rows_change(
     database: Database, random: Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "STEP_SIZE", 40)
+    monkeypatch.setattr(steps, "STEP_SIZE", 40)
     with database.transaction() as session:
         add_predictions(session, random, 300)
         add_others(session, random, 100)
     with database.transaction() as session:
         counts.forget(session)
-    steps, left = 0, True
+    taken, left = 0, True
     while left:
         with database.transaction() as session:
             left = counts.count_next(session) is not None
-        steps += 1
+        taken += 1
         with database.transaction() as session:
             change_everything(session, random)
-    assert steps > 5
+    assert taken > 5
     assert_equal_to_the_rows(database)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.models import Label, LabelledPrediction, Prediction, UnlistedPredictions
-from app.repository import labelled_predictions
+from app.repository import labelled_predictions, steps
 from app.services.counts import list_labelled
 from tests.support.databases import migrate
 from tests.support.service import execute, rows
@@ -78,11 +78,11 @@ def test_labels_from_before_are_listed_in_steps(
         session.add(UnlistedPredictions(first=1, last=SIZE))
     # Labelled after the upgrade, and therefore listed by a trigger.
     execute(database_url, "INSERT INTO labels (prediction_id, label) SELECT id, '3' FROM predictions WHERE id % 9 = 0")
-    monkeypatch.setattr(labelled_predictions, "STEP_SIZE", 10)
-    steps: list[int] = []
-    list_labelled(database, lambda _title, done, _total: steps.append(done))
-    assert steps == sorted(set(steps))
-    assert len(steps) > 5
+    monkeypatch.setattr(steps, "STEP_SIZE", 10)
+    shown: list[int] = []
+    list_labelled(database, lambda _title, done, _total: shown.append(done))
+    assert shown == sorted(set(shown))
+    assert len(shown) > 5
     with database.snapshot() as session:
         assert labelled_predictions.find_unlisted(session) is None
         assert actual(session) == expected(session)
