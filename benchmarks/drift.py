@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from app.analysis.drift import Observations, Signal, Thresholds, compare
+from app.analysis.drift import Observations, Signal, compare
 from app.classifier import classify_batch
 from app.config import Settings
 from app.drawings.ink_statistics import ink_statistics
+from app.schemas.drift import Thresholds
 from benchmarks.report import table
 from training.mnist import load
 from training.strokes import draw
@@ -25,7 +26,7 @@ SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
 READ_BATCH_SIZE = 1000
 
 _SETTINGS = Settings.model_fields
-DEFAULTS = Thresholds(_SETTINGS["drift_p_value"].default, _SETTINGS["drift_psi"].default)
+DEFAULTS = Thresholds(p=_SETTINGS["drift_p_value"].default, psi=_SETTINGS["drift_psi"].default)
 
 # Alarm rules: thresholds on the raw values, with p corrected, and with both values corrected.
 RULES: dict[str, Callable[[Signal], bool]] = {

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from app.analysis.intervals import holm
 from app.drawings.ink_statistics import INK, Floats
-from app.schemas.drift import DRAWINGS_NEEDED
+from app.schemas.drift import DRAWINGS_NEEDED, Thresholds
 
 _BINS = 10
 _HISTOGRAM_BINS = 20
@@ -23,13 +23,6 @@ class Observations(NamedTuple):
     confidence: npt.NDArray[np.float64]
     not_a_digit: npt.NDArray[np.float64]
     ink: Floats
-
-
-class Thresholds(NamedTuple):
-    """Drift has an adjusted p-value below `p`, and a PSI at least `psi` above the one by chance."""
-
-    p: float
-    psi: float
 
 
 class Histogram(NamedTuple):
@@ -64,8 +57,8 @@ class Signal(NamedTuple):
 def compare(window: Observations, reference: Observations, thresholds: Thresholds) -> list[Signal]:
     """Compare every property of two windows of at least one drawing.
 
-    `not_a_digit` is compared if both have enough drawings with it. Without corrections, nine tests and small windows
-    would raise many false alarms.
+    Drift has an adjusted p-value below `p`, and a PSI at least `psi` above the one by chance: without corrections, nine
+    tests and small windows would raise many false alarms. `not_a_digit` is compared if both have enough with it.
     """
     found = [_compare_digits(window.digits, reference.digits)]
     found.append(_compare_values("confidence", window.confidence, reference.confidence))

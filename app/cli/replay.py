@@ -3,12 +3,12 @@ from typing import Annotated, Final
 
 import typer
 
+from app.analysis.shares import format_share
 from app.cli import context
 from app.cli.options import Json
 from app.cli.tables import format_accuracy, format_digit_or_not, format_range, print_facts, print_table, share
 from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.replay import OnLabelled, ReplayReport
-from app.schemas.shares import format_share
 
 _MAX_FLIPS: Final = 20
 

@@ -2,6 +2,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from app.analysis.shares import format_share
 from app.cli import context
 from app.cli.context import CLIENT
 from app.cli.drawing import print_drawing
@@ -9,11 +10,11 @@ from app.cli.exit_codes import CommandError
 from app.cli.keyboard import Keyboard, open_keyboard
 from app.cli.options import Json, query_options
 from app.cli.tables import format_top_scores
-from app.cli.terminal import is_interactive, print_json, printable, say
+from app.cli.terminal import is_interactive, print_json, say
 from app.drawings.shape import DIGITS, LABELS, NOT_A_DIGIT, says_not_a_digit
+from app.logs.printable import printable
 from app.schemas.labels import LabelUpdate
 from app.schemas.review import ReviewItem, ReviewQuery
-from app.schemas.shares import format_share
 from app.services.errors import NotFound
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _label(database: "Database", item: ReviewItem, key: str, reviewer: str) -> b
     """Store the label; return False if the prediction is gone."""
     from app.services.labels import set_label
 
-    label = {NONE: "none", CONFIRM: _claim(item)}.get(key, key)
+    label = {NONE: NOT_A_DIGIT, CONFIRM: _claim(item)}.get(key, key)
     update = LabelUpdate(label=label, source=reviewer)
     try:
         with database.transaction() as session:

@@ -7,9 +7,10 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.terminal import output, printable
+from app.analysis.shares import format_share
+from app.cli.terminal import output
+from app.logs.printable import printable
 from app.schemas.backup import BackupManifest
-from app.schemas.shares import format_share
 from app.schemas.stats import LabelledAccuracy
 
 _MIN_TEXT_WIDTH: Final = 10

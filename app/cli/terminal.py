@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from app.cli.exit_codes import CommandError
+from app.logs.printable import printable
 from app.progress import Progress
 
 _PIPE_WIDTH: Final = 100_000
@@ -47,11 +48,6 @@ def print_json(*documents: BaseModel) -> None:
     """Print each document as one line of JSON, as HTTP returns it."""
     for document in documents:
         typer.echo(document.model_dump_json(by_alias=True))
-
-
-def printable(text: str) -> str:
-    """Escape control characters: notes and names may contain anything."""
-    return "".join(part if part.isprintable() else part.encode("unicode_escape").decode() for part in text)
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from starlette.types import Scope
 from uvicorn.config import LOGGING_CONFIG
 from uvicorn.logging import AccessFormatter, DefaultFormatter
 
-from app.logs.lines import LineFormatter, coloured, json_line, one_line, timestamp
+from app.logs.lines import LineFormatter, coloured, json_line, timestamp
+from app.logs.printable import printable
 from app.loop_round import LoopRound
 
 # journald cuts a line of 48 KiB, and the rest looks like a line of its own.
@@ -59,8 +60,8 @@ class AccessLog:
             return
         state, at, ms = scope["state"], timestamp(time()), round(seconds * 1000, 1)
         # Without the query, which may have anything in it.
-        path = one_line(scope["raw_path"].decode("ascii", "backslashreplace")[:MAX_PATH])
-        client, trace_id = one_line(state.get("client") or "-"), state.get("trace_id")
+        path = printable(scope["raw_path"].decode("ascii", "backslashreplace")[:MAX_PATH])
+        client, trace_id = printable(state.get("client") or "-"), state.get("trace_id")
         if self._json:
             members: dict[str, Any] = {
                 "time": at,

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from app.config import wants_json_log
+from app.logs.printable import printable
 
 _COLOURS: Final = {"WARNING": 33, "ERROR": 31, "CRITICAL": 91}
 _encode: Final = msgspec.json.Encoder().encode
@@ -25,14 +26,14 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at, level = timestamp(record.created), record.levelname
         # uvicorn.error is the logger of all its messages.
-        name, message = record.name.removesuffix(".error"), one_line(record.getMessage())
+        name, message = record.name.removesuffix(".error"), printable(record.getMessage())
         traceback = self.formatException(record.exc_info) if record.exc_info else ""
         if self.json:
             members = {"time": at, "level": level, "logger": name, "message": message}
             return json_line(members | ({"traceback": traceback} if traceback else {}))
         level = coloured(level, _COLOURS.get(level, 32)) if self.use_colors else level
         # Indented, so that no line of it looks like a message.
-        lines = [f"{at} {level} {name}: {message}", *(f"    {one_line(line)}" for line in traceback.splitlines())]
+        lines = [f"{at} {level} {name}: {message}", *(f"    {printable(line)}" for line in traceback.splitlines())]
         return "\n".join(lines)
 
 
@@ -44,13 +45,6 @@ def json_line(members: Mapping[str, Any]) -> str:
         return json_line(
             {name: str(value).encode("utf-8", "backslashreplace").decode() for name, value in members.items()}
         )
-
-
-def one_line(text: str) -> str:
-    """Escape line breaks and all else that is not printable."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def coloured(text: str, colour: int) -> str:

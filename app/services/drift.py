@@ -7,7 +7,6 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.analysis.drift import Observations, Signal, compare
-from app.analysis.drift import Thresholds as DriftThresholds
 from app.config import get_settings
 from app.drawings.arrays import images_of
 from app.drawings.ink_statistics import INK, ink_statistics
@@ -37,16 +36,16 @@ def drift(session: Session, query: DriftQuery) -> Drift:
     by_time = any(time is not None for time in times)
     window, reference = (_by_time if by_time else _by_number)(session, query)
     settings = get_settings()
-    limits = DriftThresholds(settings.drift_p_value, settings.drift_psi)
+    thresholds = Thresholds(p=settings.drift_p_value, psi=settings.drift_psi)
     enough = min(window.size, reference.size) >= DRAWINGS_NEEDED
-    signals = compare(window.observations, reference.observations, limits) if enough else []
+    signals = compare(window.observations, reference.observations, thresholds) if enough else []
     drifted = any(signal.drifted for signal in signals)
     return Drift(
         status="drift" if drifted else "no drift" if enough else "not enough data",
         needed=DRAWINGS_NEEDED,
         window=window.as_window(),
         reference=reference.as_window(),
-        thresholds=Thresholds(p=limits.p, psi=limits.psi),
+        thresholds=thresholds,
         signals=[_signal(signal) for signal in signals],
     )
 

@@ -5,15 +5,16 @@ import numpy.typing as npt
 import pytest
 import scipy
 
-from app.analysis.drift import Observations, Signal, Thresholds, compare, population_stability
+from app.analysis.drift import Observations, Signal, compare, population_stability
 from app.config import ConfigurationError, get_settings
 from app.drawings.ink_statistics import INK, ink_statistics
+from app.schemas.drift import Thresholds
 from benchmarks.drift import FAULTS, comparisons, observe, part_of, shifted
 from training.mnist import Digits
 from training.strokes import draw
 
 SIDE = 28
-THRESHOLDS = Thresholds(0.01, 0.1)
+THRESHOLDS = Thresholds(p=0.01, psi=0.1)
 
 Drawing = npt.NDArray[np.uint8]
 
@@ -196,7 +197,7 @@ def test_large_but_insignificant_difference_is_not_drift() -> None:
     window, reference = observations(300), observations(300, seed=2)
     shifted_window = window._replace(confidence=window.confidence * 0.7)
     assert signal_of("confidence", shifted_window, reference).drifted
-    one = signal_of("confidence", shifted_window, reference, Thresholds(1e-30, 0.1))
+    one = signal_of("confidence", shifted_window, reference, Thresholds(p=1e-30, psi=0.1))
     assert one.comparison.psi > one.psi_threshold
     assert not one.drifted
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import scipy
 
-from app.analysis.drift import Comparison, Observations, Thresholds, compare
+from app.analysis.drift import Comparison, Observations, compare
 from app.drawings.ink_statistics import INK
+from app.schemas.drift import Thresholds
 
 
 def observations(size: int, seed: int) -> Observations:
@@ -16,7 +17,7 @@ def observations(size: int, seed: int) -> Observations:
 
 
 def compared(window: Observations, reference: Observations) -> dict[str, Comparison]:
-    signals = compare(window, reference, Thresholds(0.01, 0.1))
+    signals = compare(window, reference, Thresholds(p=0.01, psi=0.1))
     return {one.comparison.name: one.comparison for one in signals}
 
 

@@ -8,9 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.analysis.replay.flips import Flip
 from app.analysis.replay.verdict import p_words
+from app.analysis.shares import format_share
 from app.drawings.image_files import write_png
 from app.schemas.replay import ReplayReport
-from app.schemas.shares import format_share
 
 # The report's JSON has all pairs.
 PAIRS_SHOWN: Final = 60
