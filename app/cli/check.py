@@ -7,12 +7,11 @@ from app.cli.exit_codes import ExitCode
 from app.cli.options import Json
 from app.cli.tables import print_facts
 from app.cli.terminal import print_json, progress_bar, say
-from app.schemas.health import Readiness
+from app.schemas.health import OK, Readiness
 
 if TYPE_CHECKING:
     from app.database import Database
 
-OK: Final = "ok"
 NOT_CHECKED: Final = "not checked"
 
 

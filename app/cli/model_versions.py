@@ -10,10 +10,10 @@ def models(as_json: Json = False) -> None:
 
     Example: python -m app models
     """
-    from app.classifier import get_classifier, get_shadow_classifier
-    from app.services.model_versions import LoadedModel, Role, get_model_versions
+    from app.classifier import Classifier, get_classifier, get_shadow_classifier
+    from app.services.model_versions import Role, get_model_versions
 
-    loaded: dict[Role, LoadedModel] = {"live": get_classifier()}
+    loaded: dict[Role, Classifier] = {"live": get_classifier()}
     if (shadow := get_shadow_classifier()) is not None:
         loaded["shadow"] = shadow
     found = context.read(lambda session: get_model_versions(session, loaded))

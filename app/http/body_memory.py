@@ -5,7 +5,9 @@ from typing import Final
 
 from app.http.problems import Busy
 
-# In bytes. The oldest incomplete body ignores the others, or all could wait for each other.
+# Of one batch or image, in bytes.
+MAX_LARGE_BODY: Final = 8 * 1024 * 1024
+# Of all. The oldest incomplete body ignores the others, or all could wait for each other.
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_WAIT_S: Final = 10.0
 

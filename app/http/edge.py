@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import get_settings
 from app.http.access_log import AccessLog
-from app.http.body_memory import BodyMemory
+from app.http.body_memory import MAX_LARGE_BODY, BodyMemory
 from app.http.cors import AllowedOrigins
 from app.http.headers import RAW_HEADERS
 from app.http.metrics import RequestDurations
@@ -28,7 +28,7 @@ log = logging.getLogger("pixelwise")
 
 API_PREFIX = "/api"
 MAX_BODY = 64 * 1024
-MAX_BODIES = dict.fromkeys(("/classify/batch", "/classify/image", "/v2/models/digits/infer"), 8 * 1024 * 1024)
+MAX_BODIES = dict.fromkeys(("/classify/batch", "/classify/image", "/v2/models/digits/infer"), MAX_LARGE_BODY)
 _VERSION: Final = re.compile("/versions/[^/]+(?=/infer)")
 
 # Safe in logs and headers.

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from app.database.errors import DatabaseBusy, DatabaseError, DatabaseFull, OutcomeUnknown
 from app.http.paths import allowed_methods, without_slash
 from app.logs.throttled import ThrottledLog
+from app.schemas.health import OK
 from app.schemas.inference import InferenceError
 from app.schemas.problems import FieldError, Problem
 from app.services.errors import Conflict, InProgress, InvalidInput, KeyReused, NotFound, PreconditionFailed
@@ -94,7 +95,7 @@ class Busy(ProblemError):
 
 class NotReady(ProblemError):
     def __init__(self, checks: dict[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {state}" for name, state in checks.items() if state != "ok"))
+        super().__init__("; ".join(f"{name}: {state}" for name, state in checks.items() if state != OK))
         self.checks = checks
 
 

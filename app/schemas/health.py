@@ -1,10 +1,14 @@
+from typing import Final
+
 from pydantic import BaseModel, Field
+
+OK: Final = "ok"
 
 
 class Health(BaseModel):
     """The process is running."""
 
-    status: str = Field("ok", examples=["ok"])
+    status: str = Field(OK, examples=[OK])
 
 
 class HealthWithModel(Health):
@@ -17,4 +21,4 @@ class Readiness(BaseModel):
     """Whether a drawing would be classified and stored now."""
 
     status: str = Field("ready", examples=["ready"], description="`ready`, or `reads only`: nothing can be stored.")
-    checks: dict[str, str] = Field(examples=[{"model": "ok", "schema": "ok", "write": "ok"}])
+    checks: dict[str, str] = Field(examples=[{"model": OK, "schema": OK, "write": OK}])

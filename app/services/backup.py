@@ -25,7 +25,7 @@ from app.progress import Progress
 from app.repository.backup import count_rows, export_snapshot, find_revision
 from app.schemas.backup import BackupManifest
 
-_BLOCK_SIZE: Final = 1 << 23
+BLOCK_SIZE: Final = 1 << 23
 MANIFEST: Final = ".manifest.json"
 _OURS: Final = re.compile(r"pixelwise-\d{8}T\d{6}\.\d{6}Z\.(db|dump)")
 _LOCK: Final = ".pixelwise-backup.lock"
@@ -65,7 +65,7 @@ def manifest_of(backup: Path) -> Path:
 def checksum(file: Path, step: str, progress: Progress) -> str:
     found, size, done = hashlib.sha256(), file.stat().st_size, 0
     with file.open("rb") as content:
-        while piece := content.read(_BLOCK_SIZE):
+        while piece := content.read(BLOCK_SIZE):
             found.update(piece)
             done += len(piece)
             progress(step, done, size)

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from app.database import Database
+from app.schemas.health import OK
 
 # A check commits and needs no key, so its result is kept this long.
 KEEP_S: Final = 1.0
 TIMEOUT_S: Final = 2.0
 
-OK: Final = "ok"
 WRITE: Final = "write"
 STANDBY: Final = "standby"
 """Only with READ_DATABASE_URL. Without the standby, reads go to the primary server."""

@@ -3,13 +3,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.analysis.accuracy import DECIMALS, AccuracyCounter
 from app.analysis.intervals import mcnemar_exact
+from app.classifier import Classifier
 from app.repository import model_versions as repository
 from app.repository import stats
 from app.schemas.model_versions import ModelVersion, ModelVersions, ShadowStats
@@ -20,16 +21,8 @@ Role = Literal["live", "shadow"]
 _ORDER: Final[tuple[Role, ...]] = ("live", "shadow")
 
 
-class LoadedModel(Protocol):
-    """Two files may have the same version."""
-
-    version: str
-    sha256: str
-    classes: list[str]
-
-
 class _ModelKey(NamedTuple):
-    """`sha256` is None for stored predictions of a file that is not loaded."""
+    """Two files may have the same version. `sha256` is None for stored predictions of a file that is not loaded."""
 
     version: str
     sha256: str | None
@@ -76,7 +69,7 @@ class _ModelStats:
         )
 
 
-def get_model_versions(session: Session, loaded: Mapping[Role, LoadedModel]) -> ModelVersions:
+def get_model_versions(session: Session, loaded: Mapping[Role, Classifier]) -> ModelVersions:
     # A model loaded as both counts as live.
     roles = {_ModelKey(loaded[role].version, loaded[role].sha256): role for role in reversed(_ORDER) if role in loaded}
     live = {key.version: key for key, role in roles.items() if role == "live"}

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 from pydantic import ValidationError
 from sqlalchemy import URL
 
-from app.atomic_file import create_private
+from app.atomic_file import UNFINISHED, create_private
 from app.database import Database
 from app.database.postgres.dumps import check_dump, restore_postgres
 from app.database.schema_version import schema_problem, schema_revision
@@ -18,11 +18,9 @@ from app.progress import Progress
 from app.repository.backup import count_rows
 from app.schemas.backup import BackupManifest
 from app.schemas.restore import Restored
-from app.services.backup import check_copy, checksum, manifest_of
+from app.services.backup import BLOCK_SIZE, check_copy, checksum, manifest_of
 
-_BLOCK_SIZE: Final = 1 << 23
-
-_UNFINISHED: Final = ".pixelwise-restore.unfinished"
+_UNFINISHED: Final = f".pixelwise-restore{UNFINISHED}"
 
 
 def restore(database_url: str, backup: Path, progress: Progress) -> Restored:
@@ -77,7 +75,7 @@ def _replace_file(database: Path, backup: Path, manifest: BackupManifest, progre
 def _copy_file(source: Path, copy: BinaryIO, progress: Progress) -> None:
     size, done = source.stat().st_size, 0
     with source.open("rb") as original:
-        while piece := original.read(_BLOCK_SIZE):
+        while piece := original.read(BLOCK_SIZE):
             copy.write(piece)
             done += len(piece)
             progress("Copying", done, size)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -11,10 +11,10 @@ import scipy
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.classifier import get_classifier
+from app.classifier import Classifier, get_classifier
 from app.database import Database
 from app.models import ShadowPrediction
-from app.services.model_versions import LoadedModel, Role, get_model_versions
+from app.services.model_versions import Role, get_model_versions
 from tests.support.expected_stats import accuracy, accuracy_of, confidence_of, mean, not_a_digit_share
 from tests.support.service import DRAWING, connected, execute
 from tests.support.sql_statements import executed
@@ -62,7 +62,7 @@ def store_shadow(database_url: str, answers: list[Shadow]) -> None:
 def get_models(database: Database, live: File | None = None, shadow: File | None = None) -> list[dict[str, Any]]:
     """Return GET /models for these loaded files, with parsed times."""
     given: dict[Role, File | None] = {"live": live, "shadow": shadow}
-    loaded: dict[Role, LoadedModel] = {role: file for role, file in given.items() if file is not None}
+    loaded = {role: cast(Classifier, file) for role, file in given.items() if file is not None}
     with database.snapshot() as session:
         models = json.loads(get_model_versions(session, loaded).model_dump_json())["models"]
     for model in models:

@@ -4,7 +4,7 @@ from app.http.openapi import documented
 from app.http.problems import NotReady
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
-from app.schemas.health import Health, HealthWithModel, Readiness
+from app.schemas.health import OK, Health, HealthWithModel, Readiness
 from app.services.health import is_read_only, is_ready
 
 router = APIRouter(prefix="/health", tags=["health"], route_class=ApiRoute)
@@ -13,13 +13,13 @@ router = APIRouter(prefix="/health", tags=["health"], route_class=ApiRoute)
 @router.get("", responses=documented(422), summary="Check that the service responds, and get its model version")
 async def health(request: Request) -> HealthWithModel:
     """Return `ok` and the model version, without using the database."""
-    return HealthWithModel(status="ok", model_version=runtime_of(request).classifier.version)
+    return HealthWithModel(status=OK, model_version=runtime_of(request).classifier.version)
 
 
 @router.get("/live", responses=documented(422), summary="Check that the service responds")
 async def live() -> Health:
     """Return `ok` without any checks."""
-    return Health(status="ok")
+    return Health(status=OK)
 
 
 _FULL = "database or disk is full"
@@ -29,7 +29,7 @@ _FULL = "database or disk is full"
     "/ready",
     responses={
         **documented(422),
-        **documented(503, detail=f"write: {_FULL}", checks={"model": "ok", "schema": "ok", "write": _FULL}),
+        **documented(503, detail=f"write: {_FULL}", checks={"model": OK, "schema": OK, "write": _FULL}),
     },
     summary="Check that drawings can be classified and stored",
 )

@@ -6,6 +6,7 @@ from app import __version__
 from app.http import idempotency
 from app.http.authentication import ClassifyKey, Client
 from app.http.bodies import JSON, RAW, parse_json, read_body
+from app.http.body_memory import MAX_LARGE_BODY
 from app.http.classification import classify_and_store
 from app.http.headers import single_header
 from app.http.lanes import while_connected
@@ -38,7 +39,7 @@ _JSON_LENGTH_PARAMETER: Final[dict[str, Any]] = {
     "in": "header",
     "required": False,
     "description": "The bytes of the JSON, if a binary tensor follows it.",
-    "schema": {"type": "integer", "minimum": 1, "maximum": 8 * 1024 * 1024},
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LARGE_BODY},
 }
 
 

@@ -3,6 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
+from app.drawings.shape import NOT_A_DIGIT
 from app.http.authentication import LabelKey, ReadKeyUnlessPublic, actor_of
 from app.http.bodies import JSON, json_body
 from app.http.conditional import IfMatch
@@ -40,7 +41,7 @@ async def set_label(
         return labels.set_label(session, prediction_id, body, actor_of(request), if_match)
 
     record = await runtime_of(request).database.write(write)
-    outcome = {record.result.prediction: "confirmed", "none": "not_a_digit"}.get(body.label, "corrected")
+    outcome = {record.result.prediction: "confirmed", NOT_A_DIGIT: "not_a_digit"}.get(body.label, "corrected")
     CORRECTIONS.labels(outcome).inc()
     return record_response(record)
 

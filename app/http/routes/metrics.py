@@ -6,6 +6,7 @@ from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.metrics.exposition import CONTENT_TYPE, exposition
 from app.metrics.instruments import READY
+from app.schemas.health import OK
 from app.services.threads import in_thread
 
 router = APIRouter(tags=["health"], route_class=ApiRoute)
@@ -27,5 +28,5 @@ async def get_metrics(request: Request) -> Response:
     runtime = runtime_of(request)
     runtime.slow_gauges.refresh_soon()
     for check, state in (await runtime.readiness.check()).items():
-        READY.labels(check).set(state == "ok")
+        READY.labels(check).set(state == OK)
     return Response(await in_thread(exposition), media_type=CONTENT_TYPE)

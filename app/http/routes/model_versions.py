@@ -1,5 +1,6 @@
 from fastapi import APIRouter, Request
 
+from app.classifier import Classifier
 from app.http.authentication import ReadKeyUnlessPublic
 from app.http.openapi import documented
 from app.http.reads import scan
@@ -23,7 +24,7 @@ async def list_models(request: Request) -> ModelVersions:
     A shadow model is compared with the stored predictions.
     """
     runtime = runtime_of(request)
-    loaded: dict[model_versions.Role, model_versions.LoadedModel] = {"live": runtime.classifier}
+    loaded: dict[model_versions.Role, Classifier] = {"live": runtime.classifier}
     if runtime.shadow is not None:
         loaded["shadow"] = runtime.shadow.classifier
     return await scan(request, lambda session: model_versions.get_model_versions(session, loaded))
