@@ -39,6 +39,8 @@ _RELATIVE_TO: Final = Path() if IS_INSTALLED else PROJECT_FOLDER
 PICKLES: Final = (".pkl", ".pickle", ".joblib")
 EXAMPLE_KEY: Final = "replace-me-with-openssl-rand-hex-32"
 RATE_LIMIT_OFF: Final = "off"
+# Redis refuses very long ones.
+LONGEST_RATE_S: Final = 366 * 24 * 60 * 60
 SHORT_KEY: Final = 16
 DEFAULT_BACKUP_FOLDER: Final = "backups"
 
@@ -114,9 +116,11 @@ def checked_rate(text: str) -> str:
     import limits
 
     try:
-        limits.parse_many(text)
+        items = limits.parse_many(text)
     except ValueError:
         raise ValueError(f"must look like 30/minute, or be {RATE_LIMIT_OFF}") from None
+    if any(item.get_expiry() > LONGEST_RATE_S for item in items):
+        raise ValueError("must not count for longer than 366 days")
     return text
 
 

@@ -41,6 +41,7 @@ REFUSALS = [
     Refusal("DATABASE_URL", "sqlite:///other.db", "run: alembic upgrade head"),
     Refusal("DATABASE_URL", "postgresql://user:kept-quiet@127.0.0.1:{closed_port}/x", "onnect"),
     Refusal("RATE_LIMIT", "often", "RATE_LIMIT: must look like 30/minute"),
+    Refusal("RATE_LIMIT", "9/minute;1/367 day", "RATE_LIMIT: must not count for longer than 366 days"),
     Refusal("DEBUG", "maybe", "DEBUG: "),
     Refusal("PUBLIC_RESULTS", "maybe", "PUBLIC_RESULTS: "),
     Refusal("MODEL_PATH", "/no-such-folder/digits.onnx", "set MODEL_PATH to an ONNX file"),

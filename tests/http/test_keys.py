@@ -119,6 +119,10 @@ def test_secret_before_a_rotation_expires(client: TestClient, database_url: str)
             for rate in ("", "many", "1/minute\0", "-1/minute", "1/fortnight", 5, "1/minute;" * 100)
         ),
         *(
+            ({"name": "phone", "scopes": ["read"], "rate_limit": rate}, "rate_limit")
+            for rate in ("1/367 day", f"1/{10**20} minute")
+        ),
+        *(
             ({"name": "phone", "scopes": ["read"], "expires_at": time}, "expires_at")
             for time in ("2020-01-01", "soon", "99999-01-01", 7, 4_000_000_000, 4e9, True)
         ),

@@ -9,7 +9,7 @@ import pytest
 import redis
 from starlette.testclient import TestClient
 
-from app.config import get_settings
+from app.config import LONGEST_RATE_S, get_settings
 from app.http import redis_counts
 from app.main import create_app
 from tests.support.http_fixtures import Start
@@ -84,6 +84,18 @@ def test_every_drawing_of_a_batch_counts(start: Start, sqlite_url: str, port: in
     assert codes == [200, 429]
     assert refused.status_code == 429
     assert 1 <= int(refused.headers["retry-after"]) <= 24 * 60 * 60 + 1
+
+
+def test_longest_limit_is_counted_in_redis(
+    start: Start, sqlite_url: str, port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis_server(port):
+        client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/366 day", RATE_LIMIT_STORAGE_URI=redis_uri(port))
+        assert statuses(client, 2) == [200, 200]
+        refused = client.post("/classify", json=DRAWING)
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= LONGEST_RATE_S + 1
+    assert "RATE_LIMIT_STORAGE_URI" not in caplog.text
 
 
 @pytest.mark.parametrize("fault", ["down", "hanging"])
