@@ -50,7 +50,9 @@ def test_late_answer_to_a_deletion_leaves_the_next_drawing_on_the_pad(page: Page
     request = held.wait()
     # The browser's buttons work during a dialog.
     page.go_back()
+    expect(page.locator(".result-row")).to_be_visible()
     page.go_forward()
+    expect(page.locator("canvas.pad")).to_be_visible()
     by_mouse(page, ONE)
     with page.expect_response(PREDICTION):
         request.continue_()

@@ -78,7 +78,6 @@ class Held:
         route = self.wait()
         with self._page.expect_event("requestfinished"):
             route.continue_()
-        self._page.wait_for_timeout(50)
 
 
 def lose_on_the_way_to_the_page(route: Route) -> None:

@@ -234,6 +234,7 @@ export function create() {
       showLock(!getKey());
       filters.show(params);
       if (params.toString() === listed) {
+        for (const row of rows.values()) row.refresh();
         comeBack();
         return;
       }

@@ -3,11 +3,12 @@
 import { asApiError, request } from "../../lib/api.js";
 import { button, el } from "../../lib/dom.js";
 import { addShortcuts } from "../../lib/keyboard.js";
-import { announceResultChange, readResult } from "../../lib/results.js";
+import { announceResultChange, onResultChange, readResult } from "../../lib/results.js";
 import { readList, STORED, writeList } from "../../lib/storage.js";
 import { setUnsaved } from "../../lib/unsent.js";
 import { createNotice } from "../notice.js";
 
+/** @import { ApiError } from "../../lib/api.js" */
 /** @import { Result } from "../../lib/types.js" */
 
 /** @typedef {{base: string | null, text: string}} Draft `base`: the notes when typing began */
@@ -18,7 +19,17 @@ const MAX_LENGTH = 2000;
 let drafts = null;
 
 function allDrafts() {
-  return (drafts ??= new Map(/** @type {[number, Draft][]} */ (readList(STORED.notes))));
+  if (drafts) return drafts;
+  drafts = new Map(/** @type {[number, Draft][]} */ (readList(STORED.notes)));
+  noteUnsaved();
+  onResultChange(({ id, result }) => {
+    if (!result) keepDraft(id, null);
+  });
+  return drafts;
+}
+
+function noteUnsaved() {
+  setUnsaved("notes", allDrafts().size > 0);
 }
 
 /**
@@ -29,7 +40,7 @@ function keepDraft(id, draft) {
   if (draft) allDrafts().set(id, draft);
   else allDrafts().delete(id);
   writeList(STORED.notes, [...allDrafts()]);
-  setUnsaved("notes", allDrafts().size > 0);
+  noteUnsaved();
 }
 
 /**
@@ -49,52 +60,96 @@ export function hasDraft(id) {
  */
 export function createNotesEditor({ id, notes }, onclose) {
   const notice = createNotice();
-  const draft = allDrafts().get(id);
-  let base = draft ? draft.base : notes;
-  let saving = false;
+  let base = notes;
+  let isSaving = false;
+  let isDone = false;
+  /** @type {ApiError | null} why the last save failed */
+  let failed = null;
   const area = el("textarea", { rows: "3", maxlength: String(MAX_LENGTH), "aria-label": `Notes on prediction ${id}` });
   const save = el("button", { class: "primary" }, "Save");
   const cancel = button("Cancel", drop);
   const theirs = el("div", { class: "theirs", role: "alert", hidden: true });
   const element = el("form", { class: "notes-editor" }, area, theirs, notice.element, el("p", { class: "actions" }, save, cancel));
-  area.value = draft?.text ?? notes ?? "";
+
+  /** Show the draft as another editor may have left it. */
+  function refresh() {
+    const draft = allDrafts().get(id);
+    if (!draft) return;
+    ({ base } = draft);
+    area.value = draft.text;
+  }
 
   function drop() {
+    isDone = true;
     keepDraft(id, null);
     notice.clear();
     onclose();
   }
 
   async function submit() {
-    if (saving) return;
-    saving = true;
-    save.disabled = true;
+    if (isSaving || isDone) return;
+    isSaving = save.disabled = true;
+    failed = null;
+    notice.clear();
+    const sent = area.value;
     try {
-      if (await store(area.value.trim() ? area.value : null)) drop();
+      const stored = await store(sent.trim() ? sent : null);
+      if (stored && !isDone) finish(sent, stored);
     } catch (error) {
-      notice.show(asApiError(error), { retry: submit, keeps: "Your text is kept." });
+      failed = asApiError(error);
+      showFailure();
     } finally {
-      saving = false;
-      save.disabled = false;
+      isSaving = save.disabled = false;
     }
   }
 
   /**
-   * Write the notes, unless somebody else has changed them; return whether they were written.
+   * Close, unless somebody has typed on since the notes were sent.
+   *
+   * @param {string} sent
+   * @param {Result} stored
+   */
+  function finish(sent, stored) {
+    const text = allDrafts().get(id)?.text ?? sent;
+    if (text === sent) {
+      drop();
+      return;
+    }
+    base = stored.notes;
+    keepDraft(id, { base, text });
+    theirs.hidden = true;
+  }
+
+  function showFailure() {
+    if (!failed || isDone) return;
+    // A retry by itself would save what is half typed.
+    const retry = document.activeElement === area ? undefined : submit;
+    notice.show(failed, { retry, keeps: "Your text is kept." });
+  }
+
+  /**
+   * Write the notes, unless somebody else has changed them; return the result if they are stored.
    *
    * @param {string | null} text
+   * @returns {Promise<Result | null>}
    */
   async function store(text) {
     for (;;) {
       const { result, etag } = await readResult(id);
+      if (isDone) return null;
+      // An earlier save may have lost its answer.
+      if (result.notes === text) {
+        announceResultChange(id, result);
+        return result;
+      }
       if (result.notes !== base) {
         showTheirs(result);
-        return false;
+        return null;
       }
       try {
         const { body } = await request(`results/${id}`, { method: "PATCH", json: { notes: text }, headers: { "If-Match": etag } });
         announceResultChange(id, body);
-        return true;
+        return body;
       } catch (error) {
         // A label changes the ETag too, and concerns nobody here: read again and compare the notes.
         if (asApiError(error).kind !== "changed") throw error;
@@ -105,7 +160,8 @@ export function createNotesEditor({ id, notes }, onclose) {
   /** @param {Result} result */
   function showTheirs(result) {
     base = result.notes;
-    if (hasDraft(id)) keepDraft(id, { base, text: area.value });
+    const draft = allDrafts().get(id);
+    if (draft) keepDraft(id, { base, text: draft.text });
     theirs.replaceChildren(
       el("p", {}, el("strong", {}, "Somebody else has changed these notes."), " They are now:"),
       el("blockquote", { dir: "auto" }, result.notes ?? "(none)"),
@@ -116,6 +172,7 @@ export function createNotesEditor({ id, notes }, onclose) {
   }
 
   area.addEventListener("input", () => keepDraft(id, { base, text: area.value }));
+  area.addEventListener("focus", showFailure);
   addShortcuts(
     area,
     {
@@ -129,5 +186,7 @@ export function createNotesEditor({ id, notes }, onclose) {
     event.preventDefault();
     submit();
   });
-  return { element, focus: () => area.focus() };
+  area.value = notes ?? "";
+  refresh();
+  return { element, focus: () => area.focus(), refresh };
 }

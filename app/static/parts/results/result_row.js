@@ -50,6 +50,8 @@ export function createResultRow(result, onlabel) {
   let panel = null;
   /** @type {ReturnType<typeof createLabeller> | null} */
   let labeller = null;
+  /** @type {ReturnType<typeof createNotesEditor> | null} */
+  let editor = null;
 
   /**
    * Show the result as it is now.
@@ -68,7 +70,7 @@ export function createResultRow(result, onlabel) {
     const wasOpen = opener.getAttribute("aria-expanded") === "true";
     close();
     if (wasOpen) return;
-    const content = opener === labelButton ? openLabeller() : createNotesEditor(result, close);
+    const content = opener === labelButton ? openLabeller() : openEditor();
     open(opener, content.element);
     content.focus();
   }
@@ -90,7 +92,19 @@ export function createResultRow(result, onlabel) {
       opener.setAttribute("aria-expanded", "false");
     }
     panel?.remove();
-    panel = labeller = null;
+    panel = labeller = editor = null;
+  }
+
+  function openEditor() {
+    // A save may end when another panel is open.
+    const mine = createNotesEditor(result, () => mine === editor && close());
+    return (editor = mine);
+  }
+
+  /** Show notes as they were typed in another view in the meantime. */
+  function refresh() {
+    if (hasDraft(id)) editor?.refresh();
+    else if (editor) close();
   }
 
   function openLabeller() {
@@ -102,6 +116,6 @@ export function createResultRow(result, onlabel) {
   }
 
   show(result);
-  if (hasDraft(id)) open(notesButton, createNotesEditor(result, close).element);
-  return { element, image, show };
+  if (hasDraft(id)) open(notesButton, openEditor().element);
+  return { element, image, show, refresh };
 }

@@ -1,0 +1,152 @@
+"""Notes on the page: nothing typed is lost, whenever a save ends and wherever it was begun."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Dialog, Locator, Page, expect
+
+from tests.support.browser import open_page, reload
+from tests.support.results_page import Held, classify_drawings, go, labels, lose_on_the_way_to_the_page, notes, row
+from tests.support.service_process import Service, wait_until
+
+PREDICTION = "**/api/results/1"
+
+
+@pytest.fixture
+def one(page: Page, service: Service) -> Page:
+    """The page, with one prediction in the service."""
+    classify_drawings(service, 1)
+    return page
+
+
+def box(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Notes on prediction 1")
+
+
+def begin(page: Page, text: str) -> None:
+    """Write notes in the view of the prediction."""
+    go(page, "#/results/1")
+    page.get_by_role("button", name="Write notes").click()
+    box(page).fill(text)
+
+
+def begin_in_list(page: Page, text: str) -> None:
+    go(page, "#/results")
+    row(page, 1).get_by_role("button", name="Notes").click()
+    box(page).fill(text)
+
+
+def test_text_typed_while_notes_are_saved_is_kept(one: Page, sqlite_url: str) -> None:
+    begin(one, "with")
+    held = Held(one, PREDICTION, "PATCH")
+    box(one).press("Control+Enter")
+    request = held.wait()
+    box(one).press_sequentially(" a bar")
+    with one.expect_event("requestfinished"):
+        request.continue_()
+    expect(one.get_by_role("button", name="Save")).to_be_enabled()
+    one.unroute_all()
+    one.keyboard.press("7")
+    expect(box(one)).to_have_value("with a bar7")
+    assert notes(sqlite_url, 1) == "with"
+    box(one).press("Control+Enter")
+    expect(box(one)).to_be_hidden()
+    assert notes(sqlite_url, 1) == "with a bar7"
+    assert labels(sqlite_url) == []
+
+
+@pytest.mark.parametrize("way", ["Cancel", "Notes on prediction 1"])
+def test_save_that_ends_later_closes_no_other_panel(one: Page, sqlite_url: str, way: str) -> None:
+    begin_in_list(one, "with a bar")
+    held = Held(one, PREDICTION, "PATCH")
+    one.get_by_role("button", name="Save").click()
+    request = held.wait()
+    one.get_by_role("button", name=way).click()
+    row(one, 1).get_by_role("button", name="Label").click()
+    with one.expect_event("requestfinished"):
+        request.continue_()
+    expect(row(one, 1).locator(".notes")).to_have_text("with a bar")
+    expect(row(one, 1).get_by_role("button", name="It is a 4")).to_be_visible()
+    assert notes(sqlite_url, 1) == "with a bar"
+
+
+def test_half_typed_notes_are_not_saved_by_a_retry(one: Page, sqlite_url: str) -> None:
+    begin(one, "with")
+    one.context.set_offline(True)
+    one.get_by_role("button", name="Save").click()
+    alert = one.locator("form").get_by_role("alert")
+    expect(alert.get_by_role("button", name="Try again now")).to_be_visible()
+    box(one).focus()
+    expect(alert).to_contain_text("Your text is kept.")
+    expect(alert.get_by_role("button", name="Try again now")).to_be_hidden()
+    one.context.set_offline(False)
+    box(one).press_sequentially(" a ")
+    one.wait_for_timeout(200)
+    assert notes(sqlite_url, 1) is None
+    box(one).press_sequentially("bar")
+    box(one).press("Control+Enter")
+    expect(box(one)).to_be_hidden()
+    assert notes(sqlite_url, 1) == "with a bar"
+
+
+def test_both_editors_of_a_prediction_have_the_same_draft(one: Page) -> None:
+    begin_in_list(one, "with")
+    row(one, 1).get_by_role("link").click()
+    expect(box(one)).to_have_value("with")
+    box(one).fill("with a bar")
+    go(one, "#/results")
+    expect(box(one)).to_have_value("with a bar")
+    go(one, "#/results/1")
+    one.get_by_role("button", name="Cancel").click()
+    go(one, "#/results")
+    expect(row(one, 1)).to_be_visible()
+    expect(box(one)).to_be_hidden()
+
+
+def test_save_with_a_lost_answer_is_no_conflict_with_itself(one: Page, sqlite_url: str) -> None:
+    begin(one, "with a bar")
+    held = Held(one, PREDICTION, "PATCH")
+    one.get_by_role("button", name="Save").click()
+    lose_on_the_way_to_the_page(held.wait())
+    expect(one.locator("form").get_by_role("alert")).to_contain_text("PixelWise cannot be reached.")
+    assert notes(sqlite_url, 1) == "with a bar"
+    one.unroute_all()
+    one.get_by_role("button", name="Try again now").click()
+    expect(one.locator(".notes-text")).to_have_text("with a bar")
+    expect(one.get_by_text("Somebody else has changed these notes.")).to_be_hidden()
+
+
+@pytest.fixture
+def own(browser: Browser, site: str, service: Service) -> Iterator[Page]:
+    """A tab of its own, which a test may close."""
+    classify_drawings(service, 1)
+    with open_page(browser, site) as page:
+        yield page
+
+
+def test_notes_of_an_earlier_visit_warn_too(own: Page) -> None:
+    warned: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        warned.append(dialog.type)
+        dialog.dismiss()
+
+    begin_in_list(own, "mine")
+    reload(own)
+    expect(box(own)).to_have_value("mine")
+    # Chromium asks only after a click.
+    box(own).click()
+    own.on("dialog", stay)
+    with own.expect_event("dialog"):
+        own.close(run_before_unload=True)
+    wait_until(lambda: own.wait_for_timeout(10) or warned == ["beforeunload"], "the browser asks")
+
+
+def test_notes_on_a_deleted_prediction_do_not_warn(own: Page) -> None:
+    begin(own, "mine")
+    own.get_by_role("button", name="Delete …").click()
+    own.get_by_role("button", name="Delete permanently").click()
+    expect(own.get_by_role("heading", name="Results", exact=True)).to_be_visible()
+    own.on("dialog", lambda dialog: dialog.dismiss())
+    with own.expect_event("close"):
+        own.close(run_before_unload=True)
