@@ -192,6 +192,18 @@ def test_arrows_and_escape_go_through_results(page: Page, service: Service) -> N
     expect(links.nth(2)).to_be_focused()
 
 
+def test_arrows_scroll_other_views_after_the_list_was_shown_twice(page: Page, service: Service) -> None:
+    classify_drawings(service, 3)
+    go(page, "#/results")
+    expect(page.locator(".result-link")).to_have_count(3)
+    go(page, "#/results?labelled=false")
+    expect(page.get_by_role("link", name="Reset the filters")).to_be_visible()
+    go(page, "#/stats")
+    expect(page.locator(".stats")).to_contain_text("As of")
+    page.keyboard.press("ArrowDown")
+    wait_until(lambda: page.evaluate("scrollY") > 0, "the page scrolls")
+
+
 def test_label_given_before_the_drawing_is_stored_counts_once_it_is(page: Page, sqlite_url: str) -> None:
     page.clock.install(time=0)
     page.clock.pause_at(60_000)

@@ -73,6 +73,18 @@ def test_key_with_another_scope_stores_what_waited(
     assert row["client"] == "classify-label"
 
 
+def test_results_keep_saying_that_the_key_sees_no_drawings(shared_tab: SharedTab, service: Service, site: str) -> None:
+    classify_drawings(service, 1)
+    with shared_tab.open(site, key=new_key(service, "label")) as page:
+        go(page, "#/results")
+        expect(page.get_by_text("This key may not see drawings.")).to_be_visible()
+        go(page, "#/draw")
+        expect(page.locator("canvas.pad")).to_be_visible()
+        go(page, "#/results")
+        expect(page.locator(".result-row")).to_be_visible()
+        expect(page.get_by_text("This key may not see drawings.")).to_be_visible()
+
+
 @pytest.mark.parametrize("scopes", [("classify", "read"), ("label",)])
 def test_review_says_that_the_key_is_not_enough(
     shared_tab: SharedTab, service: Service, site: str, scopes: tuple[str, ...]

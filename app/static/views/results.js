@@ -2,7 +2,7 @@
 
 import { asApiError, read } from "../lib/api.js";
 import { button, el } from "../lib/dom.js";
-import { getKey } from "../lib/key.js";
+import { getKey, lacks } from "../lib/key.js";
 import { addShortcuts } from "../lib/keyboard.js";
 import { outboxes } from "../lib/outbox.js";
 import { lastResults, onResultChange } from "../lib/results.js";
@@ -229,9 +229,10 @@ export function create() {
     show(params) {
       lastResults.address = location.hash;
       elements.element.prepend(labelStatus());
+      removeShortcuts();
       removeShortcuts = addShortcuts(document, { ArrowDown: focusFirst, ArrowUp: focusFirst });
       timer ??= setInterval(pollNewer, POLL_INTERVAL_MS);
-      showLock(!getKey());
+      showLock(!getKey() || lacks("read"));
       filters.show(params);
       if (params.toString() === listed) {
         for (const row of rows.values()) row.refresh();
