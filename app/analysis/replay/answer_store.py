@@ -69,13 +69,15 @@ class AnswersFile:
         except OSError:
             self._file.close()
             raise FolderRefused(f"another replay is using {folder}; wait for it or choose another folder") from None
-        self.written_at = datetime.fromtimestamp(os.fstat(self._file.fileno()).st_mtime, UTC)
+        status = os.fstat(self._file.fileno())
+        self.written_at = datetime.fromtimestamp(status.st_mtime, UTC)
         # Left by a killed replay.
         for leftover in folder.glob(f".*{UNFINISHED}"):
             leftover.unlink()
         # A killed replay may leave part of a record.
-        whole = self._size() - self._size() % RECORD.itemsize
-        self._file.truncate(whole)
+        self._file.truncate(status.st_size - status.st_size % RECORD.itemsize)
+        # The next replay needs the time of the last answer, too.
+        os.utime(self._file.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def __enter__(self) -> Self:
         return self
