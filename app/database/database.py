@@ -70,10 +70,16 @@ def _sqlite_engines(url: URL, *, beside_service: bool) -> _Engines:
 
 
 def _postgres_engines(url: URL) -> _Engines:
-    from app.database.postgres.engine import POSTGRES_THREADS, check_server, postgres_engine, postgres_scan_engine
+    from app.database.postgres import engine
 
-    both, scan = postgres_engine(url), postgres_scan_engine(url)
-    return _Engines(both, both, scan, POSTGRES_THREADS, POSTGRES_THREADS, check_server=check_server)
+    return _Engines(
+        write=engine.postgres_write_engine(url),
+        read=engine.postgres_read_engine(url),
+        scan=engine.postgres_scan_engine(url),
+        writers=engine.POSTGRES_THREADS,
+        readers=engine.POSTGRES_THREADS,
+        check_server=engine.check_server,
+    )
 
 
 class _Pools:
@@ -105,11 +111,11 @@ class _Pools:
         scanner = partial(Reader, sessions=SessionLocal, threads=SCANNERS, timeout_s=scan_timeout_s)
         self.reader, self.scanner = reader(engines.read, name="read"), scanner(engines.scan, name="scan")
         if read_url is not None:
-            from app.database.postgres.engine import postgres_scan_engine, postgres_standby_engine
+            from app.database.postgres.engine import postgres_read_engine, postgres_scan_engine
             from app.database.postgres.standby import Standby
 
             self.standby = Standby(
-                reader(postgres_standby_engine(read_url, READ_URL), name="standby_read"),
+                reader(postgres_read_engine(read_url, READ_URL), name="standby_read"),
                 scanner(postgres_scan_engine(read_url, READ_URL), name="standby_scan"),
                 primary_reader=self.reader,
                 primary_writer=self.writer,

@@ -14,8 +14,12 @@ from app.database.postgres.remedies import add_remedies, refuse_missing_privileg
 # For writes, and as many for reads.
 POSTGRES_THREADS: Final = 5
 
+# Python's texts need it.
+_ENCODING: Final = "UTF8"
+
 _CONNECT_ARGS: Final[dict[str, Any]] = {
     "connect_timeout": 3,
+    "client_encoding": _ENCODING,
     # In milliseconds; ends connections to a machine that is gone.
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 5,
@@ -24,23 +28,29 @@ _CONNECT_ARGS: Final[dict[str, Any]] = {
     "autocommit": True,
 }
 
+# The driver reads no other form of dates, and no date before year 1, which another zone may have.
+_TIMES: Final = "SET LOCAL datestyle = ISO; SET LOCAL TIME ZONE 'UTC'"
+
 # Set in every transaction, because a pooler may change the connection. In milliseconds.
-_BEGIN: Final = (
-    "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = 5000; SET LOCAL lock_timeout = 2000;"
+_LIMITS: Final = (
+    f"{_TIMES}; SET LOCAL statement_timeout = 5000; SET LOCAL lock_timeout = 2000;"
     " SET LOCAL idle_in_transaction_session_timeout = 10000"
 )
 
+_BEGIN: Final = f"BEGIN; SET LOCAL synchronous_commit = on; {_LIMITS}"
+
+# One snapshot for all statements. Also on a standby, which somebody may promote: then it accepts writes.
+_BEGIN_READ: Final = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LIMITS}"
+
 _BEGIN_SCAN: Final = (
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 120000;"
+    f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_TIMES}; SET LOCAL statement_timeout = 120000;"
     " SET LOCAL idle_in_transaction_session_timeout = 120000"
 )
 
-# For a standby, which somebody may promote: then it accepts writes.
-_BEGIN_READ_ONLY: Final = _BEGIN.replace("BEGIN", "BEGIN READ ONLY", 1)
-
 # Requests queue behind a waiting migration; its lock_timeout is shorter, so that they do not fail.
 _MIGRATION_LIMITS: Final = (
-    "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+    f"{_TIMES}; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0;"
+    " SET LOCAL idle_in_transaction_session_timeout = 0"
 )
 
 
@@ -67,16 +77,16 @@ class PostgresDialect(PGDialect_psycopg):
 registry.register("postgresql.pixelwise", __name__, PostgresDialect.__name__)
 
 
-def postgres_engine(url: URL) -> Engine:
-    return _engine(url, _BEGIN, pool_size=5, max_overflow=2 * POSTGRES_THREADS - 5)
+def postgres_write_engine(url: URL) -> Engine:
+    return _engine(url, _BEGIN, pool_size=POSTGRES_THREADS)
+
+
+def postgres_read_engine(url: URL, setting: str = "DATABASE_URL") -> Engine:
+    return _engine(url, _BEGIN_READ, pool_size=POSTGRES_THREADS, setting=setting)
 
 
 def postgres_scan_engine(url: URL, setting: str = "DATABASE_URL") -> Engine:
-    return _engine(url, _BEGIN_SCAN, pool_size=SCANNERS, max_overflow=0, setting=setting)
-
-
-def postgres_standby_engine(url: URL, setting: str) -> Engine:
-    return _engine(url, _BEGIN_READ_ONLY, pool_size=POSTGRES_THREADS, max_overflow=0, setting=setting)
+    return _engine(url, _BEGIN_SCAN, pool_size=SCANNERS, setting=setting)
 
 
 def postgres_migration_engine(url: URL, *, read_only: bool) -> Engine:
@@ -84,9 +94,10 @@ def postgres_migration_engine(url: URL, *, read_only: bool) -> Engine:
         url,
         poolclass=NullPool,
         # PgBouncer may change the connection in each transaction.
-        connect_args={"connect_timeout": 3, "prepare_threshold": None},
+        connect_args={"connect_timeout": 3, "client_encoding": _ENCODING, "prepare_threshold": None},
     )
     add_remedies(engine)
+    event.listen(engine, "connect", _refuse_other_encodings)
 
     @event.listens_for(engine, "begin")
     def set_limits(connection: Connection) -> None:
@@ -97,20 +108,30 @@ def postgres_migration_engine(url: URL, *, read_only: bool) -> Engine:
     return engine
 
 
-def _engine(url: URL, begin: str, *, pool_size: int, max_overflow: int, setting: str = "DATABASE_URL") -> Engine:
+def _engine(url: URL, begin: str, *, pool_size: int, setting: str = "DATABASE_URL") -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+pixelwise"),
         begin=begin,
         pool_size=pool_size,
-        max_overflow=max_overflow,
+        max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
         pool_recycle=1800,
         connect_args=_CONNECT_ARGS,
         json_serializer=to_json,
     )
     add_remedies(engine, setting)
+    event.listen(engine, "connect", _refuse_other_encodings)
     event.listen(engine, "connect", _disable_prepared_statements_behind_pooler)
     return engine
+
+
+def _refuse_other_encodings(connection: psycopg.Connection, _record: object) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in (_ENCODING, None):
+        raise DatabaseUnavailable(
+            f"the database has the encoding {encoding}, which lacks most characters; dump it, and restore it into one"
+            f" made with createdb --encoding={_ENCODING} --template=template0"
+        )
 
 
 def _disable_prepared_statements_behind_pooler(connection: psycopg.Connection, _record: object) -> None:
