@@ -24,7 +24,8 @@ def check_dump(dump: Path) -> None:
 def restore_postgres(url: URL, dump: Path) -> None:
     """Fill an empty database in one transaction; raise CopyError."""
     database, password = _connection(url)
-    form = ("--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error")
+    # Only the owner of an extension may comment on it.
+    form = ("--no-owner", "--no-privileges", "--no-comments", "--single-transaction", "--exit-on-error")
     _run("pg_restore", f"--dbname={database}", *form, str(dump), password=password)
 
 

@@ -11,7 +11,7 @@ from app.database.errors import DatabaseUnavailable
 _GRANT_CREATE: Final = "GRANT USAGE, CREATE ON SCHEMA public TO {role}"
 _GRANT_ROWS: Final = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};"
-    " GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}"
+    " GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}"
 )
 # By SQLSTATE.
 _REMEDIES: Final = {
