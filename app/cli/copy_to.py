@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,6 +33,7 @@ def copy_to(
     """
     from app.services.copy_to import copy_to as copy
 
+    _refuse_used_source()
     with progress_bar("Reading") as progress, context.open_database() as source, _open_target(url) as target:
         copied = copy(source, target, progress)
     if as_json:
@@ -40,6 +42,18 @@ def copy_to(
     rows = [(name, table.rows, table.resumed, table.checksum[:12]) for name, table in copied.tables.items()]
     print_table(("table", "rows", "copied before", "checksum"), rows)
     say("Both databases are equal. Set DATABASE_URL to the new one and start the service.")
+
+
+def _refuse_used_source() -> None:
+    """Raise CopyError if the service still uses the SQLite file, whose new rows would be left behind."""
+    from app.config import get_settings
+    from app.database.sqlite.copies import used_by_nobody
+    from app.database.url import checked_url
+
+    url = checked_url(get_settings().database_url)
+    if url.get_backend_name() == "sqlite":
+        with used_by_nobody(Path(url.database or "").resolve()):
+            pass
 
 
 @contextmanager

@@ -19,11 +19,15 @@ class TargetDiffers(ServiceError):
     """The target holds other rows than the source."""
 
 
+class SourceChanged(ServiceError):
+    """Rows were added to the source during the copy."""
+
+
 def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     """Copy every row with its id from one snapshot of the source, then compare.
 
-    Continues an interrupted run. Raises TargetDiffers if the target holds rows that the source lacks,
-    ServiceError if PostgreSQL cannot take a row.
+    Continues an interrupted run. Raises TargetDiffers if the target holds rows that the source lacks, SourceChanged,
+    or ServiceError if PostgreSQL cannot take a row.
     """
     with source.snapshot() as session:
         for name, orphans in repository.count_orphans(session).items():
@@ -52,6 +56,9 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
         _compare(target, table, content, partial(_report, progress, "Comparing", compared, total))
         compared += content.rows
         tables[table.name] = CopiedTable(rows=content.rows, resumed=before.rows, checksum=content.checksum)
+    with source.snapshot() as session:
+        if repository.find_last_ids(session) != last_ids:
+            raise SourceChanged("rows were added during the copy; stop the service, then run the command again")
     return Copied(tables=tables)
 
 

@@ -5,7 +5,7 @@ import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC
 from pathlib import Path
 from random import Random
@@ -14,6 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from app.cli.exit_codes import ExitCode
+from app.database import Database
+from app.progress import no_progress
+from app.services.copy_to import SourceChanged, copy_to
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.service import connected, execute, rows
 from tests.support.service_process import drawing, serving, wait_until
@@ -181,3 +184,28 @@ def test_unusable_target_is_refused(empty_postgres_url: str, tmp_path: Path) -> 
     assert "begin with postgresql://" in refused(ExitCode.USAGE_ERROR, "copy-to", f"sqlite:///{tmp_path}/other.db")
     message = refused(ExitCode.UNAVAILABLE, "copy-to", "postgresql://anna:${NO_SUCH_NAME}@localhost/x")
     assert "NO_SUCH_NAME" in message
+
+
+def test_copy_is_refused_while_the_service_runs(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
+    with serving(sqlite_url, tmp_path) as service, service.client() as client:
+        client.classify(drawing(Random(1)))
+        outcome = run_process(tmp_path, "copy-to", postgres_url, DATABASE_URL=sqlite_url)
+        assert outcome.status == ExitCode.FAILURE
+        assert "is in use; stop the service" in outcome.err
+    assert row_counts(postgres_url)["predictions"] == 0
+
+
+def test_row_added_during_the_copy_is_detected(filled: str, postgres_url: str) -> None:
+    added = False
+
+    def add(step: str, done: int, total: int | None) -> None:
+        nonlocal added
+        if step == "Comparing" and not added:
+            store(filled, [ROWS[0]._replace(id=400)], drawings=True)
+            added = True
+
+    with closing(Database(filled)) as source, closing(Database(postgres_url)) as target:
+        with pytest.raises(SourceChanged, match="rows were added during the copy"):
+            copy_to(source, target, add)
+        copy_to(source, target, no_progress)
+    assert row_counts(postgres_url) == row_counts(filled)
