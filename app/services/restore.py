@@ -65,7 +65,7 @@ def _replace_file(database: Path, backup: Path, manifest: BackupManifest, progre
                 if problem and (manifest.revision or "") > schema_revision():
                     raise CopyError(f"{backup} cannot be used: {problem}")
                 kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
-                give_to_owner_of(database, copy.fileno())
+                give_to_owner_of(database, copy.fileno(), backup)
                 renamed = replace(database, new, kept)
             finally:
                 new.unlink(missing_ok=True)

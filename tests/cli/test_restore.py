@@ -24,6 +24,7 @@ from tests.support.backups import ROWS, flip_one_bit, take_backup
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.databases import migrate
 from tests.support.old_databases import everything
+from tests.support.project_copy import cannot_run
 from tests.support.service import execute, rows
 from tests.support.service_process import Load, missing, serving
 from tests.support.stored_rows import store
@@ -129,6 +130,17 @@ def test_restore_fails_while_another_restore_runs(backup: Path, sqlite_url: str,
     (tmp_path / ".pixelwise-restore.unfinished").write_bytes(b"half a database")
     done("restore", str(backup), "--yes")
     assert list(tmp_path.glob(".pixelwise-restore*")) == []
+
+
+def test_file_that_root_restores_into_its_own_folder_belongs_to_the_owner_of_the_backup(
+    backup: Path, tmp_path: Path
+) -> None:
+    if os.geteuid() != 0:
+        cannot_run("only root can give files away; to run this test: sudo scripts/test")
+    (tmp_path / "pixelwise.db").unlink()
+    os.chown(backup, 12345, -1)
+    done("restore", str(backup), "--yes")
+    assert (tmp_path / "pixelwise.db").stat().st_uid == 12345
 
 
 def truncate(backup: Path) -> None:

@@ -112,11 +112,14 @@ def _has_locked(database: Path, locks: ExitStack) -> bool:
     return True
 
 
-def give_to_owner_of(database: Path, new: int) -> None:
-    """Give an open file the owner and mode of the database, or of its folder."""
+def give_to_owner_of(database: Path, new: int, backup: Path) -> None:
+    """Give an open file the owner and mode of the database, or the owner of its folder, or of the backup."""
     exists = database.exists()
     if exists or os.geteuid() == 0:
         status = (database if exists else database.parent).stat()
+        # In root's folder the service's files are its own.
+        if not exists and status.st_uid == 0:
+            status = backup.stat()
         # By descriptor, because another user may replace the file.
         os.fchown(new, status.st_uid, status.st_gid)
         if exists:
