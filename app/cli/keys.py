@@ -4,6 +4,7 @@ from typing import Annotated
 import typer
 
 from app.cli import context
+from app.cli.exit_codes import CommandError
 from app.cli.options import Json, parser_of, validate
 from app.cli.tables import print_table
 from app.cli.terminal import print_json, say
@@ -96,10 +97,14 @@ def revoke(name: Name) -> None:
 
 
 def _print_secret(key: KeyWithSecret, *, as_json: bool, message: str) -> None:
-    if as_json:
-        print_json(key)
-        return
-    typer.echo(key.key)
+    try:
+        if as_json:
+            print_json(key)
+            return
+        typer.echo(key.key)
+    except OSError as error:
+        remedy = f"the secret of {key.name} was stored but not printed; run: python -m app keys rotate {key.name}"
+        raise CommandError(f"{error.strerror}; {remedy}") from error
     say(f"{message} Store the secret now; it is not shown again.")
 
 

@@ -1,5 +1,6 @@
 """The program `python -m app`."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Final, TextIO
@@ -86,8 +87,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = exit_code_of(error)
         if code is None:
             raise
+        _discard_unwritten_output()
         return _fail(_message(error), code)
     return outcome or ExitCode.SUCCESS
+
+
+def _discard_unwritten_output() -> None:
+    """Python would write it again at the end, and exit with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _escape_unencodable(stream: TextIO) -> None:

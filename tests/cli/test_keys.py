@@ -1,12 +1,16 @@
 """`python -m app keys`."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from app.cli.exit_codes import ExitCode
 from tests.support.command_line import done, refused, run
+from tests.support.project_copy import PROJECT, environment
 from tests.support.service import rows, runtime_of
 
 CREATE = ("keys", "create", "phone", "--scope", "classify", "--scope", "read")
@@ -40,6 +44,24 @@ def test_list_shows_scopes_and_no_secret() -> None:
     assert f"{secret[:9]}..." in listed
     assert secret not in listed
     assert "keys" in done("keys", "create", "--help")
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+def test_secret_that_could_not_be_printed_can_be_replaced(tmp_path: Path, sqlite_url: str) -> None:
+    for command, name in (((*CREATE,), "phone"), (("keys", "rotate", "phone"), "phone")):
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(
+                [sys.executable, "-m", "app", *command],
+                cwd=PROJECT,
+                env=environment(DATABASE_URL=sqlite_url),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert ended.returncode == ExitCode.FAILURE
+        assert f"was stored but not printed; run: python -m app keys rotate {name}" in ended.stderr
+    assert done("keys", "rotate", "phone").startswith("pw_")
 
 
 def test_service_accepts_a_key_from_the_command_line(client: TestClient) -> None:
