@@ -33,6 +33,9 @@ fail() {
     exit 1
 }
 
+# What runs in a session of its own ends first; without this, bash would then go on.
+trap 'fail "interrupted; run the script again"' INT
+
 main() {
     case $* in
     "") ;;
@@ -88,6 +91,7 @@ set_up_prod() {
     cd "$root"
     scripts/configure "sqlite:///$root/pixelwise.db"
     check_env_file "$env_owner"
+    check_database_folder
     fetch_model
     set_owners
     # The service cannot write bytecode, so each start would compile the code.
@@ -103,7 +107,9 @@ set_up_prod() {
 # Create the folder first: mkdir fails if the service takes the name. A virtual environment that does not belong to root
 # may contain anything, so it is made anew; if that fails, it comes back.
 install_packages() {
-    local old=""
+    old=""
+    remove_old_environments
+    trap put_environment_back EXIT
     if [ -n "$(find "$PIXELWISE_VENV" \( ! -user root -o ! -type l -perm /022 \) -print -quit 2>/dev/null)" ]; then
         echo "Making $PIXELWISE_VENV anew, because it does not belong to root, or others may write it."
         old=$(mktemp -d "$root/.new.XXXXXXXX")
@@ -111,11 +117,20 @@ install_packages() {
     fi
     [ -e "$PIXELWISE_VENV" ] || mkdir "$PIXELWISE_VENV"
     [ "$(stat --format=%U "$PIXELWISE_VENV")" = root ] || fail "$PIXELWISE_VENV was made by another process; run this script again"
-    if ! scripts/install; then
-        [ -z "$old" ] || { rm -rf "$PIXELWISE_VENV" && mv -T "$old/venv" "$PIXELWISE_VENV" && rmdir "$old"; }
-        exit 1
-    fi
+    scripts/install || exit 1
+    trap - EXIT
     [ -z "$old" ] || rm -rf "$old"
+}
+
+put_environment_back() {
+    [ -n "$old" ] && [ -e "$old/venv" ] || return 0
+    rm -rf "$PIXELWISE_VENV" && mv -T "$old/venv" "$PIXELWISE_VENV" && rmdir "$old"
+}
+
+# Those that a killed run left. Only root can enter these folders.
+remove_old_environments() {
+    find "$root" -maxdepth 1 -name '.new.*' -type d -user root -perm 0700 -exec rm -rf '{}/venv' \;
+    find "$root" -maxdepth 1 -name '.new.*' -type d -user root -empty -delete
 }
 
 # Root follows some settings. If the service's user wrote them, the operator must have seen them first.
@@ -132,6 +147,21 @@ check_env_file() {
         [ -n "${!name:-}" ] || [ -z "$(setting "$name")" ] ||
             fail "$root/.env belonged to $1 and sets $name, which root would follow; look at the file, then run this script again"
     done
+}
+
+# The unit may write only in its own folder and where an operator's drop-in allows it.
+check_database_folder() {
+    local url folder
+    # The service does not get the environment of this script.
+    url=$(unset DATABASE_URL && setting DATABASE_URL)
+    [ "${url#sqlite:////}" != "$url" ] || return 0
+    url=${url#sqlite:///}
+    folder=$(dirname "$(realpath --canonicalize-missing "${url%%\?*}")")
+    case $folder/ in
+    "$(realpath "$root")"/*) return 0 ;;
+    esac
+    grep -qs "^ReadWritePaths=.*$folder" "$units"/pixelwise.service.d/*.conf ||
+        fail "the unit of the service may not write in $folder, where DATABASE_URL is; move the database to $root, or put these lines into $units/pixelwise.service.d/database.conf, and the same for pixelwise-backup and pixelwise-prune: [Service] ReadWritePaths=$folder"
 }
 
 # Fail if the service's user could replace one of the folders that the path leads through.
@@ -212,7 +242,8 @@ fetch_model() {
     command -v curl >/dev/null || fail "curl is needed to fetch the model; install it: apt install curl"
     echo "Fetching the model from MODEL_URL."
     partial=$(mktemp "$path.XXXXXXXX")
-    if ! curl --fail --silent --show-error --location --max-time 600 --output "$partial" "$url"; then
+    # Other users can see arguments, and the address may contain a secret.
+    if ! printf 'url = "%s"\n' "${url//[\"\\]/\\&}" | curl --config - --fail --silent --show-error --location --max-time 600 --output "$partial"; then
         rm "$partial"
         fail "the model could not be fetched from MODEL_URL; $path was not changed"
     fi
@@ -284,7 +315,7 @@ deployed_checksum() {
 }
 
 install_units() {
-    local source target unit address changed=""
+    local source target unit address
     mkdir -p "$units"
     address=$(default_address)
     for source in deploy/*.service deploy/*.timer; do
@@ -294,9 +325,8 @@ install_units() {
         echo "Installing $target."
         echo "$unit" >"$target"
         chmod 644 "$target"
-        changed=yes
     done
-    [ -z "$changed" ] || ! systemd_reads_units || systemctl daemon-reload
+    ! systemd_reads_units || systemctl daemon-reload
 }
 
 # nginx needs only 127.0.0.1. Without nginx the port is open, and where it was open before, it stays open.

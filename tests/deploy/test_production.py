@@ -210,6 +210,27 @@ def test_setting_that_root_follows_is_refused_if_the_service_wrote_it(production
     path.write_text(shipped)
 
 
+def test_database_where_the_unit_may_not_write_is_refused_before_the_restart(production: Production) -> None:
+    elsewhere, path = production.root.parent / "data", production.root / ".env"
+    elsewhere.mkdir()
+    os.chown(elsewhere, pwd.getpwnam(SERVICE_USER).pw_uid, -1)
+    shipped = path.read_text()
+    path.write_text(shipped.replace(f"sqlite:///{production.root}/", f"sqlite:///{elsewhere}/"))
+    refused = production.try_to_set_up()
+    assert refused.returncode == 1
+    assert f"the unit of the service may not write in {elsewhere}" in refused.stderr
+    assert list(elsewhere.iterdir()) == []
+    drop_in = production.units / "pixelwise.service.d/database.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text(f"[Service]\nReadWritePaths={elsewhere}\n")
+    production.set_up()
+    assert (elsewhere / "pixelwise.db").exists()
+    drop_in.unlink()
+    drop_in.parent.rmdir()
+    path.write_text(shipped)
+    production.set_up()
+
+
 def test_files_of_the_page_are_world_readable_for_nginx(production: Production) -> None:
     for path in filter(Path.is_file, (production.root / "app/static").rglob("*")):
         run(Path("/"), "runuser", "-u", "nobody", "--", "cat", str(path)).check_returncode()
