@@ -1,5 +1,6 @@
 """Decode images in a process that can be killed; its standard input is a socket."""
 
+import logging
 import os
 import resource
 import signal
@@ -15,6 +16,8 @@ from typing import Final
 
 from app.drawings.containers import ImageError
 from app.drawings.shape import PIXELS
+
+log = logging.getLogger("pixelwise")
 
 CPU_LIMIT_S: Final = 1.8
 DEADLINE_S: Final = 5.0
@@ -34,7 +37,7 @@ _PROJECT: Final = Path(__file__).resolve().parents[2]
 
 
 class DecoderBusy(Exception):
-    """The process did not answer in time, or was stopped."""
+    """The process did not start or answer, or was stopped."""
 
 
 class Decoder:
@@ -67,23 +70,22 @@ class Decoder:
         if self._socket is not None and self._process is not None and self._process.poll() is None:
             return self._socket
         self._kill()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-B", "-W", "ignore", "-m", "app.drawings.decoder", str(self._cpu_limit_s)],
-                cwd=_PROJECT,
-                env=self._environment,
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-            )
-        self._socket = ours
-        ours.settimeout(START_DEADLINE_S)
         try:
-            _received(ours, len(_READY), monotonic() + START_DEADLINE_S)
-        except OSError:
+            self._socket, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603
+                    [sys.executable, "-B", "-W", "ignore", "-m", "app.drawings.decoder", str(self._cpu_limit_s)],
+                    cwd=_PROJECT,
+                    env=self._environment,
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                )
+            _received(self._socket, len(_READY), monotonic() + START_DEADLINE_S)
+        except OSError as error:
+            log.warning("the image decoder did not start: %r", error)
             self._kill()
             raise DecoderBusy from None
-        return ours
+        return self._socket
 
     def _stopped(self) -> ImageError | DecoderBusy:
         """Kill the process; return why there is no answer."""

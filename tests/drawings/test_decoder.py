@@ -87,6 +87,36 @@ def test_process_that_cannot_start_is_busy() -> None:
     decoder.close()
 
 
+WITH_FEW_FILES = """
+import os, resource, sys
+from app.config import environment_with
+from app.drawings.decoder import Decoder, DecoderBusy
+data = sys.stdin.buffer.read()
+decoder = Decoder(environment_with())
+files = set(os.listdir("/proc/self/fd"))
+lowest = os.dup(0)
+os.close(lowest)
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+for free in range(5):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + free, hard))
+    try:
+        decoder.read(data)
+    except DecoderBusy:
+        print("busy")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert set(os.listdir("/proc/self/fd")) == files
+print(len(decoder.read(data)))
+decoder.close()
+"""
+
+
+def test_decoder_without_files_for_its_process_is_busy_until_there_are_some() -> None:
+    command = [sys.executable, "-W", "error", "-c", WITH_FEW_FILES]
+    ended = subprocess.run(command, cwd=PROJECT, input=FOUR, capture_output=True, check=False)
+    assert ended.stdout.decode().split() == ["busy"] * 5 + ["784"], ended.stderr.decode()
+    assert "Too many open files" in ended.stderr.decode()
+
+
 def test_process_starts_with_the_first_image_and_ends_with_its_decoder() -> None:
     before = children()
     decoder = Decoder(environment_with())
