@@ -224,6 +224,23 @@ def test_failed_section_shows_its_error_beside_the_others(shared_tab: SharedTab,
         expect(page.locator(".tiles .value").first).not_to_have_text("0")
 
 
+def test_section_says_itself_why_its_own_retry_failed(stats_page: Page) -> None:
+    drift = "**/api/stats/drift*"
+    problem = "application/problem+json"
+    stats_page.route(drift, lambda route: route.fulfill(status=500, content_type=problem, body="{}"))
+    stats_page.get_by_role("button", name="Reload").click()
+    alert = section(stats_page, "Drift").get_by_role("alert")
+    expect(alert).to_contain_text("Something went wrong inside PixelWise.")
+    stats_page.unroute_all()
+    stats_page.route(drift, lambda route: route.abort())
+    alert.get_by_role("button", name="Try again now").click()
+    expect(alert).to_contain_text("PixelWise cannot be reached. The values below are older.")
+    stats_page.unroute_all()
+    alert.get_by_role("button", name="Try again now").click()
+    expect(alert).to_be_hidden()
+    wait_until_loaded(stats_page)
+
+
 def test_old_stats_stay_while_the_service_is_unreachable(stats_page: Page) -> None:
     stats_page.context.set_offline(True)
     stats_page.get_by_role("button", name="Reload").click()

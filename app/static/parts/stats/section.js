@@ -52,9 +52,10 @@ export function createSection(title, { load: loadData, show, children }) {
 
   /**
    * @param {Selection} selection
+   * @param {boolean} [isRetry] whether the section alone is loaded, and says itself what went wrong
    * @returns {Promise<ApiError | null>}
    */
-  async function load(selection) {
+  async function load(selection, isRetry = false) {
     running?.abort();
     const mine = (running = new AbortController());
     element.setAttribute("aria-busy", "true");
@@ -71,8 +72,8 @@ export function createSection(title, { load: loadData, show, children }) {
       placeholder.textContent = "Not loaded.";
       const keeps = content.hidden ? "" : "The values below are older.";
       // An invalid request stays invalid.
-      const retry = error.kind === "invalid" ? undefined : () => load(selection);
-      if (!concernsAllSections(error)) notice.show(error, { retry, keeps });
+      const retry = error.kind === "invalid" ? undefined : () => load(selection, true);
+      if (isRetry || !concernsAllSections(error)) notice.show(error, { retry, keeps });
       return error;
     } finally {
       if (mine === running) element.removeAttribute("aria-busy");
