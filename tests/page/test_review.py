@@ -9,11 +9,13 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.browser import PHONE, SharedTab, open_page, reload
 from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER
+from tests.support.review_page import expect_drawing, expect_labels, labels, number, press
 from tests.support.review_rows import add_drawings, reviews
-from tests.support.service import execute, rows
+from tests.support.service import execute
 from tests.support.service_process import Service, serving, wait_until
 
 LATER_MS = 11 * 60 * 1000
+MOST_RESERVED = 100
 KEY_NAME = "built-in"  # The key's name, used as the source without a reviewer's name.
 
 
@@ -23,40 +25,6 @@ def review(page: Page, site: str, sqlite_url: str) -> Page:
     add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 31)})
     page.goto(f"{site}#/review")
     return page
-
-
-def number(page: Page) -> int:
-    """Wait until a drawing is shown, and return its number."""
-    link = page.locator(".offered-drawing a")
-    expect(link).to_be_visible()
-    return int(link.inner_text().removeprefix("Number "))
-
-
-def press(page: Page, key: str) -> int:
-    """Press a key, and return the number of the drawing that was shown."""
-    shown = number(page)
-    page.keyboard.press(key)
-    return shown
-
-
-def labels(database_url: str) -> list[tuple[int, str, str]]:
-    """Return every stored label: prediction, label and source."""
-    given = rows(database_url, "SELECT prediction_id, label, source FROM labels ORDER BY id")
-    return [(row["prediction_id"], row["label"], row["source"]) for row in given]
-
-
-def expect_labels(database_url: str, expected: list[tuple[int, str, str]]) -> None:
-    """Wait for the expected number of stored labels, and compare them."""
-    wait_until(lambda: len(labels(database_url)) >= len(expected), f"{len(expected)} labels are stored")
-    assert labels(database_url) == expected
-
-
-def expect_drawing(page: Page, *, other_than: int = 0) -> None:
-    """Wait until a drawing and its pictures are shown."""
-    expect(page.locator(".offered-drawing a")).not_to_have_text(f"Number {other_than}")
-    expect(page.locator(".offered-drawing a")).to_be_visible()
-    expect(page.locator(".offered-drawing img")).to_have_js_property("naturalWidth", 28)
-    expect(page.locator(".scores img")).to_have_js_property("naturalWidth", 28)
 
 
 PICTURES = "performance.getEntriesByType('resource').filter(({name}) => name.includes('drawing.png')).length"
@@ -296,3 +264,26 @@ def test_reason_is_said_in_words_without_percentages(page: Page, site: str, sqli
         "The model hesitates between 4 and 9.",
         "Nothing less certain is left to label.",
     }
+
+
+def test_enter_agrees_after_a_click_on_a_digit(review: Page, sqlite_url: str) -> None:
+    expect_drawing(review)
+    sampled = {id_ for id_, (sampled, _, _) in reviews(sqlite_url).items() if sampled}
+    while number(review) in sampled:
+        press(review, "s")
+    clicked = number(review)
+    review.get_by_role("button", name="It is a 4").click()
+    expect_drawing(review, other_than=clicked)
+    agreed = press(review, "Enter")
+    expect_labels(sqlite_url, [(clicked, "4", KEY_NAME), (agreed, "7", KEY_NAME)])
+
+
+def test_drawings_skipped_long_ago_are_offered_again(page: Page, site: str, sqlite_url: str) -> None:
+    add_drawings(sqlite_url, {id_: id_ / 1000 for id_ in range(1, 121)})
+    page.goto(f"{site}#/review")
+    skipped = []
+    for _ in range(MOST_RESERVED):
+        skipped.append(press(page, "s"))
+        expect(page.locator(".state")).to_have_text(f"Number {skipped[-1]} is skipped.")
+    assert len(set(skipped)) == MOST_RESERVED
+    assert number(page) in skipped[:10]

@@ -220,6 +220,8 @@ export function create() {
   elements.which.addEventListener("change", () => (location.hash = `#/review${elements.which.value && `?queue=${elements.which.value}`}`));
   elements.scores.append(scores.element);
   elements.controls.prepend(labeller.element);
+  // Enter means "right" for the next drawing, and would press a button that keeps the focus.
+  elements.controls.addEventListener("click", ({ detail, target }) => detail > 0 && target instanceof HTMLElement && target.blur());
   elements.aside.append(session.element, name.element);
   elements.notices.append(notice.element);
   window.addEventListener("keychange", onkeychange);

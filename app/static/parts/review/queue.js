@@ -71,6 +71,7 @@ export function createQueue({ reviewer, which, unsent, onchange, onloaded, onfai
     const reservedUntil = Date.now() + RESERVED_MS;
     // The service first offers what this reviewer has not labelled yet.
     const held = new Set([...skipped, ...[...items, ...unsent()].map(({ id }) => id)]);
+    if (held.size >= MAX_LIMIT) forgetSkipped(held);
     const limit = Math.min(held.size + BATCH_SIZE, MAX_LIMIT);
     const queue = which();
     const { results } = /** @type {ReviewPage} */ (await read("review", { limit, queue, reviewer: reviewer() || tab }));
@@ -81,6 +82,18 @@ export function createQueue({ reviewer, which, unsent, onchange, onloaded, onfai
     items.push(...fresh.map((item) => ({ ...item, reservedUntil })));
     isAtEnd = results.length < limit || !fresh.length;
     onchange();
+  }
+
+  /**
+   * Make room for others: the service offers the drawings that were skipped longest ago again.
+   *
+   * @param {Set<number>} held
+   */
+  function forgetSkipped(held) {
+    for (const id of [...skipped].slice(0, BATCH_SIZE)) {
+      skipped.delete(id);
+      held.delete(id);
+    }
   }
 
   /** @param {QueueItem} item */
