@@ -55,7 +55,7 @@ _SCHEMES: Final = {
 }
 # RFC 6454: scheme, host and port only.
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
-# No query: its options would override those of `app.http.redis_counts`.
+# No query: its options would override those of `app.http.rate_limit_redis`.
 _REDIS: Final = re.compile(r"rediss?://([^@/?#\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:(?P<port>\d{1,5}))?(/\d{1,5})?/?")
 _PLAIN_REASONS: Final = {"bool_parsing": "must be true or false", "float_parsing": "must be a number, such as 0.1"}
 

@@ -18,7 +18,7 @@ from app.services.keys import KEY_PREFIX
 _BEARER: Final = re.compile(rb"bearer +(.*)", re.IGNORECASE | re.DOTALL)
 
 
-class ApiKey(APIKeyHeader):
+class RequireKey(APIKeyHeader):
     """Requires a key with the scope, or any key without one."""
 
     def __init__(self, scope: Scope | None = None) -> None:
@@ -42,7 +42,7 @@ class ApiKey(APIKeyHeader):
         return name
 
 
-class ApiKeyUnlessPublic(ApiKey):
+class RequireKeyUnlessPublic(RequireKey):
     async def __call__(self, request: HTTPConnection) -> str:
         """Return the key's name, empty without a key; calls without the scope count towards READ_LIMIT."""
         runtime = runtime_of(request)
@@ -90,7 +90,7 @@ def actor_of(request: HTTPConnection) -> Actor:
     return Actor(key_of(request).name, request.scope["state"]["request_id"])
 
 
-AnyKey = Security(ApiKey())
-ClassifyKey, ReadKey, LabelKey, AdminKey = (Security(ApiKey(scope), scopes=[scope]) for scope in Scope)
-ReadKeyUnlessPublic = Security(ApiKeyUnlessPublic(Scope.READ), scopes=[Scope.READ])
+AnyKey = Security(RequireKey())
+ClassifyKey, ReadKey, LabelKey, AdminKey = (Security(RequireKey(scope), scopes=[scope]) for scope in Scope)
+ReadKeyUnlessPublic = Security(RequireKeyUnlessPublic(Scope.READ), scopes=[Scope.READ])
 Client = Annotated[str, ClassifyKey]

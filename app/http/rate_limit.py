@@ -10,9 +10,9 @@ import limits
 from starlette.requests import HTTPConnection
 
 from app.config import Settings
-from app.http.counts import Counts, RedisDown, Windows
+from app.http.limit import Limit, used
 from app.http.problems import TooManyRequests
-from app.http.rate_limit_headers import Limit, used
+from app.http.rate_limit_counts import Counts, RedisDown, Windows
 from app.metrics.instruments import RATE_LIMITED
 from app.services.key_table import ClientKey
 
@@ -74,7 +74,7 @@ class RateLimiter:
         self._redis = None
         if settings.rate_limit_storage_uri is not None:
             # Lazily, because it takes 6 MB.
-            from app.http.redis_counts import RedisCounts
+            from app.http.rate_limit_redis import RedisCounts
 
             self._redis = RedisCounts(settings.rate_limit_storage_uri.get_secret_value())
 

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.http.authentication import ApiKey, ApiKeyUnlessPublic
+from app.http.authentication import RequireKey, RequireKeyUnlessPublic
 from app.http.problems import InvalidRequest
 
 _BROKEN_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -30,7 +30,7 @@ class ApiRoute(APIRoute):
         dependencies: Sequence[Dependency] | None = None,
         **options: Any,
     ) -> None:
-        if any(isinstance(one.dependency, ApiKeyUnlessPublic) for one in dependencies or ()):
+        if any(isinstance(one.dependency, RequireKeyUnlessPublic) for one in dependencies or ()):
             options["openapi_extra"] = {**(options.get("openapi_extra") or {}), "security": [{}]}
         # After the key, and before the parameters of the endpoint.
         super().__init__(path, endpoint, dependencies=[*(dependencies or ()), Depends(self.check_query)], **options)
@@ -47,7 +47,7 @@ class BytesRoute(ApiRoute):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        (self._check_key,) = [part.call for part in self.dependant.dependencies if isinstance(part.call, ApiKey)]
+        (self._check_key,) = [part.call for part in self.dependant.dependencies if isinstance(part.call, RequireKey)]
 
     async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve as an ASGI application, without Starlette's router."""

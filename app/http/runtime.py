@@ -18,7 +18,7 @@ from app.metrics.instruments import MODEL_INFO
 from app.metrics.workers import leave
 from app.services.audit import ReadLog
 from app.services.classify import ClassifyService
-from app.services.health import Readiness
+from app.services.health import ReadinessChecks
 from app.services.key_table import KeyTable
 from app.services.metrics import SlowGauges
 from app.services.shadow import Shadow
@@ -35,7 +35,7 @@ class Runtime:
     classifier: Classifier
     shadow: Shadow | None
     classify: ClassifyService
-    readiness: Readiness
+    readiness: ReadinessChecks
     slow_gauges: SlowGauges
     rate_limiter: RateLimiter
     lanes: Lanes
@@ -86,7 +86,7 @@ def _runtime(settings: Settings, shadow: Shadow | None) -> Runtime:
         classifier=classifier,
         shadow=shadow,
         classify=ClassifyService(classifier, database, shadow),
-        readiness=Readiness(database),
+        readiness=ReadinessChecks(database),
         slow_gauges=SlowGauges(classifier, database),
         rate_limiter=RateLimiter(settings),
         lanes=Lanes(),

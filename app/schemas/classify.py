@@ -36,7 +36,7 @@ NotADigit = Annotated[
 Pixel = Annotated[int, Field(ge=0, le=255, description="Without a decimal point: 219, not 219.0.")]
 # One error is enough: the other 783 pixels would add nothing.
 Row = Annotated[list[Pixel], Field(min_length=SIDE, max_length=SIDE), FailFast()]
-Pixels = Annotated[list[Row], Field(min_length=SIDE, max_length=SIDE), FailFast()]
+PixelRows = Annotated[list[Row], Field(min_length=SIDE, max_length=SIDE), FailFast()]
 
 
 class ClassifyRequest(BaseModel):
@@ -44,7 +44,7 @@ class ClassifyRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"pixels": SEVEN}]})
 
-    pixels: Pixels
+    pixels: PixelRows
 
 
 class BatchRequest(BaseModel):
@@ -52,7 +52,7 @@ class BatchRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra={"examples": [{"images": [SEVEN, SEVEN]}]})
 
-    images: Annotated[list[Pixels], Field(min_length=1, max_length=MAX_BATCH), FailFast()]
+    images: Annotated[list[PixelRows], Field(min_length=1, max_length=MAX_BATCH), FailFast()]
 
 
 class ClassifyResponse(BaseModel):

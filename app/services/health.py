@@ -15,7 +15,7 @@ STANDBY: Final = "standby"
 """Only with READ_DATABASE_URL. Without the standby, reads go to the primary server."""
 
 
-class Readiness:
+class ReadinessChecks:
     """Checks of schema and a write, shared by all callers within KEEP_S."""
 
     def __init__(self, database: Database) -> None:

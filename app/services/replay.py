@@ -13,9 +13,9 @@ from sqlalchemy import Row
 from app.analysis.export_files import is_test
 from app.analysis.replay import page
 from app.analysis.replay.answer_store import RECORD, Answers, AnswersFile, Description, FolderRefused, folder_name
-from app.analysis.replay.counts import Counts, Kind
-from app.analysis.replay.flips import Flip, FlipsTable, TopFlips
+from app.analysis.replay.flips import ComparedDrawing, FlipsTable, TopFlips
 from app.analysis.replay.latency import BATCH_SIZE, speeds
+from app.analysis.replay.totals import Kind, ReplayTotals
 from app.analysis.replay.verdict import verdict, verdict_on_part
 from app.atomic_file import atomic_file
 from app.classifier import Classifier, ModelError
@@ -121,15 +121,15 @@ class _Replay:
     def compare(self, answers: Answers, loaded: Classifier, folder: Path) -> Replayed:
         files = folder / "report.json", folder / "flips.html", folder / "flips.csv"
         report_file, page_file, table_file = files
-        counts, top_flips = Counts(), TopFlips(MAX_SHOWN_FLIPS)
+        totals, top_flips = ReplayTotals(), TopFlips(MAX_SHOWN_FLIPS)
         with atomic_file(table_file) as file:
             table = FlipsTable(file)
             for compared, kind in self._compared(answers):
-                counts.add(compared, kind)
+                totals.add(compared, kind)
                 if compared.stored != compared.new:
                     top_flips.add(compared)
                     table.add(compared)
-        report = self._report(counts, loaded)
+        report = self._report(totals, loaded)
         shown = top_flips.in_order()
         with self._database.snapshot() as session:
             drawings = list_pixels(session, [flip.id for flip in shown])
@@ -144,7 +144,7 @@ class _Replay:
         # Every row is read twice.
         self._progress(step, self._done, 2 * self._id_range.size)
 
-    def _compared(self, answers: Answers) -> Iterator[tuple[Flip, Kind]]:
+    def _compared(self, answers: Answers) -> Iterator[tuple[ComparedDrawing, Kind]]:
         after = None
         while True:
             rows, held_out = self._next_rows(after)
@@ -164,9 +164,9 @@ class _Replay:
             drawings = list_pixels(session, [row.id for row in rows if row.label is not None])
         return rows, {id_ for id_, pixels in drawings.items() if is_test(pixels, _SPLIT.seed, _SPLIT.test_share)}
 
-    def _side_by_side(self, row: Row[Any], answers: Answers, place: int) -> Flip:
+    def _side_by_side(self, row: Row[Any], answers: Answers, place: int) -> ComparedDrawing:
         not_a_digit = round(float(answers.not_a_digit[place]), DECIMALS)
-        return Flip(
+        return ComparedDrawing(
             id=row.id,
             stored=row.prediction,
             stored_confidence=row.confidence,
@@ -178,11 +178,11 @@ class _Replay:
             new_not_a_digit=None if math.isnan(not_a_digit) else not_a_digit,
         )
 
-    def _report(self, counts: Counts, loaded: Classifier) -> ReplayReport:
-        agreement, labelled = counts.agreement(), counts.labelled()
-        at_random, held_out = counts.at_random(), counts.held_out()
+    def _report(self, totals: ReplayTotals, loaded: Classifier) -> ReplayReport:
+        agreement, labelled = totals.agreement(), totals.labelled()
+        at_random, held_out = totals.at_random(), totals.held_out()
         return ReplayReport(
-            verdict=verdict(counts.drawings, agreement, labelled),
+            verdict=verdict(totals.drawings, agreement, labelled),
             verdict_at_random=verdict_on_part(labelled, at_random, "drawn at random"),
             verdict_held_out=verdict_on_part(labelled, held_out, "kept for testing"),
             model=ModelFile(version=self._model.version, sha256=self._model.sha256),
@@ -190,16 +190,16 @@ class _Replay:
             database=database_name(self._database),
             only_model_version=self._id_range.model_version,
             created_at=datetime.now(UTC),
-            drawings=counts.drawings,
+            drawings=totals.drawings,
             without_drawing=self._without_drawing,
             agreement=agreement,
-            flips=counts.flips(),
-            not_a_digit=counts.not_a_digit(),
+            flips=totals.flips(),
+            not_a_digit=totals.not_a_digit(),
             labelled=labelled,
             at_random=at_random,
             held_out=held_out,
-            labels=counts.labels(),
-            versions=counts.versions(),
+            labels=totals.labels(),
+            versions=totals.versions(),
             latency=self._latency(loaded),
         )
 

@@ -10,7 +10,7 @@ import redis
 from starlette.testclient import TestClient
 
 from app.config import LONGEST_RATE_S, get_settings
-from app.http import redis_counts
+from app.http import rate_limit_redis
 from app.main import create_app
 from tests.support.http_fixtures import Start
 from tests.support.ports import free_port
@@ -32,7 +32,7 @@ def port() -> int:
 def patient(tmp_path: Path) -> Sequence[str]:
     """A uvicorn that gives Redis ten seconds, because these tests are about counts, not times."""
     (tmp_path / "patient.py").write_text(
-        "import uvicorn\nfrom app.http import redis_counts\n\nredis_counts.TIMEOUT_S = 10\n"
+        "import uvicorn\nfrom app.http import rate_limit_redis\n\nrate_limit_redis.TIMEOUT_S = 10\n"
         'if __name__ == "__main__":\n    uvicorn.main()\n'
     )
     return "-m", "patient"
@@ -107,8 +107,8 @@ def test_process_counts_in_memory_while_redis_is_down(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(redis_counts, "RETRY_AFTER_S", 0.5)
-    monkeypatch.setattr(redis_counts, "TIMEOUT_S", 2.0)
+    monkeypatch.setattr(rate_limit_redis, "RETRY_AFTER_S", 0.5)
+    monkeypatch.setattr(rate_limit_redis, "TIMEOUT_S", 2.0)
     settings = {"DATABASE_URL": sqlite_url, "RATE_LIMIT": "8/day", "RATE_LIMIT_STORAGE_URI": redis_uri(port)}
     with ExitStack() as running:
         server = running.enter_context(redis_server(port))

@@ -21,7 +21,7 @@ COLUMNS: Final = (
 )
 
 
-class Flip(NamedTuple):
+class ComparedDrawing(NamedTuple):
     id: int
     stored: str
     stored_confidence: float
@@ -38,16 +38,16 @@ class TopFlips:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._heap: list[tuple[tuple[bool, float, int], Flip]] = []
+        self._heap: list[tuple[tuple[bool, float, int], ComparedDrawing]] = []
 
-    def add(self, flip: Flip) -> None:
+    def add(self, flip: ComparedDrawing) -> None:
         entry = ((flip.label is not None, flip.new_confidence, -flip.id), flip)
         if len(self._heap) < self._limit:
             heapq.heappush(self._heap, entry)
         else:
             heapq.heappushpop(self._heap, entry)
 
-    def in_order(self) -> list[Flip]:
+    def in_order(self) -> list[ComparedDrawing]:
         return [flip for _, flip in sorted(self._heap, reverse=True)]
 
 
@@ -56,7 +56,7 @@ class FlipsTable:
         self._file = file
         self._write(COLUMNS)
 
-    def add(self, flip: Flip) -> None:
+    def add(self, flip: ComparedDrawing) -> None:
         self._write(formula_safe(cell) if isinstance(cell, str) else cell for cell in flip)
 
     def _write(self, cells: Iterable[object]) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from app.analysis.replay.flips import Flip
+from app.analysis.replay.flips import ComparedDrawing
 from app.analysis.replay.verdict import p_words
 from app.analysis.shares import format_share
 from app.drawings.image_files import write_png
@@ -24,7 +24,7 @@ _environment = Environment(
 )
 
 
-def render(report: ReplayReport, flips: Sequence[Flip], drawings: Mapping[int, bytes]) -> str:
+def render(report: ReplayReport, flips: Sequence[ComparedDrawing], drawings: Mapping[int, bytes]) -> str:
     """Return the page with these flips and their drawings of 784 bytes."""
     return _environment.get_template("replay.html").render(
         report=report,
@@ -35,7 +35,7 @@ def render(report: ReplayReport, flips: Sequence[Flip], drawings: Mapping[int, b
     )
 
 
-def _outcome(flip: Flip) -> str:
+def _outcome(flip: ComparedDrawing) -> str:
     if flip.label is None:
         return "unlabelled"
     return "new" if flip.label == flip.new else "stored" if flip.label == flip.stored else "neither"

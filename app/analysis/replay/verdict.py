@@ -1,4 +1,4 @@
-from app.analysis.replay.counts import SIGNIFICANT
+from app.analysis.replay.totals import SIGNIFICANT
 from app.schemas.replay import Agreement, OnLabelled
 
 

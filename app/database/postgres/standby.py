@@ -40,7 +40,7 @@ _STATE: Final = text(
 )
 
 
-class Position(NamedTuple):
+class LogPosition(NamedTuple):
     """The end of the primary's log on disk."""
 
     system: int
@@ -50,7 +50,7 @@ class Position(NamedTuple):
     """Then the last record may be cut, and a standby cannot apply it."""
 
 
-class State(NamedTuple):
+class ServerState(NamedTuple):
     system: int
     database: int
     is_standby: bool
@@ -93,7 +93,7 @@ class Standby:
             "DATABASE_URL does not answer: %s; reads go to READ_DATABASE_URL, without the latest rows",
             "DATABASE_URL answers again",
         )
-        self._position: Position | None = None
+        self._position: LogPosition | None = None
         self._running: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
         self._repeated: asyncio.Task[None] | None = None
@@ -152,7 +152,7 @@ class Standby:
         if self._in_trouble:
             self._keep_checking()
 
-    async def _find_position(self) -> Position:
+    async def _find_position(self) -> LogPosition:
         position = await self._primary_reader.run(find_position)
         if position.is_page_end:
             # PostgreSQL writes the rest of a cut record with the next commit, which may come late.
@@ -180,15 +180,15 @@ class Standby:
             return _text_of(error)
 
 
-def find_position(session: Session) -> Position:
-    return Position(*session.execute(_POSITION).one())
+def find_position(session: Session) -> LogPosition:
+    return LogPosition(*session.execute(_POSITION).one())
 
 
-def find_state(position: Position | None, session: Session) -> State:
-    return State(*session.execute(_STATE, {"wal": position and position.wal}).one())
+def find_state(position: LogPosition | None, session: Session) -> ServerState:
+    return ServerState(*session.execute(_STATE, {"wal": position and position.wal}).one())
 
 
-def _problem_of(state: State, position: Position | None, *, primary_answers: bool) -> str | None:
+def _problem_of(state: ServerState, position: LogPosition | None, *, primary_answers: bool) -> str | None:
     if position is not None and (state.system, state.database) != (position.system, position.database):
         return "it is no copy of the database in DATABASE_URL"
     # A promoted server is no copy any more, but the best there is while the other one is away.

@@ -3,7 +3,7 @@ from typing import Final, NamedTuple
 
 from app.analysis.accuracy import DECIMALS, AccuracyCounter
 from app.analysis.intervals import mcnemar_exact, wilson_interval
-from app.analysis.replay.flips import Flip
+from app.analysis.replay.flips import ComparedDrawing
 from app.drawings.shape import NOT_A_DIGIT, says_not_a_digit
 from app.schemas.replay import Agreement, OnLabel, OnLabelled, OnVersion, PairOfAnswers, SaidNotADigit
 
@@ -17,7 +17,7 @@ class Kind(NamedTuple):
     held_out: bool
 
 
-class Counts:
+class ReplayTotals:
     """Memory grows with the pairs of answers, not with the drawings."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Counts:
         self._labels: dict[str, _Labelled] = {}
         self._versions: dict[str, _Version] = {}
 
-    def add(self, compared: Flip, kind: Kind) -> None:
+    def add(self, compared: ComparedDrawing, kind: Kind) -> None:
         self.drawings += 1
         self._versions.setdefault(compared.stored_version, _Version()).add(compared)
         if compared.stored != compared.new:
@@ -111,7 +111,7 @@ class _Labelled:
     def drawings(self) -> int:
         return self.stored.labelled
 
-    def add(self, compared: Flip) -> None:
+    def add(self, compared: ComparedDrawing) -> None:
         not_a_digit = compared.label == NOT_A_DIGIT
         # For the label `none` both answers count as wrong.
         stored = compared.stored == compared.label and not not_a_digit
@@ -140,7 +140,7 @@ class _Version:
         self.drawings = self.agreed = 0
         self.labelled = _Labelled()
 
-    def add(self, compared: Flip) -> None:
+    def add(self, compared: ComparedDrawing) -> None:
         self.drawings += 1
         self.agreed += compared.stored == compared.new
         if compared.label is not None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import limits
 
 from app.config import RATE_LIMIT_OFF
-from app.http.counts import Windows
+from app.http.rate_limit_counts import Windows
 
 
 class Limit:
