@@ -42,7 +42,7 @@ def start_problem() -> str | None:
             _log.warning("%s", _WORKERS_ON_SQLITE)
     except (ConfigurationError, ModelError, DatabaseError) as error:
         return str(error)
-    problem = get_database().schema_problem() or get_database().writer_problem()
+    problem = get_database().schema_problem() or get_database().try_open_writer()
     if problem is not None:
         get_database().close()
     return problem

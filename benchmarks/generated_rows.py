@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.database import Database
 from app.models import Drawing, Label, Prediction, Review, UncountedPredictions
-from app.services.counts import count_uncounted
+from app.services.counts import complete_counts
 
 INSERT_BATCH_SIZE = 20_000
 BEGIN = datetime(2025, 11, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ def time_of(prediction_id: int, count: int) -> datetime:
 def _count(database_url: str) -> None:
     database = Database(database_url, beside_service=True)
     try:
-        count_uncounted(database, lambda *_: None)
+        complete_counts(database, lambda *_: None)
     finally:
         database.close()
 

@@ -61,7 +61,7 @@ def _run_checks(*, numbers: bool) -> dict[str, str]:
     }
     # Another program's database must stay unchanged.
     if checks["schema"] == OK:
-        checks["database"] = _result(lambda: asyncio.run(database.write_problem()))
+        checks["database"] = _result(lambda: asyncio.run(database.try_write()))
     writable = checks["database"] == OK
     if database.has_standby:
         checks["standby"] = _result(lambda: _standby_problem(database)) if writable else NOT_CHECKED
@@ -74,18 +74,18 @@ def _run_checks(*, numbers: bool) -> dict[str, str]:
 def _standby_problem(database: "Database") -> str | None:
     import asyncio
 
-    return asyncio.run(database.read_problem()) or database.standby_problem
+    return asyncio.run(database.try_read()) or database.standby_problem
 
 
 def _check_numbers(database: "Database") -> None:
-    from app.services.counts import check_counts, check_labelled, count_again, list_labelled_again
+    from app.services.counts import check_counts, check_labelled, rebuild_counts, rebuild_labelled_predictions
 
     with progress_bar("Comparing counts") as progress:
         if differences := check_counts(database, progress):
-            count_again(database, progress)
+            rebuild_counts(database, progress)
             say(f"{differences:,} counts differed from the rows, so all were counted again.")
         if differences := check_labelled(database, progress):
-            list_labelled_again(database, progress)
+            rebuild_labelled_predictions(database, progress)
             say(f"{differences:,} labelled predictions differed from the labels, so all were listed again.")
 
 

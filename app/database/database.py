@@ -246,8 +246,8 @@ class Database:
         """Commit after the block, for scripts."""
         return self._pools().writer.transaction()
 
-    async def write_problem(self) -> str | None:
-        """Try a commit."""
+    async def try_write(self) -> str | None:
+        """Try a commit; return its problem, or None."""
         check_server = self._pools().check_server
 
         def touch(session: Session) -> None:
@@ -260,23 +260,23 @@ class Database:
             return str(error)
         return None
 
-    async def read_problem(self) -> str | None:
-        """Check the tables' version, from the event loop."""
+    async def try_read(self) -> str | None:
+        """Read the tables' version; return the problem, or None."""
         try:
             return await self.read(lambda session: schema_problem(session.connection()))
         except DatabaseError as error:
             return str(error)
 
     def schema_problem(self) -> str | None:
-        """Check the tables' version."""
+        """Check the tables, for scripts."""
         try:
             with translated_errors(), self._pools().reader.engine.connect() as connection:
                 return schema_problem(connection)
         except DatabaseError as error:
             return str(error)
 
-    def writer_problem(self) -> str | None:
-        """Open the writer, which enables WAL mode."""
+    def try_open_writer(self) -> str | None:
+        """Open the writer, which enables WAL mode; return the problem, or None."""
         try:
             with translated_errors(), self.engine.connect() as connection:
                 self._pools().check_server(connection)

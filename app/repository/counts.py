@@ -36,11 +36,11 @@ def find_uncounted(session: Session) -> Ids | None:
     return find_left(session, UncountedPredictions)
 
 
-def count_next(session: Session) -> Ids | None:
+def add_next(session: Session) -> Ids | None:
     return take_step(session, UncountedPredictions, Prediction.id, _add_all)
 
 
-def forget(session: Session) -> None:
+def clear(session: Session) -> None:
     """Empty the tables, so that every prediction is counted again."""
     stop_writers(session)
     for name in (*(counts.__tablename__ for counts in COUNTS), *_CHANGES):

@@ -15,11 +15,11 @@ def find_unlisted(session: Session) -> Ids | None:
     return find_left(session, UnlistedPredictions)
 
 
-def list_next(session: Session) -> Ids | None:
+def add_next(session: Session) -> Ids | None:
     return take_step(session, UnlistedPredictions, Label.prediction_id, _add)
 
 
-def forget(session: Session) -> None:
+def clear(session: Session) -> None:
     """Empty the table, so that every label is listed again."""
     stop_writers(session)
     session.execute(delete(LabelledPrediction))

@@ -13,22 +13,22 @@ from app.services.pauses import write_and_pause
 
 def complete_tables(database: Database, progress: Progress) -> None:
     """Count and list the predictions from before the tables."""
-    count_uncounted(database, progress)
-    list_labelled(database, progress)
+    complete_counts(database, progress)
+    complete_labelled_predictions(database, progress)
 
 
-def count_uncounted(database: Database, progress: Progress) -> None:
+def complete_counts(database: Database, progress: Progress) -> None:
     """Count the predictions from before the counts, in short steps; an interrupted run is continued."""
-    _complete(database, progress, "Counting predictions", counts.find_uncounted, counts.count_next)
+    _complete(database, progress, "Counting predictions", counts.find_uncounted, counts.add_next)
 
 
-def list_labelled(database: Database, progress: Progress) -> None:
+def complete_labelled_predictions(database: Database, progress: Progress) -> None:
     _complete(
         database,
         progress,
         "Listing labelled predictions",
         labelled_predictions.find_unlisted,
-        labelled_predictions.list_next,
+        labelled_predictions.add_next,
     )
 
 
@@ -50,7 +50,7 @@ def _complete(
 
 
 def check_counts(database: Database, progress: Progress) -> int:
-    count_uncounted(database, progress)
+    complete_counts(database, progress)
     differences = 0
     for number, table in enumerate(counts.COUNTS):
         progress("Comparing counts", number, len(counts.COUNTS))
@@ -59,20 +59,20 @@ def check_counts(database: Database, progress: Progress) -> int:
     return differences
 
 
-def count_again(database: Database, progress: Progress) -> None:
+def rebuild_counts(database: Database, progress: Progress) -> None:
     with database.transaction() as session:
-        counts.forget(session)
-    count_uncounted(database, progress)
+        counts.clear(session)
+    complete_counts(database, progress)
 
 
 def check_labelled(database: Database, progress: Progress) -> int:
-    list_labelled(database, progress)
+    complete_labelled_predictions(database, progress)
     progress("Comparing labelled predictions", 0, 1)
     with database.snapshot() as session:
         return labelled_predictions.count_differences(session)
 
 
-def list_labelled_again(database: Database, progress: Progress) -> None:
+def rebuild_labelled_predictions(database: Database, progress: Progress) -> None:
     with database.transaction() as session:
-        labelled_predictions.forget(session)
-    list_labelled(database, progress)
+        labelled_predictions.clear(session)
+    complete_labelled_predictions(database, progress)

@@ -31,8 +31,8 @@ class ReadinessChecks:
                 self._checks = {
                     # The service does not start without it.
                     "model": OK,
-                    "schema": await _outcome(self._database.read_problem()),
-                    WRITE: await _outcome(self._database.write_problem()),
+                    "schema": await _outcome(self._database.try_read()),
+                    WRITE: await _outcome(self._database.try_write()),
                 }
                 if self._database.has_standby:
                     self._checks[STANDBY] = self._database.standby_problem or OK

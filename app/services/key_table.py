@@ -62,7 +62,7 @@ class KeyTable:
         self._note_use(key.name)
         return key
 
-    def forget(self) -> None:
+    def expire(self) -> None:
         """Read the table again before its next use."""
         self._read_at = self._tried_at = -math.inf
 

@@ -60,7 +60,7 @@ def test_services_that_start_together_wait_for_wal_mode(sqlite_url: str) -> None
         other.execute("BEGIN IMMEDIATE")
         release = threading.Timer(0.2, other.execute, ["COMMIT"])
         release.start()
-        problem = database.writer_problem()
+        problem = database.try_open_writer()
         release.join()
     try:
         assert problem is None
@@ -133,21 +133,21 @@ def test_held_lock_is_reported_as_busy(sqlite_database: Database) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseBusy, match="locked"):
             asyncio.run(sqlite_database.write(add_prediction))
-        assert "locked" in (asyncio.run(sqlite_database.write_problem()) or "")
+        assert "locked" in (asyncio.run(sqlite_database.try_write()) or "")
     other.dispose()
-    assert asyncio.run(sqlite_database.write_problem()) is None
+    assert asyncio.run(sqlite_database.try_write()) is None
 
 
 def test_probe_commits_a_change(sqlite_database: Database) -> None:
     log = path_of(sqlite_database).with_name("pixelwise.db-wal")
     asyncio.run(sqlite_database.write(add_prediction))
     before = log.stat().st_size
-    assert asyncio.run(sqlite_database.write_problem()) is None
+    assert asyncio.run(sqlite_database.try_write()) is None
     assert log.stat().st_size > before
 
 
 def test_probe_works_on_both_engines(database: Database) -> None:
-    assert asyncio.run(database.write_problem()) is None
+    assert asyncio.run(database.try_write()) is None
 
 
 def test_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_changes_during_an_export_do_not_affect_it(
     monkeypatch.setattr(export_parquet, "ROW_GROUP_SIZE", 20)
     monkeypatch.setattr("app.analysis.export_files.PIECE_SIZE", 2000)
     fill(database_url)
-    assert database.writer_problem() is None
+    assert database.try_open_writer() is None
     export = work(ExportQuery(format=kind, include_unlabelled=True))
 
     async def compare() -> None:

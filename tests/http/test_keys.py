@@ -87,7 +87,7 @@ def test_expired_key_is_refused(client: TestClient, database_url: str) -> None:
     phone = create_key(client, "phone", "read", expires_at="2999-01-01")
     assert status_of(client, phone) == 200
     execute(database_url, "UPDATE api_keys SET expires_at = '2026-01-01 00:00:00.000000'")
-    runtime_of(client).keys.forget()
+    runtime_of(client).keys.expire()
     assert status_of(client, phone) == 401
     assert "expired" in assert_problem(client.post("/keys/phone/rotate"), HTTPStatus.CONFLICT)["detail"]
 
@@ -96,7 +96,7 @@ def test_secret_before_a_rotation_expires(client: TestClient, database_url: str)
     first = create_key(client, "phone", "read")
     second = {"X-API-Key": client.post("/keys/phone/rotate").json()["key"]}
     execute(database_url, "UPDATE api_keys SET previous_until = '2026-01-01 00:00:00.000000'")
-    runtime_of(client).keys.forget()
+    runtime_of(client).keys.expire()
     assert [status_of(client, key) for key in (first, second)] == [401, 200]
 
 
@@ -169,7 +169,7 @@ def test_stored_keys_are_refused_with_503_while_their_table_cannot_be_read(
 ) -> None:
     phone = create_key(client, "phone", "read")
     with hidden(database_url, "api_keys"):
-        runtime_of(client).keys.forget()
+        runtime_of(client).keys.expire()
         response = client.get("/keys/current", headers=phone)
         assert_problem(response, HTTPStatus.SERVICE_UNAVAILABLE)
         assert response.headers["retry-after"]

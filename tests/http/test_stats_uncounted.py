@@ -15,5 +15,5 @@ def test_statistics_are_the_same_before_the_rows_are_counted(client: TestClient,
     paths = (*paths, "/stats/calibration", "/models")
     counted = [client.get(path).json() for path in paths]
     with get_database().transaction() as session:
-        counts.forget(session)
+        counts.clear(session)
     assert [client.get(path).json() for path in paths] == counted

@@ -28,8 +28,8 @@ def test_interrupted_counting_is_continued(
 ) -> None:
     store(configured_database_url, random_rows(50))
     with get_database().transaction() as session:
-        counts.forget(session)
-        labelled_predictions.forget(session)
+        counts.clear(session)
+        labelled_predictions.clear(session)
         assert is_anything_left(session)
     upgrade(configured_database_url)
     assert "up to date" not in capsys.readouterr().out
@@ -43,7 +43,7 @@ def test_interrupted_counting_is_continued(
 def test_count_that_finds_the_database_busy_is_reported_in_one_line(configured_database_url: str) -> None:
     store(configured_database_url, random_rows(5))
     with get_database().transaction() as session:
-        counts.forget(session)
+        counts.clear(session)
     with nobody_else_may_write(configured_database_url), pytest.raises(SystemExit) as error:
         init_db.main([])
     assert str(error.value.code).startswith("pixelwise: ")
@@ -56,7 +56,7 @@ def test_count_that_finds_the_database_busy_is_reported_in_one_line(configured_d
 def test_listing_alone_is_continued(configured_database_url: str) -> None:
     store(configured_database_url, random_rows(50))
     with get_database().transaction() as session:
-        labelled_predictions.forget(session)
+        labelled_predictions.clear(session)
     init_db.main([])
     with get_database().snapshot() as session:
         assert not is_anything_left(session)

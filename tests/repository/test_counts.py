@@ -12,7 +12,7 @@ from app.database import Database
 from app.models import Label, Prediction, Review, ShadowPrediction
 from app.progress import no_progress
 from app.repository import counts, steps
-from app.services.counts import check_counts, count_again, count_uncounted
+from app.services.counts import check_counts, complete_counts, rebuild_counts
 from tests.support.databases import migrate
 from tests.support.service import connected, execute, rows
 from tests.support.service_process import PATIENCE_S, wait_until
@@ -126,7 +126,7 @@ def test_counts_differ_without_their_triggers(sqlite_database: Database, sqlite_
     with sqlite_database.transaction() as session:
         add_predictions(session, random, 10)
     assert check_counts(sqlite_database, no_progress) > 0
-    count_again(sqlite_database, no_progress)
+    rebuild_counts(sqlite_database, no_progress)
     assert check_counts(sqlite_database, no_progress) == 0
 
 
@@ -166,11 +166,11 @@ def test_rows_from_before_are_counted_while_rows_change(
         add_predictions(session, random, 300)
         add_others(session, random, 100)
     with database.transaction() as session:
-        counts.forget(session)
+        counts.clear(session)
     taken, left = 0, True
     while left:
         with database.transaction() as session:
-            left = counts.count_next(session) is not None
+            left = counts.add_next(session) is not None
         taken += 1
         with database.transaction() as session:
             change_everything(session, random)
@@ -209,13 +209,13 @@ def test_interrupted_counting_is_continued(database: Database, database_url: str
     with database.transaction() as session:
         add_predictions(session, random, 100)
     with database.transaction() as session:
-        counts.forget(session)
+        counts.clear(session)
 
     def interrupt(_step: str, done: int, _total: int | None) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        count_uncounted(database, interrupt)
+        complete_counts(database, interrupt)
     assert rows(database_url, "SELECT * FROM uncounted_predictions") != []
     migrate(database_url)
     assert rows(database_url, "SELECT * FROM uncounted_predictions") == []

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.models import Label, LabelledPrediction, Prediction, UnlistedPredictions
 from app.repository import labelled_predictions, steps
-from app.services.counts import list_labelled
+from app.services.counts import complete_labelled_predictions
 from tests.support.databases import migrate
 from tests.support.service import execute, rows
 from tests.support.stored_rows import random_rows, store
@@ -80,7 +80,7 @@ def test_labels_from_before_are_listed_in_steps(
     execute(database_url, "INSERT INTO labels (prediction_id, label) SELECT id, '3' FROM predictions WHERE id % 9 = 0")
     monkeypatch.setattr(steps, "STEP_SIZE", 10)
     shown: list[int] = []
-    list_labelled(database, lambda _title, done, _total: shown.append(done))
+    complete_labelled_predictions(database, lambda _title, done, _total: shown.append(done))
     assert shown == sorted(set(shown))
     assert len(shown) > 5
     with database.snapshot() as session:
@@ -98,7 +98,7 @@ def test_label_of_the_largest_id_is_listed(sqlite_url: str) -> None:
         f"INSERT INTO unlisted_predictions VALUES (1, {last})",
     )
     database = Database(sqlite_url)
-    list_labelled(database, lambda *_: None)
+    complete_labelled_predictions(database, lambda *_: None)
     with database.snapshot() as session:
         assert actual(session) == expected(session) != []
     database.close()

@@ -223,4 +223,4 @@ def test_replay_stores_nothing_in_the_database(
         after = connection.scalar(sa.text("SELECT group_concat(id || prediction || model_version) FROM predictions"))
         assert connection.scalar(sa.text("SELECT count(*) FROM shadow_predictions")) == 0
     assert before == after
-    assert asyncio.run(sqlite_database.write_problem()) is None
+    assert asyncio.run(sqlite_database.try_write()) is None

@@ -71,7 +71,7 @@ async def rotate_key(request: Request, name: Name, query: Annotated[RotateQuery,
         return keys.rotate(session, name, overlap, actor_of(request))
 
     rotated = await runtime_of(request).database.write(write)
-    runtime_of(request).keys.forget()
+    runtime_of(request).keys.expire()
     return rotated
 
 
@@ -86,4 +86,4 @@ async def rotate_key(request: Request, name: Name, query: Annotated[RotateQuery,
 async def revoke_key(request: Request, name: Name) -> None:
     """Revoke a key. Every process refuses it within five seconds; its name is never used again."""
     await runtime_of(request).database.write(lambda session: keys.revoke(session, name, actor_of(request)))
-    runtime_of(request).keys.forget()
+    runtime_of(request).keys.expire()

@@ -99,7 +99,7 @@ def test_write_to_a_lost_file_is_refused(
         sqlite_database.transaction() as session,
     ):
         add_prediction(session)
-    assert "moved, deleted or replaced" in (asyncio.run(sqlite_database.write_problem()) or "")
+    assert "moved, deleted or replaced" in (asyncio.run(sqlite_database.try_write()) or "")
 
 
 @pytest.mark.parametrize("linked", ["file", "folder"])
@@ -133,7 +133,7 @@ def test_lost_file_or_changed_target_is_noticed_through_a_link(
 
 
 def test_wal_deleted_before_the_first_write_is_noticed(sqlite_database: Database) -> None:
-    assert sqlite_database.writer_problem() is None
+    assert sqlite_database.try_open_writer() is None
     path = path_of(sqlite_database)
     delete_the_wal(path)
     # The next process that opens the file creates a new one.
