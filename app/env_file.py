@@ -53,7 +53,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     return values
 
 
-def export(prefix: str) -> set[str]:
+def set_environment(prefix: str) -> set[str]:
     """Put the lines of `.env` with this prefix into the environment, unless it has them; return all their names."""
     for name, value in read_env_file(Path(".env")).items():
         if name.startswith(prefix) and value:

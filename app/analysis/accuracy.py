@@ -23,13 +23,13 @@ class AccuracyCounter:
         self.correct += size * correct
         self.not_a_digit += size * not_a_digit
 
-    def add_told(self, told: int, not_digits: int, *, not_a_digit: bool) -> None:
+    def add_digit_or_not(self, answers: int, not_digits: int, *, not_a_digit: bool) -> None:
         """Add, of these predictions, those with `not_a_digit`, and those above 0.5."""
         if not_a_digit:
-            self.none += told
+            self.none += answers
             self.none_found += not_digits
         else:
-            self.digits += told
+            self.digits += answers
             self.digits_refused += not_digits
 
     def result(self) -> LabelledAccuracy:

@@ -62,9 +62,9 @@ def compare(window: Observations, reference: Observations, thresholds: Threshold
     """
     found = [_compare_digits(window.digits, reference.digits)]
     found.append(_compare_values("confidence", window.confidence, reference.confidence))
-    told = [one.not_a_digit[~np.isnan(one.not_a_digit)] for one in (window, reference)]
-    if min(map(len, told)) >= DRAWINGS_NEEDED:
-        found.append(_compare_values("not_a_digit", *told))
+    known = [one.not_a_digit[~np.isnan(one.not_a_digit)] for one in (window, reference)]
+    if min(map(len, known)) >= DRAWINGS_NEEDED:
+        found.append(_compare_values("not_a_digit", *known))
     found += [_compare_values(name, window.ink[:, i], reference.ink[:, i]) for i, name in enumerate(INK)]
     signals = []
     for one, adjusted in zip(found, holm([one.p for one in found]), strict=True):

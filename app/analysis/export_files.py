@@ -145,7 +145,7 @@ def label_values(row: ExportRow) -> dict[str, Any]:
     return {"label": row.label, "y": row.y, "labelled": row.label is not None, "split": row.split}
 
 
-def table(rows: Iterable[ExportRow]) -> Iterator[bytes]:
+def csv_table(rows: Iterable[ExportRow]) -> Iterator[bytes]:
     """Write CSV (RFC 4180, UTF-8), without drawings, safe for spreadsheets."""
     return in_pieces(_csv_lines(rows))
 

@@ -11,7 +11,7 @@ def calibration(query: CalibrationQuery, as_json: Json = False) -> None:
 
     Example: python -m app calibration --sample random
     """
-    from app.services.calibration import calibration as get_calibration
+    from app.services.calibration import get_calibration
 
     found = context.read(lambda session: get_calibration(session, query))
     if as_json:

@@ -27,7 +27,7 @@ def drift(
 
     Every night: python -m app drift --exit-code || echo "The drawings have changed."
     """
-    from app.services.drift import drift as get_drift
+    from app.services.drift import get_drift
 
     found = context.read(lambda session: get_drift(session, query))
     if as_json:

@@ -27,7 +27,7 @@ def export(
 
     Example: python -m app export corrected.npz --since 2026-11-01
     """
-    from app.services.export import Export, describe
+    from app.services.export import Export, audit_text
 
     query = query.model_copy(update={"format": _format_of(file, query)})
     manifest_file = file.parent / f"{file.name}.manifest.json"
@@ -37,7 +37,7 @@ def export(
             for chunk in exported.content():
                 data.write(chunk)
         manifest.write(exported.manifest.model_dump_json(indent=2).encode() + b"\n")
-    context.record_read(Action.EXPORT, describe(exported.manifest))
+    context.record_read(Action.EXPORT, audit_text(exported.manifest))
     if as_json:
         print_json(exported.manifest)
         return

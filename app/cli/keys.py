@@ -41,7 +41,7 @@ def create(
 
     Example: python -m app keys create phone --scope classify --scope read --rate 100/minute
     """
-    from app.services.keys import create as create_key
+    from app.services.keys import create_key
 
     values = {"name": name, "scopes": scopes, "rate_limit": rate_limit, "expires_at": expires_at}
     wanted = validate(KeyCreate, values, name="NAME", scopes="--scope")
@@ -77,7 +77,7 @@ def rotate(
 
     Example: python -m app keys rotate phone --overlap 48
     """
-    from app.services.keys import rotate as rotate_key
+    from app.services.keys import rotate_key
 
     hours = timedelta(hours=overlap)
     rotated = context.write(lambda session: rotate_key(session, name, hours, context.actor()))
@@ -90,7 +90,7 @@ def revoke(name: Name) -> None:
 
     Example: python -m app keys revoke phone
     """
-    from app.services.keys import revoke as revoke_key
+    from app.services.keys import revoke_key
 
     context.write(lambda session: revoke_key(session, name, context.actor()))
     say(f"Revoked the key {name}.")

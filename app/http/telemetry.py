@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.types import Scope
 
-from app.env_file import export
+from app.env_file import set_environment
 
 if TYPE_CHECKING:
     from app.http.open_telemetry import OpenTelemetry
@@ -20,7 +20,7 @@ _NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 
 def start_telemetry() -> "OpenTelemetry | None":
     # OpenTelemetry reads the environment only.
-    settings = export("OTEL_")
+    settings = set_environment("OTEL_")
     endpoint = next((name for name in ENDPOINTS if name in settings), None)
     if endpoint is None:
         return None

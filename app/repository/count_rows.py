@@ -64,7 +64,7 @@ def prediction_rows() -> Select[Any]:
         case(*((Prediction.confidence >= lower / 10, lower) for lower in range(9, 0, -1)), else_=0).label("tenth"),
         literal(1).label("size"),
         millionths_of(Prediction.confidence).label("millionths"),
-        *_told(Prediction),
+        *_digit_or_not(Prediction),
         Prediction.created_at,
     )
 
@@ -79,7 +79,7 @@ def label_rows() -> Select[Any]:
             (Label.label == NOT_A_DIGIT).label("not_a_digit"),
             millionths_of(Prediction.confidence).label("millionths"),
             literal(1).label("size"),
-            *_told(Prediction),
+            *_digit_or_not(Prediction),
             Prediction.created_at,
         )
         # Labels are few compared with predictions.
@@ -101,14 +101,14 @@ def _shadow_rows() -> Select[Any]:
         func.coalesce(label == NOT_A_DIGIT, False).label("not_a_digit"),
         literal(1).label("size"),
         millionths_of(shadow.confidence).label("millionths"),
-        *_told(shadow),
+        *_digit_or_not(shadow),
     ).join(Prediction, Prediction.id == shadow.prediction_id)
 
 
-def _told(answer: type[Prediction | ShadowPrediction]) -> tuple[ColumnElement[int], ColumnElement[int]]:
+def _digit_or_not(answer: type[Prediction | ShadowPrediction]) -> tuple[ColumnElement[int], ColumnElement[int]]:
     """Whether an answer has `not_a_digit`, and whether that is above 0.5."""
-    told, is_likely = answer.not_a_digit.is_not(None), answer.not_a_digit > LIKELY_NOT_A_DIGIT
-    return case((told, 1), else_=0).label("told"), case((is_likely, 1), else_=0).label("not_digits")
+    is_known, is_likely = answer.not_a_digit.is_not(None), answer.not_a_digit > LIKELY_NOT_A_DIGIT
+    return case((is_known, 1), else_=0).label("told"), case((is_likely, 1), else_=0).label("not_digits")
 
 
 def millionths_of(confidence: Any) -> ColumnElement[int]:

@@ -9,7 +9,7 @@ from app.schemas.calibration import LABELS_NEEDED, Calibration, CalibrationBin, 
 from app.schemas.results import ResultFilters
 
 
-def calibration(session: Session, query: CalibrationQuery) -> Calibration:
+def get_calibration(session: Session, query: CalibrationQuery) -> Calibration:
     filters = ResultFilters(model_version=query.model_version, since=query.since, until=query.until)
     rows = count_labelled(session, filters, sampled=query.sample == "random")
     # A row has millionths, correct and size.

@@ -30,7 +30,7 @@ DEFAULT_WINDOW: Final = 1000
 DEFAULT_REFERENCE: Final = 10_000
 
 
-def drift(session: Session, query: DriftQuery) -> Drift:
+def get_drift(session: Session, query: DriftQuery) -> Drift:
     """Compare a window with a reference; raise InvalidInput if they contradict each other."""
     times = (query.since, query.until, query.reference_since, query.reference_until)
     by_time = any(time is not None for time in times)

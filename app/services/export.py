@@ -45,7 +45,7 @@ Chosen = npt.NDArray[np.int32]
 _Selected = tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.float32]]
 
 
-def describe(manifest: ExportManifest) -> str:
+def audit_text(manifest: ExportManifest) -> str:
     """Return what was exported, for the audit log."""
     query = " ".join(f"{name}={value}" for name, value in manifest.query.items())
     return f"{manifest.counts.rows} predictions {query}".rstrip()
@@ -74,7 +74,7 @@ class Export:
                 usable = (self._splits != _NO_DRAWING) & (self._answers != _UNKNOWN)
                 yield from export_files.jsonl(self._rows(_where(usable)), _line_of(self._query))
             case ExportFormat.CSV:
-                yield from export_files.table(self._rows(self._all))
+                yield from export_files.csv_table(self._rows(self._all))
             case ExportFormat.PARQUET:
                 from app.analysis.export_parquet import parquet
 

@@ -19,7 +19,7 @@ KEY_PREFIX: Final = "pw_"
 _SHOWN: Final = len(KEY_PREFIX) + 6
 
 
-def create(session: Session, wanted: KeyCreate, actor: Actor) -> KeyWithSecret:
+def create_key(session: Session, wanted: KeyCreate, actor: Actor) -> KeyWithSecret:
     """Raise Conflict if the name is taken, or InvalidInput."""
     now = datetime.now(UTC)
     _check_not_built_in(wanted.name)
@@ -51,7 +51,7 @@ def list_keys(session: Session) -> KeyList:
     return KeyList(keys=[KeyRead(**_fields(row)) for row in repository.list_keys(session)])
 
 
-def rotate(session: Session, name: str, overlap: timedelta, actor: Actor) -> KeyWithSecret:
+def rotate_key(session: Session, name: str, overlap: timedelta, actor: Actor) -> KeyWithSecret:
     """Give the key a new secret and accept the old one a while longer; raise NotFound or Conflict."""
     now, row = datetime.now(UTC), _lock(session, name)
     if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
@@ -63,7 +63,7 @@ def rotate(session: Session, name: str, overlap: timedelta, actor: Actor) -> Key
     return _with_secret(session, name, secret)
 
 
-def revoke(session: Session, name: str, actor: Actor) -> None:
+def revoke_key(session: Session, name: str, actor: Actor) -> None:
     """Raise NotFound or Conflict. A key that is revoked already stays as it is."""
     if _lock(session, name).revoked_at is None:
         repository.change_key(session, name, {"revoked_at": datetime.now(UTC)})

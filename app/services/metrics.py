@@ -20,8 +20,8 @@ from app.metrics import instruments as metrics
 from app.repository.metrics import database_size
 from app.schemas.calibration import Calibration, CalibrationQuery
 from app.schemas.drift import Drift, DriftQuery
-from app.services.calibration import calibration
-from app.services.drift import drift
+from app.services.calibration import get_calibration
+from app.services.drift import get_drift
 
 log = logging.getLogger("pixelwise")
 
@@ -61,8 +61,8 @@ class SlowGauges:
                 model_version=self._classifier.version, since=datetime.now(UTC) - ACCURACY_PERIOD, sample="random"
             )
             # One after the other, or they would hold one snapshot for long.
-            _show_calibration(await self._database.scan(lambda session: calibration(session, query)))
-            _show_drift(await self._database.scan(lambda session: drift(session, DriftQuery())))
+            _show_calibration(await self._database.scan(lambda session: get_calibration(session, query)))
+            _show_drift(await self._database.scan(lambda session: get_drift(session, DriftQuery())))
             metrics.REFRESHED.set_to_current_time()
         except Exception as error:  # noqa: BLE001  # The next attempt may succeed.
             log.warning("GET /metrics has old figures: %s: %s", type(error).__name__, error)

@@ -13,20 +13,20 @@ class StatsCounter:
 
     count: int = 0
     millionths: int = 0
-    # Answers with `not_a_digit`, and those above 0.5.
-    told: int = 0
+    with_not_a_digit: int = 0
+    # Above 0.5.
     not_digits: int = 0
     accuracy: AccuracyCounter = field(default_factory=AccuracyCounter)
 
     def add_answers(self, row: Row[Any]) -> None:
         self.count += row.size
         self.millionths += row.millionths
-        self.told += row.told
+        self.with_not_a_digit += row.told
         self.not_digits += row.not_digits
 
     def add_labels(self, row: Row[Any]) -> None:
         self.accuracy.add(row.size, correct=row.correct, not_a_digit=row.not_a_digit)
-        self.accuracy.add_told(row.told, row.not_digits, not_a_digit=row.not_a_digit)
+        self.accuracy.add_digit_or_not(row.told, row.not_digits, not_a_digit=row.not_a_digit)
 
     @property
     def mean_confidence(self) -> float | None:
@@ -34,7 +34,7 @@ class StatsCounter:
 
     @property
     def not_a_digit_share(self) -> float | None:
-        return round(self.not_digits / self.told, DECIMALS) if self.told else None
+        return round(self.not_digits / self.with_not_a_digit, DECIMALS) if self.with_not_a_digit else None
 
     def as_confidence(self) -> Confidence:
         return Confidence(count=self.count, mean_confidence=self.mean_confidence)

@@ -48,7 +48,7 @@ def images(drawings: np.ndarray) -> Array:
 
 
 def csv_of(*rows: ExportRow) -> list[dict[str, str]]:
-    text = b"".join(export_files.table(rows)).decode()
+    text = b"".join(export_files.csv_table(rows)).decode()
     return list(csv.DictReader(StringIO(text, newline=""), strict=True))
 
 
@@ -79,7 +79,7 @@ def test_equal_arrays_give_equal_bytes_and_others_do_not() -> None:
     assert first != other
 
 
-@pytest.mark.parametrize("write", [export_files.jsonl, export_files.table])
+@pytest.mark.parametrize("write", [export_files.jsonl, export_files.csv_table])
 def test_rows_are_read_lazily(write: Callable[[Iterator[ExportRow]], Iterator[bytes]]) -> None:
     rows = (a_row(id=i) for i in range(10_000))
     pieces = write(rows)
@@ -156,7 +156,7 @@ def test_each_row_is_one_json_line() -> None:
 
 
 def test_csv_has_a_header_and_line_ends_of_rfc_4180() -> None:
-    text = b"".join(export_files.table([a_row()]))
+    text = b"".join(export_files.csv_table([a_row()]))
     sha256 = hashlib.sha256(DRAWINGS[0].tobytes()).hexdigest()
     assert text.decode() == (
         "id,sha256,label,y,labelled,split,prediction,confidence,not_a_digit,model_version,created_at,notes\r\n"
@@ -169,7 +169,7 @@ def test_csv_has_every_column_that_the_api_lists() -> None:
 
 
 def test_csv_without_rows_is_a_header() -> None:
-    assert b"".join(export_files.table([])).decode() == ",".join(CSV_COLUMNS) + "\r\n"
+    assert b"".join(export_files.csv_table([])).decode() == ",".join(CSV_COLUMNS) + "\r\n"
 
 
 def test_json_lines_without_rows_are_empty() -> None:

@@ -122,7 +122,7 @@ class _Labelled:
         self.only_new += new and not stored
         for counter, value in ((self.stored, compared.stored_not_a_digit), (self.new, compared.new_not_a_digit)):
             if (said := says_not_a_digit(value)) is not None:
-                counter.add_told(1, said, not_a_digit=not_a_digit)
+                counter.add_digit_or_not(1, said, not_a_digit=not_a_digit)
 
     def outcome(self) -> OnLabelled:
         return OnLabelled(

@@ -20,4 +20,4 @@ router = APIRouter(prefix="/stats", tags=["stats"], route_class=ApiRoute)
 )
 async def get_calibration(request: Request, query: Annotated[CalibrationQuery, Query()]) -> Calibration:
     """Compare confidence with accuracy on labelled predictions; needs at least 200 of them."""
-    return await scan(request, lambda session: calibration.calibration(session, query))
+    return await scan(request, lambda session: calibration.get_calibration(session, query))

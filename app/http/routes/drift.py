@@ -20,4 +20,4 @@ router = APIRouter(prefix="/stats", tags=["stats"], route_class=ApiRoute)
 )
 async def get_drift(request: Request, query: Annotated[DriftQuery, Query()]) -> Drift:
     """Compare digits, confidence, `not_a_digit` and ink of new drawings with older ones, at least 300 each."""
-    return await scan(request, lambda session: drift.drift(session, query))
+    return await scan(request, lambda session: drift.get_drift(session, query))

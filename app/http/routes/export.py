@@ -17,7 +17,7 @@ from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.audit import Action
 from app.schemas.export import EXAMPLE_MANIFEST, ExportFormat, ExportManifest, ExportQuery
-from app.services.export import Export, describe
+from app.services.export import Export, audit_text
 
 log = logging.getLogger("pixelwise")
 router = APIRouter(tags=["export"], route_class=ApiRoute)
@@ -112,7 +112,7 @@ async def export(request: Request, query: Annotated[ExportQuery, Query()]) -> Re
 
     pieces = wait_and_read()
     manifest: ExportManifest = await while_connected(request, anext(pieces))
-    await runtime_of(request).read_log.add(actor_of(request), Action.EXPORT, describe(manifest))
+    await runtime_of(request).read_log.add(actor_of(request), Action.EXPORT, audit_text(manifest))
     return Download(
         pieces,
         f"pixelwise-{manifest.created_at:%Y%m%dT%H%M%SZ}.{query.format}",

@@ -51,7 +51,7 @@ async def create_key(request: Request, body: Annotated[KeyCreate, Depends(json_b
     """Create a key. Its secret is in this answer only, and works at once."""
 
     def write(session: Session) -> KeyWithSecret:
-        return keys.create(session, body, actor_of(request))
+        return keys.create_key(session, body, actor_of(request))
 
     return await runtime_of(request).database.write(write)
 
@@ -68,7 +68,7 @@ async def rotate_key(request: Request, name: Name, query: Annotated[RotateQuery,
     overlap = timedelta(hours=query.overlap_hours)
 
     def write(session: Session) -> KeyWithSecret:
-        return keys.rotate(session, name, overlap, actor_of(request))
+        return keys.rotate_key(session, name, overlap, actor_of(request))
 
     rotated = await runtime_of(request).database.write(write)
     runtime_of(request).keys.expire()
@@ -85,5 +85,5 @@ async def rotate_key(request: Request, name: Name, query: Annotated[RotateQuery,
 @admin_limit.key_changes
 async def revoke_key(request: Request, name: Name) -> None:
     """Revoke a key. Every process refuses it within five seconds; its name is never used again."""
-    await runtime_of(request).database.write(lambda session: keys.revoke(session, name, actor_of(request)))
+    await runtime_of(request).database.write(lambda session: keys.revoke_key(session, name, actor_of(request)))
     runtime_of(request).keys.expire()
