@@ -64,9 +64,9 @@ def list_results(session: Session, filters: ResultFilters, limit: int, after: Po
         return []
     filters = narrow
     if filters.notes_contains is not None and has_few_notes(session, filters.notes_contains):
-        statement = _by_notes(filters, after)
+        statement = _by_notes(session, filters, after)
     elif filters.since is not None or filters.until is not None:
-        statement = _by_time(filters, after)
+        statement = _by_time(session, filters, after)
     elif (filters.label is not None or filters.labelled) and find_unlisted(session) is None:
         statement = _by_label(session, filters, after)
     else:
@@ -115,26 +115,41 @@ def _select() -> Select[Any]:
     return select(*PREDICTION_COLUMNS, current_label().label("label"))
 
 
-def _by_time(filters: ResultFilters, after: Position | None) -> Select[Any]:
+def _by_time(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = []
-    if after is not None and after.created_at is not None:
-        conditions = _not_later(after.created_at, after.id)
+    if after is not None:
+        conditions = _not_later(session, after)
         # SQLite uses only the first of two bounds.
-        if filters.until is not None and after.created_at < filters.until:
+        if filters.until is not None and after.created_at is not None and after.created_at < filters.until:
             filters = filters.model_copy(update={"until": None})
     statement = _select().where(*matching(filters, "created_at"), *conditions)
     return statement.order_by(Prediction.created_at.desc(), Prediction.id.desc())
 
 
-def _not_later(time: datetime, id_: int) -> list[ColumnElement[bool]]:
+def _not_later(session: Session, after: Position) -> list[ColumnElement[bool]]:
     # The first condition starts the index scan.
+    stored = _find_text(session, after)
+    if stored is not None:
+        text = type_coerce(Prediction.created_at, String)
+        return [text <= stored, or_(text < stored, Prediction.id < after.id)]
+    if after.created_at is None:
+        return []
     return [
-        Prediction.created_at <= time,
-        or_(Prediction.created_at < begin_of(time), Prediction.id < id_),
+        Prediction.created_at <= after.created_at,
+        or_(Prediction.created_at < begin_of(after.created_at), Prediction.id < after.id),
     ]
 
 
-def _by_notes(filters: ResultFilters, after: Position | None) -> Select[Any]:
+def _find_text(session: Session, position: Position) -> str | None:
+    """Return what SQLite sorts by, unless it has changed."""
+    if not is_sqlite(session):
+        return None
+    found = select(Prediction.created_at, type_coerce(Prediction.created_at, String).label("text"))
+    row = session.execute(found.where(Prediction.id == position.id)).one_or_none()
+    return row.text if row is not None and row.created_at == position.created_at else None
+
+
+def _by_notes(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
     found = select(NOTES_SEARCH.c.rowid).where(finds(filters.notes_contains or ""))
     # Without an order that an index has, SQLite begins with the search.
     time, id_ = without_index(type_coerce(Prediction.created_at, String)), without_index(Prediction.id)
@@ -143,8 +158,8 @@ def _by_notes(filters: ResultFilters, after: Position | None) -> Select[Any]:
         if after is not None:
             conditions.append(id_ < after.id)
         return _select().where(*conditions).order_by(id_.desc())
-    if after is not None and after.created_at is not None:
-        conditions += _not_later(after.created_at, after.id)
+    if after is not None:
+        conditions += _not_later(session, after)
     return _select().where(*conditions).order_by(time.desc(), id_.desc())
 
 

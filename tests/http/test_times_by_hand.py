@@ -1,6 +1,7 @@
 """Predictions inserted by hand, whose times SQLite stores as shorter texts than the service's."""
 
 from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
 from starlette.testclient import TestClient
@@ -61,6 +62,29 @@ def test_pages_of_rows_at_the_same_second_have_each_row_once(
     insert(sqlite_url, "2026-10-27 13:00:07", "2026-10-27 11:00:07", notes="'the same'")
     found = [row["id"] for page in pages(sqlite_client, 4, since="2026-10-01", **filters) for row in page]
     assert found == [26, *range(25, 0, -1), 27]
+
+
+@pytest.mark.parametrize("filters", [{}, {"notes_contains": "same"}, {"until": "2026-12-01"}])
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_pages_of_one_time_in_several_texts_have_each_row_once(
+    sqlite_client: TestClient, sqlite_url: str, filters: dict[str, str], limit: int
+) -> None:
+    times = (*reversed(NOON), "2026-10-27 12:00:xx", *NOON, *MIDNIGHT, "2026-10-27T12:00")
+    insert(sqlite_url, *times, notes="'the same'")
+    span = {"since": "2026-10-01", **filters}
+    whole = sqlite_client.get("/results", params=span).json()["results"]
+    assert {row["id"] for row in whole} == set(range(1, len(times) + 1))
+    given = islice(pages(sqlite_client, limit, **span), len(times))
+    assert [row for page in given for row in page] == whole
+
+
+def test_page_goes_on_after_a_row_that_was_deleted(sqlite_client: TestClient, sqlite_url: str) -> None:
+    insert(sqlite_url, *["2026-10-27 12:00:07"] * 3)
+    found = []
+    for page in pages(sqlite_client, 1, since="2026-10-01"):
+        found += [row["id"] for row in page]
+        assert sqlite_client.delete(f"/results/{found[-1]}").status_code == 204
+    assert found == [3, 2, 1]
 
 
 def test_prune_deletes_all_rows_of_a_second(
