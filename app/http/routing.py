@@ -47,7 +47,10 @@ class BytesRoute(ApiRoute):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        (self._check_key,) = [part.call for part in self.dependant.dependencies if isinstance(part.call, RequireKey)]
+        needed = [part.call for part in self.dependant.dependencies if part.call != self.check_query]
+        if len(needed) != 1 or not isinstance(needed[0], RequireKey):
+            raise TypeError(f"{self.path} must depend on a key, and on nothing else")
+        self._check_key = needed[0]
 
     async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve as an ASGI application, without Starlette's router."""

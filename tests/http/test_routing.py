@@ -4,8 +4,11 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+from fastapi import Depends, Request, Response
 from starlette.testclient import TestClient
 
+from app.http.authentication import AdminKey, Client
+from app.http.routing import BytesRoute
 from app.main import app
 from tests.support.contract import CONTRACT, INFERENCE
 from tests.support.http_fixtures import Start
@@ -78,3 +81,18 @@ def test_unknown_parameter_is_refused_by_the_inference_protocol_and_not_repeated
         response = sqlite_client.request(method, f"{path}?colour=red")
         assert (response.status_code, list(response.json())) == (HTTPStatus.BAD_REQUEST, ["error"])
         assert "colour" not in response.text
+
+
+def test_direct_route_depends_on_a_key_and_on_nothing_else() -> None:
+    async def answer(request: Request, client: Client) -> Response:
+        raise NotImplementedError
+
+    async def without_key(request: Request) -> Response:
+        raise NotImplementedError
+
+    assert BytesRoute("/drawings", answer, methods=["POST"]).path == "/drawings"
+    for dependency in (Depends(without_key), AdminKey):
+        with pytest.raises(TypeError, match="/drawings must depend on a key"):
+            BytesRoute("/drawings", answer, methods=["POST"], dependencies=[dependency])
+    with pytest.raises(TypeError, match="/drawings must depend on a key"):
+        BytesRoute("/drawings", without_key, methods=["POST"])
