@@ -108,7 +108,7 @@ def _checked_rate_limit(text: str, info: ValidationInfo) -> str:
 
 
 def checked_rate(text: str) -> str:
-    """Raise ValueError."""
+    """Return a rate limit without spaces, or `off`; raise ValueError."""
     text = text.strip()
     if text.lower() == RATE_LIMIT_OFF:
         return RATE_LIMIT_OFF
@@ -237,7 +237,7 @@ def deployment_setting(name: str, default: str) -> str:
 
 
 def setting_warnings() -> list[str]:
-    """Warn of misspelt names and of a short key."""
+    """Return warnings about misspelt names and a short key."""
     warnings = [_not_a_setting(name, intended) for name, intended in _misspelt().items()]
     key = get_settings().secret_api_key
     if key and len(key.get_secret_value()) < SHORT_KEY:

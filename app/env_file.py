@@ -96,7 +96,7 @@ def deployment_value(name: str, known: Mapping[str, str]) -> str:
 
 
 def check_deployment(known: Mapping[str, str]) -> None:
-    """Raise ValueError for an invalid setting of scripts and units."""
+    """Raise ValueError for an invalid one."""
     for name in DEPLOYMENT:
         deployment_value(name, known)
     for name in TAKEN_AS_IS:
@@ -105,7 +105,7 @@ def check_deployment(known: Mapping[str, str]) -> None:
 
 
 def misspelt(names: Iterable[str], settings: frozenset[str]) -> dict[str, str]:
-    """Return the names that are nearly a setting's, with that setting."""
+    """Return the intended setting for each misspelt name."""
     close = {
         name: _closest(name.upper(), settings) or _closest(name.upper().removeprefix("PIXELWISE_"), settings)
         for name in names

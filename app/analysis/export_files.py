@@ -137,7 +137,6 @@ def jsonl(rows: Iterable[ExportRow], line: Callable[[ExportRow], dict[str, Any]]
 
 
 def _values(row: ExportRow) -> dict[str, Any]:
-    """Return the values of CSV_COLUMNS."""
     return {**row.columns, "sha256": _sha256(row.pixels), **label_values(row)}
 
 

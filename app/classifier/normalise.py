@@ -12,7 +12,7 @@ BLANK_BELOW = 16
 # In levels and pixels. Drawings within these limits stay unchanged: resampling would blur them.
 PASS_PEAK = 200
 PASS_SIDE = 19
-"""Give or take one."""
+"""With a tolerance of one pixel."""
 PASS_OFF_CENTRE = 0.75
 
 # More would make digits of stray pixels.
@@ -63,7 +63,6 @@ def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def _fitted(
     images: npt.NDArray[np.uint8], start: Floats, end: Floats, centre: Floats, side: Floats
 ) -> npt.NDArray[np.uint8]:
-    """Scale and move the ink of all drawings."""
     down, across = _resampling(start, end, centre, np.maximum(side / _BOX, _SMALLEST_STEP))
     # Ink outside the box is noise.
     rows, columns = (start[..., None] <= _PIXELS_AFTER) & (end[..., None] >= _PIXELS)

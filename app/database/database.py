@@ -43,7 +43,7 @@ SessionLocal = sessionmaker(class_=_LazySession, expire_on_commit=False)
 
 
 class _Engines(NamedTuple):
-    """The engines, how many threads use them, and what only one kind of database needs."""
+    """Engines, and how many threads use them."""
 
     write: Engine
     read: Engine

@@ -81,7 +81,6 @@ def _noted(request: HTTPConnection, key: ClientKey) -> str:
 
 
 def key_of(request: HTTPConnection) -> ClientKey:
-    """Return the key of an authenticated request."""
     key: ClientKey = request.scope["state"]["key"]
     return key
 

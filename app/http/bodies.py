@@ -24,7 +24,7 @@ RAW: Final = "application/octet-stream"
 FORM: Final = "multipart/form-data"
 
 _BODY_HEADERS: Final = (b"content-type", b"content-encoding", b"transfer-encoding")
-# What needs no further look.
+# Headers that need no further check.
 _USUAL: Final[tuple[list[tuple[bytes, bytes]], ...]] = (
     [],
     [(b"content-type", b"application/json")],

@@ -35,7 +35,7 @@ CLOSE_S: Final = 2.0
 class OpenTelemetry:
     def __init__(self) -> None:
         names = {"service.name": "pixelwise", "service.version": __version__, "service.instance.id": uuid4().hex}
-        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES count most.
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
         resource = Resource.create().merge(Resource(names)).merge(OTELResourceDetector().detect())
         self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

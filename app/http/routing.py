@@ -20,8 +20,6 @@ _NOT_UTF8: Final = re.compile("[\ud800-\udfff]")
 
 
 class ApiRoute(APIRoute):
-    """Refuses parameters that are unknown, repeated, empty or wrongly encoded."""
-
     def __init__(
         self,
         path: str,
@@ -37,7 +35,7 @@ class ApiRoute(APIRoute):
         self._parameters = _parameters(self.dependant)
 
     async def check_query(self, request: Request) -> None:
-        """Raise InvalidRequest."""
+        """Raise InvalidRequest for parameters that are unknown, repeated, empty or badly encoded."""
         if query := request.scope["query_string"]:
             _check(query.decode("latin-1"), self._parameters)
 

@@ -41,7 +41,7 @@ class _PageFiles(WholeFiles):
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
-        # One tag for the file and what is compressed of it.
+        # The file and its compressed form share an ETag.
         response.headers["ETag"] = f"W/{response.headers['ETag']}"
         if isinstance(response, NotModifiedResponse):
             response.headers["Vary"] = "Accept-Encoding"

@@ -1,4 +1,4 @@
-"""OpenTelemetry's switch: OTEL_EXPORTER_OTLP_ENDPOINT, and the packages of deploy/otel/requirements.txt."""
+"""Start OpenTelemetry if OTEL_EXPORTER_OTLP_ENDPOINT is set and its packages are installed."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext

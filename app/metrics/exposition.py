@@ -29,6 +29,6 @@ def _runs(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, PermissionError):
-        # Workers have one user, so another user's process has the number of an ended one.
+        # All workers have one user, so this is another program.
         return False
     return True

@@ -1,5 +1,3 @@
-"""What differs between SQLite and PostgreSQL."""
-
 from importlib import import_module
 from typing import Any
 

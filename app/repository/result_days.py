@@ -84,7 +84,7 @@ def _find_days(
     filters: ResultFilters,
     conditions: Callable[[TableClause, ResultFilters], list[ColumnElement[bool]]],
 ) -> Days | None:
-    """Do not add up counts and changes, which would read all of them."""
+    """Return the first and last day of the counts and of the changes noted since; adding them up would read all."""
     since = filters.since and filters.since.replace(hour=0, minute=0, second=0, microsecond=0)
 
     def starts_in(view: TableClause, *needed: ColumnElement[bool]) -> Select[Any]:

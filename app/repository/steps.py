@@ -36,7 +36,7 @@ def set_left(session: Session, left: Left, ids: Ids | None) -> None:
 def take_step(
     session: Session, left: Left, column: InstrumentedAttribute[int], add: Callable[[Session, Ids], None]
 ) -> Ids | None:
-    """Add what the next `STEP_SIZE` ids of the column need; return the range of ids that is left."""
+    """Add the next `STEP_SIZE` ids of the column; return the range that is left."""
     stop_writers(session)
     ids = find_left(session, left)
     if ids is None:

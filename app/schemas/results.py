@@ -78,7 +78,7 @@ class ResultFilters(Query):
     )
 
     def given(self) -> set[str]:
-        """Return the names of the filters that are set."""
+        """Return the filters that are set."""
         return {name for name in ResultFilters.model_fields if getattr(self, name) is not None}
 
 

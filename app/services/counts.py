@@ -12,7 +12,6 @@ from app.services.pauses import write_and_pause
 
 
 def complete_tables(database: Database, progress: Progress) -> None:
-    """Count and list the predictions from before the tables."""
     complete_counts(database, progress)
     complete_labelled_predictions(database, progress)
 

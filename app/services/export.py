@@ -46,7 +46,6 @@ _Selected = tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.in
 
 
 def audit_text(manifest: ExportManifest) -> str:
-    """Return what was exported, for the audit log."""
     query = " ".join(f"{name}={value}" for name, value in manifest.query.items())
     return f"{manifest.counts.rows} predictions {query}".rstrip()
 

@@ -76,7 +76,7 @@ class KeyTable:
     def _read_again(self) -> asyncio.Task[None]:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
-            # Otherwise asyncio complains of an error for which nobody waits.
+            # Otherwise asyncio logs an error that no caller awaited.
             self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._reading
 

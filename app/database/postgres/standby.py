@@ -104,7 +104,7 @@ class Standby:
 
     async def is_usable(self) -> bool:
         if self._in_trouble:
-            # Nobody waits for a server in trouble.
+            # Requests do not wait for a server that has a problem.
             self._keep_checking()
         else:
             await asyncio.shield(self._next_check())

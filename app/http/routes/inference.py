@@ -44,7 +44,7 @@ _JSON_LENGTH_PARAMETER: Final[dict[str, Any]] = {
 
 
 async def _check_version(request: Request, version: str) -> None:
-    """Raise NotFound."""
+    """Raise NotFound unless this version is loaded."""
     loaded = runtime_of(request).classifier.version
     if version != loaded:
         raise NotFound(f"The model {MODEL} has no such version; its version is {loaded}")
