@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.generated_rows import BEGIN, LASTED, fill
-from benchmarks.machine import description, usage
+from benchmarks.machine import ENDED, description, resident_mib, with_descendants
 from benchmarks.report import table
 from benchmarks.scale import DEFAULT_POSTGRESQL
 from benchmarks.servers import PIXELWISE, PROJECT, Variant, database, environment_of, prepare
@@ -26,7 +26,7 @@ HEADING = ("command", "seconds", "of processor", "MB of memory")
 NO_ROWS = table(HEADING, [])
 PRUNED = 0.1
 """The share of the predictions that `prune` deletes."""
-POLL_S = 0.1
+POLL_S = 0.25
 
 
 class Used(NamedTuple):
@@ -50,12 +50,20 @@ def run(arguments: list[str], database_url: str, errors: Path) -> Used:
             [sys.executable, *arguments], cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, stderr=file
         )
         while process.poll() is None:
-            peak = max(peak, usage(process.pid).resident_mib)
+            peak = max(peak, memory(process.pid))
             time.sleep(POLL_S)
     took = time.monotonic() - began
     if process.returncode:
         sys.exit(f"{' '.join(arguments)}: {errors.read_text()}")
     return Used(took, _cpu_seconds_of_children() - before, peak)
+
+
+def memory(pid: int) -> float:
+    """Return the resident memory of a process and its descendants in MiB; 0 if it has just ended."""
+    try:
+        return sum(map(resident_mib, with_descendants(pid)))
+    except ENDED:
+        return 0
 
 
 def _cpu_seconds_of_children() -> float:
