@@ -29,6 +29,8 @@ class Days(NamedTuple):
 def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
     """Return filters that match the same results with fewer days, or None if no result matches."""
     given = filters.given()
+    if (filters.min_confidence or 0) > (1 if filters.max_confidence is None else filters.max_confidence):
+        return None
     by_label = filters.label is not None or filters.labelled
     # Labels without a time have indexes for two filters.
     if len(given) < 2 or not given & (_COUNTED | _LABELS) or (by_label and not given & _BY_TIME):

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.models import LOW_CONFIDENCE, MAYBE_NOT_A_DIGIT
+from tests.support.http_fixtures import Start
 from tests.support.result_filters import FILTERS, ROWS, expected, pages
 from tests.support.service import DRAWING, assert_problem, execute
 from tests.support.sql_statements import executed
@@ -52,6 +53,14 @@ def test_rare_confidences_are_found_in_the_same_order_as_common_ones(
     store(database_url, rows)
     found = [row["id"] for page in pages(client, 40, max_confidence=highest) for row in page]
     assert found == [row.id for row in reversed(rows) if row.confidence <= LOW_CONFIDENCE]
+
+
+def test_empty_range_of_confidences_reads_no_row(start: Start, sqlite_url: str) -> None:
+    store(sqlite_url, ROWS)
+    client = start(DATABASE_URL=sqlite_url)
+    with executed() as seen:
+        assert client.get("/results", params={"min_confidence": 0.95, "max_confidence": 0.9}).json()["results"] == []
+    assert not any("AS label" in statement.text for statement in seen)
 
 
 @pytest.mark.parametrize("least", [MAYBE_NOT_A_DIGIT, MAYBE_NOT_A_DIGIT - 1e-6])
