@@ -1,28 +1,60 @@
-"""SQLite's index of the notes, by groups of three characters. PostgreSQL uses its own without being asked."""
+"""The indexes of the notes, by groups of three characters: FTS5 on SQLite, pg_trgm on PostgreSQL."""
 
+import string
 from typing import Final
 
-from sqlalchemy import ColumnElement, column, func, literal_column, select, table
+from sqlalchemy import BigInteger, ColumnElement, any_, column, func, literal_column, select, table
+from sqlalchemy import literal as value
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from app.models import Prediction
+from app.repository.columns import without_index
 from app.repository.dialects import is_sqlite
 
 _GROUP: Final = 3
 # Sorting more takes longer than reading the newest results until a page is full.
 _FEW: Final = 5000
+_FEW_ON_POSTGRESQL: Final = 1000
 
-NOTES_SEARCH: Final = table("notes_search", column("rowid"))
-
-
-def has_few_notes(session: Session, text: str) -> bool:
-    """Return whether the index finds few notes with the text; False if it cannot tell."""
-    if len(text) < _GROUP or not is_sqlite(session):
-        return False
-    found = select(NOTES_SEARCH.c.rowid).where(finds(text)).limit(_FEW + 1).subquery()
-    return (session.scalar(select(func.count()).select_from(found)) or 0) <= _FEW
+_NOTES_SEARCH: Final = table("notes_search", column("rowid"))
+_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-def finds(text: str) -> ColumnElement[bool]:
+def notes_contain(text: str, *, indexed: bool = False) -> list[ColumnElement[bool]]:
+    """Return conditions, for which PostgreSQL uses no index of the notes unless asked to."""
+    notes = Prediction.notes if indexed else without_index(Prediction.notes)
+    return [
+        # For the partial indexes.
+        Prediction.notes.is_not(None),
+        # With this collation PostgreSQL lowers A to Z only, as SQLite always does.
+        func.lower(notes.collate("C")).contains(text.translate(_LOWER), autoescape=True),
+    ]
+
+
+def among_few_notes(session: Session, text: str) -> ColumnElement[bool] | None:
+    """Return a condition that all results with the text meet, or None if there are many or no index tells."""
+    if len(text) < _GROUP:
+        return None
+    if not is_sqlite(session):
+        return _among_few_on_postgresql(session, text)
+    found = select(_NOTES_SEARCH.c.rowid).where(_finds(text))
+    few = found.limit(_FEW + 1).subquery()
+    is_few = (session.scalar(select(func.count()).select_from(few)) or 0) <= _FEW
+    return Prediction.id.in_(found) if is_few else None
+
+
+def _finds(text: str) -> ColumnElement[bool]:
     """All groups of the text are in the notes, in any case and order: this finds more than the text."""
     groups = {text[start : start + _GROUP].replace('"', '""') for start in range(len(text) - _GROUP + 1)}
-    return literal_column(NOTES_SEARCH.name).op("MATCH")(" AND ".join(f'"{group}"' for group in sorted(groups)))
+    return literal_column(_NOTES_SEARCH.name).op("MATCH")(" AND ".join(f'"{group}"' for group in sorted(groups)))
+
+
+def _among_few_on_postgresql(session: Session, text: str) -> ColumnElement[bool] | None:
+    # It guesses how many there are, and may read all notes to find few.
+    session.execute(sql("SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off"))
+    found = select(Prediction.id).where(*notes_contain(text, indexed=True)).limit(_FEW_ON_POSTGRESQL + 1)
+    ids = session.scalars(found).all()
+    session.execute(sql("SET LOCAL enable_indexscan = on; SET LOCAL enable_seqscan = on"))
+    return Prediction.id == any_(value(ids, ARRAY(BigInteger))) if len(ids) <= _FEW_ON_POSTGRESQL else None

@@ -3,9 +3,8 @@
 Pages use keyset pagination, by id or time, in the order of an index.
 """
 
-import string
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -14,7 +13,6 @@ from sqlalchemy import (
     String,
     delete,
     false,
-    func,
     literal,
     literal_column,
     or_,
@@ -37,12 +35,10 @@ from app.repository.columns import PREDICTION_COLUMNS, without_index
 from app.repository.dialects import is_sqlite
 from app.repository.labelled_predictions import find_unlisted
 from app.repository.labels import current_label, is_labelled
-from app.repository.notes_search import NOTES_SEARCH, finds, has_few_notes
+from app.repository.notes_search import among_few_notes, notes_contain
 from app.repository.result_days import narrowed
 from app.schemas.results import ResultFilters
 from app.schemas.types import LAST_ID
-
-_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 _Table = type[Prediction | LabelledPrediction]
 
@@ -63,8 +59,9 @@ def list_results(session: Session, filters: ResultFilters, limit: int, after: Po
     if narrow is None:
         return []
     filters = narrow
-    if filters.notes_contains is not None and has_few_notes(session, filters.notes_contains):
-        statement = _by_notes(session, filters, after)
+    few = None if filters.notes_contains is None else among_few_notes(session, filters.notes_contains)
+    if few is not None:
+        statement = _among(session, few, filters, after)
     elif filters.since is not None or filters.until is not None:
         statement = _by_time(session, filters, after)
     elif (filters.label is not None or filters.labelled) and find_unlisted(session) is None:
@@ -101,13 +98,7 @@ def matching(filters: ResultFilters, *indexed: str, of: _Table = Prediction) -> 
     if filters.labelled is not None:
         conditions.append(is_labelled() if filters.labelled else ~is_labelled())
     if filters.notes_contains is not None:
-        text = filters.notes_contains.translate(_LOWER)
-        conditions += [
-            # For the partial index.
-            Prediction.notes.is_not(None),
-            # With this collation PostgreSQL lowers A to Z only, as SQLite always does.
-            func.lower(Prediction.notes.collate("C")).contains(text, autoescape=True),
-        ]
+        conditions += notes_contain(filters.notes_contains)
     return conditions
 
 
@@ -149,11 +140,12 @@ def _find_text(session: Session, position: Position) -> str | None:
     return row.text if row is not None and row.created_at == position.created_at else None
 
 
-def _by_notes(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
-    found = select(NOTES_SEARCH.c.rowid).where(finds(filters.notes_contains or ""))
-    # Without an order that an index has, SQLite begins with the search.
-    time, id_ = without_index(type_coerce(Prediction.created_at, String)), without_index(Prediction.id)
-    conditions = [Prediction.id.in_(found), *matching(filters, "id")]
+def _among(session: Session, few: ColumnElement[bool], filters: ResultFilters, after: Position | None) -> Select[Any]:
+    time: ColumnElement[Any] = type_coerce(Prediction.created_at, Prediction.created_at.type)
+    if is_sqlite(session):
+        # Without an order that an index has, SQLite begins with the few.
+        time = without_index(type_coerce(Prediction.created_at, String))
+    id_, conditions = without_index(Prediction.id), [few, *matching(filters, "id")]
     if filters.since is None and filters.until is None:
         if after is not None:
             conditions.append(id_ < after.id)
