@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.support.browser import open_page, reload
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
-from tests.support.results_page import classify_drawings, go, labels, row
+from tests.support.results_page import classify_drawings, go, labels, lose_on_the_way_to_the_page, row, send
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, wait_until
 
@@ -186,6 +186,40 @@ def test_drawing_that_may_be_stored_is_not_sent_after_a_day_without_asking(
     assert stored(sqlite_url) == ["7"]
     other.get_by_role("button", name="Discard it").click()
     unsent(other).to_be_empty()
+    assert stored(sqlite_url) == ["7"]
+
+
+@pytest.fixture
+def other_key(page: Page, service: Service) -> Page:
+    """A page whose key was replaced after the answer to a drawing was lost."""
+    page.route("**/api/classify", lose_on_the_way_to_the_page)
+    draw(page, SEVEN)
+    enter_key(page, send(service, "POST", "/keys", {"name": "other", "scopes": ["classify"]})["key"])
+    expect(page.get_by_text("This was sent with another key, and may be stored already.")).to_be_visible()
+    page.unroute_all()
+    return page
+
+
+def enter_key(page: Page, key: str) -> None:
+    page.locator("#key-button").click()
+    page.get_by_label("Key", exact=True).fill(key)
+    page.get_by_role("button", name="Use this key").click()
+
+
+def test_drawing_that_may_be_stored_is_not_sent_with_another_key_without_asking(
+    other_key: Page, sqlite_url: str
+) -> None:
+    other_key.wait_for_timeout(200)
+    assert stored(sqlite_url) == ["7"]
+    assert KEY not in str(other_key.evaluate("Object.values(localStorage)"))
+    other_key.get_by_role("button", name="Send it anyway").click()
+    unsent(other_key).to_be_empty()
+    assert stored(sqlite_url) == ["7", "7"]
+
+
+def test_drawing_that_may_be_stored_is_sent_once_its_key_is_back(other_key: Page, sqlite_url: str) -> None:
+    enter_key(other_key, KEY)
+    unsent(other_key).to_be_empty()
     assert stored(sqlite_url) == ["7"]
 
 

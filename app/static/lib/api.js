@@ -4,7 +4,7 @@ import { getKey, setScopes } from "./key.js";
 
 /** @import { Result } from "./types.js" */
 
-/** @typedef {"offline" | "key" | "forbidden" | "proxy" | "large" | "limited" | "unavailable" | "busy" | "full" | "gone" | "changed" | "waiting" | "invalid" | "old" | "failed"} ErrorKind */
+/** @typedef {"offline" | "key" | "forbidden" | "proxy" | "large" | "limited" | "unavailable" | "busy" | "full" | "gone" | "changed" | "waiting" | "invalid" | "old" | "rekeyed" | "failed"} ErrorKind */
 
 /**
  * @typedef {object} RequestOptions
@@ -37,6 +37,7 @@ const MESSAGES = {
   waiting: "PixelWise is still storing this.",
   invalid: "PixelWise rejected this as invalid.",
   old: "This has waited for more than a day, and may be stored already.",
+  rekeyed: "This was sent with another key, and may be stored already.",
   failed: "Something went wrong inside PixelWise.",
 };
 

@@ -4,6 +4,7 @@
  */
 
 import { ApiError, asApiError, putLabel, read, request } from "./api.js";
+import { keyMark } from "./key.js";
 import { UNSENT } from "./storage.js";
 import { createUnsent, newId, setUnsaved } from "./unsent.js";
 
@@ -149,7 +150,8 @@ function createOutbox(names, store) {
     const { maybeStored } = item;
     const attempted = { ...item };
     // Kept before it is sent: the tab may be closed before the answer arrives.
-    change(item, /** @type {Partial<Item>} */ ({ maybeStored: true }));
+    const mark = maybeStored ? item.mark : keyMark();
+    change(item, /** @type {Partial<Item>} */ ({ maybeStored: true, mark }));
     try {
       return await store(attempted);
     } catch (error) {
@@ -187,8 +189,10 @@ function createOutbox(names, store) {
  * @param {Drawing & Unsent} item
  * @returns {Promise<ClassifyResponse>}
  */
-async function storeDrawing({ requestId, at, pixels, image, maybeStored }) {
+async function storeDrawing({ requestId, at, pixels, image, maybeStored, mark = keyMark() }) {
   if (maybeStored && Date.now() - at > KNOWN_MS) throw new ApiError("old");
+  // Each key has its own Idempotency-Keys.
+  if (maybeStored && mark !== keyMark()) throw new ApiError("rekeyed");
   const headers = { "Idempotency-Key": requestId, "X-Request-ID": requestId };
   if (image) {
     const form = new FormData();

@@ -6,7 +6,7 @@
 
 import { onSharedChange, readList, readShared, sharedNames, writeShared, writeText } from "./storage.js";
 
-/** @typedef {{requestId: string, at: number, maybeStored?: boolean, isKept?: boolean, image?: File}} Unsent `isKept`: not in this tab's memory alone */
+/** @typedef {{requestId: string, at: number, maybeStored?: boolean, mark?: number, isKept?: boolean, image?: File}} Unsent `mark`: of the key it may be stored with; `isKept`: not in this tab's memory alone */
 
 const CHANNEL = "pixelwise-claims";
 const CHECK_INTERVAL_MS = 30 * 1000;

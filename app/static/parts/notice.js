@@ -55,9 +55,9 @@ export function createNotice() {
    * @param {object} [options]
    * @param {() => unknown} [options.retry]
    * @param {string} [options.keeps] a sentence that says what is not lost
-   * @param {() => unknown} [options.discard] gives up what can never succeed
+   * @param {Record<string, () => unknown>} [options.choices] other buttons, and what they do
    */
-  function show(error, { retry: action, keeps = "", discard } = {}) {
+  function show(error, { retry: action, keeps = "", choices = {} } = {}) {
     clear();
     // The service's own description helps with these two alone.
     const detail = error.kind === "invalid" || error.kind === "failed" ? error.detail : "";
@@ -76,12 +76,12 @@ export function createNotice() {
       if (error.isTemporary) actions.append(countdown(error.retryAfter ?? DEFAULT_WAIT_S));
       actions.append(button("Try again now", tryAgain));
     }
-    if (discard) {
-      const drop = () => {
+    for (const [text, act] of Object.entries(choices)) {
+      const choose = () => {
         clear();
-        discard();
+        act();
       };
-      actions.append(button("Discard it", drop));
+      actions.append(button(text, choose));
     }
     if (actions.childNodes.length) element.append(actions);
     element.hidden = false;

@@ -52,6 +52,8 @@ function createOutboxStatus() {
     start() {
       drawings.start();
       labels.start();
+      // One that waits for its own key.
+      window.addEventListener("keychange", drawings.send);
     },
   };
 }
@@ -65,6 +67,7 @@ function createOutboxStatus() {
  */
 function createOutboxNotice(outbox, noun, place) {
   const notice = createNotice();
+  const discard = { "Discard it": outbox.discard };
 
   function arrange() {
     // Only what says something is in the page.
@@ -76,15 +79,15 @@ function createOutboxNotice(outbox, noun, place) {
   /** @param {ApiError} error */
   function show(error) {
     if (error.kind === "invalid" || error.kind === "large") {
-      notice.show(error, { discard: outbox.discard, keeps: `This ${noun} cannot be stored.` });
-    } else if (error.kind === "old") {
-      notice.show(error, { retry: outbox.sendAnyway, discard: outbox.discard });
+      notice.show(error, { choices: discard, keeps: `This ${noun} cannot be stored.` });
+    } else if (error.kind === "old" || error.kind === "rekeyed") {
+      notice.show(error, { choices: { "Send it anyway": outbox.sendAnyway, ...discard } });
     } else if (error.kind === "gone") {
-      notice.show(error);
+      notice.show(error, { choices: { Close: arrange } });
     } else {
       // What may never succeed must not block the rest. A preview fails with nothing to discard.
-      const discard = error.isTemporary || error.kind === "key" || !outbox.count ? undefined : outbox.discard;
-      notice.show(error, { retry: outbox.send, discard, keeps: keptInWords() });
+      const choices = error.isTemporary || error.kind === "key" || !outbox.count ? {} : discard;
+      notice.show(error, { retry: outbox.send, choices, keeps: keptInWords() });
     }
     arrange();
   }
