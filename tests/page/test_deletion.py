@@ -110,6 +110,16 @@ def test_deletion_with_a_lost_answer_is_not_called_undone(page: Page, sqlite_url
     expect(notice).to_be_hidden()
 
 
+def test_drawing_that_was_deleted_in_another_view_leaves_the_pad(page: Page) -> None:
+    draw(page)
+    go(page, "#/results/1")
+    delete(page, "Delete …")
+    expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible()
+    go(page, "#/draw")
+    expect(page.locator(".hint")).to_be_visible()
+    expect(page.locator(".state")).to_have_text("Deleted.")
+
+
 def test_deletion_that_the_service_refused_changed_nothing(page: Page, sqlite_url: str) -> None:
     draw(page)
     page.get_by_role("button", name="Delete").click()

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.support.browser import SharedTab, open_page, reload
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, Stroke, by_mouse
 from tests.support.ports import free_port
-from tests.support.results_page import classify_drawings
+from tests.support.results_page import classify_drawings, go
 from tests.support.service import KEY, connected, execute, hidden, rows
 from tests.support.service_process import Service, serving, wait_until
 
@@ -206,6 +206,29 @@ def test_label_of_a_deleted_prediction_shows_an_error(page: Page, sqlite_url: st
     execute(sqlite_url, "DELETE FROM drawings", "DELETE FROM predictions")
     page.keyboard.press("1")
     notice(page).to_contain_text("This prediction does not exist. It may have been deleted.")
+    page.get_by_role("button", name="Close").click()
+    notice(page).to_be_hidden()
+
+
+@pytest.mark.parametrize("view", ["results", "results/30"])
+def test_notice_does_not_cover_the_end_of_the_page(phone: Page, service: Service, view: str) -> None:
+    classify_drawings(service, 30)
+    phone.route("**/label", lambda route: route.abort())
+    draw(phone, SEVEN)
+    state(phone).to_contain_text("number 31.")
+    phone.keyboard.press("1")
+    go(phone, f"#/{view}")
+    shown = phone.locator(".overlay .notice:not([hidden])")
+    expect(shown).to_contain_text("Your label is kept and will be stored.")
+    last = phone.locator(".result-row, article > .actions").last
+    expect(last).to_be_visible()
+
+    def is_free() -> bool:
+        phone.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        end, over = last.bounding_box(), shown.bounding_box()
+        return end is not None and over is not None and end["y"] + end["height"] <= over["y"]
+
+    wait_until(is_free, "the last line is above the notice")
 
 
 @pytest.mark.parametrize(

@@ -235,8 +235,7 @@ export function create() {
     const { id } = answer;
     try {
       const { createDeletion } = await import("../parts/results/deletion.js");
-      // The next drawing may be on the pad by then.
-      const deletion = createDeletion(id, { notice, ondeleted: () => answer?.id === id && ondeleted() });
+      const deletion = createDeletion(id, { notice });
       elements.element.querySelector("dialog")?.remove();
       elements.element.append(deletion.element);
       deletion.ask();
@@ -246,11 +245,13 @@ export function create() {
     }
   }
 
-  function ondeleted() {
+  // The next drawing may be on the pad by now.
+  window.addEventListener("resultchange", (event) => {
+    if (!(event instanceof CustomEvent) || event.detail.result || event.detail.id !== answer?.id) return;
     reset();
     state.textContent = "Deleted.";
     canvas.focus({ preventScroll: true });
-  }
+  });
 
   elements.pens.addEventListener("change", ({ target }) => {
     if (target instanceof HTMLInputElement) pad.width = PENS[target.value];

@@ -13,7 +13,7 @@ import { announceResultChange, readResult } from "../../lib/results.js";
  * @param {number} id
  * @param {object} options
  * @param {Notice} options.notice
- * @param {() => void} options.ondeleted
+ * @param {() => void} [options.ondeleted]
  */
 export function createDeletion(id, { notice, ondeleted }) {
   const changed = el("p", { class: "problem", role: "alert" });
@@ -105,7 +105,7 @@ export function createDeletion(id, { notice, ondeleted }) {
   function finish() {
     close();
     announceResultChange(id, null);
-    ondeleted();
+    ondeleted?.();
   }
 
   return { element, ask };
