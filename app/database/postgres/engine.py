@@ -28,12 +28,9 @@ _CONNECT_ARGS: Final[dict[str, Any]] = {
     "autocommit": True,
 }
 
-# The driver reads no other form of dates, and no date before year 1, which another zone may have.
-_TIMES: Final = "SET LOCAL datestyle = ISO; SET LOCAL TIME ZONE 'UTC'"
-
 # Set in every transaction, because a pooler may change the connection. In milliseconds.
 _LIMITS: Final = (
-    f"{_TIMES}; SET LOCAL statement_timeout = 5000; SET LOCAL lock_timeout = 2000;"
+    "SET LOCAL statement_timeout = 5000; SET LOCAL lock_timeout = 2000;"
     " SET LOCAL idle_in_transaction_session_timeout = 10000"
 )
 
@@ -43,14 +40,13 @@ _BEGIN: Final = f"BEGIN; SET LOCAL synchronous_commit = on; {_LIMITS}"
 _BEGIN_READ: Final = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LIMITS}"
 
 _BEGIN_SCAN: Final = (
-    f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_TIMES}; SET LOCAL statement_timeout = 120000;"
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 120000;"
     " SET LOCAL idle_in_transaction_session_timeout = 120000"
 )
 
 # Requests queue behind a waiting migration; its lock_timeout is shorter, so that they do not fail.
 _MIGRATION_LIMITS: Final = (
-    f"{_TIMES}; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0;"
-    " SET LOCAL idle_in_transaction_session_timeout = 0"
+    "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 )
 
 
@@ -97,7 +93,7 @@ def postgres_migration_engine(url: URL, *, read_only: bool) -> Engine:
         connect_args={"connect_timeout": 3, "client_encoding": _ENCODING, "prepare_threshold": None},
     )
     add_remedies(engine)
-    event.listen(engine, "connect", _refuse_other_encodings)
+    event.listen(engine, "connect", _set_up)
 
     @event.listens_for(engine, "begin")
     def set_limits(connection: Connection) -> None:
@@ -120,18 +116,22 @@ def _engine(url: URL, begin: str, *, pool_size: int, setting: str = "DATABASE_UR
         json_serializer=to_json,
     )
     add_remedies(engine, setting)
-    event.listen(engine, "connect", _refuse_other_encodings)
+    event.listen(engine, "connect", _set_up)
     event.listen(engine, "connect", _disable_prepared_statements_behind_pooler)
     return engine
 
 
-def _refuse_other_encodings(connection: psycopg.Connection, _record: object) -> None:
+def _set_up(connection: psycopg.Connection, _record: object) -> None:
+    """Set what poolers keep for each client; raise DatabaseUnavailable if the server's encoding lacks characters."""
     encoding = connection.info.parameter_status("server_encoding")
     if encoding not in (_ENCODING, None):
         raise DatabaseUnavailable(
             f"the database has the encoding {encoding}, which lacks most characters; dump it, and restore it into one"
             f" made with createdb --encoding={_ENCODING} --template=template0"
         )
+    # The driver reads no other form of dates, and no date before year 1, which another zone may have.
+    connection.execute("SET datestyle = ISO; SET TIME ZONE 'UTC'")
+    connection.commit()
 
 
 def _disable_prepared_statements_behind_pooler(connection: psycopg.Connection, _record: object) -> None:

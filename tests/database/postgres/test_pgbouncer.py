@@ -28,6 +28,7 @@ IN_FORCE = """
     SELECT current_setting('synchronous_commit') AS synchronous_commit,
         current_setting('statement_timeout') AS statement_timeout, current_setting('lock_timeout') AS lock_timeout,
         current_setting('idle_in_transaction_session_timeout') AS idle_timeout,
+        current_setting('timezone') AS zone, current_setting('datestyle') AS dates,
         current_setting('transaction_isolation') AS isolation, current_setting('transaction_read_only') AS read_only
 """
 
@@ -48,7 +49,8 @@ def test_each_transaction_has_its_settings(request: pytest.FixtureRequest, url: 
     database = Database(request.getfixturevalue(url).replace("postgresql://", "postgresql+psycopg://"))
     before = rows(request.getfixturevalue(url), IN_FORCE)
     try:
-        writing, scanning = asyncio.run(database.write(in_force)), asyncio.run(database.scan(in_force))
+        calls = (database.write, database.read, database.scan)
+        writing, reading, scanning = (asyncio.run(call(in_force)) for call in calls)
     finally:
         database.close()
     assert writing == {
@@ -56,9 +58,12 @@ def test_each_transaction_has_its_settings(request: pytest.FixtureRequest, url: 
         "statement_timeout": "5s",
         "lock_timeout": "2s",
         "idle_timeout": "10s",
+        "zone": "UTC",
+        "dates": "ISO, MDY",
         "isolation": "read committed",
         "read_only": "off",
     }
+    assert reading == writing | {"isolation": "repeatable read", "read_only": "on", "synchronous_commit": "on"}
     assert (scanning["isolation"], scanning["read_only"]) == ("repeatable read", "on")
     assert (scanning["statement_timeout"], scanning["idle_timeout"]) == ("2min", "2min")
     # Other clients of the server's connections see no change.
