@@ -21,6 +21,15 @@ def draw(page: Page, number: int = 1) -> None:
     expect(page.locator(".state")).to_contain_text(f"number {number}.")
 
 
+def draw_after_results(page: Page) -> None:
+    """Draw where the browser's Back leads to Results."""
+    go(page, "#/results")
+    expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible()
+    go(page, "#/draw")
+    expect(page.locator("canvas.pad")).to_be_visible()
+    draw(page)
+
+
 def delete(page: Page, button: str = "Delete") -> None:
     page.get_by_role("button", name=button).click()
     page.get_by_role("button", name="Delete permanently").click()
@@ -42,9 +51,7 @@ def test_dialog_stays_open_while_the_prediction_is_deleted(page: Page, sqlite_ur
 
 
 def test_late_answer_to_a_deletion_leaves_the_next_drawing_on_the_pad(page: Page, sqlite_url: str) -> None:
-    go(page, "#/results")
-    go(page, "#/draw")
-    draw(page)
+    draw_after_results(page)
     held = Held(page, PREDICTION, "DELETE")
     delete(page)
     request = held.wait()
@@ -77,9 +84,7 @@ def test_late_answer_to_a_deletion_leaves_the_reader_in_another_view(page: Page,
 
 
 def test_dialog_is_closed_when_its_view_is_left(page: Page) -> None:
-    go(page, "#/results")
-    go(page, "#/draw")
-    draw(page)
+    draw_after_results(page)
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("dialog")).to_be_visible()
     page.go_back()
