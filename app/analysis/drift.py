@@ -57,8 +57,8 @@ class Signal(NamedTuple):
 def compare(window: Observations, reference: Observations, thresholds: Thresholds) -> list[Signal]:
     """Compare every property of two windows of at least one drawing.
 
-    Drift has an adjusted p-value below `p`, and a PSI at least `psi` above the one by chance: without corrections, nine
-    tests and small windows would raise many false alarms. `not_a_digit` is compared if both have enough with it.
+    Drift has an adjusted p-value below `p`, and a PSI at least `psi` above that by chance, or nine tests and small
+    windows would raise many false alarms. `not_a_digit` is compared if both have enough.
     """
     found = [_compare_digits(window.digits, reference.digits)]
     found.append(_compare_values("confidence", window.confidence, reference.confidence))

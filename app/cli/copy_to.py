@@ -45,7 +45,7 @@ def copy_to(
 
 
 def _refuse_used_source() -> None:
-    """Raise CopyError if the service still uses the SQLite file, whose new rows would be left behind."""
+    """Raise CopyError if the service still uses the SQLite file: new rows would be left behind."""
     from app.config import get_settings
     from app.database.sqlite.copies import used_by_nobody
     from app.database.url import checked_url

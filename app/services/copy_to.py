@@ -24,10 +24,9 @@ class SourceChanged(ServiceError):
 
 
 def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
-    """Copy every row with its id from one snapshot of the source, then compare.
+    """Copy every row with its id from one snapshot, then compare; continue an interrupted copy.
 
-    Continues an interrupted run. Raises TargetDiffers if the target holds rows that the source lacks, SourceChanged,
-    or ServiceError if PostgreSQL cannot take a row.
+    Raises TargetDiffers, SourceChanged, or ServiceError if PostgreSQL cannot take a row.
     """
     with source.snapshot() as session:
         for name, orphans in repository.count_orphans(session).items():

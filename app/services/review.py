@@ -140,8 +140,8 @@ def _add_random(session: Session, page: _Page, since: datetime, random: Random) 
     The samples measure the accuracy, so only chance may select them:
 
     - Unlabelled earlier samples come first, or difficult drawings would be missing.
-    - A labelled drawing counts as a sample, too; the page gets another one.
-    - A sample that resembles one on the page is not replaced, or rare drawings would be favoured.
+    - A labelled drawing counts, too; the page gets another one.
+    - One that resembles another on the page is not replaced, or rare drawings would be favoured.
     """
     whole, rest = divmod(page.free, RANDOM_ONE_IN)
     leaving = page.free - whole - (random.randrange(RANDOM_ONE_IN) < rest)

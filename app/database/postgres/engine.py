@@ -36,7 +36,7 @@ _LIMITS: Final = (
 
 _BEGIN: Final = f"BEGIN; SET LOCAL synchronous_commit = on; {_LIMITS}"
 
-# One snapshot for all statements. Also on a standby, which somebody may promote: then it accepts writes.
+# One snapshot for all statements. A standby may be promoted, and then accepts writes.
 _BEGIN_READ: Final = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LIMITS}"
 
 _BEGIN_SCAN: Final = (
@@ -129,7 +129,7 @@ def _set_up(connection: psycopg.Connection, _record: object) -> None:
             f"the database has the encoding {encoding}, which lacks most characters; dump it, and restore it into one"
             f" made with createdb --encoding={_ENCODING} --template=template0"
         )
-    # The driver reads no other form of dates, and no date before year 1, which another zone may have.
+    # The driver reads only these dates, and none before year 1, as other zones have.
     connection.execute("SET datestyle = ISO; SET TIME ZONE 'UTC'")
     connection.commit()
 

@@ -113,7 +113,7 @@ def _has_locked(database: Path, locks: ExitStack) -> bool:
 
 
 def give_to_owner_of(database: Path, new: int, backup: Path) -> None:
-    """Give an open file the owner and mode of the database, or the owner of its folder, or of the backup."""
+    """Give an open file the owner and mode of the database, or the owner of its folder or of the backup."""
     exists = database.exists()
     if exists or os.geteuid() == 0:
         status = (database if exists else database.parent).stat()
