@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -63,7 +64,7 @@ def replay(
     try:
         with AnswersFile(folder, work.description()) as file:
             work.score(file)
-            return work.compare(file.read(), loaded, folder)
+            return work.compare(file.answers(), loaded, folder)
     except FolderRefused as refused:
         raise InvalidInput("output", str(refused)) from refused
     except OSError as error:
@@ -92,14 +93,14 @@ class _Replay:
 
     def score(self, file: AnswersFile) -> None:
         """Classify the drawings without an answer, among all ids: PostgreSQL may commit a lower id later."""
-        stored = file.read()
+        stored = file.answers()
         self._check_drawings(stored, file.written_at)
         after = None
         self._advance("Scoring", 0)
         while True:
             with self._database.snapshot() as session:
                 ids = np.array(repository.list_ids(session, self._id_range, after, SCORE_BATCH_SIZE), np.int64)
-                lacking = set(ids[stored.places(ids) < 0].tolist())
+                lacking = set(ids[~stored.has(ids)].tolist())
                 drawings = list_pixels(session, ids.tolist()) if lacking else {}
             if not ids.size:
                 return
@@ -114,8 +115,7 @@ class _Replay:
         """Raise FolderRefused if a restore has changed drawings."""
         with self._database.snapshot() as session:
             ids = repository.list_ids_between(session, self._id_range, written_at, datetime.now(UTC))
-        newer = np.array(ids, np.int64)
-        if (stored.places(newer) >= 0).any():
+        if stored.has(np.array(ids, np.int64)).any():
             raise FolderRefused("its answers are for drawings from before a restore; choose another folder")
 
     def compare(self, answers: Answers, loaded: Classifier, folder: Path) -> Replayed:
@@ -151,9 +151,9 @@ class _Replay:
             if not rows:
                 return
             ids = np.fromiter((row.id for row in rows), np.int64, len(rows))
-            for row, place in zip(rows, answers.places(ids).tolist(), strict=True):
-                if place >= 0:
-                    yield self._side_by_side(row, answers, place), Kind(row.sampled, row.id in held_out)
+            known = answers.has(ids)
+            for row, answer in zip(compress(rows, known), answers.read(ids[known]), strict=True):
+                yield self._side_by_side(row, answer), Kind(row.sampled, row.id in held_out)
             after = rows[-1].id
             self._advance("Comparing", len(rows))
 
@@ -164,15 +164,15 @@ class _Replay:
             drawings = list_pixels(session, [row.id for row in rows if row.label is not None])
         return rows, {id_ for id_, pixels in drawings.items() if is_test(pixels, _SPLIT.seed, _SPLIT.test_share)}
 
-    def _side_by_side(self, row: Row[Any], answers: Answers, place: int) -> ComparedDrawing:
-        not_a_digit = round(float(answers.not_a_digit[place]), DECIMALS)
+    def _side_by_side(self, row: Row[Any], answer: np.void) -> ComparedDrawing:
+        not_a_digit = round(float(answer["not_a_digit"]), DECIMALS)
         return ComparedDrawing(
             id=row.id,
             stored=row.prediction,
             stored_confidence=row.confidence,
             stored_version=row.model_version,
-            new=self._model.classes[answers.predictions[place]],
-            new_confidence=round(float(answers.confidences[place]), DECIMALS),
+            new=self._model.classes[answer["prediction"]],
+            new_confidence=round(float(answer["confidence"]), DECIMALS),
             label=row.label,
             stored_not_a_digit=row.not_a_digit,
             new_not_a_digit=None if math.isnan(not_a_digit) else not_a_digit,

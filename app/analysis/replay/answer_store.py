@@ -6,7 +6,7 @@ import re
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import BinaryIO, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -41,20 +41,34 @@ class Description(BaseModel):
     record_bytes: int = 13
 
 
-class Answers(NamedTuple):
-    """Ids int64 (N,), ascending; class indices uint8 (N,); confidences and `not_a_digit` float32 (N,)."""
+class Answers:
+    """The answers in a file by id; only the ids are in memory."""
 
-    ids: npt.NDArray[np.int64]
-    predictions: npt.NDArray[np.uint8]
-    confidences: npt.NDArray[np.float32]
-    not_a_digit: npt.NDArray[np.float32]
+    def __init__(self, file: BinaryIO, ids: npt.NDArray[np.int64]) -> None:
+        self._file, self._ids = file, ids
+        self._order: npt.NDArray[np.int64] | None = None
+        # PostgreSQL may commit a lower id later.
+        if (ids[1:] < ids[:-1]).any():
+            self._order = np.argsort(ids)
+            self._ids = ids[self._order]
 
-    def places(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return indices, -1 for missing ids."""
-        if not self.ids.size:
-            return np.full(ids.shape, -1)
-        places = np.minimum(np.searchsorted(self.ids, ids), self.ids.size - 1)
-        return np.where(self.ids[places] == ids, places, -1)
+    def has(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        places = np.searchsorted(self._ids, ids)
+        found = places < self._ids.size
+        found[found] = self._ids[places[found]] == ids[found]
+        return found
+
+    def read(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
+        """Return the answers for these ids, which must exist, as RECORD (N,)."""
+        if not ids.size:
+            return np.empty(0, RECORD)
+        places = np.searchsorted(self._ids, ids)
+        if self._order is not None:
+            places = self._order[places]
+        first, last = int(places.min()), int(places.max())
+        self._file.seek(first * RECORD.itemsize)
+        between = np.frombuffer(self._file.read((last + 1 - first) * RECORD.itemsize), RECORD)
+        return between[places - first]
 
 
 class AnswersFile:
@@ -94,18 +108,14 @@ class AnswersFile:
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def read(self) -> Answers:
-        """Return all answers; each takes 17 bytes."""
+    def answers(self) -> Answers:
         count = self._size() // RECORD.itemsize
-        records = np.empty(count, RECORD)
+        ids = np.empty(count, np.int64)
         self._file.seek(0)
         for start in range(0, count, _READ_BATCH_SIZE):
             piece = np.frombuffer(self._file.read(RECORD.itemsize * min(_READ_BATCH_SIZE, count - start)), RECORD)
-            records[start : start + len(piece)] = piece
-        # PostgreSQL may commit a lower id later.
-        if (records["id"][1:] < records["id"][:-1]).any():
-            records = records[np.argsort(records["id"])]
-        return Answers(records["id"], records["prediction"], records["confidence"], records["not_a_digit"])
+            ids[start : start + len(piece)] = piece["id"]
+        return Answers(self._file, ids)
 
 
 def _describe(folder: Path, description: Description) -> None:
