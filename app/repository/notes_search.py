@@ -3,10 +3,9 @@
 import string
 from typing import Final
 
-from sqlalchemy import BigInteger, ColumnElement, any_, column, func, literal_column, select, table
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, column, func, literal_column, select, table
 from sqlalchemy import literal as value
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from app.models import Prediction
