@@ -99,4 +99,7 @@ def _print_summary(report: ReplayReport) -> None:
 
 def _comparison(name: str, on: OnLabelled) -> tuple[object, ...]:
     accuracies = format_accuracy(on.stored), format_accuracy(on.new)
-    return name, on.drawings, *accuracies, on.only_stored_correct, on.only_new_correct, on.p_value
+    from app.analysis.replay.verdict import p_words
+
+    p = p_words(on.p_value).removeprefix("p ").removeprefix("= ") if on.drawings else None
+    return name, on.drawings, *accuracies, on.only_stored_correct, on.only_new_correct, p

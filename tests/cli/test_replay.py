@@ -34,6 +34,9 @@ def test_report_is_printed_and_written(client: TestClient, folder: Path) -> None
         assert f"report/{name}" in outcome.err
     flips = [line.split() for line in outcome.out.splitlines()]
     assert ["7", "9", "3"] in flips
+    (of_all, at_random) = (next(line for line in flips if line[:1] == [name]) for name in ("all", "drawn"))
+    assert of_all[-1] in outcome.out.partition("p = ")[2]
+    assert at_random[-1] == "-"
 
 
 def test_json_is_the_report_only(client: TestClient, folder: Path) -> None:
