@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.models import LabelCount, Prediction, PredictionCount, begin_of
+from app.models import Label, LabelCount, Prediction, PredictionCount, begin_of
 from app.repository.columns import without_index
 from app.repository.count_rows import LABEL_KEY, LABEL_SUMS, SUMS, label_rows, prediction_rows, summed
 from app.repository.counts import UNKNOWN_TIME, are_complete, conditions_on, view_of
@@ -145,6 +145,9 @@ def _parts(selection: Selection, periods: Sequence[Period]) -> list[Part]:
 
 def _rows(counts: type[PredictionCount | LabelCount], selection: Selection) -> Select[Any]:
     rows = prediction_rows() if counts is PredictionCount else label_rows()
+    if counts is LabelCount and selection.ids is not None:
+        # PostgreSQL does not derive it, and reads all labels.
+        rows = rows.where(Label.prediction_id.between(*selection.ids))
     return rows.add_columns(Prediction.created_at.label("start")).where(*_conditions(selection))
 
 
