@@ -16,6 +16,9 @@ _GROUP: Final = 3
 # Sorting more takes longer than reading the newest results until a page is full.
 _FEW: Final = 5000
 _FEW_ON_POSTGRESQL: Final = 1000
+# The newest notes, and how many of them have a frequent text.
+_NEWEST: Final = 200
+_FREQUENT: Final = 10
 
 _NOTES_SEARCH: Final = table("notes_search", column("rowid"))
 _LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -51,6 +54,10 @@ def _finds(text: str) -> ColumnElement[bool]:
 
 
 def _among_few_on_postgresql(session: Session, text: str) -> ColumnElement[bool] | None:
+    noted, has_text = notes_contain(text)
+    newest = select(has_text.label("has_text")).where(noted).order_by(Prediction.id.desc()).limit(_NEWEST).subquery()
+    if (session.scalar(select(func.count()).where(newest.c.has_text)) or 0) >= _FREQUENT:
+        return None
     # It guesses how many there are, and may read all notes to find few.
     session.execute(sql("SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off"))
     found = select(Prediction.id).where(*notes_contain(text, indexed=True)).limit(_FEW_ON_POSTGRESQL + 1)
