@@ -3,22 +3,12 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.digit_strokes import ONE, SEVEN, by_mouse
+from tests.support.digit_strokes import ONE, by_mouse
+from tests.support.draw_page import draw_seven, stored_ids
 from tests.support.results_page import Held, classify_drawings, go, lose_on_the_way_to_the_page
-from tests.support.service import rows
 from tests.support.service_process import Service
 
 PREDICTION = "**/api/results/1"
-
-
-def stored(database_url: str) -> list[int]:
-    return [row["id"] for row in rows(database_url, "SELECT id FROM predictions ORDER BY id")]
-
-
-def draw(page: Page, number: int = 1) -> None:
-    by_mouse(page, SEVEN)
-    page.keyboard.press("Enter")
-    expect(page.locator(".state")).to_contain_text(f"number {number}.")
 
 
 def draw_after_results(page: Page) -> None:
@@ -27,7 +17,7 @@ def draw_after_results(page: Page) -> None:
     expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible()
     go(page, "#/draw")
     expect(page.locator("canvas.pad")).to_be_visible()
-    draw(page)
+    draw_seven(page)
 
 
 def delete(page: Page, button: str = "Delete") -> None:
@@ -36,7 +26,7 @@ def delete(page: Page, button: str = "Delete") -> None:
 
 
 def test_dialog_stays_open_while_the_prediction_is_deleted(page: Page, sqlite_url: str) -> None:
-    draw(page)
+    draw_seven(page)
     held = Held(page, PREDICTION, "DELETE")
     delete(page)
     expect(page.get_by_role("button", name="Keep it")).to_be_disabled()
@@ -47,7 +37,7 @@ def test_dialog_stays_open_while_the_prediction_is_deleted(page: Page, sqlite_ur
     held.let_go()
     expect(page.locator(".state")).to_have_text("Deleted.")
     expect(page.get_by_role("dialog")).to_be_hidden()
-    assert stored(sqlite_url) == []
+    assert stored_ids(sqlite_url) == []
 
 
 def test_late_answer_to_a_deletion_leaves_the_next_drawing_on_the_pad(page: Page, sqlite_url: str) -> None:
@@ -65,7 +55,7 @@ def test_late_answer_to_a_deletion_leaves_the_next_drawing_on_the_pad(page: Page
         request.continue_()
     page.keyboard.press("Enter")
     expect(page.locator(".state")).to_contain_text("number 2.")
-    assert stored(sqlite_url) == [2]
+    assert stored_ids(sqlite_url) == [2]
 
 
 def test_late_answer_to_a_deletion_leaves_the_reader_in_another_view(page: Page, service: Service) -> None:
@@ -96,7 +86,7 @@ def test_dialog_is_closed_when_its_view_is_left(page: Page) -> None:
 
 @pytest.mark.parametrize("view", ["draw", "results/1"])
 def test_deletion_with_a_lost_answer_is_not_called_undone(page: Page, sqlite_url: str, view: str) -> None:
-    draw(page)
+    draw_seven(page)
     go(page, f"#/{view}")
     button = "Delete" if view == "draw" else "Delete …"
     page.get_by_role("button", name=button).click()
@@ -105,7 +95,7 @@ def test_deletion_with_a_lost_answer_is_not_called_undone(page: Page, sqlite_url
     page.get_by_role("button", name="Delete permanently").click()
     notice = page.get_by_role("alert").filter(has_text="PixelWise cannot be reached.")
     expect(notice).to_contain_text("It may be deleted.")
-    assert stored(sqlite_url) == []
+    assert stored_ids(sqlite_url) == []
     page.unroute_all()
     page.get_by_role("button", name="Try again now").click()
     if view == "draw":
@@ -116,7 +106,7 @@ def test_deletion_with_a_lost_answer_is_not_called_undone(page: Page, sqlite_url
 
 
 def test_drawing_that_was_deleted_in_another_view_leaves_the_pad(page: Page) -> None:
-    draw(page)
+    draw_seven(page)
     go(page, "#/results/1")
     delete(page, "Delete …")
     expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible()
@@ -126,11 +116,11 @@ def test_drawing_that_was_deleted_in_another_view_leaves_the_pad(page: Page) -> 
 
 
 def test_deletion_that_the_service_refused_changed_nothing(page: Page, sqlite_url: str) -> None:
-    draw(page)
+    draw_seven(page)
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("dialog")).to_be_visible()
     problem = "application/problem+json"
     page.route(PREDICTION, lambda route: route.fulfill(status=503, content_type=problem, body="{}"))
     page.get_by_role("button", name="Delete permanently").click()
     expect(page.get_by_role("alert").filter(has_text="Nothing was deleted.")).to_be_visible()
-    assert stored(sqlite_url) == [1]
+    assert stored_ids(sqlite_url) == [1]

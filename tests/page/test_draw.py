@@ -11,16 +11,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import DESKTOP, open_page
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, by_mouse, by_touch, on_the_screen, touch
+from tests.support.draw_page import stored_digits
 from tests.support.nginx import Front
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, wait_until
 
 DOT = [[(0.5, 0.5)]]
-
-
-def stored(database_url: str) -> list[str]:
-    """Return the stored predictions, oldest first."""
-    return [row["prediction"] for row in rows(database_url, "SELECT prediction FROM predictions ORDER BY id")]
 
 
 def state(page: Page) -> Any:
@@ -47,11 +43,11 @@ def test_two_strokes_are_stored_as_one_drawing_after_a_pause(page: Page, sqlite_
     page.clock.run_for(900)
     state(page).to_have_text("This will be stored in a moment. Draw on to add to it.")
     expect(page.locator(".digit-read")).to_have_text("4")
-    assert stored(sqlite_url) == []
+    assert stored_digits(sqlite_url) == []
 
     page.clock.run_for(100)
     state(page).to_have_text("Stored as number 1. Is it right?")
-    assert stored(sqlite_url) == ["4"]
+    assert stored_digits(sqlite_url) == ["4"]
 
 
 def test_nothing_is_stored_while_the_pen_is_pressed(page: Page, sqlite_url: str) -> None:
@@ -63,11 +59,11 @@ def test_nothing_is_stored_while_the_pen_is_pressed(page: Page, sqlite_url: str)
     expect(page.locator(".digit-read")).to_have_text("7")
     page.keyboard.press("Enter")
     page.wait_for_timeout(1500)
-    assert stored(sqlite_url) == []
+    assert stored_digits(sqlite_url) == []
 
     page.mouse.up()
     state(page).to_contain_text("number 1.")
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 def test_enter_stores_and_the_next_stroke_starts_a_new_drawing(page: Page, sqlite_url: str) -> None:
@@ -78,7 +74,7 @@ def test_enter_stores_and_the_next_stroke_starts_a_new_drawing(page: Page, sqlit
         expect(page.locator(".digit-read")).to_have_text(digit)
     page.keyboard.press("Enter")
     page.wait_for_timeout(1200)
-    assert stored(sqlite_url) == ["7", "1", "4"]
+    assert stored_digits(sqlite_url) == ["7", "1", "4"]
 
 
 def test_last_stroke_can_be_undone_by_key_and_button(page: Page, sqlite_url: str) -> None:
@@ -93,7 +89,7 @@ def test_last_stroke_can_be_undone_by_key_and_button(page: Page, sqlite_url: str
     by_mouse(page, ONE)
     page.keyboard.press("Enter")
     state(page).to_contain_text("number 1.")
-    assert stored(sqlite_url) == ["1"]
+    assert stored_digits(sqlite_url) == ["1"]
 
 
 @pytest.mark.parametrize("way", ["Escape", "button"])
@@ -111,7 +107,7 @@ def test_cleared_drawing_is_not_stored(page: Page, sqlite_url: str, way: str) ->
 
     assert ink(page) == 0
     expect(page.locator(".digit-read")).to_be_empty()
-    assert stored(sqlite_url) == []
+    assert stored_digits(sqlite_url) == []
 
 
 def test_empty_pad_and_dot_are_not_stored(page: Page, sqlite_url: str) -> None:
@@ -123,13 +119,13 @@ def test_empty_pad_and_dot_are_not_stored(page: Page, sqlite_url: str) -> None:
     page.wait_for_timeout(1200)
 
     assert ink(page) == 0
-    assert stored(sqlite_url) == []
+    assert stored_digits(sqlite_url) == []
 
 
 def test_stroke_continues_outside_the_pad(page: Page, sqlite_url: str) -> None:
     by_mouse(page, [[(0.3, 0.2), (0.7, 0.2), (0.45, 1.1)]])
     state(page).to_contain_text("number 1.")
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 def test_second_finger_draws_nothing(phone: Page, sqlite_url: str) -> None:
@@ -143,7 +139,7 @@ def test_second_finger_draws_nothing(phone: Page, sqlite_url: str) -> None:
     touch(finger, "touchEnd")
     state(phone).to_contain_text("number 1.")
 
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
     assert phone.evaluate("scrollY") == 0
 
 
@@ -157,7 +153,7 @@ def test_cancelled_touch_keeps_the_stroke(phone: Page, sqlite_url: str) -> None:
     state(phone).to_contain_text("number 1.")
     by_touch(phone, finger, SEVEN)
     state(phone).to_contain_text("number 2.")
-    assert stored(sqlite_url) == ["1", "7"]
+    assert stored_digits(sqlite_url) == ["1", "7"]
 
 
 def test_strokes_survive_a_window_resize(page: Page, sqlite_url: str) -> None:
@@ -169,7 +165,7 @@ def test_strokes_survive_a_window_resize(page: Page, sqlite_url: str) -> None:
     by_mouse(page, FOUR[1:])
     page.keyboard.press("Enter")
     state(page).to_contain_text("number 1.")
-    assert stored(sqlite_url) == ["4"]
+    assert stored_digits(sqlite_url) == ["4"]
 
 
 def test_pad_is_square_and_page_fits_every_screen_width(page: Page) -> None:

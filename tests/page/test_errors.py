@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from tests.support.browser import SharedTab, open_page, reload
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, Stroke, by_mouse
+from tests.support.draw_page import stored_digits
 from tests.support.ports import free_port
 from tests.support.results_page import classify_drawings, go
 from tests.support.service import KEY, connected, execute, hidden, rows
@@ -37,11 +38,6 @@ def try_again(page: Page) -> None:
     page.get_by_role("button", name="Try again now").click()
 
 
-def stored(database_url: str) -> list[str]:
-    """Return the stored predictions, oldest first."""
-    return [row["prediction"] for row in rows(database_url, "SELECT prediction FROM predictions ORDER BY id")]
-
-
 def test_drawing_made_offline_is_stored_after_reconnecting(page: Page, sqlite_url: str) -> None:
     expect(page.locator("canvas.pad")).to_be_visible()
     page.context.set_offline(True)
@@ -53,7 +49,7 @@ def test_drawing_made_offline_is_stored_after_reconnecting(page: Page, sqlite_ur
 
     state(page).to_contain_text("number 1.")
     notice(page).to_be_hidden()
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 def test_drawings_made_during_an_outage_are_stored_in_order(browser: Browser, sqlite_url: str, tmp_path: Path) -> None:
@@ -64,14 +60,14 @@ def test_drawings_made_during_an_outage_are_stored_in_order(browser: Browser, sq
         for strokes in (SEVEN, ONE, FOUR):
             draw(page, strokes)
         notice(page).to_contain_text(f"{UNREACHABLE} Your 3 drawings are kept and will be stored.")
-        assert stored(sqlite_url) == []
+        assert stored_digits(sqlite_url) == []
         # The page retries without a click.
         expect(page.locator(".countdown")).to_have_text(re.compile(r"Trying again in \d s\."))
         with serving(sqlite_url, tmp_path, port=port):
             state(page).to_contain_text("number 3.")
             expect(page.locator(".digit-read")).to_have_text("4")
             notice(page).to_be_hidden()
-    assert stored(sqlite_url) == ["7", "1", "4"]
+    assert stored_digits(sqlite_url) == ["7", "1", "4"]
 
 
 def test_drawing_with_a_lost_response_is_stored_once(page: Page, service: Service, sqlite_url: str) -> None:
@@ -82,14 +78,14 @@ def test_drawing_with_a_lost_response_is_stored_once(page: Page, service: Servic
     page.route("**/api/classify", lose_the_answer, times=1)
     draw(page, SEVEN)
     notice(page).to_contain_text(UNREACHABLE)
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
     classify_drawings(service, 100)
     # The next drawing sends the waiting ones first.
     draw(page, ONE)
 
     state(page).to_contain_text("number 102.")
     notice(page).to_be_hidden()
-    first, *_, last = stored(sqlite_url)
+    first, *_, last = stored_digits(sqlite_url)
     assert (first, last) == ("7", "1")
 
 
@@ -101,10 +97,10 @@ def test_drawing_resent_before_the_commit_is_stored_once(page: Page, sqlite_url:
         reload(page)
         notice(page).to_contain_text("PixelWise is still storing this. Your drawing is kept and will be stored.")
     # The notice is also hidden for a moment at each retry.
-    wait_until(lambda: stored(sqlite_url), "the drawing is stored")
+    wait_until(lambda: stored_digits(sqlite_url), "the drawing is stored")
     wait_until(lambda: page.evaluate("localStorage.length") == 0, "the page knows that it is stored")
     notice(page).to_be_hidden()
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 def test_wrong_key_can_be_corrected_without_losing_the_drawing(
@@ -123,7 +119,7 @@ def test_wrong_key_can_be_corrected_without_losing_the_drawing(
         state(page).to_contain_text("number 1.")
         expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
         notice(page).to_be_hidden()
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 def test_rate_limited_drawing_shows_a_countdown_and_is_stored_later(
@@ -143,7 +139,7 @@ def test_rate_limited_drawing_shows_a_countdown_and_is_stored_later(
         expect(page.locator(".countdown")).not_to_have_text(first)
         assert seconds(page.locator(".countdown").inner_text()) < seconds(first)
         state(page).to_contain_text("number 2.", timeout=30_000)
-    assert stored(sqlite_url) == ["7", "1"]
+    assert stored_digits(sqlite_url) == ["7", "1"]
 
 
 def seconds(countdown: str) -> int:
@@ -158,7 +154,7 @@ def test_drawing_is_kept_during_a_database_error(page: Page, sqlite_url: str) ->
         notice(page).to_contain_text("PixelWise cannot store anything at the moment. Your drawing is kept")
     try_again(page)
     state(page).to_contain_text("number 1.")
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 def test_stats_that_cannot_be_read_do_not_speak_of_storing(page: Page, sqlite_url: str) -> None:
@@ -177,11 +173,11 @@ def test_unstored_drawing_survives_a_reload(page: Page, sqlite_url: str) -> None
         notice(page).to_contain_text("PixelWise cannot store anything at the moment.")
     try_again(page)
     notice(page).to_be_hidden()
-    wait_until(lambda: stored(sqlite_url) == ["7"], "the drawing is stored")
+    wait_until(lambda: stored_digits(sqlite_url) == ["7"], "the drawing is stored")
     reload(page)
     draw(page, ONE)
     state(page).to_contain_text("number 2.")
-    assert stored(sqlite_url) == ["7", "1"]
+    assert stored_digits(sqlite_url) == ["7", "1"]
 
 
 def test_failed_label_is_stored_later_for_its_own_drawing(page: Page, sqlite_url: str) -> None:
@@ -252,7 +248,7 @@ def test_drawing_that_is_refused_again_and_again_can_be_discarded(
     expect(page.locator(".unsent")).to_be_empty()
     draw(page, ONE)
     state(page).to_contain_text("number 1.")
-    assert stored(sqlite_url) == ["1"]
+    assert stored_digits(sqlite_url) == ["1"]
 
 
 def test_drawing_and_label_wait_when_a_proxy_does_not_find_the_service(page: Page) -> None:
@@ -292,4 +288,4 @@ def test_invalid_drawing_does_not_block_the_next(page: Page, sqlite_url: str) ->
 
     state(page).to_contain_text("number 1.")
     notice(page).to_be_hidden()
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]

@@ -4,21 +4,12 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import SharedTab
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
+from tests.support.draw_page import draw_seven, stored_ids
 from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER, send
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, wait_until
 
 PURPOSE = "PixelWise reads the digit that you draw, and keeps every drawing with its answer."
-
-
-def stored(database_url: str) -> list[int]:
-    return [row["id"] for row in rows(database_url, "SELECT id FROM predictions ORDER BY id")]
-
-
-def draw(page: Page, number: int = 1) -> None:
-    by_mouse(page, SEVEN)
-    page.keyboard.press("Enter")
-    expect(page.locator(".state")).to_contain_text(f"number {number}.")
 
 
 def test_empty_pad_says_what_the_page_is_and_shows_nothing_dead(page: Page) -> None:
@@ -29,7 +20,7 @@ def test_empty_pad_says_what_the_page_is_and_shows_nothing_dead(page: Page) -> N
     assert names == ["Use an image"]
     assert page.locator("main button:disabled:visible").count() == 0
 
-    draw(page)
+    draw_seven(page)
     expect(page.get_by_text(PURPOSE)).to_be_hidden()
     expect(page.get_by_role("list", name="Score of each digit")).to_be_visible()
     page.keyboard.press("Escape")
@@ -59,7 +50,7 @@ def test_visit_without_a_key_says_that_one_is_needed(shared_tab: SharedTab, site
 
 
 def test_button_that_people_need_is_the_most_prominent(page: Page) -> None:
-    draw(page)
+    draw_seven(page)
     expect(page.locator("button.primary:visible")).to_have_text(["Right"])
     page.get_by_role("button", name="Right", exact=True).click()
     expect(page.locator(".state")).to_have_text("Confirmed: it is a 7.")
@@ -67,26 +58,26 @@ def test_button_that_people_need_is_the_most_prominent(page: Page) -> None:
 
 
 def test_stored_drawing_is_deleted_after_a_question(page: Page, sqlite_url: str) -> None:
-    draw(page)
+    draw_seven(page)
     page.get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog", name="Delete prediction 1?")
     expect(dialog).to_contain_text("It cannot be undone.")
     dialog.get_by_role("button", name="Keep it").click()
     expect(page.get_by_role("button", name="Delete")).to_be_focused()
-    assert stored(sqlite_url) == [1]
+    assert stored_ids(sqlite_url) == [1]
 
     page.get_by_role("button", name="Delete").click()
     dialog.get_by_role("button", name="Delete permanently").click()
     expect(page.locator(".state")).to_have_text("Deleted.")
     expect(page.locator("canvas.pad")).to_be_focused()
     expect(page.get_by_role("button", name="Delete")).to_be_hidden()
-    assert stored(sqlite_url) == []
-    draw(page, 2)
-    assert stored(sqlite_url) == [2]
+    assert stored_ids(sqlite_url) == []
+    draw_seven(page, 2)
+    assert stored_ids(sqlite_url) == [2]
 
 
 def test_deletion_that_fails_keeps_the_drawing_and_says_so(page: Page, service: Service, sqlite_url: str) -> None:
-    draw(page)
+    draw_seven(page)
     page.route("**/api/results/1", WAYS_TO_LOSE_AN_ANSWER[0])
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("alert").filter(has_text="PixelWise cannot be reached.")).to_be_visible()
@@ -94,11 +85,11 @@ def test_deletion_that_fails_keeps_the_drawing_and_says_so(page: Page, service: 
     send(service, "PUT", "/results/1/label", {"label": "7"})
     page.get_by_role("button", name="Try again now").click()
     expect(page.get_by_role("dialog")).to_contain_text("its label")
-    assert stored(sqlite_url) == [1]
+    assert stored_ids(sqlite_url) == [1]
 
 
 def test_notice_moves_no_control_in_use(page: Page, sqlite_url: str) -> None:
-    draw(page)
+    draw_seven(page)
     controls = page.locator("canvas.pad, .tools button:visible, .labeller button")
     places = "found => found.map((one) => [one.getBoundingClientRect().top, one.getBoundingClientRect().left])"
     before = controls.evaluate_all(places)

@@ -10,8 +10,8 @@ from playwright.sync_api import Dialog, Page, expect
 from tests.support.browser import SharedTab
 from tests.support.digit_images import encoded, picture
 from tests.support.digit_strokes import FOUR, ONE, by_mouse
+from tests.support.draw_page import stored_digits
 from tests.support.results_page import labels
-from tests.support.service import rows
 
 API = "**/api/**"
 PAPER: Final = {digit: encoded(picture(digit)) for digit in ("4", "7")}
@@ -41,10 +41,6 @@ def bring(page: Page, event: str, *images: bytes) -> None:
     )
 
 
-def stored(database_url: str) -> list[str]:
-    return [row["prediction"] for row in rows(database_url, "SELECT prediction FROM predictions ORDER BY id")]
-
-
 def expect_stored(page: Page, number: int) -> None:
     expect(page.locator(".state")).to_contain_text(f"number {number}.")
 
@@ -63,7 +59,7 @@ def test_chosen_image_is_shown_as_the_network_sees_it_and_handled_like_a_drawing
     page.get_by_role("button", name="Delete permanently").click()
     expect(page.locator(".state")).to_have_text("Deleted.")
     expect(seen).to_be_hidden()
-    assert stored(sqlite_url) == []
+    assert stored_digits(sqlite_url) == []
 
 
 @pytest.mark.parametrize("event", ["paste", "drop"])
@@ -71,13 +67,13 @@ def test_pasted_or_dropped_image_is_stored_after_what_is_on_the_pad(page: Page, 
     by_mouse(page, ONE)
     bring(page, event, PAPER["7"], PAPER["4"])
     expect_stored(page, 2)
-    assert stored(sqlite_url) == ["1", "7"]
+    assert stored_digits(sqlite_url) == ["1", "7"]
     # The next stroke begins a new drawing.
     by_mouse(page, FOUR)
     expect(page.locator("img.picture")).to_be_hidden()
     page.keyboard.press("Enter")
     expect_stored(page, 3)
-    assert stored(sqlite_url) == ["1", "7", "4"]
+    assert stored_digits(sqlite_url) == ["1", "7", "4"]
 
 
 def test_phone_takes_a_photo_with_its_camera(phone: Page, sqlite_url: str) -> None:
@@ -87,7 +83,7 @@ def test_phone_takes_a_photo_with_its_camera(phone: Page, sqlite_url: str) -> No
     assert chooser.value.element.get_attribute("accept") == "image/*"
     chooser.value.set_files([{"name": "photo.png", "mimeType": "image/png", "buffer": PAPER["7"]}])
     expect_stored(phone, 1)
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 def test_image_waits_for_the_service_and_closing_the_tab_warns(page: Page, sqlite_url: str) -> None:
@@ -108,7 +104,7 @@ def test_image_waits_for_the_service_and_closing_the_tab_warns(page: Page, sqlit
     page.context.unroute_all()
     page.get_by_role("button", name="Try again now").click()
     expect(page.locator(".state")).to_have_text("Thank you. Labelled as a 1.")
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
     assert labels(sqlite_url) == [(1, "1")]
 
 
@@ -124,7 +120,7 @@ def test_waiting_image_is_stored_although_its_file_was_deleted(page: Page, sqlit
     page.context.unroute_all()
     page.get_by_role("button", name="Try again now").click()
     expect_stored(page, 1)
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 def test_image_without_a_digit_is_explained_and_discarded(page: Page, sqlite_url: str) -> None:
@@ -133,7 +129,7 @@ def test_image_without_a_digit_is_explained_and_discarded(page: Page, sqlite_url
     page.get_by_role("button", name="Discard it").click()
     expect(page.locator(".hint")).to_be_visible()
     expect(page.locator("img.picture")).to_be_hidden()
-    assert stored(sqlite_url) == []
+    assert stored_digits(sqlite_url) == []
 
 
 def test_file_that_cannot_be_an_image_is_refused_at_once(shared_tab: SharedTab, site: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.digit_strokes import SEVEN, by_mouse
+from tests.support.draw_page import draw_seven
 from tests.support.results_page import classify_drawings, go, labels, row
 from tests.support.review_rows import add_drawings
 from tests.support.service import execute
@@ -27,15 +27,9 @@ def answer_with(page: Page, changes: dict[str, Any], *, without: str = "") -> No
     page.route(CLASSIFY, change)
 
 
-def draw(page: Page) -> None:
-    by_mouse(page, SEVEN)
-    page.keyboard.press("Enter")
-    expect(page.locator(".state")).to_contain_text("number 1.")
-
-
 def test_drawing_that_is_no_digit_is_named_calmly_and_confirmed_with_one_tap(page: Page, sqlite_url: str) -> None:
     answer_with(page, {"not_a_digit": 0.93, "confidence": 0.312})
-    draw(page)
+    draw_seven(page)
     said = "This does not look like a digit. Best guess: 7 (31.2 %)"
     expect(page.locator(".certainty")).to_have_text(said)
     expect(page.locator(".digit-read")).to_be_hidden()
@@ -54,7 +48,7 @@ def test_drawing_that_is_no_digit_is_named_calmly_and_confirmed_with_one_tap(pag
 def test_longer_answer_and_the_labels_fit_on_the_smallest_phone(phone: Page) -> None:
     answer_with(phone, {"not_a_digit": 0.93, "confidence": 0.312})
     phone.set_viewport_size({"width": 320, "height": 568})
-    draw(phone)
+    draw_seven(phone)
     expect(phone.locator(".certainty")).to_be_in_viewport(ratio=1)
     for button in phone.get_by_role("group", name="What does the drawing show?").get_by_role("button").all():
         expect(button).to_be_in_viewport(ratio=1)
@@ -63,7 +57,7 @@ def test_longer_answer_and_the_labels_fit_on_the_smallest_phone(phone: Page) -> 
 @pytest.mark.parametrize("share", [0.5, 0.0, None])
 def test_drawing_that_may_be_a_digit_is_read_as_one(page: Page, sqlite_url: str, share: float | None) -> None:
     answer_with(page, {"not_a_digit": share})
-    draw(page)
+    draw_seven(page)
     expect(page.locator(".digit-read")).to_have_text("7")
     page.keyboard.press("y")
     expect(page.locator(".state")).to_have_text("Confirmed: it is a 7.")
@@ -72,7 +66,7 @@ def test_drawing_that_may_be_a_digit_is_read_as_one(page: Page, sqlite_url: str,
 
 def test_service_that_knows_no_such_answer_works_as_before(page: Page, sqlite_url: str) -> None:
     answer_with(page, {}, without="not_a_digit")
-    draw(page)
+    draw_seven(page)
     expect(page.locator(".digit-read")).to_have_text("7")
     expect(page.locator(".certainty")).to_contain_text("almost certain, 99.")
 

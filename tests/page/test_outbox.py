@@ -8,8 +8,9 @@ from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.support.browser import open_page, reload
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
+from tests.support.draw_page import stored_digits
 from tests.support.results_page import classify_drawings, go, labels, lose_on_the_way_to_the_page, row, send
-from tests.support.service import KEY, rows
+from tests.support.service import KEY
 from tests.support.service_process import Service, wait_until
 
 API = "**/api/**"
@@ -21,13 +22,9 @@ for (const name of ["localStorage", "sessionStorage"]) {
 FILL_STORAGE = "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); };"
 
 
-def stored(database_url: str) -> list[str]:
-    return [row["prediction"] for row in rows(database_url, "SELECT prediction FROM predictions ORDER BY id")]
-
-
 def expect_stored(database_url: str, expected: list[str]) -> None:
-    wait_until(lambda: len(stored(database_url)) >= len(expected), f"{expected} is stored")
-    assert stored(database_url) == expected
+    wait_until(lambda: len(stored_digits(database_url)) >= len(expected), f"{expected} is stored")
+    assert stored_digits(database_url) == expected
 
 
 def unsent(page: Page) -> object:
@@ -68,11 +65,11 @@ def test_unsent_drawings_are_counted_in_every_view_and_sent_from_any(away: Page,
     go(away, "#/results")
     reload(away)
     unsent(away).to_have_text("2 not stored yet")
-    assert stored(sqlite_url) == []
+    assert stored_digits(sqlite_url) == []
     reconnect(away)
     away.get_by_text("Your 2 drawings").locator("..").get_by_role("button", name="Try again now").click()
     unsent(away).to_be_empty()
-    assert stored(sqlite_url) == ["7", "1"]
+    assert stored_digits(sqlite_url) == ["7", "1"]
 
 
 def test_count_in_the_header_does_not_move_the_pad(away: Page) -> None:
@@ -159,7 +156,7 @@ def test_page_works_without_storage_and_says_what_it_means(
         expect(page.locator(".state")).to_contain_text("number 1.")
         page.keyboard.press("y")
         expect(page.locator(".state")).to_have_text("Confirmed: it is a 7.")
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 def test_drawing_that_may_be_stored_is_not_sent_after_a_day_without_asking(
@@ -183,10 +180,10 @@ def test_drawing_that_may_be_stored_is_not_sent_after_a_day_without_asking(
     page.context.new_page().goto(f"{site}#key={KEY}")
     other = page.context.pages[1]
     expect(other.get_by_text("This has waited for more than a day, and may be stored already.")).to_be_visible()
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
     other.get_by_role("button", name="Discard it").click()
     unsent(other).to_be_empty()
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 @pytest.fixture
@@ -210,17 +207,17 @@ def test_drawing_that_may_be_stored_is_not_sent_with_another_key_without_asking(
     other_key: Page, sqlite_url: str
 ) -> None:
     other_key.wait_for_timeout(200)
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
     assert KEY not in str(other_key.evaluate("Object.values(localStorage)"))
     other_key.get_by_role("button", name="Send it anyway").click()
     unsent(other_key).to_be_empty()
-    assert stored(sqlite_url) == ["7", "7"]
+    assert stored_digits(sqlite_url) == ["7", "7"]
 
 
 def test_drawing_that_may_be_stored_is_sent_once_its_key_is_back(other_key: Page, sqlite_url: str) -> None:
     enter_key(other_key, KEY)
     unsent(other_key).to_be_empty()
-    assert stored(sqlite_url) == ["7"]
+    assert stored_digits(sqlite_url) == ["7"]
 
 
 def test_labels_of_all_views_wait_in_one_outbox(page: Page, service: Service, sqlite_url: str) -> None:
