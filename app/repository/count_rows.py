@@ -116,7 +116,7 @@ def millionths_of(confidence: Any) -> ColumnElement[int]:
     return cast(func.round(confidence * 1_000_000), BigInteger)
 
 
-def summed(rows: Select[Any], key: Sequence[str], sums: Sequence[str]) -> Select[Any]:
+def summed(rows: Select[Any] | CompoundSelect[Any], key: Sequence[str], sums: Sequence[str]) -> Select[Any]:
     found = rows.subquery().c
     groups = [found[name] for name in key]
     # PostgreSQL's sum of integers is a decimal.

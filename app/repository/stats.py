@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, case, cast, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, case, cast, func, select, text, union_all
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -124,17 +124,18 @@ def _count(
     sums: Sequence[str],
     seconds: int | None = None,
 ) -> list[Row[Any]]:
-    """Sum by `key`, from the counts of whole hours and days and from the rows of the rest; a key may come twice."""
+    """Sum by `key`, from the counts of whole hours and days and from the rows of the rest."""
     periods: tuple[Period, ...] = ("hour",) if seconds is not None and seconds < _DAY_S else ("hour", "day")
-    found: list[Row[Any]] = []
+    needed = [*(name for name in key if name != "bucket"), *sums]
+    parts = []
     for part in _parts(selection, periods):
         mine = selection._replace(since=part.since, until=part.until)
-        rows = _rows(counts, mine) if part.period is None else _counted(counts, part.period, mine)
-        if seconds is not None:
-            time = rows.selected_columns["start"]
-            rows = rows.add_columns(((_UnixTime(time) + _SHIFT) // seconds).label("bucket"))
-        found += session.execute(summed(rows, key, sums).having(text("sum(size) <> 0")))
-    return found
+        found = _rows(counts, mine) if part.period is None else _counted(counts, part.period, mine)
+        columns = found.selected_columns
+        bucket = [] if seconds is None else [((_UnixTime(columns["start"]) + _SHIFT) // seconds).label("bucket")]
+        parts.append(found.with_only_columns(*(columns[name] for name in needed), *bucket))
+    rows = parts[0] if len(parts) == 1 else union_all(*parts)
+    return list(session.execute(summed(rows, key, sums).having(text("sum(size) <> 0"))))
 
 
 def _parts(selection: Selection, periods: Sequence[Period]) -> list[Part]:
