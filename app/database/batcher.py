@@ -22,9 +22,11 @@ MAX_BATCH: Final = 64
 
 
 class Batcher(Generic[I, R]):
-    def __init__(self, writer: Callable[[], Writer], prepare: Prepare[I, R]) -> None:
+    def __init__(
+        self, writer: Callable[[], Writer], prepare: Prepare[I, R], then: Callable[[R], None] | None = None
+    ) -> None:
         self._writer = writer
-        self._prepare = prepare
+        self._prepare, self._then = prepare, then
         self._waiting: deque[tuple[Job[R], I]] = deque()
         self._scheduled_by: asyncio.AbstractEventLoop | None = None
 
@@ -32,7 +34,7 @@ class Batcher(Generic[I, R]):
         """Return the item's result once it is on disk; raise its exception or a DatabaseError."""
         writer = self._writer()
         writer.pending.check_space()
-        job: Job[R] = writer.pending.add(refuse)
+        job: Job[R] = writer.pending.add(refuse, self._then)
         self._waiting.append((job, item))
         if self._scheduled_by is not job.loop:
             self._scheduled_by = job.loop

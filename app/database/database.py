@@ -197,15 +197,15 @@ class Database:
     def engine(self) -> Engine:
         return self._pools().writer.engine
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
         """Return the work's result once its commit is on disk; raise its exception or a DatabaseError.
 
-        A cancelled caller's work is stored only if its commit has begun.
+        A cancelled caller's work is stored only if its commit has begun. `then` gets the result in any case.
         """
-        return await self._pools().writer.run(work)
+        return await self._pools().writer.run(work, then)
 
-    def batcher(self, prepare: Prepare[I, T]) -> Batcher[I, T]:
-        return Batcher(lambda: self._pools().writer, prepare)
+    def batcher(self, prepare: Prepare[I, T], then: Callable[[T], None] | None = None) -> Batcher[I, T]:
+        return Batcher(lambda: self._pools().writer, prepare, then)
 
     async def read(self, work: Work[T]) -> T:
         """Run the work on one snapshot."""

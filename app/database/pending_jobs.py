@@ -24,8 +24,8 @@ _INTERRUPT_INTERVAL_S: Final = 0.01
 class Job(Generic[T]):
     """A caller's work and its outcome."""
 
-    def __init__(self, work: Callable[..., T], timeout_s: float) -> None:
-        self.work = work
+    def __init__(self, work: Callable[..., T], timeout_s: float, then: Callable[[T], None] | None) -> None:
+        self.work, self.then = work, then
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[T] = self.loop.create_future()
         self.outcome: T | BaseException | None = None
@@ -93,11 +93,15 @@ class Job(Generic[T]):
             time.sleep(_INTERRUPT_INTERVAL_S)
 
     def deliver(self) -> None:
-        if self.future.done():
-            return
+        is_waiting = not self.future.done()
         if isinstance(self.outcome, BaseException):
-            self.future.set_exception(self.outcome)
-        else:
+            if is_waiting:
+                self.future.set_exception(self.outcome)
+            return
+        if self.then is not None and self.outcome is not None:
+            # Also if the caller has left.
+            self.then(self.outcome)
+        if is_waiting:
             self.future.set_result(self.outcome)  # type: ignore[arg-type]
 
 
@@ -131,8 +135,8 @@ class PendingJobs:
         if len(self._jobs) >= self._queue_size:
             raise DatabaseBusy(f"{self._queue_size} requests are waiting for the database")
 
-    def add(self, work: Callable[..., T]) -> Job[T]:
-        job = Job(work, self.timeout_s)
+    def add(self, work: Callable[..., T], then: Callable[[T], None] | None = None) -> Job[T]:
+        job = Job(work, self.timeout_s, then)
         self._jobs.add(job)
         self._length.inc()
         # One timer for all jobs: with one each, a request takes 2 % longer.

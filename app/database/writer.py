@@ -39,9 +39,9 @@ class Writer:
         self.threads = Threads("write", threads)
         self.close = self.threads.close
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
         self.pending.check_space()
-        job: Job[T] = self.pending.add(partial(self._write, work))
+        job: Job[T] = self.pending.add(partial(self._write, work), then)
         self.threads.put(partial(self.pending.run, job))
         return await self.pending.outcome_of(job)
 

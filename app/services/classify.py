@@ -47,7 +47,7 @@ class ClassifyService:
         self._classifier = classifier
         self._database = database
         self._shadow = shadow
-        self._batcher = database.batcher(self._classify)
+        self._batcher = database.batcher(self._classify, self._count_and_offer)
         self._stored = LoopRound(_count)
         self._packing = Packing()
         self._threads = ThreadPoolExecutor(BATCH_THREADS, "classify")
@@ -59,14 +59,9 @@ class ClassifyService:
     async def classify(self, call: ClassifyCall) -> bytes:
         """Return the response body once all predictions are stored; raise DatabaseError, InProgress or KeyReused."""
         if call.idempotent is None:
-            answer = await self._write(call)
-        else:
-            with self.in_progress.exclusive(call.idempotent):
-                answer = await self._write(call)
-        if self._shadow is not None and answer.ids:
-            self._shadow.offer(answer.ids, call.drawings)
-        self._stored.add(answer.predictions)
-        return answer.body
+            return (await self._write(call)).body
+        with self.in_progress.exclusive(call.idempotent):
+            return (await self._write(call)).body
 
     def preview(self, pixels: bytes) -> PreviewResponse:
         """Classify one drawing of 784 bytes; store nothing."""
@@ -81,10 +76,21 @@ class ClassifyService:
     async def _write(self, call: ClassifyCall) -> Answer:
         if len(call.drawings) == 1:
             return await self._batcher.write(call)
-        (outcome,) = await self._database.write(await in_thread(self._classify, [call], self._threads.map))
+        work = await in_thread(self._classify, [call], self._threads.map)
+        (outcome,) = await self._database.write(work, self._count_and_offer_all)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def _count_and_offer_all(self, outcomes: Sequence[Answer | Exception]) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, Answer):
+                self._count_and_offer(outcome)
+
+    def _count_and_offer(self, answer: Answer) -> None:
+        if self._shadow is not None and answer.ids:
+            self._shadow.offer(answer.ids, [one.pixels for one in answer.predictions])
+        self._stored.add(answer.predictions)
 
     def _classify(self, calls: Sequence[ClassifyCall], run: Map = map) -> Callable[[Session], list[Answer | Exception]]:
         """Return the work that stores the predictions."""

@@ -214,6 +214,27 @@ def test_timeout_during_the_commit_reports_unknown_outcome(database: Database) -
     assert asyncio.run(database.read(count_predictions)) == 3
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_stored_items_are_noted_though_no_caller_waits(database: Database, is_gone: bool) -> None:
+    hanging, noted = Hanging(), list[int]()
+    event.listen(database.engine, "commit", hanging.wait)
+    pending_writes(database).timeout_s = 30.0 if is_gone else 0.5
+    batcher = database.batcher(store, noted.append)
+
+    async def scenario() -> None:
+        tasks = [asyncio.create_task(batcher.write(confidence)) for confidence in (0.5, -1.0, 0.6)]
+        assert await asyncio.to_thread(hanging.begun.acquire, timeout=30)
+        if is_gone:
+            for task in tasks:
+                task.cancel()
+        await asyncio.wait(tasks)
+        hanging.release()
+        await database.write(add_prediction)
+
+    asyncio.run(scenario())
+    assert len(noted) == 2
+
+
 def test_held_lock_is_reported_to_the_whole_batch(sqlite_database: Database, sqlite_url: str) -> None:
     with connected(sqlite_url) as other:
         other.execute(text("BEGIN IMMEDIATE"))

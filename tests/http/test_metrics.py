@@ -9,19 +9,22 @@ from math import isnan
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import event, text, update
 from starlette.testclient import TestClient
 
 from app.http.admin_limit import CHANGES
 from app.models import Prediction
 from tests.support.backups import take_backup
+from tests.support.hanging_writes import Hanging
 from tests.support.http_fixtures import Start
 from tests.support.metrics import REFRESHED, Metrics, refreshed
+from tests.support.pools import pending_writes
 from tests.support.project_copy import need
 from tests.support.service import (
     ADDRESS,
     DRAWING,
     KEY,
+    assert_outcome_unknown,
     assert_problem,
     connected,
     eventually,
@@ -95,6 +98,21 @@ def test_stored_predictions_are_counted_once(client: TestClient) -> None:
     assert after.since(before, "pixelwise_prediction_confidence_count") == len(answers)
     total = sum(answer["confidence"] for answer in answers)
     assert after.since(before, "pixelwise_prediction_confidence_sum") == pytest.approx(total)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_predictions_of_an_unknown_outcome_are_counted_once_stored(sqlite_client: TestClient, count: int) -> None:
+    database, hanging = runtime_of(sqlite_client).database, Hanging()
+    before = Metrics.of(sqlite_client)
+    event.listen(database.engine, "commit", hanging.wait)
+    pending_writes(database).timeout_s = 0.5
+    assert_outcome_unknown(sqlite_client.post("/classify/batch", json={"images": random_drawings(count).tolist()}))
+    hanging.release()
+
+    def stored() -> float:
+        return Metrics.of(sqlite_client).since(before, "pixelwise_prediction_confidence_count")
+
+    eventually(lambda: stored() == count)
 
 
 def test_batches_are_measured(client: TestClient) -> None:
