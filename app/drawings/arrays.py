@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from app.drawings.shape import SIDE
 
-# In pixels: MNIST's digits fill a box of 20 x 20, centred by mass on the middle of pixel (14, 14).
+# MNIST's digits fill 20 x 20 pixels, centred by mass on the middle of pixel (14, 14).
 # See http://yann.lecun.com/exdb/mnist/.
 BOX: Final = 20
 CENTRE: Final = np.float32(14.5)

@@ -18,7 +18,7 @@ GROUND_SHARE = 0.4
 GROUND_WITHIN = 12
 CONTRAST = 16
 
-# As shares of a side of the picture: what covers a side, is a line, a rounded corner, a speck, a frame, a sheet.
+# Shares of a side of the picture: what covers a side, is a line, rounded corner, speck, frame, sheet.
 FULL_SIDE = 0.9
 THIN = 0.1
 CORNER = 0.25
@@ -26,7 +26,7 @@ SPECK = 0.04
 LEAST_FRAME = 0.5
 LEAST_SHEET = 0.2
 
-# As shares of a part's bounding box: what covers a side of a frame, is hollow, is solid.
+# Shares of a part's bounding box: what covers a side of a frame, is hollow, is solid.
 STRAIGHT = 0.8
 HOLLOW = 0.5
 SOLID = 0.85

@@ -137,11 +137,11 @@ def reserve(session: Session, query: ReviewQuery, choice: Choice, *, drop_change
 def _add_random(session: Session, page: _Page, since: datetime, random: Random) -> dict[int, Row[Any]]:
     """Fill the random share of a page; return the new samples.
 
-    The samples measure the accuracy, so only chance may select them:
+    They measure the accuracy, so only chance may select them:
 
     - Unlabelled earlier samples come first, or difficult drawings would be missing.
     - A labelled drawing counts, too; the page gets another one.
-    - One that resembles another on the page is not replaced, or rare drawings would be favoured.
+    - One that resembles another is not replaced, or rare drawings would be favoured.
     """
     whole, rest = divmod(page.free, RANDOM_ONE_IN)
     leaving = page.free - whole - (random.randrange(RANDOM_ONE_IN) < rest)

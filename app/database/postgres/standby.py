@@ -191,7 +191,7 @@ def find_state(position: LogPosition | None, session: Session) -> ServerState:
 def _problem_of(state: ServerState, position: LogPosition | None, *, primary_answers: bool) -> str | None:
     if position is not None and (state.system, state.database) != (position.system, position.database):
         return "it is no copy of the database in DATABASE_URL"
-    # A promoted server is no copy any more, but the best there is while the other one is away.
+    # A promoted server is the best there is while the other one is away.
     if primary_answers and not state.is_standby:
         return "it is not a standby server: it was promoted, or never was one"
     return None
