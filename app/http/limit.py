@@ -1,17 +1,32 @@
-"""`RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers."""
+"""A limit such as 5/second;1000/day, how much of it is used, and the headers that say so."""
 
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import limits
 
 from app.config import RATE_LIMIT_OFF
-from app.http.rate_limit_counts import Windows
+
+Windows = tuple[int, float, int, float]
+"""Count and seconds left: previous window, current window."""
+
+
+class RedisDown(Exception):
+    """Nothing was counted in Redis."""
+
+
+class Counts(Protocol):
+    async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[bool, Windows]:
+        """Count the amount if there is room; return whether there was, and what is counted now."""
+        ...
+
+    async def windows(self, key: str, expiry: int) -> Windows: ...
 
 
 class Limit:
-    """A setting such as 5/second;1000/day, for one kind of request."""
+    """A setting, for one kind of request."""
 
     def __init__(self, kind: str, setting: str) -> None:
         self.kind = kind
@@ -31,7 +46,7 @@ class Limit:
         return [(item.key_for(address, self.kind), item.amount, item.get_expiry()) for item in self.items]
 
     def headers(self, counted: Sequence[Windows]) -> tuple[tuple[bytes, bytes], ...]:
-        """Return both headers; `counted` has the windows of each item."""
+        """See draft-ietf-httpapi-ratelimit-headers; `counted` has the windows of each item."""
         parts = [_available(*part, windows) for part, windows in zip(self._parts, counted, strict=True)]
         return (b"ratelimit", ", ".join(parts).encode()), self._policy
 

@@ -1,18 +1,16 @@
 """RATE_LIMIT, PREVIEW_LIMIT and READ_LIMIT, for each client address; the limit of a key, for that key."""
 
-import time
 from contextlib import suppress
 from functools import cache
 from ipaddress import IPv6Address, IPv6Network
-from typing import Final
 
 import limits
 from starlette.requests import HTTPConnection
 
 from app.config import Settings
-from app.http.limit import Limit, used
+from app.http.limit import Counts, Limit, RedisDown, Windows, used
 from app.http.problems import TooManyRequests
-from app.http.rate_limit_counts import Counts, RedisDown, Windows
+from app.http.rate_limit_memory import MemoryCounts
 from app.metrics.instruments import RATE_LIMITED
 from app.services.key_table import ClientKey
 
@@ -23,43 +21,6 @@ WRONG_KEYS = "wrong key"
 
 NO_ADDRESS = "local"
 """All clients of a Unix socket, unless a trusted proxy names their addresses."""
-
-SWEEP_S = 10.0
-_NOTHING: Final = 0, 0.0
-
-
-class MemoryCounts:
-    """Counters of this process, for its event loop: those of `limits`, in half of the time."""
-
-    def __init__(self) -> None:
-        self.counts: dict[tuple[str, int], tuple[int, float]] = {}
-        """By key and number of the window: how many it has, and until when they matter."""
-        self._next_sweep = time.monotonic() + SWEEP_S
-
-    async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[bool, Windows]:
-        # A fixed window allows twice the limit at its edge.
-        now = time.time()
-        before, before_left, current, current_left = counted = self._windows(key, expiry, now)
-        if used(counted, expiry) + amount > limit:
-            return False, counted
-        self.counts[key, int(now // expiry)] = current + amount, now + current_left
-        self._sweep(now)
-        return True, (before, before_left, current + amount, current_left)
-
-    async def windows(self, key: str, expiry: int) -> Windows:
-        return self._windows(key, expiry, time.time())
-
-    def _windows(self, key: str, expiry: int, now: float) -> Windows:
-        number, passed = int(now // expiry), now % expiry
-        before, _ = self.counts.get((key, number - 1), _NOTHING)
-        current, _ = self.counts.get((key, number), _NOTHING)
-        return before, expiry - passed if before else 0.0, current, 2 * expiry - passed
-
-    def _sweep(self, now: float) -> None:
-        """Forget old counts now and then."""
-        if time.monotonic() >= self._next_sweep:
-            self._next_sweep = time.monotonic() + SWEEP_S
-            self.counts = {window: counted for window, counted in self.counts.items() if counted[1] > now}
 
 
 class RateLimiter:

@@ -11,7 +11,7 @@ import pytest
 from limits.storage import MemoryStorage
 from starlette.testclient import TestClient
 
-from app.http.rate_limit import MemoryCounts
+from app.http.rate_limit_memory import MemoryCounts
 from tests.support.http_fixtures import Start
 from tests.support.service import (
     DRAWING,
@@ -280,7 +280,7 @@ def test_body_of_a_limited_call_is_not_read(start: Start, sqlite_url: str) -> No
 
 
 def test_counts_of_absent_addresses_are_deleted(start: Start, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.http.rate_limit.SWEEP_S", 1.0)
+    monkeypatch.setattr("app.http.rate_limit_memory.SWEEP_S", 1.0)
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="1/second")
     memory = runtime_of(client).rate_limiter.memory
     most = 0
