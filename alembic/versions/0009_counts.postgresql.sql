@@ -1,4 +1,4 @@
--- The views, functions and triggers of revision 0009 for PostgreSQL. An empty line ends a statement.
+-- The views, functions and triggers of revision 0009 for PostgreSQL. An empty line ends a statement. Revision 0013 replaces those of labels and shadow predictions.
 
 -- Predictions without a readable time are in the year 1. The inner query has few groups, because times are slow.
 CREATE VIEW new_prediction_counts AS

@@ -1,4 +1,4 @@
--- The views and triggers of revision 0009 for SQLite. An empty line ends a statement.
+-- The views and triggers of revision 0009 for SQLite. An empty line ends a statement. Revision 0013 replaces those of labels and shadow predictions.
 
 -- The counts with the changes noted since.
 CREATE VIEW v_prediction_counts AS
