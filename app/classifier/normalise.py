@@ -3,11 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE
+from app.drawings.arrays import BLANK_BELOW, BOX, CENTRE, INK_SHARE, LINE_SHARE
 from app.drawings.shape import SIDE
-
-# Drawings below this level (of 255) are blank; scaling would amplify their noise.
-BLANK_BELOW = 16
 
 # In levels and pixels. Drawings within these limits stay unchanged: resampling would blur them.
 PASS_PEAK = 200

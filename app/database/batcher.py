@@ -18,7 +18,7 @@ Prepare = Callable[[list[I]], Work[Sequence[R | Exception]]]
 """Takes items and returns the work that stores them; the work returns a result or an exception for each."""
 
 # Writers of other processes wait for it, about ten milliseconds.
-MAX_BATCH: Final = 64
+MAX_ITEMS: Final = 64
 
 
 class Batcher(Generic[I, R]):
@@ -46,7 +46,7 @@ class Batcher(Generic[I, R]):
         batch: list[tuple[Job[R], I]] = []
         # On PostgreSQL, two threads may take items at the same time.
         with suppress(IndexError):
-            while len(batch) < MAX_BATCH:
+            while len(batch) < MAX_ITEMS:
                 batch.append(self._waiting.popleft())
         self._write(writer, batch)
         self._scheduled_by = None

@@ -16,6 +16,9 @@ CENTRE: Final = np.float32(14.5)
 # Pixels below this share of the brightest one are noise.
 INK_SHARE: Final = np.float32(0.25)
 
+# Drawings below this level (of 255) are blank; scaling would amplify their noise.
+BLANK_BELOW: Final = 16
+
 # A row or column with less ink, as a share of the brightest pixel, holds only specks.
 LINE_SHARE: Final = np.float32(0.5)
 

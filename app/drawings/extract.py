@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE
+from app.drawings.arrays import BLANK_BELOW, BOX, CENTRE, INK_SHARE, LINE_SHARE
 from app.drawings.shape import SIDE
 from app.drawings.surroundings import MARGIN, separate
 
@@ -34,8 +34,7 @@ SMOOTHING_SIDE = 5
 # In pixels. Averaging to a coarse map reduces noise.
 COARSE_SIDE = 48
 
-# Fainter ink is blank paper: in levels (of 255) and standard deviations of the noise.
-BLANK_BELOW = 16
+# Fainter ink is blank paper: in standard deviations of the noise.
 BLANK_DEVIATIONS = 12
 
 # In pixels; averaging adds a faint rim.

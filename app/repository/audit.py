@@ -45,6 +45,5 @@ def count_entries(session: Session, before: datetime) -> int:
 
 
 def delete_entries(session: Session, before: datetime, limit: int) -> int:
-    """Delete some of the oldest entries; return the count."""
     oldest = select(_LOG.c.id).where(_LOG.c.at < before).order_by(_LOG.c.at, _LOG.c.id).limit(limit)
     return len(session.execute(delete(_LOG).where(_LOG.c.id.in_(oldest)).returning(_LOG.c.id)).all())

@@ -36,7 +36,7 @@ _INSERT_PREDICTIONS = insert(_PREDICTIONS).returning(_PREDICTIONS.c.id, sort_by_
 _DRAWINGS = cast(Table, Drawing.__table__)
 _INSERT_DRAWING = insert(_DRAWINGS)
 
-# In one statement. SQLite keeps one for each number of rows.
+# At most so many rows in one INSERT: a prepared one is kept for each number.
 _TOGETHER: Final = 64
 
 

@@ -112,7 +112,6 @@ def count_orphans(session: Session) -> dict[str, int]:
 
 
 def find_last_ids(session: Session) -> dict[str, int]:
-    """Return the last id of each AUTOINCREMENT table."""
     known = session.execute(text("SELECT name, seq FROM sqlite_sequence")).tuples()
     return {name: last for name, last in known if name in _WITH_SEQUENCE}
 

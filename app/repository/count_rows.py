@@ -24,7 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from app.drawings.shape import LIKELY_NOT_A_DIGIT, NOT_A_DIGIT
 from app.models import Base, Label, LabelCount, Prediction, PredictionCount, Review, ShadowCount, ShadowPrediction
 from app.repository.labels import current_label, is_current
-from app.repository.steps import Ids
+from app.repository.steps import IdRange
 
 # Of predictions and of shadow predictions.
 SUMS: Final = ("size", "millionths", "told", "not_digits")
@@ -42,7 +42,7 @@ SHADOW_KEY: Final = (
 )
 
 
-def grouped(counts: type[Base], ids: Ids | None = None) -> SelectBase:
+def grouped(counts: type[Base], ids: IdRange | None = None) -> SelectBase:
     within = [] if ids is None else [Prediction.id.between(*ids)]
     if counts is PredictionCount:
         key, sums = ("model_version", "prediction", "tenth"), SUMS

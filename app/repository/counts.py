@@ -18,7 +18,7 @@ from app.models import (
 from app.repository.count_rows import grouped
 from app.repository.dialects import dialect_insert
 from app.repository.periods import Period
-from app.repository.steps import Ids, all_ids, find_left, set_left, stop_writers, take_step
+from app.repository.steps import IdRange, find_id_range, find_left, set_left, stop_writers, take_step
 
 UNKNOWN_TIME: Final = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -32,11 +32,11 @@ def are_complete(session: Session) -> bool:
     return find_uncounted(session) is None
 
 
-def find_uncounted(session: Session) -> Ids | None:
+def find_uncounted(session: Session) -> IdRange | None:
     return find_left(session, UncountedPredictions)
 
 
-def add_next(session: Session) -> Ids | None:
+def add_next(session: Session) -> IdRange | None:
     return take_step(session, UncountedPredictions, Prediction.id, _add_all)
 
 
@@ -45,7 +45,7 @@ def clear(session: Session) -> None:
     stop_writers(session)
     for name in (*(counts.__tablename__ for counts in COUNTS), *_CHANGES):
         session.execute(delete(table(name)))
-    set_left(session, UncountedPredictions, all_ids(session, Prediction.id))
+    set_left(session, UncountedPredictions, find_id_range(session, Prediction.id))
 
 
 def count_differences(session: Session, counts: type[Base]) -> int:
@@ -93,12 +93,12 @@ def _columns(counts: type[Base]) -> tuple[list[ColumnElement[Any]], list[ColumnE
     return [each for each in columns if each.primary_key], [each for each in columns if not each.primary_key]
 
 
-def _add_all(session: Session, ids: Ids) -> None:
+def _add_all(session: Session, ids: IdRange) -> None:
     for counts in COUNTS:
         _add(session, counts, ids)
 
 
-def _add(session: Session, counts: type[Base], ids: Ids) -> None:
+def _add(session: Session, counts: type[Base], ids: IdRange) -> None:
     key, sums = _columns(counts)
     names = [each.name for each in (*key, *sums)]
     rows = grouped(counts, ids).subquery()

@@ -5,17 +5,17 @@ from sqlalchemy.orm import Session
 
 from app.models import Label, LabelledPrediction, Prediction, UnlistedPredictions
 from app.repository.labels import is_current
-from app.repository.steps import Ids, all_ids, find_left, set_left, stop_writers, take_step
+from app.repository.steps import IdRange, find_id_range, find_left, set_left, stop_writers, take_step
 
 _COPIED = ("prediction", "model_version", "confidence", "not_a_digit")
 _COLUMNS = ("prediction_id", "label", *_COPIED)
 
 
-def find_unlisted(session: Session) -> Ids | None:
+def find_unlisted(session: Session) -> IdRange | None:
     return find_left(session, UnlistedPredictions)
 
 
-def add_next(session: Session) -> Ids | None:
+def add_next(session: Session) -> IdRange | None:
     return take_step(session, UnlistedPredictions, Label.prediction_id, _add)
 
 
@@ -23,7 +23,7 @@ def clear(session: Session) -> None:
     """Empty the table, so that every label is listed again."""
     stop_writers(session)
     session.execute(delete(LabelledPrediction))
-    set_left(session, UnlistedPredictions, all_ids(session, Label.prediction_id))
+    set_left(session, UnlistedPredictions, find_id_range(session, Label.prediction_id))
 
 
 def count_differences(session: Session) -> int:
@@ -40,7 +40,7 @@ def _labelled() -> Select[tuple[int, str, str, str, float, float]]:
     return rows.join(Prediction, Prediction.id == Label.prediction_id).where(is_current())
 
 
-def _add(session: Session, ids: Ids) -> None:
+def _add(session: Session, ids: IdRange) -> None:
     is_listed = exists().where(LabelledPrediction.prediction_id == Label.prediction_id)
     # PostgreSQL does not derive one range from the other.
     rows = _labelled().where(Label.prediction_id.between(*ids), Prediction.id.between(*ids), ~is_listed)

@@ -8,7 +8,7 @@ from app.models import Prediction, Review
 from app.repository.labels import current_label
 
 
-class IdRange(NamedTuple):
+class ReplayRange(NamedTuple):
     """Predictions up to an id, of one version or all."""
 
     model_version: str | None
@@ -16,26 +16,26 @@ class IdRange(NamedTuple):
     size: int
 
 
-def find_id_range(session: Session, model_version: str | None) -> IdRange:
+def find_range(session: Session, model_version: str | None) -> ReplayRange:
     statement = select(func.coalesce(func.max(Prediction.id), 0), func.count())
     if model_version is not None:
         statement = statement.where(Prediction.model_version == model_version)
     last_id, size = session.execute(statement).one()
-    return IdRange(model_version, last_id, size)
+    return ReplayRange(model_version, last_id, size)
 
 
-def list_ids(session: Session, within: IdRange, after: int | None, limit: int) -> list[int]:
+def list_ids(session: Session, within: ReplayRange, after: int | None, limit: int) -> list[int]:
     return list(session.scalars(_next(select(Prediction.id), within, after, limit)))
 
 
-def list_ids_between(session: Session, within: IdRange, since: datetime, until: datetime) -> list[int]:
+def list_ids_between(session: Session, within: ReplayRange, since: datetime, until: datetime) -> list[int]:
     statement = select(Prediction.id).where(
         Prediction.id <= within.last_id, Prediction.created_at > since, Prediction.created_at < until
     )
     return list(session.scalars(statement))
 
 
-def list_predictions(session: Session, within: IdRange, after: int | None, limit: int) -> list[Row[Any]]:
+def list_predictions(session: Session, within: ReplayRange, after: int | None, limit: int) -> list[Row[Any]]:
     sampled = exists().where(Review.prediction_id == Prediction.id, Review.sampled).correlate(Prediction)
     columns = (
         Prediction.id,
@@ -49,7 +49,7 @@ def list_predictions(session: Session, within: IdRange, after: int | None, limit
     return list(session.execute(_next(select(*columns), within, after, limit)))
 
 
-def _next(statement: Select[Any], within: IdRange, after: int | None, limit: int) -> Select[Any]:
+def _next(statement: Select[Any], within: ReplayRange, after: int | None, limit: int) -> Select[Any]:
     statement = statement.where(Prediction.id <= within.last_id)
     if within.model_version is not None:
         statement = statement.where(Prediction.model_version == within.model_version)

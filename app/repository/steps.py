@@ -14,11 +14,11 @@ STEP_SIZE: Final = 10_000
 
 _LOCK: Final = text("LOCK TABLE predictions, labels, reviews, shadow_predictions IN SHARE ROW EXCLUSIVE MODE")
 
-Ids = tuple[int, int]
+IdRange = tuple[int, int]
 Left = type[UncountedPredictions | UnlistedPredictions]
 
 
-def find_left(session: Session, left: Left) -> Ids | None:
+def find_left(session: Session, left: Left) -> IdRange | None:
     row = session.execute(select(left.first, left.last)).tuples().first()
     return None if row is None else (row[0], row[1])
 
@@ -27,15 +27,15 @@ def is_anything_left(session: Session) -> bool:
     return any(find_left(session, left) for left in (UncountedPredictions, UnlistedPredictions))
 
 
-def set_left(session: Session, left: Left, ids: Ids | None) -> None:
+def set_left(session: Session, left: Left, ids: IdRange | None) -> None:
     session.execute(delete(left))
     if ids is not None:
         session.execute(insert(left).values(first=ids[0], last=ids[1]))
 
 
 def take_step(
-    session: Session, left: Left, column: InstrumentedAttribute[int], add: Callable[[Session, Ids], None]
-) -> Ids | None:
+    session: Session, left: Left, column: InstrumentedAttribute[int], add: Callable[[Session, IdRange], None]
+) -> IdRange | None:
     """Add the next `STEP_SIZE` ids of the column; return the range that is left."""
     stop_writers(session)
     ids = find_left(session, left)
@@ -51,7 +51,7 @@ def take_step(
     return rest
 
 
-def all_ids(session: Session, column: InstrumentedAttribute[int]) -> Ids | None:
+def find_id_range(session: Session, column: InstrumentedAttribute[int]) -> IdRange | None:
     first, last = session.execute(select(func.min(column), func.max(column))).one()
     return None if first is None else (first, last)
 

@@ -17,7 +17,7 @@ from app.services.cursors import next_cursor, timed_position_of
 
 log = logging.getLogger("pixelwise.audit")
 
-READ_TIMEOUT_S: Final = 2.0
+ENTRY_TIMEOUT_S: Final = 2.0
 
 
 class Actor(NamedTuple):
@@ -59,7 +59,7 @@ class ReadLog:
         """Return once the entry is on disk; if that is impossible, log it, so that a full disk prevents no read."""
         entry = _entry(actor, action, what)
         try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
+            async with asyncio.timeout(ENTRY_TIMEOUT_S):
                 await self._batcher.write(entry)
         except (DatabaseError, TimeoutError) as error:
             _log_instead(entry, error)
@@ -79,7 +79,7 @@ def _add(entries: list[NewEntry], session: Session) -> Sequence[None]:
 
 
 def _log_instead(entry: NewEntry, error: Exception) -> None:
-    reason = str(error) or f"no answer within {READ_TIMEOUT_S:g} s"
+    reason = str(error) or f"no answer within {ENTRY_TIMEOUT_S:g} s"
     log.warning(
         "not in the audit log (%s): key %s, action %s, record %r, request %s",
         *(reason, entry.key, entry.action, entry.record, entry.request_id),

@@ -93,7 +93,6 @@ class ClassifyService:
         self._stored.add(answer.predictions)
 
     def _classify(self, calls: Sequence[ClassifyCall], run: Map = map) -> Callable[[Session], list[Answer | Exception]]:
-        """Return the work that stores the predictions."""
         return partial(store, calls, classify_drawings(self._classifier, calls, run), packing=self._packing)
 
 
@@ -127,7 +126,7 @@ def classify_drawings(
 def store(
     calls: Sequence[ClassifyCall], new: Sequence[Sequence[NewPrediction]], session: Session, *, packing: Packing
 ) -> list[Answer | Exception]:
-    """Store the predictions of all calls; see `answer_once`."""
+    """See `answer_once`."""
 
     def answer(numbers: Sequence[int]) -> list[Answer]:
         many = [one for number in numbers for one in new[number]]

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.progress import Progress
 from app.repository import counts, labelled_predictions
-from app.repository.steps import Ids
+from app.repository.steps import IdRange
 from app.services.pauses import write_and_pause
 
 
@@ -35,8 +35,8 @@ def _complete(
     database: Database,
     progress: Progress,
     title: str,
-    find: Callable[[Session], Ids | None],
-    step: Callable[[Session], Ids | None],
+    find: Callable[[Session], IdRange | None],
+    step: Callable[[Session], IdRange | None],
 ) -> None:
     with database.snapshot() as session:
         left = find(session)

@@ -42,8 +42,6 @@ class Answer(NamedTuple):
 
 
 class RequestsInProgress:
-    """The idempotent requests that this process is answering."""
-
     def __init__(self) -> None:
         self._keys: set[tuple[str, str]] = set()
 

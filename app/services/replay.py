@@ -77,7 +77,7 @@ class _Replay:
         self._model = model
         self._progress = progress
         with database.snapshot() as session:
-            self._id_range = repository.find_id_range(session, model_version)
+            self._range = repository.find_range(session, model_version)
         self._without_drawing = 0
         self._done = 0
 
@@ -87,7 +87,7 @@ class _Replay:
             model_version=self._model.version,
             classes=self._model.classes,
             database=database_name(self._database),
-            only_model_version=self._id_range.model_version,
+            only_model_version=self._range.model_version,
             record_bytes=RECORD.itemsize,
         )
 
@@ -99,7 +99,7 @@ class _Replay:
         self._advance("Scoring", 0)
         while True:
             with self._database.snapshot() as session:
-                ids = np.array(repository.list_ids(session, self._id_range, after, SCORE_BATCH_SIZE), np.int64)
+                ids = np.array(repository.list_ids(session, self._range, after, SCORE_BATCH_SIZE), np.int64)
                 lacking = set(ids[~stored.has(ids)].tolist())
                 drawings = list_pixels(session, ids.tolist()) if lacking else {}
             if not ids.size:
@@ -112,9 +112,9 @@ class _Replay:
             self._advance("Scoring", ids.size)
 
     def _check_drawings(self, stored: Answers, written_at: datetime) -> None:
-        """Raise FolderRefused if a restore has changed drawings."""
+        """Refuse a folder with answers for newer predictions: a restore gave them these ids again."""
         with self._database.snapshot() as session:
-            ids = repository.list_ids_between(session, self._id_range, written_at, datetime.now(UTC))
+            ids = repository.list_ids_between(session, self._range, written_at, datetime.now(UTC))
         if stored.has(np.array(ids, np.int64)).any():
             raise FolderRefused("its answers are for drawings from before a restore; choose another folder")
 
@@ -142,7 +142,7 @@ class _Replay:
     def _advance(self, step: str, count: int) -> None:
         self._done += count
         # Every row is read twice.
-        self._progress(step, self._done, 2 * self._id_range.size)
+        self._progress(step, self._done, 2 * self._range.size)
 
     def _compared(self, answers: Answers) -> Iterator[tuple[ComparedDrawing, Kind]]:
         after = None
@@ -160,7 +160,7 @@ class _Replay:
     def _next_rows(self, after: int | None) -> tuple[list[Row[Any]], set[int]]:
         """Return the next stored predictions, and the labelled ids of the test split."""
         with self._database.snapshot() as session:
-            rows = repository.list_predictions(session, self._id_range, after, SCORE_BATCH_SIZE)
+            rows = repository.list_predictions(session, self._range, after, SCORE_BATCH_SIZE)
             drawings = list_pixels(session, [row.id for row in rows if row.label is not None])
         return rows, {id_ for id_, pixels in drawings.items() if is_test(pixels, _SPLIT.seed, _SPLIT.test_share)}
 
@@ -188,7 +188,7 @@ class _Replay:
             model=ModelFile(version=self._model.version, sha256=self._model.sha256),
             loaded=ModelFile(version=loaded.version, sha256=loaded.sha256),
             database=database_name(self._database),
-            only_model_version=self._id_range.model_version,
+            only_model_version=self._range.model_version,
             created_at=datetime.now(UTC),
             drawings=totals.drawings,
             without_drawing=self._without_drawing,

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.classifier.normalise import BLANK_BELOW, normalise
+from app.classifier.normalise import normalise
+from app.drawings.arrays import BLANK_BELOW
 from app.drawings.shape import SIDE
 from app.schemas.classify import SEVEN
 from training.mnist import Digits

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from app.database import Database
-from app.database.batcher import MAX_BATCH, Batcher
+from app.database.batcher import MAX_ITEMS, Batcher
 from app.database.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 from app.models import Prediction
 from tests.support.hanging_writes import Hanging, occupy
@@ -53,8 +53,8 @@ def test_items_of_one_round_share_a_commit_and_get_their_own_results(database: D
 
 def test_items_beyond_one_batch_follow_in_the_next(database: Database) -> None:
     commits = count_commits(database)
-    ids = asyncio.run(write_all(database.batcher(store), [0.5] * (2 * MAX_BATCH + 1)))
-    assert len(set(ids)) == 2 * MAX_BATCH + 1
+    ids = asyncio.run(write_all(database.batcher(store), [0.5] * (2 * MAX_ITEMS + 1)))
+    assert len(set(ids)) == 2 * MAX_ITEMS + 1
     assert len(commits) == 3
 
 
@@ -86,14 +86,14 @@ def test_other_writes_take_turns_with_batches(sqlite_database: Database) -> None
         order.append("item")
 
     async def scenario() -> None:
-        items = [asyncio.create_task(one(0.5)) for _ in range(2 * MAX_BATCH)]
+        items = [asyncio.create_task(one(0.5)) for _ in range(2 * MAX_ITEMS)]
         await asyncio.sleep(0)
         await sqlite_database.write(add_prediction)
         order.append("other")
         await asyncio.gather(*items)
 
     asyncio.run(scenario())
-    assert order.index("other") <= MAX_BATCH
+    assert order.index("other") <= MAX_ITEMS
 
 
 @pytest.mark.parametrize("position", [0, 3, 6])
@@ -248,7 +248,7 @@ def test_closing_stores_what_waits(database: Database) -> None:
 
     async def scenario() -> list[int]:
         busy = await occupy(database, hanging)
-        waiting = [asyncio.create_task(batcher.write(0.5)) for _ in range(2 * MAX_BATCH)]
+        waiting = [asyncio.create_task(batcher.write(0.5)) for _ in range(2 * MAX_ITEMS)]
         await asyncio.sleep(0.05)
         closing = asyncio.create_task(asyncio.to_thread(database.close))
         await asyncio.sleep(0.05)
@@ -257,7 +257,7 @@ def test_closing_stores_what_waits(database: Database) -> None:
         await asyncio.gather(*busy)
         return await asyncio.gather(*waiting)
 
-    assert len(set(asyncio.run(scenario()))) == 2 * MAX_BATCH
+    assert len(set(asyncio.run(scenario()))) == 2 * MAX_ITEMS
 
 
 def test_two_event_loops_in_two_threads_are_both_answered(database: Database) -> None:

@@ -20,7 +20,7 @@ log = logging.getLogger("pixelwise")
 MAX_LAG_S: Final = 0.25
 # While the primary does not answer, the standby may lack this much of its log: one segment.
 MAX_LOSS_BYTES: Final = 16 << 20
-ANSWER_TIMEOUT_S: Final = 1.0
+SERVER_TIMEOUT_S: Final = 1.0
 CHECK_INTERVAL_S: Final = 0.25
 """Between checks while a server is in trouble."""
 
@@ -142,7 +142,7 @@ class Standby:
 
     async def _check(self) -> None:
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(SERVER_TIMEOUT_S):
                 self._position = await self._find_position()
             self._primary_trouble.update(None)
         except (DatabaseError, TimeoutError) as error:
@@ -166,7 +166,7 @@ class Standby:
         deadline, pause_s = time.monotonic() + MAX_LAG_S, _FIRST_PAUSE_S
         try:
             while True:
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                async with asyncio.timeout(SERVER_TIMEOUT_S):
                     state = await self.reader.run(partial(find_state, self._position))
                 if problem := _problem_of(state, self._position, primary_answers=primary_answers):
                     return problem
@@ -198,4 +198,4 @@ def _problem_of(state: ServerState, position: LogPosition | None, *, primary_ans
 
 
 def _text_of(error: Exception) -> str:
-    return str(error) or f"no answer within {ANSWER_TIMEOUT_S:g} s"
+    return str(error) or f"no answer within {SERVER_TIMEOUT_S:g} s"
