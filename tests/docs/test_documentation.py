@@ -84,6 +84,13 @@ def test_every_code_block_is_checked_or_has_a_reason_not_to_be(page: Path) -> No
     assert unmarked == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_code_block_has_commands_for_two_machines(page: Path) -> None:
+    # Who pastes the block would run both on one machine.
+    machines = {str(block): set(re.findall(r"# on (?:the )?(\S+)", block.code)) for block in blocks_of(page)}
+    assert {block: names for block, names in machines.items() if len(names) > 1} == {}
+
+
 def test_every_test_that_the_pages_on_security_name_exists() -> None:
     tests = "\n".join(path.read_text() for path in (PROJECT / "tests").rglob("test_*.py"))
     existing = set(re.findall(r"^(?:async )?def (test_\w+)", tests, re.MULTILINE))
