@@ -205,3 +205,20 @@ def test_configure_writes_a_private_env_file_once(project: Path) -> None:
     assert (again.returncode, again.stdout) == (0, "")
     assert (project / ".env").read_text() == written
     assert not list(project.glob(".env.????????"))
+
+
+def test_configure_needs_no_virtual_environment_but_a_python(project: Path) -> None:
+    # As before the image is built: nothing is installed into the clone.
+    run(project, "scripts/configure", PIXELWISE_VENV=str(project / ".venv")).check_returncode()
+    assert re.fullmatch("[0-9a-f]{64}", key_of(project))
+
+    (project / ".env").unlink()
+    programs = project / "programs"
+    programs.mkdir()
+    for name in ("bash", "dirname", "env", "mktemp", "rm"):
+        (programs / name).symlink_to(shutil.which(name) or "")
+    refused = run(project, "scripts/configure", PIXELWISE_VENV=str(project / ".venv"), PATH=str(programs))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "pixelwise: Python is missing; install it (Debian, Ubuntu: apt install python3)\n"
+    assert not list(project.glob(".env.????????"))
+    assert not (project / ".env").exists()
