@@ -15,6 +15,7 @@ import yaml
 from app.config import Settings
 from app.env_file import DEPLOYMENT
 from tests.support.container import CONTAINERFILE, USER, Image, build_image, instructions
+from tests.support.documentation import blocks_of
 from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, cannot_run, need, run
 from tests.support.run_cleanup import start_process, watch_folder
@@ -22,6 +23,7 @@ from tests.support.service import KEY
 from tests.support.tools import run_tool
 
 COMPOSE = PROJECT / "deploy/compose.yaml"
+COMMANDS = [block.code for block in blocks_of(PROJECT / "docs/operations.md") if "docker " in block.code]
 WORKFLOW = PROJECT / ".github/workflows/ci.yml"
 
 
@@ -76,6 +78,36 @@ def test_service_of_the_image_writes_its_data_only(image: Image) -> None:
         assert path.is_symlink() or (path.stat().st_uid == 0 and not path.stat().st_mode & 0o022), path
 
 
+def test_commands_of_the_recipe_back_up_and_restore_the_data_of_the_image(image: Image) -> None:
+    text = "\n".join(COMMANDS)
+    (backup,) = re.findall(r"^docker exec pixelwise (python -m app backup)\b", text, re.MULTILINE)
+    (restore,) = re.findall(r"^docker run --rm .* pixelwise (python -m app restore) (?:\S+)$", text, re.MULTILINE)
+    image.run("python", "init_db.py").check_returncode()
+    image.run(*backup.split()).check_returncode()
+    (made,) = (image.root / "data/backups").glob("*.db")
+    restored = image.run(*restore.split(), f"/data/backups/{made.name}", "--yes")
+    assert restored.returncode == 0, restored.stderr
+    assert list((image.root / "data").glob("pixelwise.db.before-*"))
+
+
+def test_single_container_has_the_time_to_stop_and_starts_after_a_reboot() -> None:
+    (command,) = re.findall(r"^docker run --detach (.*)", "\n".join(COMMANDS).replace("\\\n", ""), re.MULTILINE)
+    given, service = command.split(), yaml.safe_load(COMPOSE.read_text())["services"]["pixelwise"]
+    assert given[given.index("--stop-timeout") + 1] + "s" == service["stop_grace_period"]
+    assert given[given.index("--restart") + 1] == service["restart"]
+    graceful = re.search(r"--timeout-graceful-shutdown (\d+)", CONTAINERFILE.read_text())
+    assert graceful
+    assert int(given[given.index("--stop-timeout") + 1]) >= int(graceful[1]) + 2
+
+
+def test_every_command_for_compose_names_the_file_with_its_secrets() -> None:
+    # Compose looks for .env beside its own file.
+    commands = re.findall(r"docker compose .*", "\n".join(COMMANDS))
+    assert len(commands) > 5
+    for command in commands:
+        assert command.startswith("docker compose --env-file .env --file deploy/compose.yaml "), command
+
+
 def test_image_without_a_key_says_what_is_missing(image: Image) -> None:
     refused = image.run(*image.command)
     assert refused.returncode != 0
@@ -127,6 +159,8 @@ def test_compose_file_sets_only_settings_that_exist() -> None:
     variables = {name: re.sub(r"\$\{\w+:\?[^}]*\}", "a" * 32, value) for name, value in service["environment"].items()}
     assert variables.keys() <= {name.upper() for name in Settings.model_fields} | DEPLOYMENT.keys()
     settings = Settings(**{name.lower(): value for name, value in variables.items() if name not in DEPLOYMENT})
+    # pg_dump is in another image, so no backup of the service's own would ever be new.
+    assert variables["PIXELWISE_BACKUP"] == "off"
     assert settings.database_url == f"postgresql+psycopg://pixelwise:{'a' * 32}@postgres/pixelwise"
     assert (PROJECT / service["build"]["dockerfile"]) == CONTAINERFILE
 
