@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, expect
 from tests.support.browser import open_page
 from tests.support.nginx import http_in_front
 from tests.support.project_copy import PROJECT
+from tests.support.results_page import classify_drawings, labels
 from tests.support.service import DRAWING, KEY
-from tests.support.service_process import serving
+from tests.support.service_process import serving, wait_until
 
 _DOCUMENTED = re.search(r"```nginx\n(.*?)```", (PROJECT / "docs/operations.md").read_text(), re.DOTALL)
 assert _DOCUMENTED
@@ -106,3 +107,36 @@ def test_page_works_behind_a_password_and_says_when_it_is_missing(
             with open_page(browser, f"{front}/half/") as page:
                 page.get_by_role("link", name="Results").click()
                 expect(page.locator("main")).to_contain_text("A proxy in front of PixelWise asks for a password")
+
+
+def test_two_folders_of_one_host_share_neither_unsent_labels_nor_the_key(
+    migrated_sqlite_file: Path, tmp_path: Path, browser: Browser
+) -> None:
+    folders = {name: tmp_path / name for name in "ab"}
+    urls = {name: f"sqlite:///{folder}.db" for name, folder in folders.items()}
+    for folder in folders.values():
+        folder.mkdir()
+        shutil.copy(migrated_sqlite_file, f"{folder}.db")
+    with serving(urls["a"], folders["a"]) as first, serving(urls["b"], folders["b"]) as second:
+        ports = {"a": first.port, "b": second.port}
+        locations = "".join(
+            LOCATION.replace("/pixelwise/", f"/{name}/").replace("8000", str(port)) for name, port in ports.items()
+        )
+        for service in (first, second):
+            classify_drawings(service, 1)
+        with http_in_front(tmp_path, locations) as front, open_page(browser, f"{front}/a/") as page:
+            page.route("**/label", lambda route: route.abort())
+            page.goto(f"{front}/a/#/results/1")
+            page.get_by_role("button", name="It is a 4").click()
+            expect(page.get_by_text("Your label is kept and will be stored.")).to_be_visible()
+            page.goto(f"{front}/b/#/results/1")
+            page.unroute_all()
+            page.get_by_role("button", name="Enter the API key").click()
+            page.get_by_label("Key", exact=True).fill(KEY)
+            page.keyboard.press("Enter")
+            page.get_by_role("button", name="It is a 5").click()
+            wait_until(lambda: labels(urls["b"]), "the label is stored")
+            page.goto(f"{front}/a/#/results/1")
+            wait_until(lambda: labels(urls["a"]), "the label is stored")
+    assert labels(urls["a"]) == [(1, "4")]
+    assert labels(urls["b"]) == [(1, "5")]

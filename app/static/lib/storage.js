@@ -18,12 +18,22 @@ export const UNSENT = {
 };
 
 /**
+ * Put the folder of the page before a name: other folders of the host have the same storage.
+ *
+ * @param {string} name
+ */
+function ours(name) {
+  const { pathname } = new URL(".", document.baseURI);
+  return pathname === "/" ? name : pathname + name;
+}
+
+/**
  * @param {string} name
  * @returns {string} empty when nothing is stored
  */
 export function readText(name) {
   try {
-    return sessionStorage.getItem(name) ?? "";
+    return sessionStorage.getItem(ours(name)) ?? "";
   } catch {
     return "";
   }
@@ -35,8 +45,8 @@ export function readText(name) {
  */
 export function writeText(name, text) {
   try {
-    if (text) sessionStorage.setItem(name, text);
-    else sessionStorage.removeItem(name);
+    if (text) sessionStorage.setItem(ours(name), text);
+    else sessionStorage.removeItem(ours(name));
   } catch {
     // Forbidden or full.
   }
@@ -73,7 +83,7 @@ export function writeList(name, items) {
  */
 export function readShared(name) {
   try {
-    return JSON.parse(localStorage.getItem(name) ?? "null");
+    return JSON.parse(localStorage.getItem(ours(name)) ?? "null");
   } catch {
     return null;
   }
@@ -87,8 +97,8 @@ export function readShared(name) {
  */
 export function writeShared(name, value) {
   try {
-    if (value === null) localStorage.removeItem(name);
-    else localStorage.setItem(name, JSON.stringify(value));
+    if (value === null) localStorage.removeItem(ours(name));
+    else localStorage.setItem(ours(name), JSON.stringify(value));
     return true;
   } catch {
     // Forbidden or full.
@@ -103,7 +113,8 @@ export function writeShared(name, value) {
  */
 export function sharedNames(prefix) {
   try {
-    return Object.keys(localStorage).filter((name) => name.startsWith(prefix));
+    const start = ours(prefix);
+    return Object.keys(localStorage).flatMap((name) => (name.startsWith(start) ? prefix + name.slice(start.length) : []));
   } catch {
     return [];
   }
@@ -116,5 +127,5 @@ export function sharedNames(prefix) {
  * @param {() => void} onchange
  */
 export function onSharedChange(prefix, onchange) {
-  window.addEventListener("storage", ({ key }) => key?.startsWith(prefix) && onchange());
+  window.addEventListener("storage", ({ key }) => key?.startsWith(ours(prefix)) && onchange());
 }
