@@ -31,7 +31,7 @@ _USUAL: Final[tuple[list[tuple[bytes, bytes]], ...]] = (
     [(b"content-type", b"application/x-www-form-urlencoded")],
 )
 # More than MAX_BATCH drawings have. Millions of empty lists would take a hundred times the memory of the body.
-_MOST: Final = {b"[": 2**16, b"{": 2**16, b",": 2**20}
+_MOST: Final = {b"[": 2**16, b"{": 2**16, b",": 2**20, b":": 2**14}
 _COMPRESSION: Final = re.compile("gzip|deflate|br|zstd|compress", re.IGNORECASE)
 _CHARSETS: Final = (b"utf-8", b"utf8", b"us-ascii")
 

@@ -69,13 +69,15 @@ class RequestTimeout(ProblemError):
 
 
 class UnsupportedBody(ProblemError):
-    """A body in an encoding that is not read."""
+    pass
 
 
 class InvalidRequest(ProblemError):
     def __init__(self, errors: Sequence[Mapping[str, Any]], *, under: Sequence[str] = ()) -> None:
         """Take pydantic's errors; `under` is the part of the request, such as `body`."""
-        self.errors = [_field_error(error, under) for error in errors]
+        found = [_field_error(error, under) for error in errors]
+        # All unknown names of an object look equal.
+        self.errors = list({str(error): error for error in found}.values())
         super().__init__(f"{'.'.join(str(part) for part in self.errors[0].loc)}: {self.errors[0].msg}")
 
 
@@ -161,7 +163,7 @@ MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.PRECONDITION_FAILED: "The record no longer has the `ETag` of `If-Match`; nothing was changed.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this route accepts.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is compressed or not in UTF-8.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid; `errors` lists each invalid part.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid; `errors` lists the invalid parts.",
     HTTPStatus.TOO_MANY_REQUESTS: "This address or key has reached its rate limit; try again after `Retry-After`.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers or the URL are too large.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be used; nothing was stored, unless `stored` is `unknown`. "

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from app.drawings.shape import PIXELS
 from app.schemas.classify import SCORES, SEVEN
@@ -58,7 +58,9 @@ class InputParameters(_Asked):
 
 class InferInput(_Asked):
     name: Literal["drawings"]
-    shape: Annotated[list[int], Field(min_length=2, max_length=3)] = Field(description="[n, 28, 28] or [n, 784].")
+    shape: Annotated[list[int], Field(min_length=2, max_length=3), FailFast()] = Field(
+        description="[n, 28, 28] or [n, 784]."
+    )
     datatype: Literal["UINT8", "FP32"]
     parameters: InputParameters | None = None
     data: list[Any] | None = Field(None, description="Whole numbers from 0 to 255, flat or nested.")
@@ -90,8 +92,8 @@ class InferRequest(_Asked):
 
     id: str | None = Field(None, description="Returned with the answer.")
     parameters: RequestParameters | None = None
-    inputs: Annotated[list[InferInput], Field(min_length=1, max_length=1)]
-    outputs: list[RequestedOutput] | None = Field(None, description="If absent or empty: all.")
+    inputs: Annotated[list[InferInput], Field(min_length=1, max_length=1), FailFast()]
+    outputs: Annotated[list[RequestedOutput] | None, FailFast()] = Field(None, description="If absent or empty: all.")
 
 
 class AnswerParameters(BaseModel):

@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from app.schemas.types import Moment, Query, Text
 
@@ -38,7 +38,9 @@ class KeyCreate(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "phone", "scopes": _SCOPES}]})
 
     name: KeyName = Field(description="Letters, digits, `.`, `_` and `-`. It is never used for another key.")
-    scopes: list[Scope] = Field(min_length=1, max_length=len(Scope), description="What the key may do.")
+    scopes: Annotated[list[Scope], FailFast()] = Field(
+        min_length=1, max_length=len(Scope), description="What the key may do."
+    )
     rate_limit: Annotated[Text | None, _RATE] = Field(None, max_length=100)
     expires_at: Moment | None = Field(None, description="The key is refused from then on; null: never.")
 

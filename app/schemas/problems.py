@@ -21,7 +21,7 @@ class Problem(BaseModel):
     status: int
     detail: str = Field(description="What is wrong and what to do.")
     request_id: str
-    errors: list[FieldError] | None = Field(None, description="With 422: every invalid place.")
+    errors: list[FieldError] | None = Field(None, description="With 422: the invalid places; of a list, the first.")
     stored: Literal["unknown"] | None = Field(
         None, description="With 503: the database did not answer the commit. If absent, nothing was stored."
     )

@@ -6,9 +6,16 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import pytest
+from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from app.schemas.classify import SEVEN
+from app.drawings.shape import PIXELS
+from app.http.bodies import parse_json
+from app.http.problems import InvalidRequest
+from app.schemas.classify import SEVEN, BatchRequest, ClassifyRequest
+from app.schemas.inference import InferRequest
+from app.schemas.keys import KeyCreate
+from app.schemas.results import MAX_NOTES
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, assert_problem
 
@@ -49,6 +56,46 @@ def test_body_of_millions_of_values_is_not_parsed(sqlite_client: TestClient, pat
     response = sqlite_client.post(path, content=b'{"images":[' + values + b'],"inputs":[]}')
     assert response.status_code in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.BAD_REQUEST)
     assert "more lists, objects or values than 1000 drawings" in response.text
+
+
+@pytest.mark.parametrize("path", ["/classify/batch", "/v2/models/digits/infer"])
+def test_body_of_thousands_of_members_is_not_parsed(sqlite_client: TestClient, path: str) -> None:
+    response = sqlite_client.post(path, json={str(number): 0 for number in range(20_000)})
+    assert response.status_code in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.BAD_REQUEST)
+    assert "more lists, objects or values than 1000 drawings" in response.text
+
+
+@every_route
+def test_unknown_members_are_one_error(stored: TestClient, route: Route) -> None:
+    response = stored.request(route.method, route.path, json=route.body | dict.fromkeys("abcdef", 0))
+    problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
+    assert [(error["loc"], error["type"]) for error in problem["errors"]] == [(["body"], "extra_forbidden")]
+
+
+TENSOR = {"name": "drawings", "shape": [1, PIXELS], "datatype": "UINT8"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [
+        (BatchRequest, {"images": [0, 0]}),
+        (ClassifyRequest, {"pixels": [0, 0]}),
+        (ClassifyRequest, {"pixels": [["", ""]]}),
+        (InferRequest, {"inputs": [0, 0]}),
+        (InferRequest, {"inputs": [{**TENSOR, "shape": ["", ""]}]}),
+        (InferRequest, {"inputs": [TENSOR], "outputs": [0, 0]}),
+        (KeyCreate, {"name": "phone", "scopes": ["", ""]}),
+    ],
+    ids=str,
+)
+def test_only_the_first_wrong_item_of_a_list_is_an_error(shape: type[BaseModel], body: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_json(shape, json.dumps(body).encode())
+    assert len(refused.value.errors) == 1
+
+
+def test_longest_notes_may_be_colons(stored: TestClient) -> None:
+    assert stored.patch("/results/1", json={"notes": ":" * MAX_NOTES}).status_code == HTTPStatus.OK
 
 
 @every_route
