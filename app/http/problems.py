@@ -82,11 +82,12 @@ class InvalidRequest(ProblemError):
 
 
 class TooManyRequests(ProblemError):
-    def __init__(self, limit: str, retry_after: int, never_fits: int | None = None) -> None:
+    def __init__(self, limit: str, retry_after: int, never_fits: int | None = None, *, of_key: bool = False) -> None:
         """`never_fits`: the number of drawings, if it exceeds the limit itself."""
         advice = f"try again in {retry_after} s"
         if never_fits is not None:
-            advice = f"{never_fits} drawings in one request never fit; send fewer, or raise RATE_LIMIT"
+            remedy = "use a key with a higher limit" if of_key else "raise RATE_LIMIT"
+            advice = f"{never_fits} drawings in one request never fit; send fewer, or {remedy}"
         super().__init__(f"More than {limit}; {advice}.", headers={"Retry-After": str(retry_after)})
 
 

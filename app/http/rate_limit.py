@@ -115,7 +115,7 @@ def _limit_of_key(rate_limit: str) -> Limit:
 
 async def _count_in(counts: Counts, limit: Limit, client: str, cost: int) -> tuple[int | None, list[Windows]]:
     parts = limit.keyed(client)
-    if cost > 1:
+    if cost > 1 or len(parts) > 1:
         # A part that counted cannot undo it.
         counted = [await counts.windows(key, expiry) for key, _, expiry in parts]
         for number, ((_, amount, expiry), windows) in enumerate(zip(parts, counted, strict=True)):

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.http.admin_limit import CHANGES
+from app.schemas.classify import SEVEN
 from tests.support.http_fixtures import Start
 from tests.support.keys import create_key
 from tests.support.service import DRAWING, KEY, assert_problem, client_of, execute, hidden, rows, runtime_of
@@ -219,6 +220,14 @@ def test_guessed_keys_are_counted_like_wrong_ones(start: Start, sqlite_url: str)
     guess = {"X-API-Key": "pw_" + "x" * 43}
     assert [status_of(client, guess) for _ in range(3)] == [401, 401, 429]
     assert status_of(client, {"X-API-Key": KEY}) == 200
+
+
+def test_batch_over_the_limit_of_its_key_is_told_to_use_another_key(sqlite_client: TestClient) -> None:
+    phone = create_key(sqlite_client, "phone", "classify", rate_limit="5/day")
+    response = sqlite_client.post("/classify/batch", json={"images": [SEVEN] * 6}, headers=phone)
+    detail = assert_problem(response, HTTPStatus.TOO_MANY_REQUESTS)["detail"]
+    assert "6 drawings in one request never fit; send fewer, or use a key with a higher limit" in detail
+    assert "RATE_LIMIT" not in detail
 
 
 def test_changes_of_keys_are_limited_for_each_key(sqlite_client: TestClient) -> None:

@@ -64,6 +64,16 @@ def test_refused_batch_counts_its_call_only(start: Start, sqlite_url: str) -> No
     assert left(refused)["classify"][0] == 4
 
 
+def test_refused_drawing_counts_in_no_part(start: Start, sqlite_url: str) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="9/day;4/month")
+    answers = [classified(client) for _ in range(7)]
+    assert [answer.status_code for answer in answers] == [200] * 4 + [429] * 3
+    assert {name: rest for name, (rest, _) in left(answers[-1]).items()} == {
+        f"classify-{DAY_S}": 5,
+        "classify-2592000": 0,
+    }
+
+
 def test_each_kind_of_request_has_its_name(start: Start, sqlite_url: str) -> None:
     client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="5/day", PREVIEW_LIMIT="6/day", READ_LIMIT="7/day")
     wrong = {"X-API-Key": "wrong"}
@@ -121,5 +131,7 @@ def test_counts_of_all_processes_are_told_with_redis(start: Start, sqlite_url: s
         assert {name: rest for name, (rest, _) in left(last).items()} == {f"classify-{DAY_S}": 5, "classify-2592000": 0}
         refused = classified(client)
     assert refused.status_code == 429
+    # What is refused counts in no part.
+    assert left(refused)[f"classify-{DAY_S}"][0] == 5
     rest, wait = left(refused)["classify-2592000"]
     assert (rest, 0 < wait <= int(refused.headers["retry-after"])) == (0, True)
