@@ -77,7 +77,7 @@ class RateLimiter:
             never_fits = count if count > item.amount else None
             wait = _wait(item, windows[refusing], min(count, item.amount))
             text = f"{item} with a wrong key" if limit.kind == WRONG_KEYS else str(item)
-            raise TooManyRequests(text, max(1, int(wait) + 1), never_fits)
+            raise TooManyRequests(text, max(1, int(wait) + 1), never_fits, of_key=limit is not self._drawings)
 
     async def _counted(self, limit: Limit, client: str, cost: int) -> tuple[int | None, list[Windows]]:
         """Return the number of the first part without room, and the windows of all parts."""
