@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from app import __version__
 from app.atomic_file import UNFINISHED, atomic_file, create_private
 from app.database import Database
-from app.database.postgres.dumps import check_dump, dump_postgres
+from app.database.postgres.dumps import check_dump, dump_postgres, refuse_pooler
 from app.database.sqlite.copies import CopyError, check_sqlite, copy_sqlite, reading, size_of, sync
 from app.progress import Progress
 from app.repository.backup import count_rows, export_snapshot, find_revision
@@ -86,9 +86,11 @@ def _write(database: Database, unfinished: Path, progress: Progress) -> tuple[Pa
     """Fill and check the file; return its future name and the manifest."""
     now = datetime.now(UTC)
     with database.snapshot() as session:
-        rows, revision = count_rows(session, partial(progress, "Counting rows")), find_revision(session)
         url = session.get_bind().engine.url
         kind: Literal["sqlite", "postgresql"] = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
+        if kind == "postgresql":
+            refuse_pooler(session.connection())
+        rows, revision = count_rows(session, partial(progress, "Counting rows")), find_revision(session)
         if kind == "sqlite":
             _copy(session, unfinished, progress)
         else:

@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from app.atomic_file import UNFINISHED, create_private
 from app.database import Database
-from app.database.postgres.dumps import check_dump, restore_postgres
+from app.database.postgres.dumps import check_dump, refuse_pooler, restore_postgres
 from app.database.schema_version import schema_problem, schema_revision
 from app.database.sqlite.copies import CopyError, give_to_owner_of, reading, replace, used_by_nobody
 from app.database.url import checked_url
@@ -92,6 +92,7 @@ def _fill_empty_database(url: URL, backup: Path, manifest: BackupManifest, progr
     database = Database(url.render_as_string(hide_password=False))
     try:
         with database.snapshot() as session:
+            refuse_pooler(session.connection())
             there = count_rows(session)
         if there:
             raise CopyError(f"the database has tables ({', '.join(there)}); restore into an empty one")

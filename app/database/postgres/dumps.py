@@ -1,12 +1,23 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 
 from app.config import environment_with
+from app.database.postgres.engine import is_pooled
 from app.database.sqlite.copies import CopyError
+
+
+def refuse_pooler(connection: Connection) -> None:
+    driver: Any = connection.connection.dbapi_connection
+    if is_pooled(driver):
+        raise CopyError(
+            "DATABASE_URL names a pooler such as PgBouncer, whose connections pg_dump and pg_restore would change for"
+            " the service, too; use the server's own port"
+        )
 
 
 def dump_postgres(url: URL, target: Path, snapshot: str) -> None:

@@ -135,9 +135,13 @@ def _set_up(connection: psycopg.Connection, _record: object) -> None:
 
 
 def _disable_prepared_statements_behind_pooler(connection: psycopg.Connection, _record: object) -> None:
-    """Recognise a pooler by a process id that is not the server's."""
-    if connection.execute("SELECT pg_backend_pid()").fetchone() != (connection.info.backend_pid,):
+    if is_pooled(connection):
         connection.prepare_threshold = None
+
+
+def is_pooled(connection: psycopg.Connection) -> bool:
+    """Recognise a pooler by a process id that is not the server's."""
+    return connection.execute("SELECT pg_backend_pid()").fetchone() != (connection.info.backend_pid,)
 
 
 def check_server(connection: Connection) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
@@ -12,8 +13,12 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session
 
+from app.cli.exit_codes import ExitCode
+from app.config import get_settings
 from app.database import Database
 from app.schemas.classify import SEVEN
+from tests.support.backups import take_backup
+from tests.support.command_line import refused
 from tests.support.contract import CONTRACT, drawn_as_png
 from tests.support.databases import migrate
 from tests.support.postgres_cluster import pgbouncer
@@ -144,3 +149,26 @@ def test_each_answer_behind_pgbouncer_is_on_disk_despite_the_server_default(
                     assert flushed == (True,)
         finally:
             database.execute(f"ALTER DATABASE {name} RESET synchronous_commit")  # type: ignore[call-overload]
+
+
+def test_backup_and_restore_through_pgbouncer_are_refused_and_leave_its_connections_as_they_were(
+    postgres_url: str, empty_postgres_url: str, settings_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # pg_dump and pg_restore empty the search path of a connection that PgBouncer then gives to others.
+    settings_environment.setenv("DATABASE_URL", postgres_url)
+    dump = take_backup(tmp_path)
+    for direct, command in (
+        (postgres_url, ("backup", "others")),
+        (empty_postgres_url, ("restore", str(dump), "--yes")),
+    ):
+        with pgbouncer(direct) as url:
+            settings_environment.setenv("DATABASE_URL", url)
+            get_settings.cache_clear()
+            assert "use the server's own port" in refused(ExitCode.FAILURE, *command)
+            with ExitStack() as clients:
+                for _ in range(3):
+                    # Each holds its transaction, so each has another of PgBouncer's connections.
+                    client = clients.enter_context(psycopg.connect(url))
+                    assert client.execute("SHOW search_path").fetchone() == ('"$user", public',)
+    assert rows(empty_postgres_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+    assert [path for path in (tmp_path / "others").iterdir() if path.name != ".pixelwise-backup.lock"] == []
