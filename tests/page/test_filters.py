@@ -72,3 +72,71 @@ def test_filter_that_is_typed_on_is_one_step_and_left_with_its_view(page: Page) 
     expect(page.get_by_role("heading", name="Stats")).to_be_visible()
     page.wait_for_timeout(1000)
     assert page.url.endswith("#/stats")
+
+
+@pytest.mark.parametrize(
+    ("view", "field", "typed", "corrected", "address"),
+    [
+        ("results", "Maximum confidence in percent", "150", "97", "#/results?max_confidence=0.97"),
+        ("results", "Minimum confidence in percent", "-", "97", "#/results?min_confidence=0.97"),
+        (
+            "stats?since=2026-03-01",
+            "Before (UTC)",
+            "0305",
+            "03052026\t1030PM",
+            "#/stats?since=2026-03-01T00:00&until=2026-03-05T22:30",
+        ),
+    ],
+)
+def test_invalid_value_is_marked_and_lets_the_focus_go(
+    page: Page, view: str, field: str, typed: str, corrected: str, address: str
+) -> None:
+    go(page, f"#/{view}")
+    box = page.get_by_label(field, exact=True)
+    box.press_sequentially(typed)
+    box.blur()
+    expect(box).to_have_attribute("aria-invalid", "true")
+    expect(box).to_have_attribute("title", re.compile(r"\w"))
+    before = page.url
+    other = page.get_by_role("combobox", name="Model version")
+    other.click()
+    page.wait_for_timeout(1000)
+    expect(other).to_be_focused()
+    assert page.url == before
+    # Enter says in words what is wrong.
+    box.focus()
+    box.press("Enter")
+    expect(box).to_be_focused()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.press("Delete")
+    box.press_sequentially(corrected)
+    box.blur()
+    expect(page).to_have_url(re.compile(re.escape(address) + "$"))
+    expect(box).not_to_have_attribute("aria-invalid", "true")
+    expect(box).not_to_have_attribute("title", re.compile(r"\w"))
+
+
+def test_invalid_value_changes_no_other_filter_and_goes_when_the_filters_are_reset(page: Page) -> None:
+    go(page, "#/results")
+    most, least = (page.get_by_label(f"{name} confidence in percent") for name in ("Maximum", "Minimum"))
+    most.press_sequentially("150")
+    least.press_sequentially("20")
+    least.press("Enter")
+    expect(page).to_have_url(re.compile(r"#/results\?min_confidence=0\.2$"))
+    expect(most).to_have_value("150")
+    page.get_by_role("link", name="Reset the filters").click()
+    expect(page).to_have_url(re.compile("#/results$"))
+    expect(least).to_have_value("")
+    expect(most).to_have_value("")
+    expect(most).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_invalid_time_is_not_asked_for_when_the_other_one_changes(page: Page) -> None:
+    go(page, "#/stats?since=2026-03-01")
+    until, since = page.get_by_label("Before (UTC)"), page.get_by_label("From (UTC)")
+    # Before the least that the form takes.
+    until.fill("1960-01-01T00:00")
+    since.fill("2026-03-02T00:00")
+    since.press("Enter")
+    expect(page).to_have_url(re.compile(r"#/stats\?since=2026-03-02T00:00$"))
+    expect(until).to_have_attribute("aria-invalid", "true")

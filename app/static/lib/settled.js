@@ -23,20 +23,27 @@ export function onSettled(field, onsettled) {
   let isContinued = false;
   let view = "";
 
-  /** @param {boolean} isFinished whether the reader has finished, and is told what is wrong */
+  /** @param {boolean} isFinished whether the reader has finished, and sees what is wrong */
   function settle(isFinished) {
     clearTimeout(timer);
     // A view that is left takes its fields with it, which lose the focus.
     if (viewInAddress() !== view) pending.delete(field);
-    if (!pending.has(field) || !(isFinished ? field.reportValidity() : field.checkValidity())) return;
+    const isValid = field.checkValidity();
+    if (isValid || isFinished) mark(field, field.validationMessage);
+    if (!isValid && isFinished) keepTyped();
+    if (!isValid || !pending.has(field)) return;
     pending.delete(field);
     onsettled(field.value, isContinued);
     isContinued = true;
   }
 
-  function onchange() {
+  function keepTyped() {
     pending.add(field);
     view = viewInAddress();
+  }
+
+  function onchange() {
+    keepTyped();
     clearTimeout(timer);
     if (isChoice) settle(true);
     else timer = setTimeout(settle, PAUSE_MS, false);
@@ -47,13 +54,37 @@ export function onSettled(field, onsettled) {
     isContinued = false;
   }
 
+  function onenter() {
+    settle(true);
+    // Not when the field is left: this takes the focus back.
+    field.reportValidity();
+  }
+
   field.addEventListener(isChoice ? "change" : "input", onchange);
   field.addEventListener("blur", onblur);
-  if (!isChoice) addShortcuts(field, { Enter: () => settle(true) }, { inFields: true });
+  if (!isChoice) addShortcuts(field, { Enter: onenter }, { inFields: true });
 }
 
 function viewInAddress() {
   return location.hash.split("?")[0];
+}
+
+/**
+ * @param {Field} field
+ * @param {string} problem what is wrong with its value; empty if nothing is
+ */
+function mark(field, problem) {
+  field.setAttribute("aria-invalid", String(problem !== ""));
+  field.title = problem;
+}
+
+/**
+ * Let `showValue` replace what is being typed.
+ *
+ * @param {Field} field
+ */
+export function forgetTyped(field) {
+  pending.delete(field);
 }
 
 /**
@@ -63,5 +94,8 @@ function viewInAddress() {
  * @param {string} value
  */
 export function showValue(field, value) {
-  if (!pending.has(field) && field.value !== value) field.value = value;
+  if (pending.has(field)) return;
+  // The value of a field is empty while what is typed there is no number or time.
+  if (field.value !== value || field.title) field.value = value;
+  mark(field, "");
 }

@@ -218,6 +218,8 @@ export function create() {
   });
   // Results may need a key.
   window.addEventListener("keychange", () => elements.element.isConnected && !rows.size && reload());
+  // A value that is invalid is in no address.
+  reset.addEventListener("click", filters.forgetTyped);
   const notices = el("div", { class: "overlay" }, notice.element);
   elements.element.append(notices);
   locked.before(filters.element);

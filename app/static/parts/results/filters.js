@@ -3,7 +3,7 @@
 import { read } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
 import { DIGITS, labelName, NOT_A_DIGIT } from "../../lib/labels.js";
-import { onSettled, showValue } from "../../lib/settled.js";
+import { forgetTyped, onSettled, showValue } from "../../lib/settled.js";
 
 /** @import { ModelVersions } from "../../lib/types.js" */
 
@@ -162,7 +162,7 @@ export function createFilters(onchange) {
   }
 
   addVersions();
-  return { element, show };
+  return { element, show, forgetTyped: () => [from, to, since, until, notes].forEach(forgetTyped) };
 }
 
 /**

@@ -52,6 +52,11 @@ function inputTime(text) {
   return Number.isNaN(time.getTime()) ? "" : time.toISOString().slice(0, 16);
 }
 
+/** @param {HTMLInputElement} field */
+function validValue({ value, validity }) {
+  return validity.valid ? value : "";
+}
+
 /**
  * @param {string} text
  * @param {HTMLElement} control
@@ -90,7 +95,7 @@ export function createSelectionForm(onreload) {
     let chosen = period.value === "all" ? {} : { last: period.value };
     if (period.value === "time") {
       if (!since.value && !until.value) since.value = inputTime(new Date(Date.now() - WEEK_MS).toISOString());
-      chosen = { since: since.value, until: until.value };
+      chosen = { since: validValue(since), until: validValue(until) };
     }
     const address = addressOf({ period: chosen, bucket: bucket.value, version: version.value });
     if (isContinued) location.replace(address);
