@@ -213,7 +213,8 @@ def _before(after: Position | None) -> list[ColumnElement[bool]]:
 
 
 def _by_value(session: Session, name: str, filters: ResultFilters, after: Position | None) -> Select[Any]:
-    if is_sqlite(session):
+    # With the index of the notes PostgreSQL chooses well.
+    if is_sqlite(session) or filters.notes_contains is not None:
         statement = _select().where(*matching(filters, name), *_before(after))
         return statement.order_by(Prediction.id.desc())
     rest = matching(filters.model_copy(update={name: None}), name)

@@ -10,6 +10,7 @@ from app.database import get_database
 from app.repository import notes_search
 from tests.support.http_fixtures import Start
 from tests.support.result_filters import FILTERS, ROWS, pages
+from tests.support.service import execute
 from tests.support.sql_statements import Statement, executed, sqlite_plan
 from tests.support.stored_rows import store
 
@@ -121,3 +122,21 @@ def test_postgresql_searches_notes_and_reads_the_newest_if_many_have_the_text(
         (listing, *_) = [statement for statement in seen if "AS label" in statement.text]
         plan = plan_on_postgresql(listing, "SET LOCAL enable_seqscan = off", "SET LOCAL enable_sort = off")
         assert "ix_predictions_with_notes" in plan, plan
+
+
+@pytest.mark.parametrize("filters", [{"model_version": "v1"}, {"prediction": "7"}])
+def test_postgresql_stops_at_a_full_page_if_many_of_a_value_have_the_text(
+    start: Start, truncated_postgres_url: str, filters: dict[str, str]
+) -> None:
+    execute(
+        truncated_postgres_url,
+        "INSERT INTO predictions (prediction, confidence, model_version, notes)"
+        " SELECT '7', 0.9, 'v1', CASE WHEN n % 4 = 0 THEN 'remark ' || n END FROM generate_series(1, 40000) n",
+        "ANALYZE predictions",
+    )
+    client = start(DATABASE_URL=truncated_postgres_url)
+    with executed() as seen:
+        assert len(client.get("/results", params={**filters, "notes_contains": "remark"}).json()["results"]) == 20
+    [listing] = [found for found in seen if "AS label" in found.text]
+    plan = plan_on_postgresql(listing)
+    assert "Sort" not in plan, plan
