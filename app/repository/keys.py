@@ -2,13 +2,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Row, Table, bindparam, select, update
+from sqlalchemy import Row, Table, Text, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.models import ApiKey
 from app.repository.dialects import dialect_insert
 
 _KEYS: Final = cast(Table, ApiKey.__table__)
+# Values that are not times read as None.
+_ENDS: Final = (
+    _KEYS.c.revoked_at.is_not(None).label("is_revoked"),
+    (_KEYS.c.expires_at.cast(Text) != "infinity").label("expires"),
+)
 
 
 class StoredKey(NamedTuple):
@@ -20,6 +25,8 @@ class StoredKey(NamedTuple):
     rate_limit: str | None
     expires_at: datetime | None
     revoked_at: datetime | None
+    is_revoked: bool
+    expires: bool | None
 
 
 def add_key(session: Session, values: Mapping[str, Any]) -> bool:
@@ -29,7 +36,7 @@ def add_key(session: Session, values: Mapping[str, Any]) -> bool:
 
 
 def lock_key(session: Session, name: str) -> Row[Any] | None:
-    return session.execute(select(_KEYS).where(_KEYS.c.name == name).with_for_update()).one_or_none()
+    return session.execute(select(_KEYS, *_ENDS).where(_KEYS.c.name == name).with_for_update()).one_or_none()
 
 
 def change_key(session: Session, name: str, values: Mapping[str, Any]) -> None:
@@ -42,8 +49,8 @@ def list_keys(session: Session) -> list[Row[Any]]:
 
 def list_secrets(session: Session) -> list[StoredKey]:
     """Return all keys, revoked ones too."""
-    columns = [_KEYS.c[name] for name in StoredKey._fields]
-    return [StoredKey(*row) for row in session.execute(select(*columns))]
+    columns = [column for column in _KEYS.c if column.name in StoredKey._fields]
+    return [StoredKey(**row._mapping) for row in session.execute(select(*columns, *_ENDS))]
 
 
 def set_last_used(session: Session, used: Mapping[str, datetime]) -> None:

@@ -11,7 +11,7 @@ from app.database.errors import DatabaseError, DatabaseUnavailable
 from app.repository import keys as repository
 from app.repository.keys import StoredKey
 from app.schemas.keys import Scope
-from app.services.keys import BUILT_IN
+from app.services.keys import BUILT_IN, ends_of
 
 # A request that finds an older table starts to read it again ...
 FRESH_S: Final = 2.0
@@ -113,8 +113,7 @@ class KeyTable:
 
 
 def _by_digest(one: StoredKey) -> dict[bytes, ClientKey]:
-    ends = [at.timestamp() for at in (one.expires_at, one.revoked_at) if at is not None]
-    end = min(ends, default=math.inf)
+    end = min((end.timestamp() for end in ends_of(one)), default=math.inf)
     scopes = frozenset(one.scopes.split())
 
     def key(until: float) -> ClientKey:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.config import checked_rate
 from app.repository import keys as repository
+from app.repository.keys import StoredKey
 from app.schemas.audit import Action
 from app.schemas.keys import KeyCreate, KeyList, KeyRead, KeyWithSecret, Scope
 from app.services.audit import Actor, record
@@ -17,6 +18,7 @@ from app.services.errors import Conflict, InvalidInput, NotFound
 BUILT_IN: Final = "built-in"
 KEY_PREFIX: Final = "pw_"
 _SHOWN: Final = len(KEY_PREFIX) + 6
+_PASSED: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def create_key(session: Session, wanted: KeyCreate, actor: Actor) -> KeyWithSecret:
@@ -54,7 +56,7 @@ def list_keys(session: Session) -> KeyList:
 def rotate_key(session: Session, name: str, overlap: timedelta, actor: Actor) -> KeyWithSecret:
     """Give the key a new secret and accept the old one a while longer; raise NotFound or Conflict."""
     now, row = datetime.now(UTC), _lock(session, name)
-    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+    if row.is_revoked or any(end <= now for end in ends_of(row)):
         raise Conflict(f"The key {name} is revoked or has expired; create a key with another name.")
     secret = _new_secret()
     previous = {"previous_sha256": row.sha256, "previous_until": now + overlap}
@@ -68,6 +70,11 @@ def revoke_key(session: Session, name: str, actor: Actor) -> None:
     if _lock(session, name).revoked_at is None:
         repository.change_key(session, name, {"revoked_at": datetime.now(UTC)})
         record(session, actor, Action.REVOKE_KEY, f"key {name}")
+
+
+def ends_of(key: StoredKey | Row[Any]) -> list[datetime]:
+    ends = (key.revoked_at, key.is_revoked), (key.expires_at, key.expires)
+    return [_PASSED if time is None else time for time, is_set in ends if is_set]
 
 
 def _lock(session: Session, name: str) -> Row[Any]:

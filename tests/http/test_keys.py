@@ -93,6 +93,27 @@ def test_expired_key_is_refused(client: TestClient, database_url: str) -> None:
     assert "expired" in assert_problem(client.post("/keys/phone/rotate"), HTTPStatus.CONFLICT)["detail"]
 
 
+@pytest.mark.parametrize(
+    "end", ["revoked_at = 1764000000", "revoked_at = 'true'", "expires_at = '01.01.2020'", "expires_at = '2020-01-01Z'"]
+)
+def test_key_whose_end_is_not_a_time_is_refused(sqlite_client: TestClient, sqlite_url: str, end: str) -> None:
+    phone = create_key(sqlite_client, "phone", "read")
+    execute(sqlite_url, f"UPDATE api_keys SET {end}")
+    runtime_of(sqlite_client).keys.expire()
+    assert status_of(sqlite_client, phone) == 401
+    problem = assert_problem(sqlite_client.post("/keys/phone/rotate"), HTTPStatus.CONFLICT)
+    assert "revoked or has expired" in problem["detail"]
+    assert sqlite_client.post("/keys/phone/revoke").status_code == 204
+    assert sqlite_client.get("/keys").json()["keys"][0]["revoked_at"] is not None
+
+
+def test_key_that_expires_at_infinity_never_expires(sqlite_client: TestClient, sqlite_url: str) -> None:
+    phone = create_key(sqlite_client, "phone", "read")
+    execute(sqlite_url, "UPDATE api_keys SET expires_at = 'infinity'")
+    runtime_of(sqlite_client).keys.expire()
+    assert status_of(sqlite_client, phone) == 200
+
+
 def test_secret_before_a_rotation_expires(client: TestClient, database_url: str) -> None:
     first = create_key(client, "phone", "read")
     second = {"X-API-Key": client.post("/keys/phone/rotate").json()["key"]}
