@@ -331,14 +331,14 @@ install_units() {
 
 # nginx needs only 127.0.0.1. Without nginx the port is open, and where it was open before, it stays open.
 default_address() {
-    if [ "$(setting PIXELWISE_NGINX)" = off ] || port_was_open; then
+    if [ "$(setting PIXELWISE_NGINX)" = off ] || port_is_open; then
         echo 0.0.0.0
     else
         echo 127.0.0.1
     fi
 }
 
-port_was_open() {
+port_is_open() {
     grep -Eqs '^(Environment=UVICORN_HOST=|ExecStart=.* --host )0\.0\.0\.0' "$units/pixelwise.service"
 }
 
@@ -411,8 +411,8 @@ set_up_nginx() {
 }
 
 report_access() {
-    if [ "$(setting PIXELWISE_NGINX)" != off ] && port_was_open && [ -z "$(setting UVICORN_HOST)" ]; then
-        echo "Port 8000 is still open to other machines, in plain HTTP. To close it, add UVICORN_HOST=127.0.0.1 to $root/.env and run this script again."
+    if port_is_open && [ -z "$(setting UVICORN_HOST)" ]; then
+        echo "Port 8000 is open to other machines, in plain HTTP. To close it, add UVICORN_HOST=127.0.0.1 to $root/.env and run this script again."
     fi
     echo "The key is SECRET_API_KEY in $root/.env. To see it: sudo grep SECRET_API_KEY $root/.env"
 }

@@ -124,15 +124,25 @@ def test_nginx_site_is_enabled_unless_switched_off(production: Production) -> No
     assert "Port 8000" not in production.first_output
 
     enabled.unlink()
-    production.set_up(PIXELWISE_NGINX="off")
+    output = production.set_up(PIXELWISE_NGINX="off")
     assert not enabled.is_symlink()
     assert "\nEnvironment=UVICORN_HOST=0.0.0.0\n" in unit.read_text()
+    assert "Port 8000 is open to other machines, in plain HTTP" in output
+    for host in ("127.0.0.1", "0.0.0.0"):
+        assert "Port 8000" not in production.set_up(PIXELWISE_NGINX="off", UVICORN_HOST=host)
 
     # Like an installation of 0.9, whose port was open: it stays open, and the output says so.
     output = production.set_up()
     assert enabled.is_symlink()
     assert "\nEnvironment=UVICORN_HOST=0.0.0.0\n" in unit.read_text()
-    assert "Port 8000 is still open to other machines" in output
+    assert "Port 8000 is open to other machines, in plain HTTP" in output
+
+
+def test_recipe_that_removes_the_site_leaves_port_8000_closed() -> None:
+    page = (PROJECT / "docs/operations.md").read_text()
+    section = page.partition("### Remove the site\n")[2].partition("\n## ")[0]
+    written = re.findall(r"[A-Z_]+=\S+?(?=\\n)", section)
+    assert written == ["PIXELWISE_NGINX=off", "UVICORN_HOST=127.0.0.1"]
 
 
 def test_setup_says_where_the_key_is_and_that_browsers_warn(production: Production) -> None:
