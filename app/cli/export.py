@@ -34,8 +34,9 @@ def export(
     with atomic_file(_checked_target(file)) as data, atomic_file(_checked_target(manifest_file)) as manifest:
         with progress_bar("Exporting") as progress, context.open_database() as database, database.snapshot() as session:
             exported = Export(session, query, progress)
-            for chunk in exported.content():
-                data.write(chunk)
+            for piece in exported.pieces():
+                if isinstance(piece, bytes):
+                    data.write(piece)
         manifest.write(exported.manifest.model_dump_json(indent=2).encode() + b"\n")
     context.record_read(Action.EXPORT, audit_text(exported.manifest))
     if as_json:

@@ -20,7 +20,8 @@ def iterate_selected(
     session: Session, filters: ResultFilters, *, labelled_only: bool, size: int
 ) -> Iterator[Sequence[SelectedRow]]:
     statement = _labelled(filters) if labelled_only else _all(filters)
-    yield from session.execute(statement, execution_options={"yield_per": size}).partitions()
+    with session.execute(statement, execution_options={"yield_per": size}) as found:
+        yield from found.partitions()
 
 
 def _all(filters: ResultFilters) -> Select[Any]:

@@ -4,7 +4,7 @@ import hashlib
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any, Final
@@ -53,19 +53,26 @@ def audit_text(manifest: ExportManifest) -> str:
 class Export:
     """The manifest and content of an export; takes about 20 bytes of memory a row."""
 
+    manifest: ExportManifest
+
     def __init__(self, session: Session, query: ExportQuery, progress: Progress = no_progress) -> None:
-        """Read all rows; raise InvalidInput for a query that contradicts itself."""
-        _check(query)
         self._session = session
         self._query = query
         self._progress = progress
         self._done = 0
         self._versions: Counter[str] = Counter()
-        self._ids, self._labels, self._answers, self._not_a_digit = self._read_selected()
-        self._splits = np.empty(len(self._ids), np.int8)
-        self.manifest = self._describe(sha256=self._read_drawings())
 
-    def content(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[ExportManifest | bytes | None]:
+        """Return the manifest and the file, after None for each batch that is read; raise InvalidInput."""
+        _check(self._query)
+        self._ids, self._labels, self._answers, self._not_a_digit = yield from self._read_selected()
+        self._splits = np.empty(len(self._ids), np.int8)
+        sha256 = yield from self._read_drawings()
+        self.manifest = self._describe(sha256)
+        yield self.manifest
+        yield from self._content()
+
+    def _content(self) -> Iterator[bytes]:
         match self._query.format:
             case ExportFormat.NPZ:
                 yield from export_files.npz(self.manifest.one_line().encode(), self._arrays())
@@ -86,7 +93,7 @@ class Export:
     def _all(self) -> Chosen:
         return np.arange(len(self._ids), dtype=np.int32)
 
-    def _read_selected(self) -> _Selected:
+    def _read_selected(self) -> Generator[None, None, _Selected]:
         """Return ids, labels, answers (the label, or else the prediction) and probabilities of no digit."""
         ids, labels, answers, not_a_digit = array("q"), array("b"), array("b"), array("f")
         query = self._query
@@ -98,10 +105,11 @@ class Export:
                 answers.append(_DIGIT_CODES.get(prediction, _UNKNOWN) if label is None else _CODES[label])
                 not_a_digit.append(math.nan if probability is None else probability)
                 self._versions[version] += 1
+            yield
         codes = np.frombuffer(labels, np.int8), np.frombuffer(answers, np.int8)
         return np.frombuffer(ids, np.int64), *codes, np.frombuffer(not_a_digit, np.float32)
 
-    def _read_drawings(self) -> str:
+    def _read_drawings(self) -> Generator[None, None, str]:
         """Split the drawings; return the checksum of all rows."""
         content = hashlib.sha256()
         for batch in self._batches(self._all):
@@ -112,6 +120,7 @@ class Export:
                 self._splits[i] = _NO_DRAWING if pixels is None else self._split(pixels)
                 drawing = "" if pixels is None else hashlib.sha256(pixels).hexdigest()
                 content.update(f"{id_},{drawing},{self._label(i) or ''}\n".encode())
+            yield
         return content.hexdigest()
 
     def _split(self, pixels: bytes) -> int:

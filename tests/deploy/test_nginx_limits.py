@@ -1,6 +1,7 @@
 """Limits of nginx: long, slow and frequent requests, and a service that does not answer."""
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 
@@ -159,3 +160,18 @@ def test_hanging_service_gives_a_gateway_timeout(sqlite_url: str, tmp_path: Path
         answer = client.get("/api/results")
         assert_problem_of_nginx(answer, HTTPStatus.GATEWAY_TIMEOUT)
         assert int(answer.headers["retry-after"]) > 0
+
+
+def test_export_may_take_longer_to_start_than_other_answers(sqlite_url: str, tmp_path: Path) -> None:
+    with (
+        serving(sqlite_url, tmp_path) as service,
+        https_in_front(tmp_path, service.port, **{"proxy_read_timeout 90s": "1s"}) as front,
+        calling(front) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        service.process.send_signal(signal.SIGSTOP)
+        export = pool.submit(client.get, "/api/export")
+        for _ in range(2):
+            assert_problem_of_nginx(client.get("/api/results"), HTTPStatus.GATEWAY_TIMEOUT)
+        service.process.send_signal(signal.SIGCONT)
+        assert export.result().status_code == HTTPStatus.OK

@@ -86,7 +86,8 @@ def https_in_front(folder: Path, service_port: int, **changes: str) -> Iterator[
     """An nginx on free ports before the service on this port, which need not run; it ends with the block.
 
     Its files lie in a new folder `nginx` in the folder given. The changes, such as `send_timeout="1s"`, are made
-    wherever its configuration has that directive, for limits that a test cannot wait for.
+    wherever its configuration has that directive, for limits that a test cannot wait for. `{"proxy_read_timeout 90s":
+    "1s"}` changes it only where it has this value.
     """
     need("nginx", "nginx")
     need("openssl", "openssl")
@@ -142,7 +143,7 @@ def _site(folder: Path, service_port: int, https_port: int, http_port: int, chan
         r"/etc/ssl/pixelwise/": f"{folder}/",
         r"/var/log/nginx/": f"{folder}/",
         r"/var/www/html": f"{folder}/proofs",
-    } | {rf"\b{directive} [^;]+;": f"{directive} {value};" for directive, value in changes.items()}
+    } | {rf"\b{old}( [^;]+)?;": f"{old.partition(' ')[0]} {value};" for old, value in changes.items()}
     for old, new in replaced.items():
         site, found = re.subn(old, lambda _, new=new: new, site)
         assert found, f"{SITE.name} has nothing like {old}"

@@ -99,16 +99,15 @@ async def export(request: Request, query: Annotated[ExportQuery, Query()]) -> Re
     An NPZ file has the arrays of Keras's MNIST; `python -m training` reads it. A drawing is always in the same split.
     """
 
-    def work(session: Session) -> Iterator[ExportManifest | bytes]:
-        made = Export(session, query)
-        yield made.manifest
-        yield from made.content()
+    def work(session: Session) -> Iterator[ExportManifest | bytes | None]:
+        return Export(session, query).pieces()
 
     async def wait_and_read() -> AsyncGenerator[Any]:
         runtime = runtime_of(request)
         async with runtime.lanes.exports.place(request), aclosing(runtime.database.stream(work)) as stream:
             async for piece in stream:
-                yield piece
+                if piece is not None:
+                    yield piece
 
     pieces = wait_and_read()
     manifest: ExportManifest = await while_connected(request, anext(pieces))
