@@ -206,6 +206,14 @@ def test_etag_of_a_result_is_accepted_by_if_match(deployed: Deployed) -> None:
     assert client.patch(path, json={"notes": "shorter"}, headers={"If-Match": tag}).status_code == 412
 
 
+def test_etag_of_a_labelled_result_is_accepted_by_if_match(deployed: Deployed) -> None:
+    client = deployed.client
+    path = f"/api/results/{client.post('/api/classify', json=DRAWING).json()['id']}"
+    assert client.patch(path, json={"notes": "long " * 300}).status_code == 200
+    tag = client.put(f"{path}/label", json={"label": "7"}).headers["etag"]
+    assert client.patch(path, json={"notes": "short"}, headers={"If-Match": tag}).status_code == 200
+
+
 def test_rate_limit_ignores_forged_client_addresses(sqlite_url: str, tmp_path: Path) -> None:
     with serving(sqlite_url, tmp_path, RATE_LIMIT="2/day") as service, https_in_front(tmp_path, service.port) as front:
         # The first is nginx's own address, which the service trusts.
