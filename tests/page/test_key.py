@@ -1,5 +1,6 @@
 """The API key on the page: taken from a link or typed, kept in the tab and sent only to the API."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.support.browser import DESKTOP, SharedTab, reload
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
+from tests.support.results_page import classify_drawings, go, row, send
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, serving, wait_until
 
@@ -89,6 +91,71 @@ def test_key_can_be_forgotten(page: Page) -> None:
     assert KEY not in page.evaluate("Object.values(sessionStorage)")
     draw(page)
     expect(page.locator(".draw .notice:not(:empty)")).to_contain_text("This needs the API key.")
+
+
+def forget_key(page: Page) -> None:
+    page.locator("#key-button").click()
+    page.get_by_role("button", name="Forget the key").click()
+    expect(page.get_by_role("button", name="Enter the API key")).to_be_visible()
+
+
+@pytest.mark.parametrize("other", ["none", "another"])
+def test_drawings_leave_the_screen_with_the_key_that_saw_them(page: Page, service: Service, other: str) -> None:
+    classify_drawings(service, 2)
+    pictures = page.locator("main img[src^='blob:']")
+    weak = send(service, "POST", "/keys", {"name": f"without-{other}", "scopes": ["classify"]})["key"]
+    for address, count in (("#/results", 2), ("#/results/1", 2)):
+        go(page, address)
+        expect(pictures).to_have_count(count)
+        if other == "none":
+            forget_key(page)
+        else:
+            enter(page, weak)
+        expect(page.get_by_role("main")).to_contain_text(re.compile("see drawings"))
+        expect(pictures).to_have_count(0)
+        enter(page, KEY)
+        expect(pictures).to_have_count(count)
+
+
+def test_results_that_need_a_key_leave_the_screen_with_it(
+    shared_tab: SharedTab, sqlite_url: str, tmp_path: Path
+) -> None:
+    with (
+        serving(sqlite_url, tmp_path, PUBLIC_RESULTS="false") as service,
+        shared_tab.open(f"http://127.0.0.1:{service.port}/") as page,
+    ):
+        classify_drawings(service, 2)
+        send(service, "PATCH", "/results/1", {"notes": "for us alone"})
+        main = page.get_by_role("main")
+        for address in ("#/results", "#/results/1", "#/results"):
+            go(page, address)
+            expect(main).to_contain_text("for us alone")
+            forget_key(page)
+            expect(main).to_contain_text("This needs the API key.")
+            expect(main).not_to_contain_text("for us alone")
+            enter(page, KEY)
+            expect(main).to_contain_text("for us alone")
+        # In a view that is not open, too.
+        go(page, "#/stats")
+        share = page.get_by_text("Mean confidence").first
+        expect(share).to_be_visible()
+        forget_key(page)
+        expect(main).to_contain_text("This needs the API key.")
+        expect(share).to_be_hidden()
+        go(page, "#/results")
+        expect(main).to_contain_text("This needs the API key.")
+        expect(main).not_to_contain_text("for us alone")
+
+
+def test_list_that_was_read_without_a_key_stays_when_one_is_entered(page: Page, service: Service) -> None:
+    classify_drawings(service, 2)
+    go(page, "#/results")
+    forget_key(page)
+    expect(row(page, 1)).to_be_visible()
+    row(page, 1).evaluate("row => { window.before = row; }")
+    enter(page, KEY)
+    expect(page.locator("main img[src^='blob:']")).to_have_count(2)
+    assert page.evaluate("window.before.isConnected")
 
 
 def test_drawing_without_a_key_explains_how_to_get_one(shared_tab: SharedTab, site: str, sqlite_url: str) -> None:

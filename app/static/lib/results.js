@@ -1,6 +1,7 @@
 /** Reads a result, and announces to every view that one has changed. */
 
 import { request } from "./api.js";
+import { getKey, lacks } from "./key.js";
 
 /** @import { RequestOptions } from "./api.js" */
 /** @import { Result } from "./types.js" */
@@ -44,4 +45,27 @@ export function onResultChange(onchange) {
   const listener = (/** @type {Event} */ event) => event instanceof CustomEvent && onchange(event.detail);
   window.addEventListener(EVENT, listener);
   return () => window.removeEventListener(EVENT, listener);
+}
+
+/**
+ * Call a function whenever the key was changed for none, or for one that may not see drawings. Returns a function that ends
+ * this.
+ *
+ * @param {() => unknown} onlost
+ * @returns {() => void}
+ */
+export function onSightLost(onlost) {
+  let isOtherKey = false;
+  const onkeychange = () => {
+    isOtherKey = true;
+    if (!getKey()) onlost();
+  };
+  // What a key may do is known later.
+  const onscopeschange = () => isOtherKey && lacks("read") && onlost();
+  window.addEventListener("keychange", onkeychange);
+  window.addEventListener("scopeschange", onscopeschange);
+  return () => {
+    window.removeEventListener("keychange", onkeychange);
+    window.removeEventListener("scopeschange", onscopeschange);
+  };
 }

@@ -7,7 +7,7 @@ import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { claimOf, isNoDigit, labelName } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
-import { lastResults, onResultChange, readResult } from "../lib/results.js";
+import { lastResults, onResultChange, onSightLost, readResult } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createLabeller } from "../parts/labeller.js";
 import { createNotice } from "../parts/notice.js";
@@ -33,7 +33,7 @@ export function create() {
   /** @param {number} id */
   async function load(id) {
     close();
-    const mine = (open = openResult(id, notice));
+    const mine = (open = openResult(id, notice, () => load(id)));
     content.replaceChildren(el("p", { class: "quiet", role: "status" }, "Loading …"));
     try {
       const loaded = await mine.load();
@@ -79,8 +79,9 @@ export function create() {
  *
  * @param {number} id
  * @param {Notice} notice
+ * @param {() => void} reload
  */
-function openResult(id, notice) {
+function openResult(id, notice, reload) {
   /** @type {Result | null} null until it is loaded */
   let result = null;
   const label = (/** @type {string} */ value) => result && outboxes().labels.add({ id, label: value });
@@ -104,6 +105,7 @@ function openResult(id, notice) {
     showResult(change.result);
     showLabels();
   });
+  const removeSight = onSightLost(() => result && reload());
   window.addEventListener("keychange", drawings.load);
 
   /** Load the result and return its element. */
@@ -186,6 +188,7 @@ function openResult(id, notice) {
     isOpen = false;
     removeShortcuts();
     removeListener();
+    removeSight();
     window.removeEventListener("keychange", drawings.load);
     drawings.close();
   }

@@ -5,7 +5,7 @@ import { button, el } from "../lib/dom.js";
 import { getKey, lacks } from "../lib/key.js";
 import { addShortcuts } from "../lib/keyboard.js";
 import { outboxes } from "../lib/outbox.js";
-import { lastResults, onResultChange } from "../lib/results.js";
+import { lastResults, onResultChange, onSightLost } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createNotice } from "../parts/notice.js";
 import { createFilters, toQuery } from "../parts/results/filters.js";
@@ -216,8 +216,12 @@ export function create() {
       status.textContent = `Prediction ${id} was deleted.`;
     }
   });
-  // Results may need a key.
-  window.addEventListener("keychange", () => elements.element.isConnected && !rows.size && reload());
+  onSightLost(() => elements.element.isConnected && reload());
+  window.addEventListener("keychange", () => {
+    if (!elements.element.isConnected) listed = null;
+    // Results may need a key.
+    else if (getKey() && !rows.size) reload();
+  });
   // A value that is invalid is in no address.
   reset.addEventListener("click", filters.forgetTyped);
   const notices = el("div", { class: "overlay" }, notice.element);

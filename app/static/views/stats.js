@@ -1,6 +1,7 @@
 /** The stats of a selection of drawings. */
 
 import { el } from "../lib/dom.js";
+import { onSightLost } from "../lib/results.js";
 import { createNotice } from "../parts/notice.js";
 import { createCalibration } from "../parts/stats/calibration.js";
 import { createDrift } from "../parts/stats/drift.js";
@@ -51,6 +52,12 @@ export function create() {
   function reloadWhenVisible() {
     if (document.visibilityState === "visible") load();
   }
+
+  onSightLost(() => {
+    state.textContent = "";
+    for (const section of sections) section.clear();
+    if (element.isConnected) load();
+  });
 
   return {
     element,

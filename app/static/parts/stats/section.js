@@ -18,6 +18,7 @@ import { createNotice } from "../notice.js";
  * @property {HTMLElement} element
  * @property {(selection: Selection) => Promise<ApiError | null>} load returns the error of a failed load
  * @property {() => void} stop gives up loading
+ * @property {() => void} clear removes what is shown from the screen
  */
 
 /**
@@ -88,5 +89,10 @@ export function createSection(title, { load: loadData, show, children }) {
     element.removeAttribute("aria-busy");
   }
 
-  return { element, load, stop };
+  function clear() {
+    placeholder.hidden = false;
+    content.hidden = true;
+  }
+
+  return { element, load, stop, clear };
 }
