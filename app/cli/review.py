@@ -72,7 +72,7 @@ def _show(database: "Database", item: ReviewItem, position: str) -> None:
         pixels = find_drawing(session, item.id)
     if pixels is not None:
         print_drawing(pixels)
-    prediction, scores = printable(item.prediction), format_top_scores(item.scores)
+    prediction, scores = printable(item.prediction), format_top_scores(item.scores or {})
     if _claim(item) == NOT_A_DIGIT:
         prediction = f"not a digit, best guess {prediction}"
     if item.not_a_digit is not None:

@@ -1,15 +1,18 @@
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, String
+from sqlalchemy import ColumnElement, String, Text
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.models import Prediction
+from app.models import Drawing, Prediction
 from app.schemas.results import ResultSummary
 
 # The columns that the API shows; the label is in another table.
 PREDICTION_COLUMNS: Final[tuple[InstrumentedAttribute[Any], ...]] = tuple(
     getattr(Prediction, name) for name in ResultSummary.model_fields if name != "label"
 )
+
+# Rows inserted by hand may hold other JSON.
+SCORES: Final = Drawing.scores.cast(Text).label("scores")
 
 
 def without_index(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[Any]:

@@ -1,11 +1,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, Text, cast, null, select
+from sqlalchemy import Row, Select, null, select
 from sqlalchemy.orm import Session
 
 from app.models import Drawing, Label, Prediction
-from app.repository.columns import PREDICTION_COLUMNS
+from app.repository.columns import PREDICTION_COLUMNS, SCORES
 from app.repository.labels import current_label, is_current
 from app.repository.results import matching
 from app.schemas.results import ResultFilters
@@ -40,9 +40,7 @@ def _labelled(filters: ResultFilters) -> Select[Any]:
 
 
 def list_rows(session: Session, ids: Sequence[int], *, with_pixels: bool) -> list[Row[Any]]:
-    # Rows inserted by hand may hold other JSON.
-    columns = (*PREDICTION_COLUMNS, cast(Drawing.scores, Text).label("scores"))
-    statement = select(*columns, Drawing.pixels if with_pixels else null().label("pixels")).outerjoin(
-        Drawing, Drawing.prediction_id == Prediction.id
-    )
+    statement = select(
+        *PREDICTION_COLUMNS, SCORES, Drawing.pixels if with_pixels else null().label("pixels")
+    ).outerjoin(Drawing, Drawing.prediction_id == Prediction.id)
     return list(session.execute(statement.where(Prediction.id.in_(ids)).order_by(Prediction.id)))

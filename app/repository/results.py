@@ -31,7 +31,7 @@ from app.models import (
     Prediction,
     begin_of,
 )
-from app.repository.columns import PREDICTION_COLUMNS, without_index
+from app.repository.columns import PREDICTION_COLUMNS, SCORES, without_index
 from app.repository.dialects import is_sqlite
 from app.repository.labelled_predictions import find_unlisted
 from app.repository.labels import current_label, is_labelled
@@ -236,7 +236,7 @@ def _newest_with(
 
 
 def find_result(session: Session, prediction_id: int) -> Row[Any] | None:
-    more = (Prediction.request_id, Prediction.trace_id, Drawing.scores, Drawing.pixels, current_label().label("label"))
+    more = (Prediction.request_id, Prediction.trace_id, SCORES, Drawing.pixels, current_label().label("label"))
     statement = select(*PREDICTION_COLUMNS, *more).outerjoin(Drawing, Drawing.prediction_id == Prediction.id)
     return session.execute(statement.where(Prediction.id == prediction_id)).one_or_none()
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.drawings.shape import LIKELY_NOT_A_DIGIT
 from app.models import SMALL_MARGIN, Drawing, Label, Prediction, QueuedDrawing, Review
-from app.repository.columns import PREDICTION_COLUMNS
+from app.repository.columns import PREDICTION_COLUMNS, SCORES
 from app.repository.dialects import is_sqlite
 
 # Limits the work if one drawing was sent a million times.
@@ -174,7 +174,7 @@ def _is_sampled() -> ColumnElement[bool]:
 _FOUND: Final = (
     select(
         *PREDICTION_COLUMNS,
-        Drawing.scores,
+        SCORES,
         Drawing.margin,
         Drawing.pixels,
         _is_sampled().label("sampled"),

@@ -31,7 +31,7 @@ class ReviewItem(BaseModel):
     confidence: float
     not_a_digit: NotADigit
     margin: float | None = Field(description="The highest score minus the second highest; null if unknown.")
-    scores: dict[str, float]
+    scores: dict[str, float] | None
     model_version: str
     created_at: datetime | None
     drawing: str = Field(description="The path of the image.")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Row
@@ -19,12 +18,13 @@ from app import __version__
 from app.analysis import export_files
 from app.analysis.export_files import Array, ExportRow
 from app.database.schema_version import schema_revision
-from app.drawings.shape import DIGITS, LABELS, NOT_A_DIGIT, SIDE, by_digit
+from app.drawings.shape import DIGITS, LABELS, NOT_A_DIGIT, SIDE
 from app.progress import Progress, no_progress
 from app.repository.drawings import list_pixels
 from app.repository.export import iterate_selected, list_rows
 from app.schemas.export import ExportCounts, ExportFormat, ExportManifest, ExportQuery, ExportSplit
 from app.services.errors import InvalidInput
+from app.services.scores import scores_of
 
 READ_BATCH_SIZE: Final = 600
 # The manifest is sent in a header.
@@ -198,7 +198,7 @@ class Export:
         columns = dict(found._mapping)
         return ExportRow(
             pixels=columns.pop("pixels"),
-            scores=_scores(columns.pop("scores")),
+            scores=scores_of(columns.pop("scores")),
             columns=columns,
             label=self._label(i),
             y=answer if answer < _NONE else None,
@@ -232,16 +232,3 @@ def _array(name: str, values: npt.NDArray[Any], chosen: Chosen) -> Array:
         values[chosen[start : start + READ_BATCH_SIZE]].tobytes() for start in range(0, len(chosen), READ_BATCH_SIZE)
     )
     return Array(name, values.dtype, (len(chosen),), parts)
-
-
-_decode_scores = msgspec.json.Decoder(list[float]).decode
-
-
-def _scores(text: str | None) -> dict[str, float] | None:
-    if text is None:
-        return None
-    try:
-        return by_digit(_decode_scores(text))
-    except msgspec.MsgspecError:
-        # Rows inserted by hand may hold anything.
-        return None

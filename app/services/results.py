@@ -3,7 +3,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.drawings.shape import PIXELS, by_digit
+from app.drawings.shape import PIXELS
 from app.repository import results as repository
 from app.repository.drawings import find_pixels
 from app.repository.results import Position
@@ -12,6 +12,7 @@ from app.schemas.results import Result, ResultsPage, ResultsQuery, ResultSummary
 from app.services.audit import Actor, record
 from app.services.cursors import next_cursor, position_of
 from app.services.errors import NotFound, PreconditionFailed
+from app.services.scores import scores_of
 
 SHORT_PAGE: Final = 100
 
@@ -46,7 +47,7 @@ def get(session: Session, prediction_id: int) -> Record:
         raise _unknown(prediction_id)
     columns = dict(row._mapping)
     scores, pixels = columns.pop("scores"), columns.pop("pixels")
-    result = Result(scores=by_digit(scores) if scores else None, hint=_hint(pixels), **columns)
+    result = Result(scores=scores_of(scores), hint=_hint(pixels), **columns)
     return Record(result, hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:32])
 
 

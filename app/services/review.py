@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.database.errors import DatabaseBusy
-from app.drawings.shape import by_digit
 from app.drawings.similarity import DistinctDrawings
 from app.repository import review as repository
 from app.schemas.audit import Action
 from app.schemas.review import Reason, ReviewItem, ReviewPage, ReviewQuery
 from app.services.audit import Actor, record
+from app.services.scores import scores_of
 
 RESERVED_FOR: Final = timedelta(minutes=10)
 
@@ -171,8 +171,8 @@ def _item(row: Row[Any], reason: Reason) -> ReviewItem:
         prediction=row.prediction,
         confidence=row.confidence,
         not_a_digit=row.not_a_digit,
-        margin=row.margin,
-        scores=by_digit(row.scores),
+        margin=row.margin if isinstance(row.margin, float) else None,
+        scores=scores_of(row.scores),
         model_version=row.model_version,
         created_at=row.created_at,
         drawing=f"/results/{row.id}/drawing.png",

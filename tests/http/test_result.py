@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.schemas.results import MAX_NOTES
 from app.services import results
+from tests.support.connections import connected
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, assert_problem, execute, rows
 from training.mnist import Digits
@@ -65,6 +67,16 @@ def test_record_of_an_inverted_drawing_has_a_hint(client: TestClient) -> None:
     assert "hint" not in responses[0].json()
     assert "hint" not in client.get("/results").text
     assert client.put("/results/1/label", json={"label": "1"}).json()["hint"] == results.INVERTED
+
+
+@pytest.mark.parametrize("written", ['["a", "b"]', '"x"', "5", "[null, 1]", '{"0": 0.5}', '{"a": "b"}', "[0.5, 0.5]"])
+def test_scores_that_are_not_ten_numbers_are_null(client: TestClient, database_url: str, written: str) -> None:
+    client.post("/classify", json=DRAWING)
+    with connected(database_url) as connection:
+        connection.execute(sa.text("UPDATE drawings SET scores = :written"), {"written": written})
+    response = client.get("/results/1")
+    assert (response.status_code, response.json()["scores"]) == (200, None)
+    assert client.put("/results/1/label", json={"label": "1"}).status_code == 200
 
 
 def test_only_inverted_digits_have_a_hint(mnist_test: Digits) -> None:

@@ -62,6 +62,16 @@ def test_two_of_ten_are_random_and_the_rest_have_the_smallest_margins_in_order(
     assert [item["margin"] for item in items] == [margins[id_] for id_ in ids(items)]
 
 
+@pytest.mark.parametrize("changed", ["scores = 'nope'", "scores = '[null, 1]'", "scores = '5'", "margin = 'small'"])
+def test_drawing_with_invalid_numbers_is_offered_without_them(
+    sqlite_client: TestClient, sqlite_url: str, changed: str
+) -> None:
+    sqlite_client.post("/classify", json=DRAWING)
+    execute(sqlite_url, f"UPDATE drawings SET {changed}")
+    (item,) = page(sqlite_client)
+    assert item[changed.partition(" ")[0]] is None
+
+
 def test_page_has_limit_items_or_all_there_are(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, spread(30))
     assert len(page(client, limit=1)) == 1

@@ -67,7 +67,7 @@
  * @property {number} id
  * @property {string} prediction
  * @property {number} confidence
- * @property {Scores} scores
+ * @property {Scores | null} scores
  * @property {number | null} [not_a_digit]
  * @property {"random" | "smallest margin" | "not a digit"} reason
  */

@@ -284,6 +284,7 @@ function reasonInWords({ reason, scores, ...claim }, blind) {
   if (blind) return "Random sample: say what you see.";
   if (reason === "random") return "Random sample: it measures the model.";
   if (reason === "not a digit" || isNoDigit(claim)) return "The model sees no digit here.";
+  if (!scores) return "Its scores are not stored.";
   const [first, second] = [...DIGITS].sort((a, b) => scores[b] - scores[a]);
   if (scores[first] >= LITTLE_DOUBT) return "Nothing less certain is left to label.";
   return `The model hesitates between ${first} and ${second}.`;
