@@ -12,7 +12,7 @@ async def classify_and_store(request: Request, client: str, drawings: list[bytes
     state = request.scope["state"]
     call = ClassifyCall(drawings, state["request_id"], client, idempotent, is_batch, state.get("trace_id"))
     with child_span(request.scope, "classify and store"):
-        body = await runtime_of(request).classify.classify(call)
+        answer = await runtime_of(request).classify.classify(call)
     # For telemetry.
-    state["stored"] = len(drawings)
-    return body
+    state["stored"] = len(answer.predictions)
+    return answer.body

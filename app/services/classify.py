@@ -56,12 +56,12 @@ class ClassifyService:
     def close(self) -> None:
         self._threads.shutdown(wait=False)
 
-    async def classify(self, call: ClassifyCall) -> bytes:
-        """Return the response body once all predictions are stored; raise DatabaseError, InProgress or KeyReused."""
+    async def classify(self, call: ClassifyCall) -> Answer:
+        """Return the answer once all predictions are stored; raise DatabaseError, InProgress or KeyReused."""
         if call.idempotent is None:
-            return (await self._write(call)).body
+            return await self._write(call)
         with self.in_progress.exclusive(call.idempotent):
-            return (await self._write(call)).body
+            return await self._write(call)
 
     def preview(self, pixels: bytes) -> PreviewResponse:
         """Classify one drawing of 784 bytes; store nothing."""

@@ -92,6 +92,20 @@ def test_durations_and_predictions_are_metrics(sqlite_url: str, tmp_path: Path) 
     assert len({resource["service.instance.id"] for resource in receiver.resources}) == 1
 
 
+def test_repeated_request_stores_no_further_prediction_in_the_metric(sqlite_url: str, tmp_path: Path) -> None:
+    headers = {"X-API-Key": KEY, "Idempotency-Key": "once"}
+    with receiving() as receiver, serving(sqlite_url, tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url) as service:
+        with service.client() as client:
+            for _ in range(2):
+                client.connection.request("POST", "/api/classify", classify_body(drawing(Random(1))), headers)
+                assert client.receive().status_code == 200
+        service.stop()
+    assert receiver.last("pixelwise.predictions").sum.data_points[0].as_int == 1
+    first, second = named(receiver, "POST /classify")
+    assert values_of(first.attributes)["pixelwise.predictions"] == 1
+    assert "pixelwise.predictions" not in values_of(second.attributes)
+
+
 def test_neither_the_key_nor_pixels_are_sent(sqlite_url: str, tmp_path: Path) -> None:
     with receiving() as receiver:
         served(sqlite_url, tmp_path, receiver)
