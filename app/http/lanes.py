@@ -78,11 +78,11 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
     task = asyncio.current_task()
     assert task is not None
     watcher = asyncio.create_task(_wait_for_disconnect(request))
-    disconnected = False
+    disconnected = ended = False
 
     def cancel(_watcher: asyncio.Task[None]) -> None:
         nonlocal disconnected
-        if not watcher.cancelled() and watcher.exception() is None:
+        if not ended and not watcher.cancelled() and watcher.exception() is None:
             disconnected = True
             task.cancel()
 
@@ -94,7 +94,8 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
             raise ClientDisconnect from None
         raise
     finally:
-        watcher.remove_done_callback(cancel)
+        # A call of `cancel` may be scheduled already.
+        ended = True
         watcher.cancel()
 
 

@@ -1,17 +1,18 @@
 """Work of clients that disconnect: what waits is dropped, and what runs is interrupted."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from threading import Event
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from starlette.requests import ClientDisconnect, Request
 from starlette.testclient import TestClient
 from starlette.types import Message
 
 from app.drawings.decoder import Decoder
-from app.http.lanes import BATCHES, SCANS
+from app.http.lanes import BATCHES, SCANS, while_connected
 from tests.support.digit_images import encoded, picture
 from tests.support.lanes import occupy, release
 from tests.support.service import KEY, SECONDS, scope_of, stored
@@ -37,6 +38,33 @@ class Leaving:
 
     async def _send(self, message: Message) -> None:
         self.sent.append(message)
+
+
+@pytest.mark.parametrize("rounds", range(4))
+def test_client_that_leaves_as_the_work_ends_does_not_cancel_what_follows(rounds: int) -> None:
+    async def visit() -> None:
+        client = Leaving("GET", "/stats")
+        found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        reached = []
+
+        async def handle() -> None:
+            reached.append(await while_connected(Request(client.scope, client._receive), found))
+            await asyncio.sleep(0)
+            reached.append("the end")
+
+        handling = asyncio.create_task(handle())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        client.leave.set()
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        if not found.done():
+            found.set_result("the work")
+        with suppress(ClientDisconnect):
+            await handling
+        assert reached in ([], ["the work", "the end"])
+
+    asyncio.run(visit())
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
