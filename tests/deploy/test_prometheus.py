@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.support.documentation import blocks_of
 from tests.support.metrics import KeyHolder, Metrics
 from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, need, run
@@ -189,3 +190,16 @@ def test_prometheus_reads_a_service_fills_the_dashboard_and_sends_an_alert(sqlit
         wait_until(lambda: not_ready(received), "an alert has arrived")
         moved.rename(database)
         wait_until(lambda: not_ready(received)[-1] <= datetime.now(UTC), "the alert has been resolved")
+
+
+def test_recipes_put_the_configuration_of_the_package_back(tmp_path: Path) -> None:
+    blocks = [block.code for block in blocks_of(PROJECT / "docs/operations.md") if "/etc/prometheus" in block.code]
+    install, remove = (re.findall(r"^sudo ((?:cp|mv|rm) .*)$", code, re.MULTILINE) for code in blocks)
+    folder = tmp_path / "prometheus"
+    folder.mkdir()
+    (folder / "prometheus.yml").write_text("of the package")
+    (folder / "pixelwise-key").write_text("a key")
+    # An upgrade installs again.
+    for command in (*install, *install, *remove):
+        run(PROJECT, "bash", "-c", command.replace("/etc/prometheus", str(folder))).check_returncode()
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"prometheus.yml": "of the package"}
