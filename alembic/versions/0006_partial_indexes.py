@@ -37,21 +37,25 @@ PARTIAL = (
 
 
 def upgrade() -> None:
-    replace(FULL, PARTIAL)
+    with in_pieces():
+        create_indexes(PARTIAL)
+        for index in FULL:
+            drop_index(index)
 
 
 def downgrade() -> None:
-    replace(PARTIAL, FULL)
-
-
-def replace(old: Sequence[Index], new: Sequence[Index]) -> None:
     with in_pieces():
-        for index in new:
-            # A failed CREATE INDEX CONCURRENTLY leaves an invalid index with this name.
-            drop_index(index)
-            create_index(index)
-        for index in old:
-            drop_index(index)
+        create_indexes(FULL)
+    # In the transaction of the revision: nothing would make them again after a failure.
+    for index in PARTIAL:
+        op.drop_index(op.f(index.name), index.table)
+
+
+def create_indexes(indexes: Sequence[Index]) -> None:
+    for index in indexes:
+        # A failed CREATE INDEX CONCURRENTLY leaves an invalid index with this name.
+        drop_index(index)
+        create_index(index)
 
 
 @contextmanager

@@ -70,7 +70,6 @@ def drop_index() -> None:
 
 
 def downgrade() -> None:
-    with in_pieces():
-        drop_index()
+    op.drop_index(op.f(INDEX), "predictions")
     # Its check goes with it.
     op.drop_column("predictions", "not_a_digit")

@@ -88,8 +88,8 @@ def downgrade() -> None:
         for name in ("search_notes", "search_deleted_notes", "search_changed_notes"):
             op.execute(f"DROP TRIGGER {name}")
         op.execute("DROP TABLE notes_search")
-    with in_pieces():
-        drop_index(SHADOW_INDEX, "shadow_predictions")
-        # The extension stays; other tables may use it.
-        if op.get_bind().dialect.name == "postgresql":
-            drop_index(NOTES_INDEX, "predictions")
+    else:
+        # In the transaction of the revision: nothing would make it again after a failure. The extension stays; other
+        # tables may use it.
+        op.drop_index(op.f(NOTES_INDEX), "predictions", if_exists=True)
+    op.drop_index(op.f(SHADOW_INDEX), "shadow_predictions")

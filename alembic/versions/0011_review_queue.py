@@ -44,6 +44,8 @@ INSERT INTO review_queue (queue, priority, prediction_id)
 SELECT queue, priority, prediction_id FROM unlabelled_drawings WHERE true ON CONFLICT DO NOTHING
 """
 
+LOCK = "LOCK TABLE predictions, drawings, labels, reviews, review_queue IN ACCESS EXCLUSIVE MODE"
+
 UNQUEUE = "DELETE FROM review_queue WHERE prediction_id = {0};"
 
 # What may put a drawing into a queue or take it out: an event, on which condition, whose id, and what to do.
@@ -97,14 +99,16 @@ def create_queue() -> None:
 
 def downgrade() -> None:
     create_index(SMALL_MARGIN, "drawings", ["margin", "prediction_id"], "margin <= 0.8")
-    drop_index(RESERVED, "reviews")
-    with in_pieces():
-        for name, (event, *_) in TRIGGERS.items():
-            table = f" ON {event.split()[-1]}" if is_postgresql() else ""
-            op.execute(f"DROP TRIGGER IF EXISTS {name}{table}")
+    # In the transaction of the revision: nothing would make them again after a failure.
     if is_postgresql():
-        for name in TRIGGERS:
+        op.execute(LOCK)
+    op.drop_index(op.f(RESERVED), "reviews")
+    for name, (event, *_) in TRIGGERS.items():
+        if is_postgresql():
+            op.execute(f"DROP TRIGGER {name} ON {event.split()[-1]}")
             op.execute(f"DROP FUNCTION {name}")
+        else:
+            op.execute(f"DROP TRIGGER {name}")
     op.execute("DROP VIEW unlabelled_drawings")
     op.drop_table("review_queue")
 

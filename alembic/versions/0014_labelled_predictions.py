@@ -56,6 +56,7 @@ TRIGGERS = {
     "list_deleted_prediction": ("DELETE ON predictions", "OLD.id"),
 }
 # On PostgreSQL only.
+LOCK_TABLES = "LOCK TABLE predictions, labels, labelled_predictions IN ACCESS EXCLUSIVE MODE"
 FORGET = "forget_labelled_predictions"
 FORGETTING = (
     "CREATE OR REPLACE FUNCTION forget_labelled_predictions() RETURNS trigger LANGUAGE plpgsql AS"
@@ -116,15 +117,15 @@ def create_trigger(name: str, event: str, id_: str) -> None:
 
 
 def downgrade() -> None:
-    with in_pieces():
-        for name, (event, _) in TRIGGERS.items():
-            table = f" ON {event.split()[-1]}" if is_postgresql() else ""
-            op.execute(f"DROP TRIGGER IF EXISTS {name}{table}")
-        if is_postgresql():
-            op.execute(f"DROP TRIGGER IF EXISTS {FORGET} ON labels")
+    # In the transaction of the revision: nothing would make them again after a failure.
     if is_postgresql():
-        for name in (*TRIGGERS, FORGET):
+        op.execute(LOCK_TABLES)
+        for name, (event, _) in (TRIGGERS | {FORGET: ("TRUNCATE ON labels", "")}).items():
+            op.execute(f"DROP TRIGGER {name} ON {event.split()[-1]}")
             op.execute(f"DROP FUNCTION {name}")
+    else:
+        for name in TRIGGERS:
+            op.execute(f"DROP TRIGGER {name}")
     op.drop_table("unlisted_predictions")
     op.drop_table("labelled_predictions")
 

@@ -52,6 +52,10 @@ INDEXES = (
     "SELECT relname, indisunique, indisvalid"
     f" FROM pg_index JOIN pg_class ON indexrelid = pg_class.oid WHERE {OF_OURS} ORDER BY relname"
 )
+TRIGGERS = (
+    "SELECT relname, tgname FROM pg_trigger JOIN pg_class ON tgrelid = pg_class.oid"
+    f" WHERE NOT tgisinternal AND {OF_OURS} ORDER BY relname, tgname"
+)
 
 # A revision that a later release could bring, and a release that needs it.
 EXPANSION = """
@@ -125,7 +129,7 @@ def everything(url: str) -> object:
         return dump
     # SQLAlchemy needs far more statements to inspect the schema, and some tests do it hundreds of times.
     with connected(url) as connection:
-        catalogue = [connection.execute(sa.text(query)).all() for query in (COLUMNS, CONSTRAINTS, INDEXES)]
+        catalogue = [connection.execute(sa.text(query)).all() for query in (COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS)]
         tables = connection.scalars(sa.text(TABLES)).all()
         content = [connection.execute(sa.text(f'SELECT * FROM "{table}"')).all() for table in tables]
         return tables, content, catalogue
