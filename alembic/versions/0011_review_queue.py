@@ -70,10 +70,11 @@ def upgrade() -> None:
     # On PostgreSQL, a run that failed later has made it.
     if not sa.inspect(op.get_bind()).has_table("review_queue"):
         create_queue()
+    commit()
     # Each for itself, because a migration that has locked one table and waits for the next may deadlock with a request.
-    with in_pieces():
-        for name, (event, condition, id_, statements) in TRIGGERS.items():
-            create_trigger(name, event, condition, statements.format(id_))
+    for name, (event, condition, id_, statements) in TRIGGERS.items():
+        create_trigger(name, event, condition, statements.format(id_))
+        commit()
     op.execute(QUEUE_ALL)
     drop_index(SMALL_MARGIN, "drawings")
 
@@ -144,6 +145,12 @@ def create_index(name: str, table: str, columns: list[str], where: str | None = 
 def drop_index(name: str, table: str) -> None:
     with in_pieces():
         op.drop_index(op.f(name), table, if_exists=True, postgresql_concurrently=True)
+
+
+def commit() -> None:
+    """On PostgreSQL, commit what was done, so that requests do not wait for it."""
+    with in_pieces():
+        pass
 
 
 @contextmanager

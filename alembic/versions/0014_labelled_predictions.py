@@ -4,8 +4,7 @@ Triggers keep it; storing a drawing changes none of its rows. The release before
 before are added later, in steps: see `app/services/counts.py`. Until then the filters read predictions.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -70,13 +69,15 @@ def upgrade() -> None:
     # On PostgreSQL, a run that failed later has made it.
     if not sa.inspect(op.get_bind()).has_table("labelled_predictions"):
         create_tables()
+    commit()
     # Each for itself, because a migration that has locked one table and waits for the next may deadlock with a request.
-    with in_pieces():
-        for name, (event, id_) in TRIGGERS.items():
-            create_trigger(name, event, id_)
-        if is_postgresql():
-            for statement in FORGETTING:
-                op.execute(statement)
+    for name, (event, id_) in TRIGGERS.items():
+        create_trigger(name, event, id_)
+        commit()
+    if is_postgresql():
+        for statement in FORGETTING:
+            op.execute(statement)
+        commit()
     # After the triggers, whose creation waits for running transactions.
     op.execute(LIST_LATER)
 
@@ -130,14 +131,11 @@ def downgrade() -> None:
     op.drop_table("labelled_predictions")
 
 
-@contextmanager
-def in_pieces() -> Iterator[None]:
-    """On PostgreSQL, commit each statement separately, so that requests do not wait for them."""
-    if not is_postgresql():
-        yield
-        return
-    with op.get_context().autocommit_block():
-        yield
+def commit() -> None:
+    """On PostgreSQL, commit what was done, so that requests do not wait for it."""
+    if is_postgresql():
+        with op.get_context().autocommit_block():
+            pass
 
 
 def is_postgresql() -> bool:

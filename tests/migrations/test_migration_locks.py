@@ -1,6 +1,7 @@
 """Locks of the PostgreSQL migrations: squawk checks their SQL."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from tests.support.databases import migrate
-from tests.support.old_databases import make_v0_5, rows
+from tests.support.old_databases import make_v0_5, refusal, rows
 
 SQUAWK = str(Path(sys.prefix) / "bin" / "squawk")
 
@@ -121,6 +123,58 @@ def test_squawk_reports_only_accepted_findings(upgraded_postgres: dict[int, list
 )
 def test_squawk_reports_statements_that_block_others(statement: str, rule: str, tmp_path: Path) -> None:
     assert Finding(rule, statement) in squawk(["BEGIN", statement, "COMMIT"], tmp_path)
+
+
+# Other statements on a table lock out requests, which queue even behind one that only waits.
+LOCKS_NOBODY_OUT = re.compile(
+    r"SELECT |CREATE INDEX CONCURRENTLY |DROP INDEX CONCURRENTLY |CREATE EXTENSION |ALTER TABLE \w+ VALIDATE CONSTRAINT"
+)
+
+
+def outside_transactions(statements: list[str]) -> list[str]:
+    inside, found = False, []
+    for statement in statements:
+        if statement in ("BEGIN", "COMMIT", "ROLLBACK"):
+            inside = statement == "BEGIN"
+        elif not inside:
+            found.append(statement)
+    return found
+
+
+def test_statement_outside_a_transaction_locks_nobody_out(empty_postgres_url: str) -> None:
+    with recorded() as statements:
+        migrate(empty_postgres_url)
+        migrate(empty_postgres_url, "downgrade", "base")
+    # Only a transaction has the migration's lock_timeout.
+    found = [statement for one in statements.values() for statement in outside_transactions(one)]
+    assert sum("CONCURRENTLY" in statement for statement in found) > 10
+    assert [statement for statement in found if not LOCKS_NOBODY_OUT.match(statement)] == []
+
+
+@pytest.mark.parametrize(
+    ("start", "command", "held"),
+    [
+        ("0010", ("upgrade", "0011"), "DELETE FROM labels WHERE id = -1"),
+        ("0013", ("upgrade", "0014"), "UPDATE predictions SET notes = 'x' WHERE id = -1"),
+        ("0014", ("downgrade", "0013"), "SELECT count(*) FROM predictions"),
+        ("0011", ("downgrade", "0010"), "SELECT count(*) FROM predictions"),
+        ("0010", ("downgrade", "0009"), "SELECT count(*) FROM predictions"),
+    ],
+)
+def test_migration_gives_up_soon_when_another_client_holds_a_table(
+    empty_postgres_url: str, start: str, command: tuple[str, str], held: str
+) -> None:
+    make_v0_5(empty_postgres_url)
+    migrate(empty_postgres_url, "upgrade", start)
+    client = psycopg.connect(empty_postgres_url)
+    try:
+        # A migration that does not give up goes on when the server ends this transaction.
+        client.execute("SET idle_in_transaction_session_timeout = '20s'")
+        client.execute(held)
+        assert "lock timeout" in refusal(empty_postgres_url, *command)
+    finally:
+        client.close()
+    migrate(empty_postgres_url, *command)
 
 
 def test_adoption_of_version_0_5_rewrites_no_table(empty_postgres_url: str) -> None:
