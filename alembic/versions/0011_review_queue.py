@@ -75,6 +75,9 @@ def upgrade() -> None:
     for name, (event, condition, id_, statements) in TRIGGERS.items():
         create_trigger(name, event, condition, statements.format(id_))
         commit()
+    # Rows from the time when only some of the triggers were there.
+    op.execute("DELETE FROM review_queue")
+    commit()
     op.execute(QUEUE_ALL)
     drop_index(SMALL_MARGIN, "drawings")
 

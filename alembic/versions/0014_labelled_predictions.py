@@ -78,6 +78,8 @@ def upgrade() -> None:
         for statement in FORGETTING:
             op.execute(statement)
         commit()
+    # Rows from the time when only some of the triggers were there.
+    op.execute("DELETE FROM labelled_predictions")
     # After the triggers, whose creation waits for running transactions.
     op.execute(LIST_LATER)
 

@@ -126,6 +126,59 @@ def test_failed_postgresql_downgrade_has_dropped_nothing(empty_postgres_url: str
     assert step > 3
 
 
+QUEUE_DIFFERENCES = "SELECT * FROM review_queue EXCEPT SELECT * FROM unlabelled_drawings"
+LISTING_DIFFERENCES = (
+    "SELECT prediction_id, label, prediction FROM labelled_predictions"
+    " EXCEPT SELECT prediction_id, label, prediction FROM labels JOIN predictions ON predictions.id = prediction_id"
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "differences", "changes"),
+    [
+        # While the triggers of one table are there and not yet those of the other.
+        (
+            "0010",
+            "0011",
+            QUEUE_DIFFERENCES,
+            (
+                "UPDATE predictions SET not_a_digit = 0.9",
+                "INSERT INTO labels (prediction_id, label) SELECT id, 'none' FROM predictions",
+            ),
+        ),
+        (
+            "0013",
+            "0014",
+            LISTING_DIFFERENCES,
+            (
+                "INSERT INTO labels (prediction_id, label) SELECT id, '7' FROM predictions",
+                "UPDATE predictions SET prediction = '3'",
+            ),
+        ),
+    ],
+)
+def test_rows_changed_after_a_failed_postgresql_upgrade_are_listed_once_it_is_complete(
+    empty_postgres_url: str, start: str, end: str, differences: str, changes: tuple[str, ...]
+) -> None:
+    url = empty_postgres_url
+    make_v0_5(url)
+    migrate(url, "upgrade", start)
+    step, done = 0, False
+    while not done:
+        step += 3
+        try:
+            with failure_at(step):
+                migrate(url, "upgrade", end)
+            done = True
+        except InjectedFailure:
+            execute(url, *changes)
+            migrate(url, "upgrade", end)
+        assert rows(url, differences) == [], f"statement {step}"
+        migrate(url, "downgrade", start)
+        execute(url, "DELETE FROM labels", "UPDATE predictions SET prediction = '7', not_a_digit = NULL")
+    assert step > 10
+
+
 INVALID_INDEXES = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisvalid"
 
 
