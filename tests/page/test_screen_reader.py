@@ -1,11 +1,15 @@
-"""What a screen reader finds: the accessibility tree of the views in which people draw and label."""
+"""What a screen reader finds in the views in which people draw and label, and what it reads out."""
 
+import re
 from typing import Final
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.digit_strokes import SEVEN, by_mouse
+from tests.support.results_page import classify_drawings, go
 from tests.support.review_rows import add_drawings
+from tests.support.service_process import Service, wait_until
 
 EMPTY_PAD: Final = """
 - main:
@@ -98,3 +102,66 @@ def test_drawing_to_review_is_described(page: Page, sqlite_url: str) -> None:
     add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 13)})
     page.evaluate("location.hash = '#/review'")
     expect(page.locator("main")).to_match_aria_snapshot(REVIEW)
+
+
+# Counts how often what a screen reader reads out is built anew, and not the countdown, which is hidden from it.
+COUNT_CHANGES: Final = """(alert) => {
+  window.changes = 0;
+  const isRead = ({target, addedNodes}) =>
+    alert.contains(target) ? !alert.querySelector(".countdown").contains(target) : [...addedNodes].includes(alert);
+  window.observer = new MutationObserver((records) => (window.changes += records.filter(isRead).length));
+  observer.observe(alert.parentElement, {childList: true, subtree: true, characterData: true, attributes: true});
+}"""
+
+
+@pytest.mark.parametrize(
+    ("view", "asked"),
+    [
+        ("draw", "**/api/classify"),
+        ("results", "**/api/results?*"),
+        ("results/1", "**/api/results/1"),
+        ("review", "**/api/review?*"),
+        ("stats", "**/api/stats?*"),
+    ],
+)
+def test_retry_that_fails_again_is_not_announced_and_leaves_the_focus(
+    page: Page, service: Service, view: str, asked: str
+) -> None:
+    classify_drawings(service, 1)
+    page.clock.install()
+    page.route(asked, lambda route: route.abort())
+    go(page, f"#/{view}")
+    if view == "draw":
+        by_mouse(page, SEVEN)
+        page.keyboard.press("Enter")
+    alert = page.get_by_role("alert").filter(has_text="PixelWise cannot be reached.")
+    button = alert.get_by_role("button", name="Try again now")
+    countdown = alert.locator(".countdown")
+    button.focus()
+    alert.evaluate(COUNT_CHANGES)
+    for _ in range(2):
+        with page.expect_event("requestfailed"):
+            page.clock.fast_forward(6000)
+        expect(countdown).to_have_text(re.compile(r"Trying again in \d s\."))
+        expect(button).to_be_focused()
+    assert page.evaluate("observer.disconnect(), changes") == 0
+    page.unroute_all()
+    page.keyboard.press("Enter")
+    expect(alert).to_be_hidden()
+
+
+def test_notice_says_that_it_tries_again(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/api/classify", lambda route: route.abort())
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+    button = page.get_by_role("button", name="Try again now")
+    expect(button).to_be_visible()
+    page.unroute_all()
+    page.route("**/api/classify", lambda route: held.append(route))
+    button.click()
+    expect(page.locator(".countdown")).to_have_text("Trying again …")
+    wait_until(lambda: page.wait_for_timeout(10) or held, "the drawing is sent")
+    held[0].continue_()
+    expect(page.locator(".state")).to_contain_text("number 1.")
+    expect(page.locator(".countdown")).to_be_hidden()

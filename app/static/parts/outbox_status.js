@@ -72,7 +72,8 @@ function createOutboxNotice(outbox, noun, place) {
   function arrange() {
     // Only what says something is in the page.
     if (notice.element.hidden) notice.element.remove();
-    else place.append(notice.element);
+    // To move an element takes its focus, and reads it out anew.
+    else if (notice.element.parentElement !== place) place.append(notice.element);
     place.hidden = !place.childElementCount;
   }
 

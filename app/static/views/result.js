@@ -32,9 +32,10 @@ export function create() {
 
   /** @param {number} id */
   async function load(id) {
-    close();
+    open?.close();
     const mine = (open = openResult(id, notice, () => load(id)));
-    content.replaceChildren(el("p", { class: "quiet", role: "status" }, "Loading …"));
+    // A retry is not read out.
+    if (notice.element.hidden) content.replaceChildren(el("p", { class: "quiet", role: "status" }, "Loading …"));
     try {
       const loaded = await mine.load();
       if (mine !== open) return;
@@ -45,6 +46,7 @@ export function create() {
       const error = asApiError(caught);
       // An id that is invalid belongs to no prediction either.
       const isMissing = error.kind === "gone" || error.kind === "invalid";
+      if (isMissing) notice.clear();
       content.replaceChildren(isMissing ? el("p", { class: "card" }, "This prediction does not exist. It may have been deleted.") : "");
       if (!isMissing) notice.show(error, { retry: () => load(id) });
     }
@@ -64,6 +66,7 @@ export function create() {
      * @param {string} id
      */
     show(_, id) {
+      close();
       back.href = lastResults.address;
       element.prepend(labelStatus());
       load(/^\d{1,10}$/.test(id) ? Number(id) : 0);

@@ -83,7 +83,8 @@ export function create() {
     if (loading) return;
     const mine = (loading = new AbortController());
     hasFailed = false;
-    status.textContent = "Loading …";
+    // A retry is not read out.
+    if (notice.element.hidden) status.textContent = "Loading …";
     try {
       const page = /** @type {ResultsPage} */ (await read("results", { ...query, limit: PAGE_SIZE, cursor }, { signal: mine.signal }));
       cursor = page.next;

@@ -201,8 +201,8 @@ export function create() {
   }
 
   /** Load drawings, unless the reviewer is not looking: what is loaded is reserved. */
-  function resume() {
-    if (mayReview() && elements.element.isConnected && document.visibilityState === "visible") queue.resume();
+  async function resume() {
+    if (mayReview() && elements.element.isConnected && document.visibilityState === "visible") await queue.resume();
   }
 
   function onkeychange() {

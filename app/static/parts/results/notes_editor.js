@@ -90,7 +90,6 @@ export function createNotesEditor({ id, notes }, onclose) {
     if (isSaving || isDone) return;
     isSaving = save.disabled = true;
     failed = null;
-    notice.clear();
     const sent = area.value;
     try {
       const stored = await store(sent.trim() ? sent : null);
@@ -100,6 +99,7 @@ export function createNotesEditor({ id, notes }, onclose) {
       showFailure();
     } finally {
       isSaving = save.disabled = false;
+      if (!failed) notice.clear();
     }
   }
 

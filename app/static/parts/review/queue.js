@@ -137,12 +137,12 @@ export function createQueue({ reviewer, which, unsent, onchange, onloaded, onfai
   }
 
   /** Start, or go on after a while. */
-  function resume() {
+  async function resume() {
     dropExpired();
     isExpired = false;
     if (!items.length) isAtEnd = false;
     onchange();
-    load();
+    await load();
   }
 
   /** Offer the skipped drawings again. */
