@@ -127,6 +127,21 @@ def own(browser: Browser, site: str, service: Service) -> Iterator[Page]:
         yield page
 
 
+def test_unsaved_notes_warn(own: Page) -> None:
+    warned: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        warned.append(dialog.type)
+        dialog.dismiss()
+
+    begin(own, "")
+    box(own).press_sequentially("mine")
+    own.on("dialog", stay)
+    with own.expect_event("dialog"):
+        own.close(run_before_unload=True)
+    assert warned == ["beforeunload"]
+
+
 def test_notes_of_an_earlier_visit_warn_too(own: Page) -> None:
     warned: list[str] = []
 

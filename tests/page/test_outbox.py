@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, Route, expect
@@ -31,8 +32,16 @@ def unsent(page: Page) -> object:
     return expect(page.locator(".unsent"))
 
 
+def drop(route: Route) -> None:
+    route.abort()
+
+
+def fail(route: Route) -> None:
+    route.fulfill(status=503, content_type="application/problem+json", body="{}")
+
+
 def lose_connection(page: Page) -> None:
-    page.context.route(API, lambda route: route.abort())
+    page.context.route(API, drop)
 
 
 def reconnect(page: Page) -> None:
@@ -112,6 +121,32 @@ def test_several_tabs_store_each_item_once(away: Page, site: str, service: Servi
     expect_stored(sqlite_url, ["7", "1"])
     tabs[0].wait_for_timeout(300)
     assert len(classified) == 2
+
+
+@pytest.mark.parametrize(
+    ("lose", "key", "refusal"),
+    [
+        pytest.param(fail, "", "This needs the API key. Your 2 drawings are kept", id="no key"),
+        pytest.param(fail, "wrong", "This API key is wrong. Your 2 drawings are kept", id="wrong key"),
+        pytest.param(drop, "wrong", "This was sent with another key, and may be stored", id="another key"),
+    ],
+)
+def test_tab_that_may_not_send_leaves_the_drawings_to_one_that_may(
+    page: Page, site: str, sqlite_url: str, lose: Callable[[Route], None], key: str, refusal: str
+) -> None:
+    other = page.context.new_page()
+    other.goto(f"{site}#key={key}")
+    page.route(API, lose)
+    draw(page, SEVEN, ONE)
+    page.goto("about:blank")
+    expect(other.get_by_text(refusal)).to_be_visible()
+    unsent(other).to_have_text("2 not stored yet")
+    assert stored_digits(sqlite_url) == []
+    page.unroute_all()
+    page.goto(site)
+    expect_stored(sqlite_url, ["7", "1"])
+    unsent(other).to_be_empty()
+    expect(other.get_by_text(refusal)).to_be_hidden()
 
 
 def test_leaving_with_something_unsent_warns(away: Page, sqlite_url: str) -> None:
@@ -248,21 +283,3 @@ def test_items_of_an_older_version_of_the_page_are_sent(page: Page, service: Ser
         reload(page)
         wait_until(lambda: page.evaluate("localStorage.length + sessionStorage.length") == 1, "all is sent")
     assert labels(sqlite_url)[-1] == (1, "8")
-
-
-def test_unsaved_notes_warn(browser: Browser, site: str, service: Service) -> None:
-    warned: list[str] = []
-
-    def stay(dialog: Dialog) -> None:
-        warned.append(dialog.type)
-        dialog.dismiss()
-
-    classify_drawings(service, 1)
-    with open_page(browser, site) as page:
-        go(page, "#/results/1")
-        page.get_by_role("button", name="Write notes").click()
-        page.get_by_role("textbox", name="Notes on prediction 1").press_sequentially("mine")
-        page.on("dialog", stay)
-        with page.expect_event("dialog"):
-            page.close(run_before_unload=True)
-    assert warned == ["beforeunload"]

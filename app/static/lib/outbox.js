@@ -4,7 +4,7 @@
  */
 
 import { ApiError, asApiError, putLabel, read, request } from "./api.js";
-import { keyMark } from "./key.js";
+import { getKey, keyMark } from "./key.js";
 import { UNSENT } from "./storage.js";
 import { createUnsent, newId, setUnsaved } from "./unsent.js";
 
@@ -28,6 +28,7 @@ const KNOWN_MS = 23 * 3600 * 1000;
  * @typedef {object} OutboxListener
  * @property {(answer: Answer, item: Item) => void} [onstored] called for each item that is stored
  * @property {(error: ApiError) => void} [onfailed] called when sending failed; the items wait
+ * @property {() => void} [onlost] called when another tab has stored or taken an item
  * @property {() => void} [onchange] called when the number of items has changed
  */
 
@@ -45,8 +46,16 @@ function createOutbox(names, store) {
   const items = [];
   /** @type {OutboxListener<Item, Answer>[]} */
   const listeners = [];
-  const unsent = createUnsent({ ...names, mine: () => items, ontaken });
+  const unsent = createUnsent({
+    ...names,
+    mine: () => items,
+    canSend: () => ![refused, ""].includes(getKey()),
+    ontaken,
+    onlost,
+  });
   let sending = false;
+  /** The key that what waits may not be sent with. */
+  let refused = "";
 
   /** @param {Item} item */
   function keep(item) {
@@ -79,6 +88,14 @@ function createOutbox(names, store) {
     taken.forEach(keep);
     changed();
     send();
+  }
+
+  /** @param {Item} item */
+  function onlost(item) {
+    // `send` finds out by itself.
+    if (sending) return;
+    remove(item);
+    for (const { onlost } of listeners) onlost?.();
   }
 
   /**
@@ -124,6 +141,7 @@ function createOutbox(names, store) {
       }
     } catch (error) {
       const failed = asApiError(error);
+      if (failed.needsKey || failed.kind === "rekeyed") refused = getKey();
       for (const { onfailed } of listeners) onfailed?.(failed);
     } finally {
       sending = false;
@@ -140,6 +158,7 @@ function createOutbox(names, store) {
       if (items[0] !== item) return;
       throw error;
     }
+    refused = "";
     for (const { onstored } of listeners) onstored?.(answer, item);
     unsent.forget(item);
     remove(item);

@@ -1,12 +1,13 @@
 /**
  * Items that are not sent yet, kept in the browser for all tabs. Each item belongs to the tab that claims it, which sends
  * it. A tab that closes gives its claims up. When a tab is asked it renews its claims; those of a tab that crashed stay as
- * they are, and another tab takes the items.
+ * they are, and another tab takes the items. A tab whose key is missing or refused takes only what was given up, shows it,
+ * and leaves it to any tab that can send it.
  */
 
 import { onSharedChange, readList, readShared, sharedNames, writeShared, writeText } from "./storage.js";
 
-/** @typedef {{requestId: string, at: number, maybeStored?: boolean, mark?: number, isKept?: boolean, image?: File}} Unsent `mark`: of the key it may be stored with; `isKept`: not in this tab's memory alone */
+/** @typedef {{requestId: string, at: number, maybeStored?: boolean, mark?: number, isKept?: boolean, isTaken?: boolean, image?: File}} Unsent `mark`: of the key it may be stored with; `isKept`: not in this tab's memory alone; `isTaken`: from another tab */
 
 const CHANNEL = "pixelwise-claims";
 const CHECK_INTERVAL_MS = 30 * 1000;
@@ -55,9 +56,11 @@ export function setUnsaved(what, isUnsaved) {
  * @param {string} options.prefix of the names in storage
  * @param {string[]} options.lists where an older version stored items in this tab
  * @param {() => Item[]} options.mine returns the items of this tab
+ * @param {() => boolean} options.canSend whether the key is there and not known to be refused
  * @param {(items: Item[]) => void} options.ontaken called with items that this tab takes
+ * @param {(item: Item) => void} options.onlost called with an item that another tab has stored or taken
  */
-export function createUnsent({ prefix, lists, mine, ontaken }) {
+export function createUnsent({ prefix, lists, mine, canSend, ontaken, onlost }) {
   // Not kept in storage: the copy of a tab has a copy of its storage.
   const page = newId();
   /** @type {BroadcastChannel | null} */
@@ -98,8 +101,10 @@ export function createUnsent({ prefix, lists, mine, ontaken }) {
 
   /** Take the items of tabs that are gone. */
   async function take() {
+    for (const item of mine().filter((item) => !isMine(item))) onlost(item);
     const known = new Set(mine().map(nameOf));
-    const claims = new Map(sharedNames(prefix).filter((name) => !known.has(name)).map((name) => [name, claimOf(name)]));
+    const others = sharedNames(prefix).filter((name) => !known.has(name) && (canSend() || claimOf(name) === "null"));
+    const claims = new Map(others.map((name) => [name, claimOf(name)]));
     if (isTaking || !claims.size) return;
     isTaking = true;
     if ([...claims.values()].some((claim) => claim !== "null")) {
@@ -111,7 +116,9 @@ export function createUnsent({ prefix, lists, mine, ontaken }) {
     await sleep(SETTLE_MS);
     isTaking = false;
     const taken = free.filter((item) => item && readShared(nameOf(item))?.claim?.page === page);
-    if (taken.length) ontaken(taken.map(({ claim, ...item }) => item).sort((a, b) => a.at - b.at));
+    if (taken.length) ontaken(taken.map(({ claim, ...item }) => ({ ...item, isTaken: true })).sort((a, b) => a.at - b.at));
+    // What was given up in the meantime.
+    if (sharedNames(prefix).some((name) => claimOf(name) === "null" && claims.get(name) !== "null")) take();
   }
 
   /** Give the items up, before the page is closed or put aside. */
@@ -121,7 +128,7 @@ export function createUnsent({ prefix, lists, mine, ontaken }) {
   }
 
   function renew() {
-    for (const item of mine()) if (isMine(item)) keep(item);
+    for (const item of mine()) if (isMine(item) && (isClosing || canSend() || !item.isTaken)) keep(item);
   }
 
   function comeBack() {
@@ -143,6 +150,7 @@ export function createUnsent({ prefix, lists, mine, ontaken }) {
     window.addEventListener("pagehide", giveUp);
     window.addEventListener("pageshow", comeBack);
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && take());
+    window.addEventListener("keychange", take);
     onSharedChange(prefix, take);
     setInterval(take, CHECK_INTERVAL_MS);
     channel = new BroadcastChannel(CHANNEL);

@@ -104,6 +104,6 @@ function createOutboxNotice(outbox, noun, place) {
     arrange();
   }
 
-  outbox.listen({ onfailed: show, onstored: clear });
+  outbox.listen({ onfailed: show, onstored: clear, onlost: () => outbox.count || clear() });
   return { show };
 }
