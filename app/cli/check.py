@@ -47,24 +47,25 @@ def _run_checks(*, numbers: bool) -> dict[str, str]:
     from app.config import ConfigurationError, get_settings
     from app.database import Database
     from app.services import counts  # noqa: F401  # Imports the tables to check.
+    from app.services.health import STANDBY, WRITE
 
     try:
         settings = get_settings()
     except ConfigurationError as error:
-        return {"settings": str(error), "model": NOT_CHECKED, "schema": NOT_CHECKED, "database": NOT_CHECKED}
+        return {"settings": str(error), "model": NOT_CHECKED, "schema": NOT_CHECKED, WRITE: NOT_CHECKED}
     database = Database(settings.database_url, settings.read_database_url, beside_service=True)
     checks = {
         "settings": _result(settings.require_secret_api_key),
         "model": _result(lambda: (get_classifier(), get_shadow_classifier())),
         "schema": _result(database.schema_problem),
-        "database": NOT_CHECKED,
+        WRITE: NOT_CHECKED,
     }
     # Another program's database must stay unchanged.
     if checks["schema"] == OK:
-        checks["database"] = _result(lambda: asyncio.run(database.try_write()))
-    writable = checks["database"] == OK
+        checks[WRITE] = _result(lambda: asyncio.run(database.try_write()))
+    writable = checks[WRITE] == OK
     if database.has_standby:
-        checks["standby"] = _result(lambda: _standby_problem(database)) if writable else NOT_CHECKED
+        checks[STANDBY] = _result(lambda: _standby_problem(database)) if writable else NOT_CHECKED
     if numbers:
         checks["numbers"] = _result(lambda: _check_numbers(database)) if writable else NOT_CHECKED
     database.close()

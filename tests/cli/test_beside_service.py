@@ -59,7 +59,7 @@ def test_check_reports_a_missing_model(sqlite_url: str, tmp_path: Path) -> None:
     assert (outcome.status, outcome.err) == (ExitCode.FAILURE, "")
     states = dict(line.split(maxsplit=1) for line in outcome.out.splitlines())
     assert states["model"].startswith("cannot read the model /nowhere/model.onnx")
-    assert (states["settings"].strip(), states["schema"].strip(), states["database"].strip()) == ("ok", "ok", "ok")
+    assert (states["settings"].strip(), states["schema"].strip(), states["write"].strip()) == ("ok", "ok", "ok")
 
 
 def test_check_does_not_write_to_a_database_of_another_program(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_check_does_not_write_to_a_database_of_another_program(tmp_path: Path) -
     checks = json.loads(outcome.out)["checks"]
     assert checks["settings"].startswith("SECRET_API_KEY is not set")
     assert checks["schema"].endswith("run: alembic upgrade head")
-    assert checks["database"] == "not checked"
+    assert checks["write"] == "not checked"
     assert (tmp_path / "other.db").read_bytes() == b""
 
 
