@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.drawings.shape import LIKELY_NOT_A_DIGIT, NOT_A_DIGIT
 from app.models import LabelCount, Prediction, PredictionCount
-from app.repository.counts import are_complete, conditions_on, view_of
+from app.repository.counts import UNKNOWN_TIME, are_complete, conditions_on, view_of
 from app.schemas.results import ResultFilters
 
 _DAY: Final = timedelta(days=1)
@@ -101,8 +101,9 @@ def _find_days(
     first = starts_in(counted, *known).order_by(counted.c.start).limit(1)
     last = starts_in(counted, first.exists()).order_by(counted.c.start.desc()).limit(1)
     starts = union_all(first.subquery().select(), last.subquery().select(), starts_in(noted)).subquery().c.start
-    earliest, latest = session.execute(select(func.min(starts), func.max(starts))).one()
-    return earliest and Days(earliest, latest + min(_DAY, _LAST_TIME - latest))
+    earliest, latest, size = session.execute(select(func.min(starts), func.max(starts), func.count(starts))).one()
+    latest = latest or _LAST_TIME
+    return Days(earliest or UNKNOWN_TIME, latest + min(_DAY, _LAST_TIME - latest)) if size else None
 
 
 def _tenth(confidence: float) -> int:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.models import (
     LOW_CONFIDENCE,
@@ -123,12 +123,12 @@ def _not_later(session: Session, after: Position) -> list[ColumnElement[bool]]:
     if stored is not None:
         text = type_coerce(Prediction.created_at, String)
         return [text <= stored, or_(text < stored, Prediction.id < after.id)]
-    if after.created_at is None:
-        return []
-    return [
-        Prediction.created_at <= after.created_at,
-        or_(Prediction.created_at < begin_of(after.created_at), Prediction.id < after.id),
-    ]
+    time: Any = after.created_at
+    if time is None:
+        last = aliased(Prediction)
+        time = select(last.created_at).where(last.id == after.id).scalar_subquery()
+    begin = time if after.created_at is None else begin_of(after.created_at)
+    return [Prediction.created_at <= time, or_(Prediction.created_at < begin, Prediction.id < after.id)]
 
 
 def _find_text(session: Session, position: Position) -> str | None:

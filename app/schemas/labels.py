@@ -24,7 +24,7 @@ class LabelRead(BaseModel):
 
     label: str
     source: str
-    created_at: datetime
+    created_at: datetime | None = Field(description="null if what is stored is no time.")
 
 
 class LabelHistory(BaseModel):

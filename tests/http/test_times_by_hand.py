@@ -7,8 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.support.command_line import done
+from tests.support.keys import create_key
 from tests.support.result_filters import pages
-from tests.support.service import execute, rows
+from tests.support.service import DRAWING, execute, rows
 
 # One text of each length, and one a microsecond later.
 NOON = ("2026-10-27 12:00", "2026-10-27 12:00:00", "2026-10-27 12:00:00.000000", "2026-10-27 12:00:00.000001")
@@ -96,3 +97,14 @@ def test_prune_deletes_all_rows_of_a_second(
     done("prune", "--older-than", f"{days}d", "--yes")
     left = rows(sqlite_url, "SELECT id FROM predictions ORDER BY id")
     assert [row["id"] for row in left] == [26, 27, 28, 29]
+
+
+def test_time_that_is_none_is_null_in_labels_keys_and_the_audit_log(client: TestClient, database_url: str) -> None:
+    assert client.post("/classify", json=DRAWING).status_code == 200
+    assert client.put("/results/1/label", json={"label": "7"}).status_code == 200
+    create_key(client, "phone", "read")
+    for column in ("labels SET created_at", "api_keys SET created_at", "audit_log SET at"):
+        execute(database_url, f"UPDATE {column} = 'infinity'")
+    assert [label["created_at"] for label in client.get("/results/1/labels").json()["labels"]] == [None]
+    assert [key["created_at"] for key in client.get("/keys").json()["keys"]] == [None]
+    assert {entry["at"] for entry in client.get("/audit").json()["entries"]} == {None}

@@ -1,6 +1,9 @@
+from datetime import datetime
 from typing import Any, Final
 
 import psycopg
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Loader
 from psycopg.errors import TransactionResolutionUnknown
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.dialects import registry
@@ -48,6 +51,26 @@ _BEGIN_SCAN: Final = (
 _MIGRATION_LIMITS: Final = (
     "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 )
+
+
+_TIME: Final = psycopg.adapters.types["timestamptz"].oid
+
+
+class _ReadableOrNone(Loader):
+    """Reads a time that Python cannot hold, such as infinity, as None."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        loader = psycopg.adapters.get_loader(oid, self.format)
+        assert loader is not None
+        self._loader = loader(oid, context)
+
+    def load(self, data: Buffer) -> datetime | None:
+        try:
+            time: datetime = self._loader.load(data)
+        except psycopg.DataError:
+            return None
+        return time
 
 
 class PostgresDialect(PGDialect_psycopg):
@@ -129,6 +152,7 @@ def _set_up(connection: psycopg.Connection, _record: object) -> None:
             f"the database has the encoding {encoding}, which lacks most characters; dump it, and restore it into one"
             f" made with createdb --encoding={_ENCODING} --template=template0"
         )
+    connection.adapters.register_loader(_TIME, _ReadableOrNone)
     # The driver reads only these dates, and none before year 1, as other zones have.
     connection.execute("SET datestyle = ISO; SET TIME ZONE 'UTC'")
     connection.commit()

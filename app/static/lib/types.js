@@ -54,7 +54,7 @@
  * @typedef {object} LabelRead
  * @property {string} label
  * @property {string} source
- * @property {string} created_at
+ * @property {string | null} created_at
  */
 
 /**
