@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import SharedTab
 from tests.support.digit_strokes import SEVEN, by_mouse
-from tests.support.results_page import classify_drawings, go, send
+from tests.support.draw_page import draw_seven
+from tests.support.results_page import classify_drawings, go, labels, send
 from tests.support.service import rows
-from tests.support.service_process import Service
+from tests.support.service_process import Service, serving
 
 NOT_ALLOWED = "This key may not do that."
 
@@ -105,6 +107,22 @@ def test_key_that_labels_and_reads_reviews(shared_tab: SharedTab, service: Servi
         expect(page.get_by_role("main")).to_contain_text("Nothing to review")
     (row,) = rows(sqlite_url, "SELECT label FROM labels")
     assert row["label"] == "7"
+
+
+def test_key_that_may_not_read_stores_a_label_whose_connection_was_lost(
+    shared_tab: SharedTab, sqlite_url: str, tmp_path: Path
+) -> None:
+    with serving(sqlite_url, tmp_path, PUBLIC_RESULTS="false") as service:
+        key = new_key(service, "classify", "label")
+        with shared_tab.open(f"http://127.0.0.1:{service.port}/", key=key) as page:
+            draw_seven(page)
+            page.route("**/label", lambda route: route.abort())
+            page.keyboard.press("y")
+            expect(page.get_by_text("Your label is kept and will be stored.")).to_be_visible()
+            page.unroute_all()
+            page.get_by_role("button", name="Try again now").click()
+            expect(page.locator(".state")).to_have_text("Confirmed: it is a 7.")
+    assert labels(sqlite_url) == [(1, "7")]
 
 
 def test_wrong_key_is_noticed_when_the_page_opens(shared_tab: SharedTab, site: str) -> None:

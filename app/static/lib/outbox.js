@@ -222,18 +222,31 @@ async function storeDrawing({ requestId, at, pixels, image, maybeStored, mark = 
 }
 
 /**
- * Send a label. A label that may be stored is stored already when it is the newest one.
+ * Return the result if this label is the newest one; null if it is not, or the key may not look.
+ *
+ * @param {Label} label
+ * @returns {Promise<Result | null>}
+ */
+async function findLabelled({ id, label, source }) {
+  try {
+    const { labels } = /** @type {LabelHistory} */ (await read(`results/${id}/labels`));
+    return labels[0]?.label === label && (!source || labels[0].source === source) ? await read(`results/${id}`) : null;
+  } catch (error) {
+    // Stored twice, the newest label is still the same.
+    if (asApiError(error).kind === "forbidden") return null;
+    throw error;
+  }
+}
+
+/**
+ * Send a label, unless it may be stored already and is.
  *
  * @param {Label & Unsent} item
  * @returns {Promise<Result | null>} null when the prediction was deleted
  */
 async function storeLabel({ id, label, source, maybeStored }) {
   try {
-    if (maybeStored) {
-      const { labels } = /** @type {LabelHistory} */ (await read(`results/${id}/labels`));
-      if (labels[0]?.label === label && (!source || labels[0].source === source)) return await read(`results/${id}`);
-    }
-    return await putLabel(id, label, source);
+    return (maybeStored && (await findLabelled({ id, label, source }))) || (await putLabel(id, label, source));
   } catch (error) {
     if (asApiError(error).kind === "gone") return null;
     throw error;
