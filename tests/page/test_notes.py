@@ -1,11 +1,14 @@
 """Notes on the page: nothing typed is lost, whenever a save ends and wherever it was begun."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Locator, Page, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, Request, Route, expect
 
 from tests.support.browser import open_page, reload
+from tests.support.draw_page import stored_ids
+from tests.support.nginx import http_in_front
 from tests.support.results_page import Held, classify_drawings, go, labels, lose_on_the_way_to_the_page, notes, row
 from tests.support.service_process import Service, wait_until
 
@@ -117,6 +120,45 @@ def test_save_with_a_lost_answer_is_no_conflict_with_itself(one: Page, sqlite_ur
     one.get_by_role("button", name="Try again now").click()
     expect(one.locator(".notes-text")).to_have_text("with a bar")
     expect(one.get_by_text("Somebody else has changed these notes.")).to_be_hidden()
+
+
+def test_notes_are_saved_and_predictions_deleted_through_a_proxy_that_weakens_etags(
+    browser: Browser, service: Service, sqlite_url: str, tmp_path: Path
+) -> None:
+    classify_drawings(service, 1)
+    compressed = "gzip on; gzip_types application/json; gzip_min_length 0;"
+    location = f"location / {{ {compressed} proxy_pass http://127.0.0.1:{service.port}; }}"
+    with http_in_front(tmp_path, location) as front, open_page(browser, front) as page:
+        with page.expect_response(PREDICTION) as answer:
+            begin(page, "with a bar")
+        assert answer.value.headers["etag"].startswith("W/")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator(".notes-text")).to_have_text("with a bar")
+        assert notes(sqlite_url, 1) == "with a bar"
+        page.get_by_role("button", name="Delete …").click()
+        page.get_by_role("button", name="Delete permanently").click()
+        expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible()
+    assert stored_ids(sqlite_url) == []
+
+
+def test_save_through_a_proxy_that_changes_etags_fails_instead_of_trying_for_ever(one: Page, sqlite_url: str) -> None:
+    sent: list[Request] = []
+
+    def change(route: Route) -> None:
+        if route.request.method != "GET":
+            sent.append(route.request)
+            route.continue_()
+            return
+        answer = route.fetch()
+        etag = answer.headers["etag"].removesuffix('"') + '-gzip"'
+        route.fulfill(response=answer, headers={**answer.headers, "etag": etag})
+
+    begin(one, "with a bar")
+    one.route(PREDICTION, change)
+    one.get_by_role("button", name="Save").click()
+    expect(one.locator("form").get_by_role("alert")).to_contain_text("Your text is kept.")
+    assert len(sent) == 2
+    assert notes(sqlite_url, 1) is None
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ export const lastResults = { address: "#/results" };
  */
 export async function readResult(id, options) {
   const { body, headers } = await request(`results/${id}`, options);
-  return { result: body, etag: headers.get("ETag") ?? "" };
+  // A proxy that compresses makes it weak; If-Match needs the strong one.
+  return { result: body, etag: (headers.get("ETag") ?? "").replace(/^W\//, "") };
 }
 
 /**

@@ -134,7 +134,7 @@ export function createNotesEditor({ id, notes }, onclose) {
    * @returns {Promise<Result | null>}
    */
   async function store(text) {
-    for (;;) {
+    for (let refused = ""; ; ) {
       const { result, etag } = await readResult(id);
       if (isDone) return null;
       // An earlier save may have lost its answer.
@@ -151,8 +151,9 @@ export function createNotesEditor({ id, notes }, onclose) {
         announceResultChange(id, body);
         return body;
       } catch (error) {
-        // A label changes the ETag too, and concerns nobody here: read again and compare the notes.
-        if (asApiError(error).kind !== "changed") throw error;
+        // A label changes the ETag too, and concerns nobody here: read again and compare the notes. A proxy may spoil every ETag.
+        if (asApiError(error).kind !== "changed" || etag === refused) throw error;
+        refused = etag;
       }
     }
   }
