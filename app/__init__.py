@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.9.0"
+__version__ = "0.10.0.dev0"
 
 # Otherwise onnxruntime sends usage data to its maker.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

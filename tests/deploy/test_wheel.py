@@ -1,6 +1,7 @@
 """The package `pixelwise`: built, installed into an empty environment, and used far from the repository."""
 
 import json
+import re
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +16,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
+from packaging.version import Version
 
 from app import __version__
 from tests.support.ports import free_port
@@ -91,6 +93,17 @@ def test_version_has_one_source_and_requirements_another(installed: Path, tmp_pa
         assert any(one.startswith(f"{package}==") and "extra" in one for one in required)
     # What is installed here is what the package asks for.
     run(installed / "python", "-I", "-c", CHECK_REQUIREMENTS, cwd=tmp_path)
+
+
+def test_unreleased_code_has_a_version_of_its_own_which_the_pages_show() -> None:
+    newest, *older = re.findall(r"^## (\S+)$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    if newest == "Unreleased":
+        assert Version(__version__).is_devrelease
+        assert Version(__version__) > Version(older[0])
+    else:
+        assert __version__ == newest
+    assert f"/pixelwise-{__version__}-py3-none-any.whl" in (PROJECT / "docs/operations.md").read_text()
+    assert f'{{"name": "pixelwise", "version": "{__version__}"' in (PROJECT / "docs/api.md").read_text()
 
 
 CHECK_REQUIREMENTS = """
