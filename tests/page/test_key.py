@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.support.browser import DESKTOP, SharedTab, reload
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
-from tests.support.results_page import classify_drawings, go, row, send
+from tests.support.results_page import Held, classify_drawings, go, row, send
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, serving, wait_until
 
@@ -187,6 +187,31 @@ def test_refused_key_is_not_sent_with_every_move_of_the_pen(shared_tab: SharedTa
         with page.expect_response("**/preview") as answer:
             by_mouse(page, SEVEN)
         assert answer.value.ok
+
+
+def test_late_refusal_of_the_old_key_says_nothing_of_the_new_one(shared_tab: SharedTab, site: str) -> None:
+    with shared_tab.open(site, key=None) as page:
+        held = Held(page, "**/api/keys/current", "GET")
+        go(page, "#key=wrong")
+        old = held.wait()
+        go(page, f"#key={KEY}")
+        held.let_go()
+        with page.expect_event("requestfinished"):
+            old.continue_()
+        page.wait_for_timeout(50)
+        expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
+
+
+def test_drawing_that_the_old_key_may_not_store_is_stored_with_the_new_one(shared_tab: SharedTab, site: str) -> None:
+    with shared_tab.open(site, key="wrong") as page:
+        held = Held(page, "**/api/classify", "POST")
+        draw(page)
+        old = held.wait()
+        go(page, f"#key={KEY}")
+        old.continue_()
+        held.let_go()
+        expect(page.locator(".state")).to_contain_text("number 1.")
+        expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
 
 
 def test_limit_of_one_key_does_not_silence_the_next(page: Page) -> None:

@@ -134,6 +134,7 @@ export async function request(path, { method = "GET", json, form, params = {}, h
   const query = String(new URLSearchParams(given.map(([name, value]) => [name, String(value)])));
   // Safari has AbortSignal.any since version 17.4.
   const controller = new AbortController();
+  const key = getKey();
   const abort = () => controller.abort();
   const timer = setTimeout(abort, form ? UPLOAD_TIMEOUT_MS : TIMEOUT_MS);
   signal?.addEventListener("abort", abort);
@@ -142,7 +143,7 @@ export async function request(path, { method = "GET", json, form, params = {}, h
     const response = await fetch(`api/${path}${query && `?${query}`}`, {
       method,
       headers: {
-        ...(getKey() && { "X-API-Key": headerText(getKey()) }),
+        ...(key && { "X-API-Key": headerText(key) }),
         ...(json !== undefined && { "Content-Type": "application/json" }),
         ...headers,
       },
@@ -152,7 +153,12 @@ export async function request(path, { method = "GET", json, form, params = {}, h
       credentials: "same-origin",
       cache: "no-cache",
     });
-    if (!response.ok) throw await failure(response, method);
+    if (!response.ok) {
+      const error = await failure(response, method);
+      // Refused with a key that was replaced since.
+      if (error.needsKey && key !== getKey()) return await request(path, { method, json, form, params, headers, signal, kind });
+      throw error;
+    }
     return { body: await response[kind](), headers: response.headers };
   } catch (error) {
     if (error instanceof ApiError || signal?.aborted) throw error;
