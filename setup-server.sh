@@ -6,7 +6,7 @@
 #   sudo bash setup-server.sh           production, if the user produser exists: copies the code to /opt/pixelwise, does
 #                                       the same there, and sets up the systemd service and nginx with HTTPS
 #
-# Settings from the environment or .env:
+# Settings from the environment (sudo NAME=value bash setup-server.sh, for one run) or, for every run, from .env:
 #   MODEL_URL, MODEL_SHA256   download the model from this address; its checksum must match
 #   PIXELWISE_NGINX           folder of nginx's configuration  (default: /etc/nginx); off: do not set up nginx
 #   PIXELWISE_BACKUP          off: do not enable the nightly backup
