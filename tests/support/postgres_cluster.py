@@ -182,14 +182,19 @@ def _settings_of(cluster: Cluster) -> str:
     return f"port = {cluster.port}\nlisten_addresses = '{address}'\nunix_socket_directories = ''\n"
 
 
-@contextmanager
-def postgres_cluster(machine: Machine = THIS_MACHINE) -> Iterator[Cluster]:
-    """A new cluster, started; it ends with the block."""
+def newest_programs() -> Path:
+    """The folder with the programs of the newest version of PostgreSQL."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if not found:
         cannot_run("there is no initdb below /usr/lib/postgresql; to run this test: apt install postgresql")
+    return found[-1].parent
+
+
+@contextmanager
+def postgres_cluster(machine: Machine = THIS_MACHINE) -> Iterator[Cluster]:
+    """A new cluster, started; it ends with the block."""
     with folder_of_postgres() as folder:
-        cluster = Cluster(folder, found[-1].parent, free_port(), machine)
+        cluster = Cluster(folder, newest_programs(), free_port(), machine)
         cluster.run("initdb", "--pgdata", f"{folder}/data", "--username", "postgres", "--auth", "trust", "--no-sync")
         with (folder / "data/postgresql.conf").open("a") as settings:
             settings.write(_settings_of(cluster))
