@@ -79,6 +79,19 @@ export function addShortcuts(target, shortcuts, { repeats = false, inFields = fa
   return () => target.removeEventListener("keydown", onkeydown);
 }
 
+/**
+ * Take the focus from what is clicked in a view where Enter means something: it would press that again.
+ *
+ * @param {HTMLElement} view
+ */
+export function letGoOfClicked(view) {
+  view.addEventListener("click", ({ detail }) => {
+    const { activeElement: focused } = document;
+    // A keyboard clicks with 0.
+    if (detail > 0 && focused instanceof HTMLElement && focused.matches("button, summary, [type=radio]")) focused.blur();
+  });
+}
+
 /** Press a button or link once while Enter is held down on it; browsers click again and again. */
 export function pressOnce() {
   document.addEventListener("keydown", (event) => {

@@ -5,7 +5,7 @@ import { el } from "../lib/dom.js";
 import { PENS, isBlank, paintPixels, toPixels } from "../lib/drawing.js";
 import { answerText } from "../lib/format.js";
 import { getKey, lacks } from "../lib/key.js";
-import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
+import { addShortcuts, labelShortcuts, letGoOfClicked } from "../lib/keyboard.js";
 import { claimOf, isNoDigit, labelPhrase } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
 import { createPreview } from "../lib/preview.js";
@@ -266,6 +266,7 @@ export function create() {
   window.addEventListener("keychange", () => {
     if (!item) preview.now(pad.strokes);
   });
+  letGoOfClicked(elements.element);
   showControls();
 
   return {

@@ -3,7 +3,7 @@
 import { button, el } from "../lib/dom.js";
 import { answerText } from "../lib/format.js";
 import { getKey, lacks } from "../lib/key.js";
-import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
+import { addShortcuts, labelShortcuts, letGoOfClicked } from "../lib/keyboard.js";
 import { claimOf, DIGITS, isNoDigit, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
 import { askForKey } from "../parts/key_dialog.js";
@@ -220,8 +220,7 @@ export function create() {
   elements.which.addEventListener("change", () => (location.hash = `#/review${elements.which.value && `?queue=${elements.which.value}`}`));
   elements.scores.append(scores.element);
   elements.controls.prepend(labeller.element);
-  // Enter means "right" for the next drawing, and would press a button that keeps the focus.
-  elements.controls.addEventListener("click", ({ detail, target }) => detail > 0 && target instanceof HTMLElement && target.blur());
+  letGoOfClicked(elements.element);
   elements.aside.append(session.element, name.element);
   elements.notices.append(notice.element);
   window.addEventListener("keychange", onkeychange);
