@@ -3,12 +3,14 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.digit_strokes import FOUR, ONE, by_mouse
+from tests.support.digit_images import encoded, picture
+from tests.support.digit_strokes import FOUR, ONE, SEVEN, by_mouse
 from tests.support.draw_page import draw_seven
-from tests.support.results_page import go
+from tests.support.results_page import classify_drawings, go, notes, row
 from tests.support.review_page import expect_drawing, press
 from tests.support.review_rows import add_drawings
 from tests.support.service import rows
+from tests.support.service_process import Service
 
 
 def pause_clock(page: Page) -> None:
@@ -50,3 +52,35 @@ def test_enter_agrees_after_a_click_on_a_recent_label(page: Page, sqlite_url: st
     expect(page.get_by_role("link", name=f"Number {first}")).to_be_visible()
     page.keyboard.press("Enter")
     expect_drawing(page, other_than=first)
+
+
+@pytest.mark.parametrize("pressed", ["Undo", "Clear", "Store"])
+def test_pad_takes_the_focus_from_a_button_that_goes(page: Page, pressed: str) -> None:
+    pause_clock(page)
+    by_mouse(page, SEVEN)
+    button = page.get_by_role("button", name=pressed, exact=True)
+    button.press("Enter")
+    expect(button).to_be_hidden()
+    expect(page.locator("canvas.pad")).to_be_focused()
+
+
+def test_pad_takes_the_focus_when_an_image_was_chosen(page: Page) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Use an image").press("Enter")
+    chooser.value.set_files([{"name": "seven.png", "mimeType": "image/png", "buffer": encoded(picture("7"))}])
+    expect(page.locator(".state")).to_contain_text("number 1.")
+    expect(page.locator("canvas.pad")).to_be_focused()
+
+
+def test_focus_returns_to_the_row_when_notes_were_saved(page: Page, service: Service, sqlite_url: str) -> None:
+    classify_drawings(service, 1)
+    go(page, "#/results")
+    opener = row(page, 1).get_by_role("button", name="Notes on prediction 1")
+    opener.press("Enter")
+    page.keyboard.type("with a bar")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Save")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(row(page, 1).locator(".notes")).to_have_text("with a bar")
+    expect(opener).to_be_focused()
+    assert notes(sqlite_url, 1) == "with a bar"

@@ -138,6 +138,7 @@ export function create() {
 
   /** Show the controls that can be used now. */
   function showControls() {
+    const { activeElement: focused } = document;
     const isFresh = !item && isBlank(pad.strokes);
     elements.element.classList.toggle("fresh", isFresh);
     for (const control of [elements.undo, elements.store]) control.hidden = isFresh || item !== null;
@@ -150,6 +151,8 @@ export function create() {
     elements.locked.hidden = Boolean(getKey()) && !lacks("classify");
     elements.lock.textContent = getKey() ? "This key may not read drawings." : "Reading needs the API key.";
     labeller.show(isFresh ? null : { prediction: null, ...shown, label: early?.label });
+    // A control that is hidden loses the focus.
+    if (focused !== canvas && elements.element.contains(focused) && !focused?.getClientRects().length) canvas.focus({ preventScroll: true });
   }
 
   function undo() {

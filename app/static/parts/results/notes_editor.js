@@ -86,9 +86,16 @@ export function createNotesEditor({ id, notes }, onclose) {
     onclose();
   }
 
+  /** @param {boolean} value */
+  function setSaving(value) {
+    isSaving = value;
+    // Not `disabled`, which would take the focus from the button.
+    save.setAttribute("aria-disabled", String(value));
+  }
+
   async function submit() {
     if (isSaving || isDone) return;
-    isSaving = save.disabled = true;
+    setSaving(true);
     failed = null;
     const sent = area.value;
     try {
@@ -98,7 +105,7 @@ export function createNotesEditor({ id, notes }, onclose) {
       failed = asApiError(error);
       showFailure();
     } finally {
-      isSaving = save.disabled = false;
+      setSaving(false);
       if (!failed) notice.clear();
     }
   }
