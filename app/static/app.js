@@ -169,8 +169,7 @@ function replaceRenamedAddress() {
 function navigate() {
   takeKeyFromAddress();
   replaceRenamedAddress();
-  // The link that skips the navigation leads to this element, not to a view.
-  if (location.hash !== "#view") showView();
+  showView();
 }
 
 function start() {
@@ -183,6 +182,11 @@ function start() {
   });
   for (const outbox of Object.values(outboxes())) outbox.listen({ onfailed: ({ kind }) => kind === "key" && showKeyState(true) });
   window.addEventListener("hashchange", navigate);
+  // Its address would replace that of the view.
+  document.querySelector(".skip")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    byId("view").focus();
+  });
   window.addEventListener("offline", () => setStatus("You are offline. Nothing that you drew is lost."));
   window.addEventListener("online", () => {
     setStatus("");

@@ -84,3 +84,12 @@ def test_focus_returns_to_the_row_when_notes_were_saved(page: Page, service: Ser
     expect(row(page, 1).locator(".notes")).to_have_text("with a bar")
     expect(opener).to_be_focused()
     assert notes(sqlite_url, 1) == "with a bar"
+
+
+def test_skip_link_keeps_the_address(page: Page) -> None:
+    go(page, "#/results?prediction=7")
+    expect(page.get_by_text("No result matches these filters.")).to_be_visible()
+    before = page.url
+    page.get_by_role("link", name="Skip to the content").press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    assert page.url == before
