@@ -34,16 +34,22 @@ _REFUSALS: Final = {
 _LACKING: Final = """
 SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND (
   relname = ANY(:tables) AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT'))
+  OR relname = ANY(:tables) AND relname <> 'audit_log'
+    AND NOT (has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
+  OR relname = ANY(:views) AND NOT has_table_privilege(oid, 'SELECT')
   OR relname = ANY(:sequences) AND NOT has_sequence_privilege(oid, 'USAGE'))
 ORDER BY relname LIMIT 1
 """
 
 
 def refuse_missing_privileges(connection: Connection) -> None:
-    """Raise DatabaseUnavailable if the role may not read and add rows."""
+    """Raise DatabaseUnavailable if the role may not read, add, change and delete rows."""
     tables = Base.metadata.tables
+    counts = [name for name in tables if name.endswith("_counts")]
+    changes = [name.replace("_counts", "_changes") for name in counts]
+    views = ["unlabelled_drawings", *(f"{prefix}{name}" for prefix in ("v_", "new_") for name in counts)]
     sequences = [f"{name}_id_seq" for name, table in tables.items() if table.autoincrement_column is not None]
-    lacking = connection.scalar(text(_LACKING), {"tables": list(tables), "sequences": sequences})
+    lacking = connection.scalar(text(_LACKING), {"tables": [*tables, *changes], "views": views, "sequences": sequences})
     if lacking is not None:
         remedy = _with_role(_GRANT_ROWS, connection.engine.url.username)
         raise DatabaseUnavailable(f"permission denied for {lacking}; {remedy}")

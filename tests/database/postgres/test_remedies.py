@@ -39,7 +39,7 @@ def test_role_without_insert_may_read_and_is_not_ready(
     execute(
         empty_postgres_url,
         f"GRANT USAGE ON SCHEMA public TO {READER}",
-        f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {READER}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {READER}",
         f"REVOKE INSERT ON drawings FROM {READER}",
     )
     settings_environment.setenv("DATABASE_URL", as_role(empty_postgres_url, READER))
@@ -55,6 +55,40 @@ def test_role_without_insert_may_read_and_is_not_ready(
         assert f"permission denied for {lacking}; " in checks
         assert "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public" in checks
         execute(empty_postgres_url, grant)
+    assert "permission denied" not in run("check").out
+
+
+def test_role_that_lacks_one_privilege_of_the_documented_ones_is_not_ready(
+    settings_environment: pytest.MonkeyPatch, empty_postgres_url: str
+) -> None:
+    url = empty_postgres_url
+    migrate(url)
+    execute(
+        url,
+        f"GRANT USAGE ON SCHEMA public TO {NOBODY}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {NOBODY}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {NOBODY}",
+    )
+    settings_environment.setenv("DATABASE_URL", as_role(url, NOBODY))
+    assert "permission denied" not in run("check").out
+    for privilege, lacking in (
+        ("UPDATE", "predictions"),
+        ("DELETE", "labels"),
+        ("UPDATE", "prediction_counts"),
+        ("DELETE", "review_queue"),
+        ("INSERT", "prediction_changes"),
+        ("DELETE", "label_changes"),
+        ("SELECT", "shadow_changes"),
+        ("SELECT", "new_shadow_counts"),
+        ("SELECT", "v_label_counts"),
+        ("SELECT", "unlabelled_drawings"),
+        ("INSERT", "audit_log"),
+    ):
+        execute(url, f"REVOKE {privilege} ON {lacking} FROM {NOBODY}")
+        assert f"permission denied for {lacking}; the owner of the database can run: GRANT" in run("check").out
+        execute(url, f"GRANT {privilege} ON {lacking} TO {NOBODY}")
+    # Nobody needs to change what is in the audit log.
+    execute(url, f"REVOKE UPDATE, DELETE ON audit_log FROM {NOBODY}")
     assert "permission denied" not in run("check").out
 
 
