@@ -37,7 +37,7 @@ _LIMITS: Final = (
     " SET LOCAL idle_in_transaction_session_timeout = 10000"
 )
 
-_BEGIN: Final = f"BEGIN; SET LOCAL synchronous_commit = on; {_LIMITS}"
+_BEGIN: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; {_LIMITS}"
 
 # One snapshot for all statements. A standby may be promoted, and then accepts writes.
 _BEGIN_READ: Final = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LIMITS}"
@@ -49,7 +49,8 @@ _BEGIN_SCAN: Final = (
 
 # Requests queue behind a waiting migration; its lock_timeout is shorter, so that they do not fail.
 _MIGRATION_LIMITS: Final = (
-    "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+    "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;"
+    " SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 )
 
 

@@ -1,6 +1,7 @@
 """PostgreSQL databases with settings of their own: another encoding, time zone or form of dates, other roles."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -11,12 +12,13 @@ from sqlalchemy.orm import Session
 from app.cli.exit_codes import ExitCode
 from app.config import get_settings
 from app.database import Database
+from app.database.postgres.engine import postgres_migration_engine
 from tests.support.command_line import done, refused, run
 from tests.support.databases import migrate, postgres_database
 from tests.support.http_fixtures import Start
 from tests.support.old_databases import refusal
 from tests.support.project_copy import need
-from tests.support.service import DRAWING, execute
+from tests.support.service import DRAWING, eventually, execute, rows
 
 # A role that every server has, without privileges of its own.
 ROLE = "pg_monitor"
@@ -78,6 +80,26 @@ def test_last_day_of_summer_time_is_as_long_as_others(start: Start, empty_postgr
     (model,) = client.get("/models").json()["models"]
     assert model["last_seen"] == "2026-03-29T23:30:00Z"
     execute(empty_postgres_url, zone.format("Asia/Kathmandu"))
+
+
+def test_isolation_level_of_the_database_changes_nothing(start: Start, empty_postgres_url: str) -> None:
+    url = empty_postgres_url
+    execute(url, f"ALTER DATABASE {make_url(url).database} SET default_transaction_isolation = 'repeatable read'")
+    migrate(url)
+    client = start(DATABASE_URL=url)
+    assert client.post("/classify", json=DRAWING).status_code == 200
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(url) as other, ThreadPoolExecutor(1) as caller:
+        other.execute("INSERT INTO labels (prediction_id, label) VALUES (1, '3')")
+        answer = caller.submit(client.put, "/results/1/label", json={"label": "7"})
+        eventually(lambda: bool(rows(url, waiting)))
+        other.commit()
+        assert answer.result().status_code == 200
+    assert rows(url, "SELECT label FROM labelled_predictions") == [{"label": "7"}]
+    driver_url = make_url(url).set(drivername="postgresql+psycopg")
+    for read_only in (True, False):
+        with postgres_migration_engine(driver_url, read_only=read_only).connect() as connection:
+            assert connection.scalar(text("SHOW transaction_isolation")) == "read committed"
 
 
 def test_read_sees_one_snapshot(postgres_url: str) -> None:
