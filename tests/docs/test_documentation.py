@@ -86,7 +86,7 @@ def test_every_code_block_is_checked_or_has_a_reason_not_to_be(page: Path) -> No
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_no_code_block_has_commands_for_two_machines(page: Path) -> None:
-    # Who pastes the block would run both on one machine.
+    # A reader who pastes the block would run both on one machine.
     machines = {str(block): set(re.findall(r"# on (?:the )?(\S+)", block.code)) for block in blocks_of(page)}
     assert {block: names for block, names in machines.items() if len(names) > 1} == {}
 
