@@ -60,3 +60,10 @@ def test_log_of_the_database_as_it_was_comes_back_with_it(configured_sqlite: str
     assert missing(load.acknowledged, configured_sqlite) == []
     with closing(sqlite3.connect(tmp_path / "pixelwise.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_name_that_no_database_has_changes_nothing(configured_sqlite: str, tmp_path: Path) -> None:
+    store(configured_sqlite, ROWS, drawings=True)
+    before = everything(configured_sqlite)
+    go_back(tmp_path, "pixelwise.db.before-20261120T101500.000000Z")
+    assert everything(configured_sqlite) == before
