@@ -1,9 +1,9 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
-from sqlalchemy import BindParameter, DateTime, Dialect, MetaData, String, literal
+from sqlalchemy import BigInteger, BindParameter, DateTime, Dialect, Integer, MetaData, String, literal
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -14,7 +14,22 @@ def to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+class _Integer(TypeDecorator[int]):
+    """Compared with any 64-bit integer, which may be larger than PostgreSQL's INTEGER."""
+
+    impl = Integer
+    cache_ok = True
+
+    @property
+    def python_type(self) -> type[int]:
+        return int
+
+    def coerce_compared_value(self, op: object, value: object) -> BigInteger:
+        return BigInteger()
+
+
 class Base(DeclarativeBase):
+    type_annotation_map: ClassVar = {int: _Integer}
     # Migrations can only change constraints with names.
     metadata = MetaData(
         naming_convention={

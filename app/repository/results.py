@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Row,
     Select,
@@ -231,7 +232,7 @@ def _newest_with(
 ) -> Select[Any]:
     # Ordered by (value, id), or PostgreSQL may scan half the table for a rare value. SQLite cannot use such a range.
     last = LAST_ID if after is None else after.id - 1
-    within = tuple_(column, id_) <= tuple_(literal(value), literal(last))
+    within = tuple_(column, id_) <= tuple_(literal(value), literal(last, BigInteger()))
     return statement.where(column >= value, within).order_by(column.desc())
 
 

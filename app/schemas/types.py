@@ -66,8 +66,8 @@ def _utc(value: datetime) -> datetime:
     return aware.astimezone(UTC)
 
 
-LAST_ID: Final = 2**31 - 1
-"""The maximum of PostgreSQL's INTEGER."""
+LAST_ID: Final = 2**63 - 1
+"""The maximum in SQLite."""
 
 # Behind a validator the bounds would not be in the JSON schema.
 Id = Annotated[int, Field(ge=1, le=LAST_ID), BeforeValidator(partial(_written, int))]

@@ -119,7 +119,7 @@ def test_every_filter_of_http_is_an_option(query: type[ResultFilters]) -> None:
         (["results", "--cursor", "nonsense"], "--cursor"),
         (["show"], "ID"),
         (["show", "0"], "ID"),
-        (["show", str(2**31)], "ID"),
+        (["show", str(2**63)], "ID"),
         (["show", "9" * 5000], "ID"),
         (["show", "seven"], "ID"),
         (["show", "1_0"], "ID"),

@@ -191,7 +191,7 @@ def test_parameters_have_their_bounds_and_are_never_null() -> None:
         for method, path in OPERATIONS
         for parameter in SCHEMA["paths"][path][method].get("parameters", [])
     }
-    assert parameters["id"].items() >= {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}.items()
+    assert parameters["id"].items() >= {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}.items()
     for name in ("since", "until", "reference_since", "reference_until"):
         assert parameters[name]["format"] == "date-time"
         for time, matches in (("1899-12-31T23:59:59Z", False), ("9000-01-01", True), ("9001-01-01", False)):

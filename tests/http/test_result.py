@@ -2,6 +2,7 @@
 
 import sqlite3
 from http import HTTPStatus
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,10 @@ def test_change_with_the_current_etag_is_made(
 def test_change_of_an_unknown_record_is_a_404_even_with_if_match(
     client: TestClient, method: str, path: str, body: Any
 ) -> None:
-    for headers in ({}, {"If-Match": '"x"'}):
-        assert_problem(client.request(method, path, json=body, headers=headers), HTTPStatus.NOT_FOUND)
+    for headers, id_ in product(({}, {"If-Match": '"x"'}), (1, 2**31)):
+        assert_problem(
+            client.request(method, path.replace("1", str(id_)), json=body, headers=headers), HTTPStatus.NOT_FOUND
+        )
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
@@ -195,7 +198,7 @@ def test_deleted_data_is_not_left_in_the_file(start: Start, sqlite_url: str) -> 
         client.delete("/results/1")
 
 
-@pytest.mark.parametrize("prediction_id", ["0", "-1", "2147483648", "1.5", "x", "%00", "9" * 400])
+@pytest.mark.parametrize("prediction_id", ["0", "-1", str(2**63), "1.5", "x", "%00", "9" * 400])
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
 def test_invalid_id_is_refused(
     sqlite_client: TestClient, method: str, path: str, body: Any, prediction_id: str

@@ -9,11 +9,14 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.repository.results import Position
+from app.services.cursors import cursor_of
+from tests.support.result_filters import pages
 from tests.support.service import DRAWING, assert_problem, execute, random_drawings
 
 SUMMARY = {"id", "prediction", "confidence", "not_a_digit", "model_version", "created_at"}
 UNTOUCHED = {"label": None, "notes": None}
-LAST_ID = 2**31 - 1
+LAST_ID = 2**63 - 1
 
 # The course's statement, and the row it left in version 0.5.
 BY_HAND = "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.94, 'v1')"
@@ -120,14 +123,40 @@ def test_drawing_may_be_cached_only_privately(sqlite_client: TestClient) -> None
     assert "private" in response.headers["cache-control"]
 
 
-@pytest.mark.parametrize("page", ["/results/{}", "/results/{}/drawing.png"])
+@pytest.mark.parametrize("page", ["/results/{}", "/results/{}/drawing.png", "/results/{}/labels"])
 def test_unknown_prediction_is_not_found(client: TestClient, page: str) -> None:
-    for prediction_id in (1, LAST_ID):
+    for prediction_id in (1, 2**31, LAST_ID):
         assert_problem(client.get(page.format(prediction_id)), HTTPStatus.NOT_FOUND)
 
 
+def test_predictions_after_a_large_id_inserted_by_hand_are_read_paged_and_deleted(
+    sqlite_client: TestClient, sqlite_url: str
+) -> None:
+    execute(sqlite_url, BY_HAND.replace("(prediction", "(id, prediction").replace("('7'", "(3000000000, '7'"))
+    (answer,) = classify(sqlite_client)
+    assert answer["id"] == 3_000_000_001
+    assert sqlite_client.get(f"/results/{answer['id']}").status_code == 200
+    assert sqlite_client.put(f"/results/{answer['id']}/label", json={"label": "1"}).status_code == 200
+    for filters in ({}, {"prediction": "7"}):
+        found = [row["id"] for page in pages(sqlite_client, 1, **filters) for row in page]
+        assert found == [3_000_000_001, 3_000_000_000]
+    assert sqlite_client.delete("/results/3000000000").status_code == 204
+
+
+@pytest.mark.parametrize(
+    "query", ["", "prediction=7", "label=1&prediction=7", "since=2026-01-01", "notes_contains=bar"]
+)
+def test_cursor_after_every_id_is_accepted(client: TestClient, query: str) -> None:
+    classify(client)
+    client.put("/results/1/label", json={"label": "1"})
+    client.patch("/results/1", json={"notes": "with a bar"})
+    cursor = cursor_of(Position(LAST_ID, datetime(9000, 1, 1, tzinfo=UTC)))
+    assert [row["id"] for row in client.get(f"/results?cursor={cursor}&{query}").json()["results"]] == [1]
+    assert len(client.get(f"/audit?cursor={cursor}").json()["entries"]) == 2
+
+
 @pytest.mark.parametrize("page", ["/results/{}", "/results/{}/drawing.png"])
-@pytest.mark.parametrize("wrong", ["0", "-1", str(LAST_ID + 1), str(2**63), "9" * 5000, "seven", "1.5", "1%00", "%ff"])
+@pytest.mark.parametrize("wrong", ["0", "-1", str(LAST_ID + 1), "9" * 5000, "seven", "1.5", "1%00", "%ff"])
 def test_invalid_id_is_refused(sqlite_client: TestClient, page: str, wrong: str) -> None:
     problem = assert_problem(sqlite_client.get(page.format(wrong)), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
     assert [error["loc"] for error in problem["errors"]] == [["path", "id"]]

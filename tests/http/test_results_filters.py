@@ -147,7 +147,7 @@ def test_number_of_statements_does_not_depend_on_the_page(client: TestClient, da
 REFUSED = [
     ("cursor", "x"),
     ("cursor", "WzEsMl0"),
-    ("cursor", "WzIxNDc0ODM2NDgsbnVsbF0"),
+    ("cursor", "WzkyMjMzNzIwMzY4NTQ3NzU4MDgsbnVsbF0"),
     ("cursor", "W3RydWUsbnVsbF0"),
     ("cursor", "W1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tb"),
     ("cursor", "%C3%BC"),

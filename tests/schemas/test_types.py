@@ -123,7 +123,7 @@ def test_documented_forms_are_accepted() -> None:
     values: dict[str, Any] = {"limit": "010", "min_confidence": "0", "max_confidence": "0.50", "labelled": "False"}
     query = ResultsQuery.model_validate(values)
     assert (query.limit, query.min_confidence, query.max_confidence, query.labelled) == (10, 0, 0.5, False)
-    assert TypeAdapter(Id).validate_python("2147483647") == 2**31 - 1
+    assert TypeAdapter(Id).validate_python("9223372036854775807") == 2**63 - 1
 
 
 @pytest.mark.parametrize("character", ["\0", "\ud800"])
