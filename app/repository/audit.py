@@ -23,7 +23,7 @@ def add_entries(session: Session, entries: Sequence[NewEntry]) -> None:
     session.execute(insert(_LOG), [entry._asdict() for entry in entries])
 
 
-def list_entries(session: Session, query: AuditQuery, limit: int, after: tuple[int, datetime] | None) -> list[Row[Any]]:
+def list_entries(session: Session, query: AuditQuery, limit: int, after: int | None) -> list[Row[Any]]:
     conditions: list[ColumnElement[bool]] = []
     for column, value in ((_LOG.c.action, query.action), (_LOG.c.key, query.key)):
         if value is not None:
@@ -33,9 +33,9 @@ def list_entries(session: Session, query: AuditQuery, limit: int, after: tuple[i
     if query.until is not None:
         conditions.append(_LOG.c.at < query.until)
     if after is not None:
-        id_, at = after
-        # The bound starts the index scan.
-        conditions += [_LOG.c.at <= at, or_(_LOG.c.at < at, _LOG.c.id < id_)]
+        # As stored, which may be no time. The bound starts the index scan.
+        at = select(_LOG.c.at).where(_LOG.c.id == after).scalar_subquery()
+        conditions += [_LOG.c.at <= at, or_(_LOG.c.at < at, _LOG.c.id < after)]
     statement = select(_LOG).where(*conditions).order_by(_LOG.c.at.desc(), _LOG.c.id.desc())
     return list(session.execute(statement.limit(limit)))
 

@@ -13,7 +13,7 @@ from app.repository import audit as repository
 from app.repository.audit import NewEntry
 from app.repository.results import Position
 from app.schemas.audit import Action, AuditEntryRead, AuditPage, AuditQuery
-from app.services.cursors import next_cursor, timed_position_of
+from app.services.cursors import next_cursor, position_of
 
 log = logging.getLogger("pixelwise.audit")
 
@@ -43,7 +43,7 @@ def record_at_once(database: Database, actor: Actor, action: Action, what: str) 
 
 def list_page(session: Session, query: AuditQuery) -> AuditPage:
     """Return a page; raise InvalidInput for an invalid cursor."""
-    after = None if query.cursor is None else timed_position_of(query.cursor)
+    after = None if query.cursor is None else position_of(query.cursor).id
     rows = repository.list_entries(session, query, query.limit + 1, after)
     page = [AuditEntryRead.model_validate(row, from_attributes=True) for row in rows[: query.limit]]
     return AuditPage(entries=page, next=next_cursor(rows, query.limit, lambda row: Position(row.id, row.at)))

@@ -24,14 +24,6 @@ def cursor_of(position: Position) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def timed_position_of(cursor: str) -> tuple[int, datetime]:
-    """Return the position in rows that all have a time; raise InvalidInput."""
-    id_, time = position_of(cursor)
-    if time is None:
-        raise _invalid()
-    return id_, time
-
-
 def position_of(cursor: str) -> Position:
     """Return the position; raise InvalidInput unless `cursor_of` can have made the cursor."""
     try:
