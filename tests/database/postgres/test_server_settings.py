@@ -82,9 +82,9 @@ def test_last_day_of_summer_time_is_as_long_as_others(start: Start, empty_postgr
     execute(empty_postgres_url, zone.format("Asia/Kathmandu"))
 
 
-def test_isolation_level_of_the_database_changes_nothing(start: Start, empty_postgres_url: str) -> None:
-    url = empty_postgres_url
-    execute(url, f"ALTER DATABASE {make_url(url).database} SET default_transaction_isolation = 'repeatable read'")
+@pytest.mark.parametrize("level", ["repeatable%5C%20read", "serializable"])
+def test_isolation_level_of_the_server_changes_nothing(start: Start, empty_postgres_url: str, level: str) -> None:
+    url = f"{empty_postgres_url}?options=-c%20default_transaction_isolation%3D{level}"
     migrate(url)
     client = start(DATABASE_URL=url)
     assert client.post("/classify", json=DRAWING).status_code == 200
