@@ -124,6 +124,8 @@ def postgres_migration_engine(url: URL, *, read_only: bool) -> Engine:
         driver: Any = connection.connection.dbapi_connection
         if not driver.autocommit:
             connection.exec_driver_sql(_MIGRATION_LIMITS + ("; SET TRANSACTION READ ONLY" if read_only else ""))
+        elif not is_pooled(driver):
+            driver.execute("SET lock_timeout = 0; SET statement_timeout = 0")
 
     return engine
 

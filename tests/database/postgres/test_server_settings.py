@@ -102,6 +102,15 @@ def test_isolation_level_of_the_server_changes_nothing(start: Start, empty_postg
             assert connection.scalar(text("SHOW transaction_isolation")) == "read committed"
 
 
+def test_index_is_made_without_the_timeouts_of_the_role(empty_postgres_url: str) -> None:
+    url = f"{empty_postgres_url}?options=-c%20lock_timeout%3D9s%20-c%20statement_timeout%3D9s"
+    engine = postgres_migration_engine(make_url(url).set(drivername="postgresql+psycopg"), read_only=False)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # CREATE INDEX CONCURRENTLY may take minutes, and needs this mode.
+        assert connection.scalar(text("SHOW lock_timeout")) == "0"
+        assert connection.scalar(text("SHOW statement_timeout")) == "0"
+
+
 def test_read_sees_one_snapshot(postgres_url: str) -> None:
     def count_twice(session: Session) -> tuple[int, int]:
         counted = text("SELECT count(*) FROM predictions")
