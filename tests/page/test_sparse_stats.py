@@ -2,6 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
+from tests.support.results_page import go
 from tests.support.stats_page import section, wait_until_loaded
 from tests.support.stored_rows import random_rows, store
 
@@ -40,3 +41,16 @@ def test_page_says_that_there_are_no_drawings(page: Page) -> None:
     expect(section(page, "Totals")).to_contain_text("There are no drawings here. Draw one.")
     expect(section(page, "Over time")).to_contain_text("There are no drawings in this period.")
     assert page.locator("figure svg:visible").count() == 0
+
+
+def test_drift_of_a_period_without_a_beginning_is_not_that_of_the_newest(page: Page, sqlite_url: str) -> None:
+    store(sqlite_url, random_rows(40), drawings=True)
+    go(page, "#/stats?until=2026-03-05T00:00")
+    wait_until_loaded(page)
+    drift = section(page, "Drift")
+    expect(drift).to_contain_text("Choose From to see the drift of a period.")
+    expect(drift).not_to_contain_text("drawings")
+    page.get_by_label("From (UTC)").fill("2026-03-01T00:00")
+    page.get_by_label("From (UTC)").press("Enter")
+    expect(drift).to_contain_text("Each side needs 300 drawings.")
+    expect(drift).not_to_contain_text("Choose From")

@@ -133,14 +133,19 @@ export function createDrift() {
   return createSection("Drift", {
     children: [verdict, about, compared, legend, grid, rule],
     // A chosen period is compared with the drawings before it; otherwise the newest with those right before them.
-    load: ({ period: { since, until }, version }, signal) =>
-      /** @type {Promise<Drift>} */ (read("stats/drift", { ...(since && { since, until }), model_version: version }, { signal })),
+    async load({ period: { since, until }, version }, signal) {
+      // A period without a beginning has nothing before it.
+      if (until && !since) return null;
+      return /** @type {Drift} */ (await read("stats/drift", { ...(since && { since, until }), model_version: version }, { signal }));
+    },
     show(drift) {
-      const [headline, sentence] = verdictInWords(drift);
+      const [headline, sentence] = drift ? verdictInWords(drift) : ["No period", "Choose From to see the drift of a period."];
       verdict.textContent = headline;
-      verdict.classList.toggle("bad", drift.status === "drift");
-      verdict.classList.toggle("good", drift.status === "no drift");
+      verdict.classList.toggle("bad", drift?.status === "drift");
+      verdict.classList.toggle("good", drift?.status === "no drift");
       about.replaceChildren(sentence);
+      compared.hidden = legend.hidden = grid.hidden = rule.hidden = !drift;
+      if (!drift) return;
       if (drift.status === "drift") about.append(" Look at the drawings in ", el("a", { href: "#/results" }, "Results"), " first.");
       compared.textContent = `Newest: ${windowInWords(drift.window)}. Before: ${windowInWords(drift.reference)}.`;
       legend.hidden = grid.hidden = rule.hidden = !drift.signals.length;
