@@ -3,13 +3,14 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.browser import SharedTab
 from tests.support.digit_images import encoded, picture
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, by_mouse
 from tests.support.draw_page import draw_seven
-from tests.support.results_page import classify_drawings, go, notes, row
+from tests.support.results_page import classify_drawings, go, notes, row, send
 from tests.support.review_page import expect_drawing, press
 from tests.support.review_rows import add_drawings
-from tests.support.service import rows
+from tests.support.service import KEY, rows
 from tests.support.service_process import Service
 
 
@@ -84,6 +85,57 @@ def test_focus_returns_to_the_row_when_notes_were_saved(page: Page, service: Ser
     expect(row(page, 1).locator(".notes")).to_have_text("with a bar")
     expect(opener).to_be_focused()
     assert notes(sqlite_url, 1) == "with a bar"
+
+
+def test_reset_of_the_filters_leaves_the_focus_at_them(page: Page) -> None:
+    go(page, "#/results?prediction=7")
+    page.get_by_role("link", name="Reset the filters").press("Enter")
+    expect(page.locator(".filters summary")).to_be_focused()
+
+
+def test_review_keeps_the_focus_when_a_button_can_do_nothing_more(page: Page, sqlite_url: str) -> None:
+    add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 3)})
+    go(page, "#/review")
+    expect_drawing(page)
+    skip, back = (page.get_by_role("button", name=name, exact=True) for name in ("Skip", "Back"))
+    skip.press("Enter")
+    back.press("Enter")
+    expect(back).to_be_disabled()
+    expect(skip).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    expect(page.locator("main section:focus")).to_contain_text("Look again")
+
+
+def test_review_keeps_the_focus_while_the_next_drawing_is_loaded(page: Page, sqlite_url: str) -> None:
+    add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 3)})
+    go(page, "#/review")
+    expect_drawing(page)
+    page.get_by_role("button", name="Skip", exact=True).press("Enter")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Show what I skipped (2)").press("Enter")
+    expect_drawing(page)
+    expect(page.get_by_role("button", name="Skip", exact=True)).to_be_focused()
+
+
+def test_key_dialog_gives_the_focus_to_the_view_when_its_button_is_gone(shared_tab: SharedTab, site: str) -> None:
+    with shared_tab.open(site, key=None) as page:
+        page.get_by_role("main").get_by_role("button", name="Enter a key").press("Enter")
+        page.keyboard.type(KEY)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        expect(page.get_by_role("main")).to_be_focused()
+
+
+def test_deletion_that_must_be_checked_again_keeps_the_focus_in_its_dialog(page: Page, service: Service) -> None:
+    draw_seven(page)
+    page.get_by_role("button", name="Delete").press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    send(service, "PUT", "/results/1/label", {"label": "7"})
+    page.get_by_role("button", name="Delete permanently").press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("Somebody has changed this prediction")
+    expect(page.get_by_role("button", name="Keep it")).to_be_focused()
 
 
 def test_skip_link_keeps_the_address(page: Page) -> None:

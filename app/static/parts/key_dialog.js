@@ -44,10 +44,16 @@ function createKeyDialog() {
       button("Cancel", close),
     ),
   );
-  const element = el("dialog", { "aria-labelledby": "key-title" }, form);
+  const element = el("dialog", { "aria-labelledby": "key-title", onclose: keepFocus }, form);
   /** @type {{value: string} | null} the check that is running, for this dialog as it was last opened */
   let check = null;
   document.body.append(element);
+
+  /** Give the focus to the view if the button that opened the dialog is hidden now. */
+  function keepFocus() {
+    const { activeElement: focused } = document;
+    if (focused === document.body || element.contains(focused)) document.getElementById("view")?.focus({ preventScroll: true });
+  }
 
   function close() {
     element.close();

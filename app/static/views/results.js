@@ -248,7 +248,9 @@ export function create() {
       }
       listed = params.toString();
       query = toQuery(params);
+      const { activeElement: focused } = document;
       reset.hidden = !String(params);
+      if (reset.hidden && focused === reset) filters.element.querySelector("summary")?.focus();
       reload();
     },
     hide() {

@@ -121,6 +121,8 @@ export function create() {
 
   function render() {
     const item = current();
+    const { activeElement: focused } = document;
+    const hadFocus = elements.element.contains(focused);
     elements.offered.hidden = !item;
     elements.panel.hidden = Boolean(item);
     elements.aside.hidden = !mayReview();
@@ -129,6 +131,10 @@ export function create() {
     if (item) showItem(item);
     else showPanel();
     session.show(selected);
+    // What is hidden or disabled now has lost the focus.
+    if (hadFocus && (!focused?.getClientRects().length || focused.matches(":disabled"))) {
+      (item ? elements.skip : (elements.panel.querySelector("button") ?? elements.panel)).focus({ preventScroll: true });
+    }
   }
 
   /** @param {QueueItem} item */

@@ -84,6 +84,8 @@ export function createDeletion(id, { notice, ondeleted }) {
       }
     } finally {
       confirm.disabled = keep.disabled = false;
+      // A disabled button has lost the focus.
+      if (element.open) keep.focus();
     }
   }
 
