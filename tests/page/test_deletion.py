@@ -84,6 +84,22 @@ def test_dialog_is_closed_when_its_view_is_left(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_hidden()
 
 
+@pytest.mark.parametrize("awaited", ["**/api/results/1/labels", "**/deletion.js"])
+def test_question_that_arrives_late_does_not_cover_the_next_drawing(page: Page, sqlite_url: str, awaited: str) -> None:
+    draw_seven(page)
+    held = Held(page, awaited, "GET")
+    page.get_by_role("button", name="Delete").click()
+    request = held.wait()
+    by_mouse(page, ONE)
+    with page.expect_response(awaited):
+        request.continue_()
+    page.wait_for_timeout(100)
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(page.locator(".state")).to_contain_text("number 2.")
+    assert stored_ids(sqlite_url) == [1, 2]
+
+
 @pytest.mark.parametrize("view", ["draw", "results/1"])
 def test_deletion_with_a_lost_answer_is_not_called_undone(page: Page, sqlite_url: str, view: str) -> None:
     draw_seven(page)

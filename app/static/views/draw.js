@@ -128,6 +128,7 @@ export function create() {
     pad.clear();
     picture.hide();
     notice.clear();
+    elements.element.querySelector("dialog")?.remove();
     elements.hint.hidden = false;
     canvas.classList.remove("resting");
     digit.textContent = certainty.textContent = spoken.textContent = state.textContent = "";
@@ -238,6 +239,8 @@ export function create() {
     const { id } = answer;
     try {
       const { createDeletion } = await import("../parts/results/deletion.js");
+      // The next drawing may be on the pad by now.
+      if (id !== answer?.id) return;
       const deletion = createDeletion(id, { notice });
       elements.element.querySelector("dialog")?.remove();
       elements.element.append(deletion.element);

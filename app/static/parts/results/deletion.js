@@ -48,12 +48,12 @@ export function createDeletion(id, { notice, ondeleted }) {
     changed.textContent = "";
     try {
       await load();
-      // The view may have been left.
+      // The view may have been left, or the next drawing begun.
       if (element.isConnected) element.showModal();
     } catch (caught) {
       const error = asApiError(caught);
       if (error.kind === "gone") finish();
-      else notice.show(error, { retry: ask });
+      else if (element.isConnected) notice.show(error, { retry: ask });
     }
   }
 
