@@ -49,6 +49,17 @@ def test_visit_without_a_key_says_that_one_is_needed(shared_tab: SharedTab, site
         expect(page.get_by_text("Reading needs the API key.")).to_be_hidden()
 
 
+def test_notice_does_not_say_that_a_cleared_drawing_is_kept(shared_tab: SharedTab, site: str) -> None:
+    with shared_tab.open(site, key=None) as page:
+        page.locator("canvas.pad").hover()
+        page.mouse.down()
+        page.mouse.move(500, 500, steps=5)
+        expect(page.get_by_text("Your drawing is kept")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_text("Your drawing is kept")).to_be_hidden()
+        page.mouse.up()
+
+
 def test_button_that_people_need_is_the_most_prominent(page: Page) -> None:
     draw_seven(page)
     expect(page.locator("button.primary:visible")).to_have_text(["Right"])

@@ -48,6 +48,7 @@ function createOutboxStatus() {
     /** The notices; the view that is open contains them. */
     element,
     showDrawingError: drawingNotice.show,
+    clearDrawingError: drawingNotice.clear,
     showLabelError: labelNotice.show,
     start() {
       drawings.start();
@@ -105,5 +106,5 @@ function createOutboxNotice(outbox, noun, place) {
   }
 
   outbox.listen({ onfailed: show, onstored: clear, onlost: () => outbox.count || clear() });
-  return { show };
+  return { show, clear };
 }

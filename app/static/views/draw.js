@@ -128,6 +128,8 @@ export function create() {
     pad.clear();
     picture.hide();
     notice.clear();
+    // It says that the drawing is kept.
+    if (!drawings.count) outboxStatus().clearDrawingError();
     elements.element.querySelector("dialog")?.remove();
     elements.hint.hidden = false;
     canvas.classList.remove("resting");
