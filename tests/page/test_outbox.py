@@ -19,6 +19,8 @@ FORBID_STORAGE = """
 for (const name of ["localStorage", "sessionStorage"]) {
   Object.defineProperty(window, name, {get() { throw new DOMException("", "SecurityError"); }});
 }
+// As in Firefox.
+window.BroadcastChannel = class { constructor() { throw new DOMException("", "SecurityError"); } };
 """
 FILL_STORAGE = "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); };"
 

@@ -153,8 +153,12 @@ export function createUnsent({ prefix, lists, mine, canSend, ontaken, onlost }) 
     window.addEventListener("keychange", take);
     onSharedChange(prefix, take);
     setInterval(take, CHECK_INTERVAL_MS);
-    channel = new BroadcastChannel(CHANNEL);
-    channel.addEventListener("message", renew);
+    try {
+      channel = new BroadcastChannel(CHANNEL);
+      channel.addEventListener("message", renew);
+    } catch {
+      // Firefox forbids it with storage.
+    }
     moveLists();
     take();
   }
