@@ -87,8 +87,8 @@ export function addShortcuts(target, shortcuts, { repeats = false, inFields = fa
 export function letGoOfClicked(view) {
   view.addEventListener("click", ({ detail }) => {
     const { activeElement: focused } = document;
-    // A keyboard clicks with 0.
-    if (detail > 0 && focused instanceof HTMLElement && focused.matches("button, summary, [type=radio]")) focused.blur();
+    // A keyboard clicks with 0. A dialog gives the focus back to what opened it.
+    if (detail > 0 && focused instanceof HTMLElement && focused.matches("button:not([aria-haspopup]), summary, [type=radio]")) focused.blur();
   });
 }
 

@@ -24,7 +24,7 @@ export function createElements(actions) {
   const undo = button("Undo", actions.undo);
   const clear = button("Clear", actions.clear);
   const store = button("Store", actions.store);
-  const remove = button("Delete", actions.remove, { "data-needs": "admin" });
+  const remove = button("Delete", actions.remove, { "data-needs": "admin", "aria-haspopup": "dialog" });
   const photo = button("Photo", actions.photograph, { class: "camera", "aria-label": "Take a photo" });
   const choose = button("Use an image", actions.choose);
   const radios = Object.keys(PENS).map((pen) =>
