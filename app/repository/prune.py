@@ -2,15 +2,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, String, delete, func, or_, select, text, type_coerce
+from sqlalchemy import ColumnElement, delete, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from app.models import IdempotencyKey, Prediction, begin_of
+from app.repository.columns import HAS_TIME
 from app.repository.dialects import is_sqlite
 from app.repository.labels import is_labelled
 from app.repository.results import Position
 
-_BEGINS_WITH_A_DATE: Final = "[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*"
 _INCREMENTAL: Final = 2
 
 
@@ -25,14 +25,14 @@ class FreeSpace(NamedTuple):
 
 
 def count_old_predictions(session: Session, before: datetime) -> OldPredictions:
-    counted = select(func.count()).select_from(Prediction).where(*_older(session, before))
+    counted = select(func.count()).select_from(Prediction).where(*_older(before))
     return OldPredictions(session.scalar(counted) or 0, session.scalar(counted.where(is_labelled())) or 0)
 
 
 def list_old_predictions(
     session: Session, before: datetime, after: Position | None, *, labelled: bool, limit: int
 ) -> list[Position]:
-    statement = select(Prediction.id, Prediction.created_at).where(*_older(session, before))
+    statement = select(Prediction.id, Prediction.created_at).where(*_older(before))
     if not labelled:
         statement = statement.where(~is_labelled())
     if after is not None and after.created_at is not None:
@@ -44,12 +44,8 @@ def list_old_predictions(
     return [Position(*row) for row in session.execute(statement)]
 
 
-def _older(session: Session, before: datetime) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [Prediction.created_at < begin_of(before)]
-    if is_sqlite(session):
-        # SQLite accepts any value as a time.
-        conditions.append(type_coerce(Prediction.created_at, String).op("GLOB")(_BEGINS_WITH_A_DATE))
-    return conditions
+def _older(before: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Prediction.created_at < begin_of(before), HAS_TIME
 
 
 def delete_predictions(session: Session, ids: Sequence[int], *, labelled: bool) -> int:

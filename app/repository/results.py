@@ -32,7 +32,7 @@ from app.models import (
     Prediction,
     begin_of,
 )
-from app.repository.columns import PREDICTION_COLUMNS, SCORES, without_index
+from app.repository.columns import HAS_TIME, PREDICTION_COLUMNS, SCORES, without_index
 from app.repository.dialects import is_sqlite
 from app.repository.labelled_predictions import find_unlisted
 from app.repository.labels import current_label, is_labelled
@@ -90,6 +90,8 @@ def matching(filters: ResultFilters, *indexed: str, of: _Table = Prediction) -> 
         conditions.append(column("confidence") <= filters.max_confidence)
     if filters.min_not_a_digit is not None:
         conditions.append(column("not_a_digit") >= filters.min_not_a_digit)
+    if filters.since is not None or filters.until is not None:
+        conditions.append(HAS_TIME)
     if filters.since is not None:
         conditions.append(Prediction.created_at >= begin_of(filters.since))
     if filters.until is not None:

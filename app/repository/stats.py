@@ -9,7 +9,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from app.models import Label, LabelCount, Prediction, PredictionCount, begin_of
-from app.repository.columns import without_index
+from app.repository.columns import HAS_TIME, without_index
 from app.repository.count_rows import LABEL_KEY, LABEL_SUMS, SUMS, label_rows, prediction_rows, summed
 from app.repository.counts import UNKNOWN_TIME, are_complete, conditions_on, view_of
 from app.repository.periods import Part, Period, divided
@@ -53,14 +53,14 @@ def find_ends(session: Session, selection: Selection) -> list[datetime]:
     conditions = _conditions(selection)
     if selection.ids is not None:
         # Not with the index of the time, whose other end PostgreSQL would begin at.
-        time = func.coalesce(Prediction.created_at, Prediction.created_at)
+        time = case((HAS_TIME, Prediction.created_at))
         both = select(func.min(time), func.max(time)).where(*conditions)
         return [time for time in session.execute(both).one() if time is not None]
     conditions = _conditions(selection._replace(model_version=None))
     if selection.model_version is not None:
         # Its index is not in the order of time.
         conditions.append(without_index(Prediction.model_version) == selection.model_version)
-    times = select(Prediction.created_at).where(Prediction.created_at.is_not(None), *conditions).limit(1)
+    times = select(Prediction.created_at).where(HAS_TIME, *conditions).limit(1)
     oldest, newest = times.order_by(Prediction.created_at), times.order_by(Prediction.created_at.desc())
     if selection.model_version is not None and selection.complete:
         # Otherwise many predictions of other versions may be read.
@@ -160,7 +160,9 @@ def _counted(counts: type[PredictionCount | LabelCount], period: Period, selecti
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     model_version, since, until, ids, _ = selection
-    conditions = []
+    conditions: list[ColumnElement[bool]] = []
+    if since is not None or until is not None:
+        conditions.append(HAS_TIME)
     if model_version is not None:
         conditions.append(Prediction.model_version == model_version)
     if since is not None:

@@ -79,6 +79,36 @@ def test_pages_of_one_time_in_several_texts_have_each_row_once(
     assert [row for page in given for row in page] == whole
 
 
+@pytest.mark.parametrize(
+    ("query", "first", "last"),
+    [
+        ({}, "2026-01-01", "2026-06-01"),
+        ({"last": 10}, "2026-01-01", "2026-06-01"),
+        ({"model_version": "v1"}, "2026-01-01", "2026-06-01"),
+        ({"since": "2026-02-01"}, "2026-05-01", "2026-06-01"),
+        ({"until": "2026-06-01"}, "2026-01-01", "2026-05-01"),
+    ],
+)
+def test_statistics_begin_and_end_at_a_time(
+    sqlite_client: TestClient, sqlite_url: str, query: dict[str, str], first: str, last: str
+) -> None:
+    insert(sqlite_url, "2026-01-01", "2026-05-01", "2026-06-01", "yesterday", "20.11.2026 10:00")
+    execute(sqlite_url, "UPDATE predictions SET created_at = 1764000000 WHERE id = 5")
+    found = sqlite_client.get("/stats", params=query).json()
+    assert (found["since"][:10], found["until"][:10]) == (first, last)
+
+
+@pytest.mark.parametrize("more", [{}, {"prediction": "7"}, {"notes_contains": "same"}])
+@pytest.mark.parametrize("bound", ["since", "until"])
+def test_what_is_not_a_time_is_in_no_time_span(
+    sqlite_client: TestClient, sqlite_url: str, bound: str, more: dict[str, str]
+) -> None:
+    insert(sqlite_url, "yesterday", "20.11.2026 10:00", "1764000000", "2026-05-01", notes="'the same'")
+    execute(sqlite_url, "UPDATE predictions SET created_at = 1764000000 WHERE id = 3")
+    params = {bound: "2026-01-01" if bound == "since" else "2026-06-01", **more}
+    assert [row["id"] for row in sqlite_client.get("/results", params=params).json()["results"]] == [4]
+
+
 def test_page_goes_on_after_a_row_that_was_deleted(sqlite_client: TestClient, sqlite_url: str) -> None:
     insert(sqlite_url, *["2026-10-27 12:00:07"] * 3)
     found = []
