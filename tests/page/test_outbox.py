@@ -2,15 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.support.browser import open_page, reload
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
-from tests.support.draw_page import stored_digits
-from tests.support.results_page import classify_drawings, go, labels, lose_on_the_way_to_the_page, row, send
+from tests.support.draw_page import draw_unsent, expect_stored, stored_digits, unsent
+from tests.support.results_page import classify_drawings, go, labels, row
 from tests.support.service import KEY
 from tests.support.service_process import Service, wait_until
 
@@ -25,36 +24,12 @@ window.BroadcastChannel = class { constructor() { throw new DOMException("", "Se
 FILL_STORAGE = "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); };"
 
 
-def expect_stored(database_url: str, expected: list[str]) -> None:
-    wait_until(lambda: len(stored_digits(database_url)) >= len(expected), f"{expected} is stored")
-    assert stored_digits(database_url) == expected
-
-
-def unsent(page: Page) -> object:
-    return expect(page.locator(".unsent"))
-
-
-def drop(route: Route) -> None:
-    route.abort()
-
-
-def fail(route: Route) -> None:
-    route.fulfill(status=503, content_type="application/problem+json", body="{}")
-
-
 def lose_connection(page: Page) -> None:
-    page.context.route(API, drop)
+    page.context.route(API, lambda route: route.abort())
 
 
 def reconnect(page: Page) -> None:
     page.context.unroute_all()
-
-
-def draw(page: Page, *drawings: list[list[tuple[float, float]]]) -> None:
-    for strokes in drawings:
-        by_mouse(page, strokes)
-        page.keyboard.press("Enter")
-    expect(page.locator(".state")).to_have_text("Not stored yet.")
 
 
 @pytest.fixture
@@ -62,7 +37,7 @@ def away(page: Page) -> Page:
     """A page with two drawings that it could not store."""
     expect(page.locator("canvas.pad")).to_be_visible()
     lose_connection(page)
-    draw(page, SEVEN, ONE)
+    draw_unsent(page, SEVEN, ONE)
     return page
 
 
@@ -125,32 +100,6 @@ def test_several_tabs_store_each_item_once(away: Page, site: str, service: Servi
     assert len(classified) == 2
 
 
-@pytest.mark.parametrize(
-    ("lose", "key", "refusal"),
-    [
-        pytest.param(fail, "", "This needs the API key. Your 2 drawings are kept", id="no key"),
-        pytest.param(fail, "wrong", "This API key is wrong. Your 2 drawings are kept", id="wrong key"),
-        pytest.param(drop, "wrong", "This was sent with another key, and may be stored", id="another key"),
-    ],
-)
-def test_tab_that_may_not_send_leaves_the_drawings_to_one_that_may(
-    page: Page, site: str, sqlite_url: str, lose: Callable[[Route], None], key: str, refusal: str
-) -> None:
-    other = page.context.new_page()
-    other.goto(f"{site}#key={key}")
-    page.route(API, lose)
-    draw(page, SEVEN, ONE)
-    page.goto("about:blank")
-    expect(other.get_by_text(refusal)).to_be_visible()
-    unsent(other).to_have_text("2 not stored yet")
-    assert stored_digits(sqlite_url) == []
-    page.unroute_all()
-    page.goto(site)
-    expect_stored(sqlite_url, ["7", "1"])
-    unsent(other).to_be_empty()
-    expect(other.get_by_text(refusal)).to_be_hidden()
-
-
 def test_leaving_with_something_unsent_warns(away: Page, sqlite_url: str) -> None:
     warned: list[str] = []
 
@@ -186,7 +135,7 @@ def test_page_works_without_storage_and_says_what_it_means(
     with open_page(browser, site, script=spoil) as page:
         expect(page.locator("canvas.pad")).to_be_visible()
         lose_connection(page)
-        draw(page, SEVEN)
+        draw_unsent(page, SEVEN)
         expect(page.get_by_text("Your drawing is kept until this tab is closed, and will be stored.")).to_be_visible()
         reconnect(page)
         page.get_by_role("button", name="Try again now").click()
@@ -205,7 +154,7 @@ def test_drawing_that_may_be_stored_is_not_sent_after_a_day_without_asking(
 
     expect(page.locator("canvas.pad")).to_be_visible()
     page.route("**/api/classify", lose_the_answer)
-    draw(page, SEVEN)
+    draw_unsent(page, SEVEN)
     page.evaluate(
         """day => {
           const [name] = Object.keys(localStorage);
@@ -220,40 +169,6 @@ def test_drawing_that_may_be_stored_is_not_sent_after_a_day_without_asking(
     assert stored_digits(sqlite_url) == ["7"]
     other.get_by_role("button", name="Discard it").click()
     unsent(other).to_be_empty()
-    assert stored_digits(sqlite_url) == ["7"]
-
-
-@pytest.fixture
-def other_key(page: Page, service: Service) -> Page:
-    """A page whose key was replaced after the answer to a drawing was lost."""
-    page.route("**/api/classify", lose_on_the_way_to_the_page)
-    draw(page, SEVEN)
-    enter_key(page, send(service, "POST", "/keys", {"name": "other", "scopes": ["classify"]})["key"])
-    expect(page.get_by_text("This was sent with another key, and may be stored already.")).to_be_visible()
-    page.unroute_all()
-    return page
-
-
-def enter_key(page: Page, key: str) -> None:
-    page.locator("#key-button").click()
-    page.get_by_label("Key", exact=True).fill(key)
-    page.get_by_role("button", name="Use this key").click()
-
-
-def test_drawing_that_may_be_stored_is_not_sent_with_another_key_without_asking(
-    other_key: Page, sqlite_url: str
-) -> None:
-    other_key.wait_for_timeout(200)
-    assert stored_digits(sqlite_url) == ["7"]
-    assert KEY not in str(other_key.evaluate("Object.values(localStorage)"))
-    other_key.get_by_role("button", name="Send it anyway").click()
-    unsent(other_key).to_be_empty()
-    assert stored_digits(sqlite_url) == ["7", "7"]
-
-
-def test_drawing_that_may_be_stored_is_sent_once_its_key_is_back(other_key: Page, sqlite_url: str) -> None:
-    enter_key(other_key, KEY)
-    unsent(other_key).to_be_empty()
     assert stored_digits(sqlite_url) == ["7"]
 
 
