@@ -9,7 +9,7 @@ from tests.support.digit_strokes import ONE, SEVEN
 from tests.support.draw_page import draw_unsent, expect_stored, stored_digits, unsent
 from tests.support.results_page import lose_on_the_way_to_the_page, send
 from tests.support.service import KEY
-from tests.support.service_process import Service
+from tests.support.service_process import Service, wait_until
 
 API = "**/api/**"
 
@@ -46,6 +46,25 @@ def test_tab_that_may_not_send_leaves_the_drawings_to_one_that_may(
     expect_stored(sqlite_url, ["7", "1"])
     unsent(other).to_be_empty()
     expect(other.get_by_text(refusal)).to_be_hidden()
+
+
+def test_drawing_that_waited_behind_one_of_another_tab_is_sent(
+    page: Page, site: str, service: Service, sqlite_url: str
+) -> None:
+    key = send(service, "POST", "/keys", {"name": "behind", "scopes": ["classify"]})["key"]
+    other = page.context.new_page()
+    other.goto(f"{site}#key={key}")
+    page.route(API, drop)
+    draw_unsent(page, SEVEN)
+    page.goto("about:blank")
+    refusal = other.get_by_text("This was sent with another key, and may be stored already.")
+    expect(refusal).to_be_visible()
+    draw_unsent(other, ONE)
+    page.unroute_all()
+    page.goto(site)
+    unsent(other).to_be_empty()
+    expect(refusal).to_be_hidden()
+    wait_until(lambda: sorted(stored_digits(sqlite_url)) == ["1", "7"], "both are stored")
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ import { createUnsent, newId, setUnsaved } from "./unsent.js";
 
 // The service knows an Idempotency-Key for a day.
 const KNOWN_MS = 23 * 3600 * 1000;
+// A tab takes several items within this time.
+const LOSS_MS = 200;
 
 /**
  * @template Item
@@ -51,7 +53,12 @@ function createOutbox(names, store) {
     mine: () => items,
     canSend: () => ![refused, ""].includes(getKey()),
     ontaken,
-    onlost,
+    onlost: (item) => {
+      // Otherwise `send` finds out by itself.
+      if (!sending) onlost(item);
+      // What waited behind it, unless the other tab is taking that, too.
+      setTimeout(send, LOSS_MS);
+    },
   });
   let sending = false;
   /** The key that what waits may not be sent with. */
@@ -92,8 +99,6 @@ function createOutbox(names, store) {
 
   /** @param {Item} item */
   function onlost(item) {
-    // `send` finds out by itself.
-    if (sending) return;
     remove(item);
     for (const { onlost } of listeners) onlost?.();
   }
@@ -137,7 +142,7 @@ function createOutbox(names, store) {
         const [item] = items;
         if (unsent.isMine(item)) await sendOne(item);
         // Another tab has stored or taken it.
-        else remove(item);
+        else onlost(item);
       }
     } catch (error) {
       const failed = asApiError(error);

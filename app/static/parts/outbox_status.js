@@ -105,6 +105,6 @@ function createOutboxNotice(outbox, noun, place) {
     arrange();
   }
 
-  outbox.listen({ onfailed: show, onstored: clear, onlost: () => outbox.count || clear() });
+  outbox.listen({ onfailed: show, onstored: clear, onlost: clear });
   return { show, clear };
 }
