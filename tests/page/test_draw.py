@@ -271,7 +271,9 @@ def test_empty_pad_cannot_be_labelled(page: Page, sqlite_url: str) -> None:
     assert labels(sqlite_url) == []
 
 
-def test_first_view_is_small_and_requests_no_other_host(browser: Browser, service: Service, front: Front) -> None:
+@pytest.mark.parametrize("behind", ["nginx", "nothing"])
+def test_first_view_is_small_and_requests_no_other_host(browser: Browser, site: str, front: Front, behind: str) -> None:
+    address = front.url if behind == "nginx" else site
     sizes: list[int] = []
     urls: list[str] = []
     with browser.new_context(ignore_https_errors=True) as context:
@@ -280,9 +282,9 @@ def test_first_view_is_small_and_requests_no_other_host(browser: Browser, servic
         network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
         network.on("Network.requestWillBeSent", lambda event: urls.append(event["request"]["url"]))
         network.send("Network.enable")
-        page.goto(front.url)
+        page.goto(f"{address}#key={KEY}")
         expect(page.locator("canvas.pad")).to_be_visible()
         page.wait_for_load_state("networkidle")
 
     assert 0 < sum(sizes) <= 60_000
-    assert [url for url in urls if not url.startswith(front.url)] == []
+    assert [url for url in urls if not url.startswith(address)] == []

@@ -12,11 +12,10 @@ import { createPreview } from "../lib/preview.js";
 import { setUnsaved } from "../lib/unsent.js";
 import { createElements } from "../parts/draw/elements.js";
 import { createImageInput } from "../parts/draw/images.js";
-import { createLabeller } from "../parts/labeller.js";
 import { createNotice } from "../parts/notice.js";
 import { outboxStatus } from "../parts/outbox_status.js";
 import { createPad } from "../parts/pad.js";
-import { createScores } from "../parts/scores.js";
+import { createLabeller, createScores } from "../parts/prediction.js";
 
 /** @import { Claim } from "../lib/labels.js" */
 /** @import { Outboxes } from "../lib/outbox.js" */

@@ -9,13 +9,12 @@ import { claimOf, isNoDigit, labelName } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
 import { lastResults, onResultChange, onSightLost, readResult } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
-import { createLabeller } from "../parts/labeller.js";
 import { createNotice } from "../parts/notice.js";
+import { createLabeller, createScores } from "../parts/prediction.js";
 import { createDeletion } from "../parts/results/deletion.js";
 import { labelStatus } from "../parts/results/label_status.js";
 import { createNotesEditor, hasDraft } from "../parts/results/notes_editor.js";
 import { timeElement, verdictElement } from "../parts/results/result_fields.js";
-import { createScores } from "../parts/scores.js";
 
 /** @import { LabelHistory, Result } from "../lib/types.js" */
 /** @import { Notice } from "../parts/notice.js" */

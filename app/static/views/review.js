@@ -7,13 +7,12 @@ import { addShortcuts, labelShortcuts, letGoOfClicked } from "../lib/keyboard.js
 import { claimOf, DIGITS, isNoDigit, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
 import { askForKey } from "../parts/key_dialog.js";
-import { createLabeller } from "../parts/labeller.js";
 import { createNotice } from "../parts/notice.js";
+import { createLabeller, createScores } from "../parts/prediction.js";
 import { createElements } from "../parts/review/elements.js";
 import { createQueue } from "../parts/review/queue.js";
 import { createReviewerName } from "../parts/review/reviewer_name.js";
 import { createSession } from "../parts/review/session.js";
-import { createScores } from "../parts/scores.js";
 
 /** @import { ApiError } from "../lib/api.js" */
 /** @import { QueueItem } from "../parts/review/queue.js" */

@@ -1,9 +1,35 @@
-/** The buttons that label a drawing. */
+/** What a prediction consists of in every view: the scores, and the buttons that label it. */
 
 import { button, el } from "../lib/dom.js";
+import { percent } from "../lib/format.js";
 import { claimOf, DIGITS, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/labels.js";
 
 /** @import { Claim } from "../lib/labels.js" */
+/** @import { Scores } from "../lib/types.js" */
+
+/** Make the scores of the ten digits as bars, empty until `show(scores)`. */
+export function createScores() {
+  const bars = DIGITS.map((digit) => {
+    const fill = el("span", { class: "fill" });
+    const value = el("span", { class: "value" });
+    const item = el("li", {}, el("span", { class: "digit" }, digit), el("span", { class: "track" }, fill), value);
+    return { digit, item, fill, value };
+  });
+  const element = el("ol", { class: "bars", "aria-label": "Score of each digit" }, bars.map(({ item }) => item));
+
+  /** @param {Scores | null} scores */
+  function show(scores) {
+    const best = scores && DIGITS.reduce((a, b) => (scores[b] > scores[a] ? b : a));
+    for (const { digit, item, fill, value } of bars) {
+      fill.style.transform = `scaleX(${scores?.[digit] ?? 0})`;
+      value.textContent = scores ? percent(scores[digit], 1) : "";
+      item.classList.toggle("best", digit === best);
+    }
+  }
+
+  show(null);
+  return { element, show };
+}
 
 /**
  * Make the buttons: one that agrees with the model, ten digits, "not a digit".
