@@ -1,6 +1,7 @@
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, select, text
 from sqlalchemy.orm import Session
 
 from app.models import Prediction, ShadowCount, ShadowPrediction
@@ -9,11 +10,11 @@ from app.repository.counts import are_complete, view_of
 
 
 def count_shadow(session: Session) -> list[Row[Any]]:
-    return list(session.execute(summed(_shadow_counts(session), SHADOW_KEY, SUMS)))
+    return list(session.execute(_summed(session, SHADOW_KEY, SUMS)))
 
 
 def find_shadow_ends(session: Session) -> list[Row[Any]]:
-    models = summed(_shadow_counts(session), ("model_version", "model_sha256"), ("size",)).subquery()
+    models = _summed(session, ("model_version", "model_sha256"), ("size",)).subquery()
     times = select(Prediction.created_at).join(ShadowPrediction, ShadowPrediction.prediction_id == Prediction.id)
     times = times.where(ShadowPrediction.model_sha256 == models.c.model_sha256, Prediction.created_at.is_not(None))
     first = times.order_by(ShadowPrediction.prediction_id).limit(1).scalar_subquery()
@@ -21,7 +22,6 @@ def find_shadow_ends(session: Session) -> list[Row[Any]]:
     return list(session.execute(select(models, first.label("oldest"), last.label("newest"))))
 
 
-def _shadow_counts(session: Session) -> Select[Any]:
-    if are_complete(session):
-        return select(*view_of(ShadowCount).c)
-    return select(*grouped(ShadowCount).subquery().c)
+def _summed(session: Session, key: Sequence[str], sums: Sequence[str]) -> Select[Any]:
+    counts = view_of(ShadowCount) if are_complete(session) else grouped(ShadowCount).subquery()
+    return summed(select(*counts.c), key, sums).having(text("sum(size) <> 0"))

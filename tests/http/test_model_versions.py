@@ -175,6 +175,15 @@ def test_former_shadow_model_is_one_entry(database: Database, database_url: str)
     assert models[0]["shadow"] == as_shadow(answers)
 
 
+def test_former_shadow_model_without_predictions_is_not_listed(database: Database, database_url: str) -> None:
+    store(database_url, ROWS[:20])
+    store_shadow(database_url, random_shadow(ROWS[:20], "x" * 64, "gone", seed=7))
+    with connected(database_url) as connection:
+        connection.execute(sa.text("DELETE FROM predictions"))
+    with database.snapshot() as session:
+        assert get_model_versions(session, {}).models == []
+
+
 def test_file_loaded_as_both_is_listed_as_live(database: Database) -> None:
     file = File("v1", "a" * 64)
     assert [model["loaded"] for model in get_models(database, live=file, shadow=file)] == ["live"]
