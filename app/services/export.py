@@ -209,6 +209,8 @@ class Export:
 def _check(query: ExportQuery) -> None:
     if query.labelled is False and not query.include_unlabelled:
         raise InvalidInput("labelled", "labelled=false leaves nothing to export unless include_unlabelled=true")
+    if query.labelled is False and query.label is not None:
+        raise InvalidInput("label", "labelled=false excludes every label")
     if query.packed_pixels and (query.format is not ExportFormat.JSONL or query.without_pixels):
         raise InvalidInput("packed_pixels", "only a JSONL export with pixels can have them packed")
     # An optional package.

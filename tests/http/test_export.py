@@ -209,6 +209,13 @@ def test_prediction_that_is_no_digit_cannot_replace_a_label(client: TestClient, 
     assert manifest_of(client, include_unlabelled=True)["counts"]["without_digit"] == 3
 
 
+def test_label_of_unlabelled_rows_is_refused(sqlite_client: TestClient, sqlite_url: str) -> None:
+    store(sqlite_url, DIGITS[:3], drawings=True)
+    query = {"labelled": "false", "label": "7", "include_unlabelled": "true"}
+    problem = assert_problem(sqlite_client.get("/export", params=query), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
+    assert problem["errors"][0]["loc"] == ["query", "label"]
+
+
 @pytest.mark.parametrize("written", ["nonsense", "{}", '["a"]', "7", "null", ""])
 def test_invalid_scores_in_the_database_do_not_break_the_export(
     sqlite_client: TestClient, sqlite_url: str, written: str
