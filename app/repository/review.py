@@ -37,7 +37,7 @@ def lock_queue(session: Session) -> None:
 def iterate_reserved(session: Session, reviewer: str, since: datetime, *, digits: bool) -> Iterator[Row[Any]]:
     """Yield what is reserved for a reviewer; without `digits` only what is probably not a digit."""
     ids = select(Review.prediction_id).join(Drawing, Drawing.prediction_id == Review.prediction_id)
-    ids = ids.where(Review.reviewer == reviewer, Review.offered_at > since, ~_is_labelled(Review))
+    ids = ids.where(Review.reviewer == reviewer, Review.offered_at > since, *_is_open(session, Review))
     if not digits:
         ids = ids.join(Prediction, Prediction.id == Review.prediction_id)
         ids = ids.where(Prediction.not_a_digit > LIKELY_NOT_A_DIGIT)
@@ -46,13 +46,13 @@ def iterate_reserved(session: Session, reviewer: str, since: datetime, *, digits
 
 def iterate_sampled(session: Session, since: datetime) -> Iterator[Row[Any]]:
     """Yield unlabelled random samples, oldest first."""
-    ids = _queued("sample", since).order_by(Review.offered_at.asc().nulls_first(), QueuedDrawing.prediction_id)
+    ids = _queued(session, "sample", since).order_by(Review.offered_at.asc().nulls_first(), QueuedDrawing.prediction_id)
     return _iterate(session, ids)
 
 
 def iterate_by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
     """Yield unlabelled drawings, smallest margin first; larger margins only of the newest drawings."""
-    newest = select(Drawing.prediction_id, Drawing.margin).where(_is_free(since), ~_is_labelled(Drawing))
+    newest = select(Drawing.prediction_id, Drawing.margin).where(_is_free(since), *_is_open(session, Drawing))
     newest = newest.outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     newest = newest.where(Drawing.margin > SMALL_MARGIN).order_by(Drawing.prediction_id.desc())
     found = newest.limit(MAX_CANDIDATES).subquery().c
@@ -144,13 +144,15 @@ def _iterate(session: Session, ids: Select[tuple[int]]) -> Iterator[Row[Any]]:
 
 
 def _iterate_queue(session: Session, queue: str, since: datetime) -> Iterator[Row[Any]]:
-    return _iterate(session, _queued(queue, since).order_by(QueuedDrawing.priority, QueuedDrawing.prediction_id))
+    return _iterate(
+        session, _queued(session, queue, since).order_by(QueuedDrawing.priority, QueuedDrawing.prediction_id)
+    )
 
 
-def _queued(queue: str, since: datetime) -> Select[tuple[int]]:
+def _queued(session: Session, queue: str, since: datetime) -> Select[tuple[int]]:
     ids = select(QueuedDrawing.prediction_id).where(QueuedDrawing.queue == queue, _is_free(since))
     # On PostgreSQL, the triggers of a label and of a sample at the same moment do not see each other.
-    ids = ids.where(~_is_labelled(QueuedDrawing))
+    ids = ids.where(*_is_open(session, QueuedDrawing))
     return ids.outerjoin(Review, Review.prediction_id == QueuedDrawing.prediction_id)
 
 
@@ -161,6 +163,14 @@ def _find(session: Session, ids: Iterable[int]) -> Result[Any]:
 def _is_labelled(of: type[Drawing | Review | QueuedDrawing]) -> ColumnElement[bool]:
     # Correlated, so that no other table is joined first.
     return exists().where(Label.prediction_id == of.prediction_id).correlate(of)
+
+
+def _is_open(session: Session, of: type[Drawing | Review | QueuedDrawing]) -> list[ColumnElement[bool]]:
+    conditions = [~_is_labelled(of)]
+    if is_sqlite(session):
+        # The program sqlite3 deletes predictions only.
+        conditions.append(exists().where(Prediction.id == of.prediction_id).correlate(of))
+    return conditions
 
 
 def _is_free(since: datetime) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from random import Random
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -14,6 +15,7 @@ from app.models import SMALL_MARGIN
 from app.repository.review import MAX_CANDIDATES
 from app.schemas.review import ReviewQuery
 from app.services.review import offer
+from tests.support.connections import connected
 from tests.support.http_fixtures import Start
 from tests.support.review_rows import LONG_AGO, add_drawings, add_labels, ids, let_reservations_end, page, reviews
 from tests.support.service import DRAWING, PLAIN, assert_problem, execute, rows
@@ -70,6 +72,20 @@ def test_drawing_with_invalid_numbers_is_offered_without_them(
     execute(sqlite_url, f"UPDATE drawings SET {changed}")
     (item,) = page(sqlite_client)
     assert item[changed.partition(" ")[0]] is None
+
+
+@pytest.mark.parametrize(("margin", "queue"), [(0.1, "uncertain"), (0.9, "uncertain"), (0.9, "not_a_digit")])
+def test_predictions_deleted_without_foreign_keys_hide_no_others(
+    sqlite_client: TestClient, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, margin: float, queue: str
+) -> None:
+    monkeypatch.setattr("app.repository.review.MAX_CANDIDATES", 20)
+    first, last = range(1, 11), range(11, 61)
+    told = dict.fromkeys((*first, *last), 0.9) if queue == "not_a_digit" else {}
+    add_drawings(sqlite_url, {**dict.fromkeys(first, margin + 0.05), **dict.fromkeys(last, margin)}, not_a_digit=told)
+    with connected(sqlite_url) as connection:
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 0
+        connection.execute(text("DELETE FROM predictions WHERE id > 10"))
+    assert sorted(ids(page(sqlite_client, queue=queue))) == list(first)
 
 
 def test_page_has_limit_items_or_all_there_are(client: TestClient, database_url: str) -> None:
