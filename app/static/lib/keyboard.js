@@ -4,7 +4,7 @@
  */
 
 import { lacks } from "./key.js";
-import { DIGITS, NOT_A_DIGIT } from "./labels.js";
+import { DIGITS, NOT_A_DIGIT } from "./format.js";
 
 /** @typedef {(event: KeyboardEvent) => unknown} Action returns `false` to leave the key to the browser */
 /** @typedef {Record<string, Action>} Shortcuts */

@@ -1,10 +1,9 @@
 /** What a prediction consists of in every view: the scores, and the buttons that label it. */
 
 import { button, el } from "../lib/dom.js";
-import { percent } from "../lib/format.js";
-import { claimOf, DIGITS, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/labels.js";
+import { claimOf, DIGITS, labelName, labelPhrase, NOT_A_DIGIT, percent } from "../lib/format.js";
 
-/** @import { Claim } from "../lib/labels.js" */
+/** @import { Claim } from "../lib/format.js" */
 /** @import { Scores } from "../lib/types.js" */
 
 /** Make the scores of the ten digits as bars, empty until `show(scores)`. */

@@ -3,10 +3,9 @@
 import { ApiError } from "../lib/api.js";
 import { el } from "../lib/dom.js";
 import { PENS, isBlank, paintPixels, toPixels } from "../lib/drawing.js";
-import { answerText } from "../lib/format.js";
+import { answerText, claimOf, isNoDigit, labelPhrase } from "../lib/format.js";
 import { getKey, lacks } from "../lib/key.js";
 import { addShortcuts, labelShortcuts, letGoOfClicked } from "../lib/keyboard.js";
-import { claimOf, isNoDigit, labelPhrase } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
 import { createPreview } from "../lib/preview.js";
 import { setUnsaved } from "../lib/unsent.js";
@@ -17,7 +16,7 @@ import { outboxStatus } from "../parts/outbox_status.js";
 import { createPad } from "../parts/pad.js";
 import { createLabeller, createScores } from "../parts/prediction.js";
 
-/** @import { Claim } from "../lib/labels.js" */
+/** @import { Claim } from "../lib/format.js" */
 /** @import { Outboxes } from "../lib/outbox.js" */
 /** @import { ClassifyResponse, PreviewResponse, Scores } from "../lib/types.js" */
 

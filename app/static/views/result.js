@@ -2,10 +2,9 @@
 
 import { asApiError, drawingUrl, read } from "../lib/api.js";
 import { button, el } from "../lib/dom.js";
-import { answerText, exactUtc, percent } from "../lib/format.js";
+import { answerText, claimOf, exactUtc, isNoDigit, labelName, percent } from "../lib/format.js";
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
-import { claimOf, isNoDigit, labelName } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
 import { lastResults, onResultChange, onSightLost, readResult } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";

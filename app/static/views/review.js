@@ -1,10 +1,9 @@
 /** The view in which a person labels drawings, one key for each. */
 
 import { button, el } from "../lib/dom.js";
-import { answerText } from "../lib/format.js";
+import { answerText, claimOf, DIGITS, isNoDigit, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/format.js";
 import { getKey, lacks } from "../lib/key.js";
 import { addShortcuts, labelShortcuts, letGoOfClicked } from "../lib/keyboard.js";
-import { claimOf, DIGITS, isNoDigit, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/labels.js";
 import { outboxes } from "../lib/outbox.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createNotice } from "../parts/notice.js";

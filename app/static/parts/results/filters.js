@@ -2,7 +2,7 @@
 
 import { read } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
-import { DIGITS, labelName, NOT_A_DIGIT } from "../../lib/labels.js";
+import { DIGITS, labelName, NOT_A_DIGIT } from "../../lib/format.js";
 import { forgetTyped, onSettled, showValue } from "../../lib/settled.js";
 
 /** @import { ModelVersions } from "../../lib/types.js" */

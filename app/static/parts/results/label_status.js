@@ -1,7 +1,7 @@
 /** Announces stored labels: to the views that show results, and to screen readers. */
 
 import { el } from "../../lib/dom.js";
-import { labelName } from "../../lib/labels.js";
+import { labelName } from "../../lib/format.js";
 import { outboxes } from "../../lib/outbox.js";
 import { announceResultChange } from "../../lib/results.js";
 

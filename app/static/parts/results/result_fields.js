@@ -1,10 +1,9 @@
 /** Fields of a result as the list and the view of one result show them. */
 
 import { el } from "../../lib/dom.js";
-import { exactUtc, localTime } from "../../lib/format.js";
-import { claimOf, isNoDigit, labelName, labelPhrase, NOT_A_DIGIT } from "../../lib/labels.js";
+import { claimOf, exactUtc, isNoDigit, labelName, labelPhrase, localTime, NOT_A_DIGIT } from "../../lib/format.js";
 
-/** @import { Claim } from "../../lib/labels.js" */
+/** @import { Claim } from "../../lib/format.js" */
 
 /**
  * Show a time in the reader's time zone, with UTC as its tooltip.

@@ -1,9 +1,8 @@
 /** A row of the list of results. Its panels are made when they are first opened. */
 
 import { button, el } from "../../lib/dom.js";
-import { percent } from "../../lib/format.js";
+import { claimOf, isNoDigit, percent } from "../../lib/format.js";
 import { addShortcuts, labelShortcuts } from "../../lib/keyboard.js";
-import { claimOf, isNoDigit } from "../../lib/labels.js";
 import { createLabeller } from "../prediction.js";
 import { createNotesEditor, hasDraft } from "./notes_editor.js";
 import { timeElement, verdictElement } from "./result_fields.js";

@@ -1,7 +1,7 @@
 /** The labels of this review session: counted, the newest shown, each changeable. */
 
 import { el } from "../../lib/dom.js";
-import { labelName } from "../../lib/labels.js";
+import { labelName } from "../../lib/format.js";
 import { releasePictures } from "./queue.js";
 
 /** @import { QueueItem } from "./queue.js" */

@@ -2,8 +2,7 @@
 
 import { read } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
-import { counted, countOf, percent, utcDate } from "../../lib/format.js";
-import { DIGITS } from "../../lib/labels.js";
+import { counted, countOf, DIGITS, percent, utcDate } from "../../lib/format.js";
 import { createFigure } from "./figure.js";
 import { bars } from "./plots.js";
 import { createSection } from "./section.js";
