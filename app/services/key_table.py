@@ -1,17 +1,21 @@
 import asyncio
+import logging
 import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
+from app.config import checked_rate
 from app.database import Database
 from app.database.errors import DatabaseError, DatabaseUnavailable
 from app.repository import keys as repository
 from app.repository.keys import StoredKey
 from app.schemas.keys import Scope
 from app.services.keys import BUILT_IN, ends_of
+
+log = logging.getLogger("pixelwise")
 
 # A request that finds an older table starts to read it again ...
 FRESH_S: Final = 2.0
@@ -117,9 +121,29 @@ def _by_digest(one: StoredKey) -> dict[bytes, ClientKey]:
     scopes = frozenset(one.scopes.split())
 
     def key(until: float) -> ClientKey:
-        return ClientKey(one.name, scopes, one.rate_limit, one.expires_at, until)
+        return ClientKey(one.name, scopes, _rate_of(one.name, one.rate_limit), one.expires_at, until)
 
-    found = {bytes.fromhex(one.sha256): key(end)}
+    found = {_digest_of(one.sha256): key(end)}
     if one.previous_sha256 is not None and one.previous_until is not None:
-        found[bytes.fromhex(one.previous_sha256)] = key(min(end, one.previous_until.timestamp()))
+        found[_digest_of(one.previous_sha256)] = key(min(end, one.previous_until.timestamp()))
     return found
+
+
+def _digest_of(sha256: str) -> bytes:
+    try:
+        return bytes.fromhex(sha256)
+    except (ValueError, TypeError):
+        # That of no key.
+        return b""
+
+
+# Logs each once.
+@cache
+def _rate_of(name: str, rate_limit: str | None) -> str | None:
+    if rate_limit is None:
+        return None
+    try:
+        return checked_rate(rate_limit)
+    except (ValueError, TypeError):
+        log.warning("the rate limit of key %s is ignored; it must look like 30/minute, or be off", name)
+        return None

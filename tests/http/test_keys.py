@@ -114,6 +114,28 @@ def test_key_that_expires_at_infinity_never_expires(sqlite_client: TestClient, s
     assert status_of(sqlite_client, phone) == 200
 
 
+@pytest.mark.parametrize("rate", ["100", "many", "1/367 day", ""])
+def test_rate_limit_of_a_key_that_is_none_is_ignored_and_logged(
+    start: Start, sqlite_url: str, caplog: pytest.LogCaptureFixture, rate: str
+) -> None:
+    client = start(DATABASE_URL=sqlite_url, RATE_LIMIT="2/day")
+    phone = create_key(client, "phone", "classify")
+    execute(sqlite_url, f"UPDATE api_keys SET rate_limit = '{rate}'")
+    runtime_of(client).keys.expire()
+    codes = [client.post("/classify", json=DRAWING, headers=phone).status_code for _ in range(3)]
+    assert codes == [200, 200, 429]
+    assert "the rate limit of key phone is ignored" in caplog.text
+
+
+@pytest.mark.parametrize("column", ["sha256", "previous_sha256"])
+def test_digest_that_is_none_disables_no_other_key(sqlite_client: TestClient, sqlite_url: str, column: str) -> None:
+    phone, _ = create_key(sqlite_client, "phone", "read"), create_key(sqlite_client, "tablet", "read")
+    assert sqlite_client.post("/keys/tablet/rotate").status_code == 200
+    execute(sqlite_url, f"UPDATE api_keys SET {column} = 'by hand' WHERE name = 'tablet'")
+    runtime_of(sqlite_client).keys.expire()
+    assert status_of(sqlite_client, phone) == 200
+
+
 def test_secret_before_a_rotation_expires(client: TestClient, database_url: str) -> None:
     first = create_key(client, "phone", "read")
     second = {"X-API-Key": client.post("/keys/phone/rotate").json()["key"]}
