@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.support.browser import DESKTOP, SharedTab, reload
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
-from tests.support.results_page import Held, classify_drawings, go, row, send
+from tests.support.results_page import Held, classify_drawings, go, lose_on_the_way_to_the_page, row, send
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, serving, wait_until
 
@@ -212,6 +212,22 @@ def test_drawing_that_the_old_key_may_not_store_is_stored_with_the_new_one(share
         held.let_go()
         expect(page.locator(".state")).to_contain_text("number 1.")
         expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
+
+
+def test_repeated_drawing_whose_answer_is_lost_belongs_to_the_new_key(
+    shared_tab: SharedTab, site: str, sqlite_url: str
+) -> None:
+    with shared_tab.open(site, key="wrong") as page:
+        held = Held(page, "**/api/classify", "POST")
+        draw(page)
+        old = held.wait()
+        go(page, f"#key={KEY}")
+        old.continue_()
+        lose_on_the_way_to_the_page(held.wait())
+        page.unroute_all()
+        page.get_by_role("button", name="Try again now").click()
+        expect(page.locator(".state")).to_contain_text("number 1.")
+    assert len(rows(sqlite_url, "SELECT id FROM predictions")) == 1
 
 
 def test_limit_of_one_key_does_not_silence_the_next(page: Page) -> None:

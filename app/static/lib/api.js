@@ -155,8 +155,9 @@ export async function request(path, { method = "GET", json, form, params = {}, h
     });
     if (!response.ok) {
       const error = await failure(response, method);
-      // Refused with a key that was replaced since.
-      if (error.needsKey && key !== getKey()) return await request(path, { method, json, form, params, headers, signal, kind });
+      // Refused with a key that was replaced since. The outbox notes the new one before it repeats what has an Idempotency-Key.
+      const isRepeated = error.needsKey && key !== getKey() && !headers["Idempotency-Key"];
+      if (isRepeated) return await request(path, { method, json, form, params, headers, signal, kind });
       throw error;
     }
     return { body: await response[kind](), headers: response.headers };

@@ -156,11 +156,12 @@ function createOutbox(names, store) {
   /** @param {Item} item */
   async function sendOne(item) {
     let answer;
+    const key = getKey();
     try {
       answer = await attempt(item);
     } catch (error) {
-      // Discarded while it was sent: the next one must not wait for it.
-      if (items[0] !== item) return;
+      // Discarded while it was sent: the next one must not wait for it. Refused with a key that was replaced since: sent again.
+      if (items[0] !== item || (asApiError(error).needsKey && key !== getKey())) return;
       throw error;
     }
     refused = "";
