@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.support.digit_strokes import SEVEN, by_mouse
-from tests.support.results_page import classify_drawings, go
+from tests.support.results_page import Held, classify_drawings, go
 from tests.support.review_rows import add_drawings
 from tests.support.service_process import Service, wait_until
 
@@ -165,3 +165,25 @@ def test_notice_says_that_it_tries_again(page: Page) -> None:
     held[0].continue_()
     expect(page.locator(".state")).to_contain_text("number 1.")
     expect(page.locator(".countdown")).to_be_hidden()
+
+
+def test_notice_stays_when_its_retry_meets_an_attempt_that_runs(page: Page) -> None:
+    page.clock.install()
+    page.route("**/api/classify", lambda route: route.abort())
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+    alert = page.get_by_role("alert").filter(has_text="PixelWise cannot be reached.")
+    expect(alert).to_be_visible()
+    page.unroute_all()
+    held = Held(page, "**/api/classify", "POST")
+    alert.evaluate(COUNT_CHANGES)
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+    first = held.wait()
+    page.clock.fast_forward(6000)
+    expect(alert.locator(".countdown")).to_have_text("Trying again …")
+    assert page.evaluate("observer.disconnect(), changes") == 0
+    first.continue_()
+    held.let_go()
+    expect(page.locator(".state")).to_contain_text("number 2.")
+    expect(alert).to_be_hidden()

@@ -61,6 +61,7 @@ function createOutbox(names, store) {
     },
   });
   let sending = false;
+  let sent = Promise.resolve();
   /** The key that what waits may not be sent with. */
   let refused = "";
 
@@ -134,8 +135,13 @@ function createOutbox(names, store) {
     send();
   }
 
-  async function send() {
-    if (sending) return;
+  /** Resolves when nothing is sent any more. */
+  function send() {
+    if (!sending) sent = sendAll();
+    return sent;
+  }
+
+  async function sendAll() {
     sending = true;
     try {
       while (items.length) {

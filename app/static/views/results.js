@@ -48,6 +48,7 @@ export function create() {
   let newer = [];
   /** @type {AbortController | null} */
   let loading = null;
+  let loaded = Promise.resolve();
   let hasFailed = false;
   /** @type {Place | null} */
   let place = null;
@@ -79,8 +80,12 @@ export function create() {
   }
 
   /** Load the page after the last row. */
-  async function loadMore() {
-    if (loading) return;
+  function loadMore() {
+    if (!loading) loaded = loadPage();
+    return loaded;
+  }
+
+  async function loadPage() {
     const mine = (loading = new AbortController());
     hasFailed = false;
     // A retry is not read out.

@@ -45,12 +45,17 @@ export function createQueue({ reviewer, which, unsent, onchange, onloaded, onfai
   /** @type {Set<number>} */
   const skipped = new Set();
   let isLoading = false;
+  let loaded = Promise.resolve();
   let isAtEnd = false;
   let isExpired = false;
 
   /** Load what is missing: first the pictures of drawings, then more drawings. */
-  async function load() {
-    if (isLoading) return;
+  function load() {
+    if (!isLoading) loaded = loadAll();
+    return loaded;
+  }
+
+  async function loadAll() {
     isLoading = true;
     try {
       for (;;) {
