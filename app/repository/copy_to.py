@@ -1,11 +1,25 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import JSON, ColumnElement, LargeBinary, Select, Table, Text, cast, func, select, text, type_coerce
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    Text,
+    cast,
+    func,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -109,6 +123,20 @@ def read_content(
 def count_orphans(session: Session) -> dict[str, int]:
     """Count SQLite rows that refer to a missing row, by table."""
     return dict(Counter(row.table for row in session.execute(text("PRAGMA foreign_key_check"))))
+
+
+def count_odd_times(session: Session) -> dict[tuple[str, str], int]:
+    """Count SQLite rows with a value that is not a time, by table and column."""
+    counts = {}
+    for table in TABLES:
+        for column in table.columns:
+            if column.type.python_type is datetime:
+                stored = type_coerce(column, String)
+                # Without the fraction, which SQLite would round up.
+                day = func.strftime("%Y-%m-%d", func.substr(stored, 1, 19), "+0 days")
+                odd = column.is_not(None), day.is_distinct_from(func.substr(stored, 1, 10))
+                counts[table.name, column.name] = session.scalar(select(func.count()).where(*odd)) or 0
+    return counts
 
 
 def find_last_ids(session: Session) -> dict[str, int]:

@@ -35,6 +35,10 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
                 f"{orphans} rows of {name} refer to predictions that were deleted without PRAGMA foreign_keys=ON;"
                 f" delete them first: {remedy}"
             )
+        for (name, column), odd in repository.count_odd_times(session).items():
+            if odd:
+                rows_have = "1 row of {} has" if odd == 1 else f"{odd} rows of {{}} have"
+                raise ServiceError(f"{rows_have.format(name)} a {column} that is not a time; correct it first")
         resumed = {table.name: _prefix(session, target, table, progress) for table in TABLES}
         total = sum(repository.count(session, table) for table in TABLES)
         # Checksums of the copied rows, so that the source is read once.

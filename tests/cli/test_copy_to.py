@@ -79,6 +79,19 @@ def test_keys_and_audit_log_are_copied(filled: str, postgres_url: str) -> None:
         assert rows(postgres_url, query) == rows(filled, query) != []
 
 
+@pytest.mark.parametrize("written", ["'20.11.2026 10:00'", "1764000000", "'yesterday'", "'2026-02-30 10:00:00'", "''"])
+def test_value_that_is_not_a_time_is_refused_before_the_copy(filled: str, postgres_url: str, written: str) -> None:
+    execute(
+        filled,
+        f"UPDATE predictions SET created_at = {written} WHERE id = 7",
+        "UPDATE predictions SET created_at = '2026-10-27 23:59:59.999999' WHERE id = 8",
+        "UPDATE predictions SET created_at = '2026-10-27T12:00:00Z' WHERE id = 9",
+    )
+    message = refused(ExitCode.FAILURE, "copy-to", postgres_url)
+    assert "1 row of predictions has a created_at that is not a time" in message
+    assert set(row_counts(postgres_url).values()) == {0}
+
+
 @contextmanager
 def blocked_at(postgres_url: str, prediction_id: int) -> Iterator[None]:
     """Make copying wait at this prediction: another transaction holds its id without a commit."""
