@@ -80,6 +80,16 @@ def test_notes_set_with_sql_are_shown(client: TestClient, database_url: str) -> 
     assert client.get(f"/results/{answer['id']}").json()["notes"] == "a seven with a bar: ünlike mine"
 
 
+def test_text_that_is_not_utf8_is_not_logged(
+    sqlite_client: TestClient, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    classify(sqlite_client)
+    execute(sqlite_url, "UPDATE predictions SET notes = CAST(x'73656372657420ff' AS TEXT)")
+    assert_problem(sqlite_client.get("/results/1"), HTTPStatus.SERVICE_UNAVAILABLE)
+    assert "Could not decode" in caplog.text
+    assert "secret" not in caplog.text
+
+
 def test_row_inserted_by_hand_is_shown_with_a_time(client: TestClient, database_url: str) -> None:
     execute(database_url, BY_HAND)
     (row,) = client.get("/results").json()["results"]
