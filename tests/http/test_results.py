@@ -162,7 +162,8 @@ def test_cursor_after_every_id_is_accepted(client: TestClient, query: str) -> No
     client.patch("/results/1", json={"notes": "with a bar"})
     cursor = cursor_of(Position(LAST_ID, datetime(9000, 1, 1, tzinfo=UTC)))
     assert [row["id"] for row in client.get(f"/results?cursor={cursor}&{query}").json()["results"]] == [1]
-    assert len(client.get(f"/audit?cursor={cursor}").json()["entries"]) == 2
+    # The log goes on after an entry, and has none with this id.
+    assert client.get(f"/audit?cursor={cursor}").json() == {"entries": [], "next": None}
 
 
 @pytest.mark.parametrize("page", ["/results/{}", "/results/{}/drawing.png"])
