@@ -140,3 +140,46 @@ def test_invalid_time_is_not_asked_for_when_the_other_one_changes(page: Page) ->
     since.press("Enter")
     expect(page).to_have_url(re.compile(r"#/stats\?since=2026-03-02T00:00$"))
     expect(until).to_have_attribute("aria-invalid", "true")
+
+
+def test_time_can_be_chosen_again_after_an_invalid_one(page: Page) -> None:
+    go(page, "#/stats?since=2026-03-01")
+    period, since, until = (page.get_by_label(name, exact=True) for name in ("Drawings", "From (UTC)", "Before (UTC)"))
+    for invalid in (until, since):
+        invalid.fill("1960-01-01T00:00")
+        invalid.blur()
+        expect(invalid).to_have_attribute("aria-invalid", "true")
+        period.select_option("all")
+        expect(page).to_have_url(re.compile(r"#/stats\?last=all$"))
+        period.select_option("from … to …")
+        expect(page).to_have_url(re.compile(r"#/stats\?since=[-\d]+T[:\d]+$"))
+        expect(since).to_have_value(page.url.partition("since=")[2])
+        expect(until).to_have_value("")
+        expect(invalid).to_have_attribute("aria-invalid", "false")
+
+
+@pytest.mark.parametrize("has_focus", [True, False])
+@pytest.mark.parametrize(
+    ("view", "field", "invalid", "address", "value"),
+    [
+        ("results", "Maximum confidence in percent", "150", "results?max_confidence=0.5", "50"),
+        *(
+            ("stats?since=2026-03-01", "Before (UTC)", typed, "stats?until=2026-03-05T10:00", "2026-03-05T10:00")
+            for typed in ("0305", "01011960\t1030PM")
+        ),
+    ],
+)
+def test_invalid_value_is_left_with_its_view(
+    page: Page, view: str, field: str, invalid: str, address: str, value: str, has_focus: bool
+) -> None:
+    go(page, f"#/{view}")
+    box = page.get_by_label(field, exact=True)
+    box.press_sequentially(invalid)
+    if not has_focus:
+        box.blur()
+        expect(box).to_have_attribute("aria-invalid", "true")
+    go(page, "#/draw")
+    expect(page.get_by_role("heading", name="Draw a digit")).to_be_visible()
+    go(page, f"#/{address}")
+    expect(box).to_have_value(value)
+    expect(box).to_have_attribute("aria-invalid", "false")

@@ -27,23 +27,26 @@ export function onSettled(field, onsettled) {
   function settle(isFinished) {
     clearTimeout(timer);
     // A view that is left takes its fields with it, which lose the focus.
-    if (viewInAddress() !== view) pending.delete(field);
+    if (viewInAddress() !== view) {
+      pending.delete(field);
+      return;
+    }
     const isValid = field.checkValidity();
     if (isValid || isFinished) mark(field, field.validationMessage);
-    if (!isValid && isFinished) keepTyped();
+    if (!isValid && isFinished) pending.add(field);
     if (!isValid || !pending.has(field)) return;
     pending.delete(field);
     onsettled(field.value, isContinued);
     isContinued = true;
   }
 
-  function keepTyped() {
-    pending.add(field);
+  function onfocus() {
     view = viewInAddress();
   }
 
   function onchange() {
-    keepTyped();
+    onfocus();
+    pending.add(field);
     clearTimeout(timer);
     if (isChoice) settle(true);
     else timer = setTimeout(settle, PAUSE_MS, false);
@@ -61,6 +64,7 @@ export function onSettled(field, onsettled) {
   }
 
   field.addEventListener(isChoice ? "change" : "input", onchange);
+  field.addEventListener("focus", onfocus);
   field.addEventListener("blur", onblur);
   if (!isChoice) addShortcuts(field, { Enter: onenter }, { inFields: true });
 }

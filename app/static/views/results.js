@@ -260,6 +260,7 @@ export function create() {
     },
     hide() {
       removeShortcuts();
+      filters.forgetTyped();
       place = placeInView(list);
       lastFocus = list.contains(document.activeElement) ? document.activeElement : null;
       clearInterval(timer);

@@ -72,6 +72,7 @@ export function create() {
     hide() {
       document.removeEventListener("visibilitychange", reloadWhenVisible);
       loads++;
+      form.forgetTyped();
       notice.clear();
       for (const section of sections) section.stop();
     },

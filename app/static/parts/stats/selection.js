@@ -1,7 +1,7 @@
 /** Which predictions the stats count: the form, and the address that holds what was chosen. */
 
 import { button, el } from "../../lib/dom.js";
-import { onSettled, showValue } from "../../lib/settled.js";
+import { forgetTyped, onSettled, showValue } from "../../lib/settled.js";
 
 /** @import { Selection } from "./section.js" */
 
@@ -94,12 +94,19 @@ export function createSelectionForm(onreload) {
     /** @type {Selection["period"]} */
     let chosen = period.value === "all" ? {} : { last: period.value };
     if (period.value === "time") {
-      if (!since.value && !until.value) since.value = inputTime(new Date(Date.now() - WEEK_MS).toISOString());
       chosen = { since: validValue(since), until: validValue(until) };
+      if (!chosen.since && !chosen.until) {
+        forgetTyped(since);
+        chosen.since = inputTime(new Date(Date.now() - WEEK_MS).toISOString());
+      }
     }
     const address = addressOf({ period: chosen, bucket: bucket.value, version: version.value });
     if (isContinued) location.replace(address);
     else location.hash = address;
+  }
+
+  function forgetTimes() {
+    [since, until].forEach(forgetTyped);
   }
 
   /** @param {string} chosen */
@@ -122,6 +129,7 @@ export function createSelectionForm(onreload) {
     const isTime = Boolean(from || to);
     period.value = isTime ? "time" : (last ?? "all");
     times.hidden = !isTime;
+    if (!isTime) forgetTimes();
     showValue(since, inputTime(from));
     showValue(until, inputTime(to));
     bucket.value = selection.bucket;
@@ -135,5 +143,5 @@ export function createSelectionForm(onreload) {
   }
 
   for (const field of [period, since, until, version, bucket]) onSettled(field, (_, isContinued) => choose(isContinued));
-  return { element, show, setVersions };
+  return { element, show, setVersions, forgetTyped: forgetTimes };
 }
