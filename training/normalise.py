@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from app.classifier import normalise as service
-from app.drawings.arrays import BOX, CENTRE, INK_SHARE, LINE_SHARE
+from app.drawings.arrays import BLANK_BELOW, BOX, CENTRE, INK_SHARE, LINE_SHARE
 from app.drawings.shape import SIDE
 
 
@@ -35,7 +35,7 @@ def in_torch(images: Tensor) -> Tensor:
     rows, columns = (start.unsqueeze(2) <= pixels + 1) & (end.unsqueeze(2) >= pixels)
     fitted = down @ (ink * (rows.unsqueeze(2) & columns.unsqueeze(1))) @ across.transpose(1, 2)
     fitted = fitted * (255 / fitted.amax((1, 2), keepdim=True).clamp(min=1))
-    change = ~fits & (peak >= service.BLANK_BELOW)
+    change = ~fits & (peak >= BLANK_BELOW)
     return torch.where(change.view(-1, 1, 1), fitted.round().to(torch.uint8), images)
 
 
