@@ -75,6 +75,15 @@ def test_chosen_label_and_open_view_look_different(page: Page) -> None:
     assert abs(background(links.nth(0)) - background(links.nth(1))) > 40
 
 
+def test_most_prominent_button_does_not_look_chosen(page: Page) -> None:
+    by_mouse(page, SEVEN)
+    page.keyboard.press("Enter")
+    right = page.get_by_role("button", name="Right", exact=True)
+    expect(right).to_have_attribute("aria-pressed", "false")
+    page.mouse.move(0, 0)
+    assert abs(background(right) - background(page.get_by_role("button", name="It is a 3", exact=True))) < 10
+
+
 def test_bars_are_seen(page: Page, sqlite_url: str) -> None:
     store(sqlite_url, random_rows(2), drawings=True)
     by_mouse(page, SEVEN)
