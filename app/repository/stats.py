@@ -3,15 +3,13 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Row, Select, case, cast, func, select, text, union_all
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from app.models import Label, LabelCount, Prediction, PredictionCount, begin_of
 from app.repository.columns import HAS_TIME, without_index
 from app.repository.count_rows import LABEL_KEY, LABEL_SUMS, SUMS, label_rows, prediction_rows, summed
 from app.repository.counts import UNKNOWN_TIME, are_complete, conditions_on, view_of
+from app.repository.dialects import DialectFunction
 from app.repository.periods import Part, Period, divided
 from app.repository.result_days import find_days
 from app.schemas.results import ResultFilters
@@ -174,7 +172,7 @@ def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     return conditions
 
 
-class _Day(FunctionElement[datetime]):
+class _Day(DialectFunction[datetime]):
     """A time, or in SQLite its day, since that is the first text at midnight."""
 
     type = Prediction.created_at.type
@@ -187,25 +185,11 @@ class _NextDay(_Day):
     sqlite, postgresql = "date({}, '+1 day')", "{} + interval '1 day'"
 
 
-@compiles(_Day)
-def _compile_day(element: _Day, compiler: SQLCompiler, **options: Any) -> str:
-    form: str = getattr(element, compiler.dialect.name)
-    return form.format(compiler.process(element.clauses, **options))
-
-
-class _UnixTime(FunctionElement[int]):
+class _UnixTime(DialectFunction[int]):
     """Seconds since 1970, rounded down; NULL for a text that is not a time."""
 
     type = BigInteger()
     inherit_cache = True
-
-
-@compiles(_UnixTime, "sqlite")
-def _unix_time_in_sqlite(element: _UnixTime, compiler: SQLCompiler, **options: Any) -> str:
     # SQLite would round a day's last microsecond up.
-    return f"CAST(strftime('%s', substr({compiler.process(element.clauses, **options)}, 1, 19)) AS INTEGER)"
-
-
-@compiles(_UnixTime, "postgresql")
-def _unix_time_in_postgresql(element: _UnixTime, compiler: SQLCompiler, **options: Any) -> str:
-    return f"CAST(floor(extract(epoch FROM {compiler.process(element.clauses, **options)})) AS BIGINT)"
+    sqlite = "CAST(strftime('%s', substr({}, 1, 19)) AS INTEGER)"
+    postgresql = "CAST(floor(extract(epoch FROM {})) AS BIGINT)"
