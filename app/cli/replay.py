@@ -98,8 +98,8 @@ def _print_summary(report: ReplayReport) -> None:
 
 
 def _comparison(name: str, on: OnLabelled) -> tuple[object, ...]:
-    accuracies = format_accuracy(on.stored), format_accuracy(on.new)
-    from app.analysis.replay.verdict import p_words
+    from app.analysis.replay.verdict import p_text
 
-    p = p_words(on.p_value).removeprefix("p ").removeprefix("= ") if on.drawings else None
+    accuracies = format_accuracy(on.stored), format_accuracy(on.new)
+    p = p_text(on.p_value) if on.drawings else None
     return name, on.drawings, *accuracies, on.only_stored_correct, on.only_new_correct, p
