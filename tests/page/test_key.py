@@ -202,13 +202,19 @@ def test_late_refusal_of_the_old_key_says_nothing_of_the_new_one(shared_tab: Sha
         expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
 
 
+def draw_while_the_key_is_replaced(page: Page) -> Held:
+    """Let the old key be refused once the new one is set; return what holds the repeated request."""
+    held = Held(page, "**/api/classify", "POST")
+    draw(page)
+    old = held.wait()
+    go(page, f"#key={KEY}")
+    old.continue_()
+    return held
+
+
 def test_drawing_that_the_old_key_may_not_store_is_stored_with_the_new_one(shared_tab: SharedTab, site: str) -> None:
     with shared_tab.open(site, key="wrong") as page:
-        held = Held(page, "**/api/classify", "POST")
-        draw(page)
-        old = held.wait()
-        go(page, f"#key={KEY}")
-        old.continue_()
+        held = draw_while_the_key_is_replaced(page)
         held.let_go()
         expect(page.locator(".state")).to_contain_text("number 1.")
         expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
@@ -218,11 +224,7 @@ def test_repeated_drawing_whose_answer_is_lost_belongs_to_the_new_key(
     shared_tab: SharedTab, site: str, sqlite_url: str
 ) -> None:
     with shared_tab.open(site, key="wrong") as page:
-        held = Held(page, "**/api/classify", "POST")
-        draw(page)
-        old = held.wait()
-        go(page, f"#key={KEY}")
-        old.continue_()
+        held = draw_while_the_key_is_replaced(page)
         lose_on_the_way_to_the_page(held.wait())
         page.unroute_all()
         page.get_by_role("button", name="Try again now").click()
