@@ -39,13 +39,20 @@ def load(path: Path) -> Exported:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as read:
             arrays = {name: read[name] for name in read.files}
-        manifest = json.loads(arrays["manifest.json"])
-        train, _ = _digits(arrays, "train")
-        test, test_ids = _digits(arrays, "test")
-        none, for_testing = _images(arrays["x_none"]), arrays["test_none"].astype(bool)
-        return Exported(path.name, manifest["sha256"], train, test, test_ids, none[~for_testing], none[for_testing])
+        sha256 = json.loads(arrays["manifest.json"])["sha256"]
+        found = _exported(path.name, sha256, arrays) if arrays.keys() & {"x_train", "x_test", "x_none"} else None
     except (KeyError, IndexError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not an NPZ export of PixelWise") from error
+    if not found:
+        raise ValueError(f"{path} was made without pixels; export it again without --without-pixels")
+    return found
+
+
+def _exported(name: str, sha256: str, arrays: dict[str, Any]) -> Exported:
+    train, _ = _digits(arrays, "train")
+    test, test_ids = _digits(arrays, "test")
+    none, for_testing = _images(arrays["x_none"]), arrays["test_none"].astype(bool)
+    return Exported(name, sha256, train, test, test_ids, none[~for_testing], none[for_testing])
 
 
 def _digits(arrays: dict[str, Any], side: str) -> tuple[Digits, npt.NDArray[np.int64]]:

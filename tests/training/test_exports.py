@@ -141,6 +141,18 @@ def test_file_that_is_not_an_export_is_refused(tmp_path: Path, wrong: dict[str, 
         load(path)
 
 
+def test_export_without_pixels_is_refused_with_the_reason(
+    sqlite_client: TestClient, sqlite_url: str, tmp_path: Path
+) -> None:
+    fill(sqlite_url)
+    path = tmp_path / "table.npz"
+    path.write_bytes(sqlite_client.get("/export?without_pixels=true").content)
+    with pytest.raises(
+        ValueError, match=r"table\.npz was made without pixels; export it again without --without-pixels"
+    ):
+        load(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 half", b'{"id":1}\n'])
 def test_other_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.npz"
