@@ -15,6 +15,7 @@ from training.mnist import NOT_A_DIGIT, Digits
 
 TENTH = 10
 SHARE = 0.1
+"""The largest share of an epoch that the exports take."""
 MOST_TIMES = 20
 """Drawings that are shown more often are memorised, despite the distortions."""
 
@@ -83,9 +84,9 @@ class Extra(NamedTuple):
         """Number of drawings without a digit."""
         return int((self.digits.labels == NOT_A_DIGIT).sum())
 
-    def times_an_epoch(self, others: int) -> int:
-        """Return how often to show each drawing per epoch, so that all together are a tenth of the others."""
-        return int(np.clip(SHARE * others / max(len(self.digits.labels), 1), 1, MOST_TIMES))
+    def share(self, epoch: int) -> float:
+        """Return the share of an epoch that the drawings take; none is shown more than MOST_TIMES times."""
+        return min(SHARE, MOST_TIMES * len(self.digits.labels) / epoch)
 
 
 def together(exports: list[Exported], mnist_train: Images, mnist_test: Images) -> Extra:

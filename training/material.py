@@ -122,8 +122,6 @@ def collect(fit: Digits, extra: Extra, seed: int, folder: Path | None, *, every:
     rng = np.random.default_rng(seed)
     material = Material()
     material.add("MNIST", fit.images, fit.labels, SHARES["MNIST"])
-    often = extra.times_an_epoch(EPOCH) * len(extra.digits.labels) / EPOCH
-    material.add("exported drawings", extra.digits.images, extra.digits.labels, often)
     points, labels = strokes.trace(DRAWN // every, rng)
     drawn = fields.lines(fields.from_points(strokes.shaken(points, rng)))
     material.add("generated digits", drawn, labels, SHARES["generated digits"], posed=True)
@@ -131,6 +129,8 @@ def collect(fit: Digits, extra: Extra, seed: int, folder: Path | None, *, every:
     if folder:
         for name, (made, index) in glyphs.to_train_on(folder, rng, every).items():
             material.add(name, made, index, SHARES[name])
+    share, others = extra.share(EPOCH), sum(kind.weight for kind in material.kinds)
+    material.add("exported drawings", extra.digits.images, extra.digits.labels, others * share / (1 - share))
     return material.finish()
 
 

@@ -112,10 +112,12 @@ def test_drawing_from_mnist_test_set_is_never_trained_on(export: Exported) -> No
     assert extra.left_out == 2
 
 
-@pytest.mark.parametrize(("count", "times"), [(0, 20), (10, 20), (1_000, 10), (4_000, 2), (90_000, 1)])
-def test_few_drawings_are_repeated_up_to_a_limit(count: int, times: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "share"), [(0, 0), (10, 0.002), (499, 0.0998), (500, 0.1), (6_000, 0.1), (50_000, 0.1)]
+)
+def test_exports_take_a_tenth_of_an_epoch_but_no_drawing_is_shown_too_often(count: int, share: float) -> None:
     labels = np.zeros(count, np.int64)
-    assert Extra(Digits(NOTHING, labels), Digits(NOTHING, labels[:0]), 0).times_an_epoch(100_000) == times
+    assert Extra(Digits(NOTHING, labels), Digits(NOTHING, labels[:0]), 0).share(100_000) == pytest.approx(share)
 
 
 @pytest.mark.parametrize(
