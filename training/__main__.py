@@ -37,6 +37,8 @@ def main() -> None:
     exports, extra, start = _given(options, numbers)
     if exports:
         print(f"{len(extra.digits.labels):,} exported drawings, {extra.left_out} left out", flush=True)
+    if extra.relabelled:
+        print(f"Drawings with several labels: {extra.relabelled:,}; the last one counts", flush=True)
     fit = Digits(numbers.images[:-VALIDATION], numbers.labels[:-VALIDATION])
     check = Digits(numbers.images[-VALIDATION:], numbers.labels[-VALIDATION:])
     packages = None if options.without_fonts else sources.fetch()

@@ -5,6 +5,7 @@ Training and test drawings never overlap, and drawings that nobody labelled are 
 
 import json
 import zipfile
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class Exported(NamedTuple):
     no_digit: Images
     """For training."""
     no_digit_test: Images
+    no_digit_test_ids: npt.NDArray[np.int64]
 
 
 def load(path: Path) -> Exported:
@@ -52,8 +54,8 @@ def load(path: Path) -> Exported:
 def _exported(name: str, sha256: str, arrays: dict[str, Any]) -> Exported:
     train, _ = _digits(arrays, "train")
     test, test_ids = _digits(arrays, "test")
-    none, for_testing = _images(arrays["x_none"]), arrays["test_none"].astype(bool)
-    return Exported(name, sha256, train, test, test_ids, none[~for_testing], none[for_testing])
+    none, ids, for_testing = _images(arrays["x_none"]), arrays["ids_none"], arrays["test_none"].astype(bool)
+    return Exported(name, sha256, train, test, test_ids, none[~for_testing], none[for_testing], ids[for_testing])
 
 
 def _digits(arrays: dict[str, Any], side: str) -> tuple[Digits, npt.NDArray[np.int64]]:
@@ -78,6 +80,8 @@ class Extra(NamedTuple):
     """Every tenth digit, held out for validation."""
     left_out: int
     """Number of drawings not used because they are in MNIST's test set."""
+    relabelled: int
+    """Number of drawings that the exports give several labels."""
 
     @property
     def no_digits(self) -> int:
@@ -90,31 +94,47 @@ class Extra(NamedTuple):
 
 
 def together(exports: list[Exported], mnist_train: Images, mnist_test: Images) -> Extra:
-    """Combine the training parts of exports; raise ValueError if a test drawing is in any training data."""
-    images = np.concatenate([np.empty((0, 28, 28), np.uint8), *(part for e in exports for part in _to_train_on(e))])
-    labels = [part for e in exports for part in (e.train.labels, np.full(len(e.no_digit), NOT_A_DIGIT))]
-    trained = _contents(images) | _contents(mnist_train)
+    """Combine the training parts of exports; raise ValueError if a test drawing is in any training data.
+
+    Equal drawings become one, with the last label.
+    """
+    found: dict[bytes, int] = {}
+    relabelled = set()
+    for content, label in (row for export in exports for row in _to_train_on(export)):
+        if found.setdefault(content, label) != label:
+            relabelled.add(content)
+        found[content] = label
+    trained = found.keys() | _contents(mnist_train)
     for export in exports:
-        drawings = zip(export.test.images, export.test_ids.tolist(), strict=True)
-        known = [str(id_) for image, id_ in drawings if image.tobytes() in trained]
-        if known:
-            ids = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
-            raise ValueError(
-                f"{export.name}: test drawings are also in the training data (ids {ids}). Make all exports with the "
-                "same seed and test_share, and leave out MNIST's training drawings"
-            )
-    measured = _contents(mnist_test)
-    kept = np.array([image.tobytes() not in measured for image in images], bool)
-    images, digits = images[kept], np.concatenate([np.empty(0, np.int64), *labels])[kept]
-    checked = np.flatnonzero(digits != NOT_A_DIGIT)[::TENTH]
-    fit = np.delete(np.arange(len(digits)), checked)
+        _refuse_trained(export, trained)
+    measured = found.keys() & _contents(mnist_test)
+    used = {content: label for content, label in found.items() if content not in measured}
+    images = np.frombuffer(b"".join(used), np.uint8).reshape(-1, 28, 28)
+    labels = np.array([*used.values()], np.int64)
+    checked = np.flatnonzero(labels != NOT_A_DIGIT)[::TENTH]
+    fit = np.delete(np.arange(len(labels)), checked)
     return Extra(
-        Digits(images[fit], digits[fit]), Digits(images[checked], digits[checked]), left_out=int((~kept).sum())
+        Digits(images[fit], labels[fit]), Digits(images[checked], labels[checked]), len(measured), len(relabelled)
     )
 
 
-def _to_train_on(export: Exported) -> tuple[Images, Images]:
-    return export.train.images, export.no_digit
+def _to_train_on(export: Exported) -> Iterator[tuple[bytes, int]]:
+    for image, label in zip(export.train.images, export.train.labels.tolist(), strict=True):
+        yield image.tobytes(), label
+    for image in export.no_digit:
+        yield image.tobytes(), NOT_A_DIGIT
+
+
+def _refuse_trained(export: Exported, trained: Set[bytes]) -> None:
+    images = (*export.test.images, *export.no_digit_test)
+    ids = (*export.test_ids.tolist(), *export.no_digit_test_ids.tolist())
+    known = [str(id_) for image, id_ in zip(images, ids, strict=True) if image.tobytes() in trained]
+    if known:
+        listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
+        raise ValueError(
+            f"{export.name}: test drawings are also in the training data (ids {listed}). Make all exports with the "
+            "same seed and test_share, and leave out MNIST's training drawings"
+        )
 
 
 def _contents(images: Images) -> set[bytes]:

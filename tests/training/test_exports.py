@@ -18,7 +18,7 @@ from training.exported import Exported, Extra, load, together
 from training.mnist import NOT_A_DIGIT, Digits
 
 NOTHING = np.empty((0, 28, 28), np.uint8)
-DRAWINGS = random_drawings(7)
+DRAWINGS, OTHERS = np.split(random_drawings(14), 2)
 ARRAYS = {
     "x_train": DRAWINGS[:3],
     "y_train": np.array([1, 7, 3], np.uint8),
@@ -72,14 +72,33 @@ def test_export_without_rows_is_read(sqlite_client: TestClient, tmp_path: Path) 
 
 
 def test_training_splits_are_combined_and_not_a_digit_has_its_own_label(export: Exported, tmp_path: Path) -> None:
-    more = load(write(tmp_path / "more.npz"))
+    others = {"x_train": OTHERS[:3], "x_test": OTHERS[3:5], "x_none": OTHERS[5:]}
+    more = load(write(tmp_path / "more.npz", **others))
     extra = together([export, more], NOTHING, NOTHING)
     # One digit of ten is kept to choose the epoch.
     assert extra.check.labels.tolist() == [1]
     np.testing.assert_array_equal(extra.check.images, DRAWINGS[[0]])
     assert extra.digits.labels.tolist() == [7, 3, NOT_A_DIGIT, 1, 7, 3, NOT_A_DIGIT]
-    np.testing.assert_array_equal(extra.digits.images, DRAWINGS[[1, 2, 5, 0, 1, 2, 5]])
-    assert extra.no_digits == 2
+    np.testing.assert_array_equal(extra.digits.images, np.concatenate([DRAWINGS[[1, 2, 5]], OTHERS[[0, 1, 2, 5]]]))
+    assert (extra.no_digits, extra.relabelled) == (2, 0)
+
+
+def test_equal_drawings_are_trained_on_once_with_the_last_label(export: Exported, tmp_path: Path) -> None:
+    changed = {"x_train": DRAWINGS[[2, 1, 5]], "y_train": np.array([3, 1, 8], np.uint8), "x_none": DRAWINGS[[0, 6]]}
+    later = load(write(tmp_path / "later.npz", **changed))
+    extra = together([export, later], NOTHING, NOTHING)
+    read = zip(*map(np.concatenate, zip(extra.check, extra.digits, strict=True)), strict=True)
+    labels = {image.tobytes(): label for image, label in read}
+    assert [labels[image.tobytes()] for image in DRAWINGS[[0, 1, 2, 5]]] == [NOT_A_DIGIT, 1, 3, 8]
+    assert len(extra.check.labels) + len(extra.digits.labels) == len(labels) == 4
+    assert extra.relabelled == 3
+
+
+def test_export_named_twice_changes_nothing(export: Exported) -> None:
+    once, twice = together([export], NOTHING, NOTHING), together([export, export], NOTHING, NOTHING)
+    for part, again in zip((*once.digits, *once.check), (*twice.digits, *twice.check), strict=True):
+        np.testing.assert_array_equal(part, again)
+    assert twice.relabelled == 0
 
 
 def test_without_exports_nothing_is_added() -> None:
@@ -100,6 +119,15 @@ def test_test_drawing_labelled_none_elsewhere_is_refused(export: Exported, tmp_p
         together([export, other], NOTHING, NOTHING)
 
 
+def test_test_drawing_without_a_digit_that_another_export_trains_on_is_refused(
+    export: Exported, tmp_path: Path
+) -> None:
+    swapped = {"x_train": DRAWINGS[[0, 6, 2]], "x_none": DRAWINGS[[5, 5]], "test_none": np.zeros(2, bool)}
+    other = load(write(tmp_path / "other-seed.npz", **swapped))
+    with pytest.raises(ValueError, match=r"corrected\.npz.*\(ids 7\)"):
+        together([export, other], NOTHING, NOTHING)
+
+
 def test_test_drawing_from_mnist_training_data_is_refused(export: Exported) -> None:
     with pytest.raises(ValueError, match=r"\(ids 14, 15\)"):
         together([export], DRAWINGS[3:5], NOTHING)
@@ -117,7 +145,7 @@ def test_drawing_from_mnist_test_set_is_never_trained_on(export: Exported) -> No
 )
 def test_exports_take_a_tenth_of_an_epoch_but_no_drawing_is_shown_too_often(count: int, share: float) -> None:
     labels = np.zeros(count, np.int64)
-    assert Extra(Digits(NOTHING, labels), Digits(NOTHING, labels[:0]), 0).share(100_000) == pytest.approx(share)
+    assert Extra(Digits(NOTHING, labels), Digits(NOTHING, labels[:0]), 0, 0).share(100_000) == pytest.approx(share)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from training.network import DigitNetwork, Teacher  # noqa: E402
 from training.normalise import in_torch  # noqa: E402
 
 DIGITS = Digits(*strokes.draw(120, np.random.default_rng(1)))
-NONE = Extra(Digits(DIGITS.images[:0], DIGITS.labels[:0]), Digits(DIGITS.images[:0], DIGITS.labels[:0]), 0)
+NONE = Extra(Digits(DIGITS.images[:0], DIGITS.labels[:0]), Digits(DIGITS.images[:0], DIGITS.labels[:0]), 0, 0)
 # PyTorch prefers its other exporter.
 exporting = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
