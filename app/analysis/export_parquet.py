@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from app.analysis.export_files import ExportRow, Sink, in_pieces, label_values
-from app.drawings.shape import PIXELS
 
 # The steps of an export run in several threads; Arrow's other pools keep what each of them has freed.
 _POOL: Final = pa.system_memory_pool()
@@ -18,8 +17,9 @@ pa.set_memory_pool(_POOL)
 ROW_GROUP_SIZE: Final = 8_192
 _BATCH_SIZE: Final = 1_024
 
-_PIXELS: Final = pa.field("pixels", pa.binary(PIXELS))
-# SHA-256 is left out: it would take more than all other columns, and follows from the pixels.
+# Hugging Face's datasets before 5.1 cannot read a fixed size.
+_PIXELS: Final = pa.field("pixels", pa.binary())
+# SHA-256 would take more than all other columns, and follows from the pixels.
 _SCHEMA: Final = pa.schema(
     [
         pa.field("id", pa.int64(), nullable=False),
@@ -40,9 +40,13 @@ _SCHEMA: Final = pa.schema(
 )
 COLUMNS: Final = tuple(_SCHEMA.names)
 
-# Ascending integers take a byte or two as differences. All else but pixels repeats.
-_ASCENDING: Final = ("id", "created_at")
-_REPEATED: Final = ["scores.list.element", *(name for name in COLUMNS if name not in (*_ASCENDING, "pixels"))]
+# Ascending integers take a byte or two as differences, equal lengths nothing. All else repeats.
+_ENCODINGS: Final = {
+    "id": "DELTA_BINARY_PACKED",
+    "created_at": "DELTA_BINARY_PACKED",
+    _PIXELS.name: "DELTA_LENGTH_BYTE_ARRAY",
+}
+_REPEATED: Final = ["scores.list.element", *(name for name in COLUMNS if name not in _ENCODINGS)]
 
 
 def parquet(manifest: bytes, rows: Iterable[ExportRow], *, with_pixels: bool) -> Iterator[bytes]:
@@ -57,7 +61,7 @@ def _written(schema: pa.Schema, rows: Iterator[ExportRow]) -> Iterator[bytes]:
         schema,
         compression="zstd",
         use_dictionary=_REPEATED,
-        column_encoding=dict.fromkeys(_ASCENDING, "DELTA_BINARY_PACKED"),
+        column_encoding=_ENCODINGS,
         write_statistics=[name for name in schema.names if name != _PIXELS.name],
     ) as writer:
         while batches := list(_batches(schema, islice(rows, ROW_GROUP_SIZE))):
