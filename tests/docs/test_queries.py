@@ -23,6 +23,9 @@ CHANGES = [statement for statement in STATEMENTS if not statement.startswith("SE
 ON_PARQUET = re.findall(
     r"```sql\n((?:(?!```).)+?\.parquet'(?:(?!```).)*?);\n```(?:\n\n```text\n(.+?)\n```)?", PAGE, re.DOTALL
 )
+BY_DAY = [statement for statement in QUESTIONS if " AS day," in statement]
+# What the page says before its tables.
+(IN_PSQL,) = re.findall(r"`(SET .+?);` in `psql`", PAGE.partition("## Tables")[0])
 ROWS = random_rows(200)
 
 
@@ -72,6 +75,21 @@ def test_query_returns_rows_without_duplicates(filled_url: str, statement: str) 
     found = rows(filled_url, statement)
     assert found
     assert len({tuple(row.values()) for row in found}) == len(found)
+
+
+@pytest.mark.parametrize("statement", BY_DAY, ids=lambda statement: statement.splitlines()[0][:60])
+def test_days_are_those_of_utc_in_every_zone(database_url: str, statement: str) -> None:
+    store(database_url, ROWS)
+    with connected(database_url) as connection:
+        if database_url.startswith("postgresql"):
+            connection.execute(sa.text("SET TimeZone = 'America/New_York'"))
+            connection.execute(sa.text(IN_PSQL))
+        found = connection.execute(sa.text(statement)).all()
+        connection.rollback()
+    counted = [row for row in ROWS if row.label or "labelled" not in statement]
+    expected = Counter(f"{row.created_at:%Y-%m-%d}" for row in counted if row.created_at)
+    # Predictions without a time have a day of their own.
+    assert {day: count for day, count, _ in found if day not in (None, "0001-01-01")} == expected
 
 
 def test_changes_have_the_documented_effect(filled_url: str) -> None:
