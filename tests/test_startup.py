@@ -215,6 +215,19 @@ def test_uvicorn_exits_with_one_line_and_no_traceback(tmp_path: Path, env_file: 
     assert "Traceback" not in printed
 
 
+def test_unexpected_error_before_the_lifespan_ends_the_start(
+    working_settings: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("out of order")
+
+    working_settings.setattr("app.main.start_problem", fail)
+    assert_refused("the traceback is above")
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "out of order"
+
+
 def test_key_is_read_at_every_start(start: Start, sqlite_url: str) -> None:
     first = start(DATABASE_URL=sqlite_url, SECRET_API_KEY="the-key-of-yesterday")
     assert first.post("/classify", json=DRAWING).status_code == 401

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.config import get_settings
+from app.config import ConfigurationError, get_settings
 from app.http.access_log import AccessLog
 from app.http.body_memory import MAX_LARGE_BODY, BodyMemory
 from app.http.cors import AllowedOrigins
@@ -62,12 +62,11 @@ class Edge:
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check before the lifespan, where an exception would print a traceback."""
-        problem = await asyncio.to_thread(self._start_problem)
+        problem = await asyncio.to_thread(self._prepare)
         if problem is not None:
             await receive()
             await send({"type": "lifespan.startup.failed", "message": f"pixelwise: {problem}"})
             return
-        self._telemetry = await asyncio.to_thread(start_telemetry)
 
         async def send_after_close(message: Message) -> None:
             # After this message uvicorn waits for nothing.
@@ -77,6 +76,19 @@ class Edge:
 
         with self._access_log.in_uvicorns_place():
             await self.app(scope, receive, send_after_close)
+
+    def _prepare(self) -> str | None:
+        """Return the problem, if there is one: after an exception uvicorn would serve without a lifespan."""
+        try:
+            problem = self._start_problem()
+            if problem is None:
+                self._telemetry = start_telemetry()
+        except ConfigurationError as error:
+            return str(error)
+        except Exception:
+            log.exception("the start failed")
+            return "the start failed; the traceback is above"
+        return problem
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun, status = perf_counter(), 0

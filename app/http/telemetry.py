@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.types import Scope
 
+from app.config import ConfigurationError
 from app.env_file import set_environment
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 
 
 def start_telemetry() -> "OpenTelemetry | None":
+    """Raise ConfigurationError for an invalid setting."""
     # OpenTelemetry reads the environment only.
     settings = set_environment("OTEL_")
     endpoint = next((name for name in ENDPOINTS if name in settings), None)
@@ -26,13 +28,16 @@ def start_telemetry() -> "OpenTelemetry | None":
         return None
     try:
         from app.http.open_telemetry import OpenTelemetry
+
+        return OpenTelemetry()
     except ModuleNotFoundError:
         log.warning(
             "%s is set, but packages are missing, so nothing is sent; run: pip install -r deploy/otel/requirements.txt",
             endpoint,
         )
         return None
-    return OpenTelemetry()
+    except ValueError as error:
+        raise ConfigurationError(f"OpenTelemetry refuses a setting OTEL_...: {error}") from None
 
 
 def child_span(scope: Scope, name: str) -> AbstractContextManager[None]:

@@ -1,16 +1,22 @@
 """Traces and metrics over OTLP."""
 
 import socket
+import sys
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.http.test_trace_context import SPAN, TRACE
 from tests.support.otlp_receiver import Receiver, receiving, values_of
+from tests.support.ports import free_port
+from tests.support.project_copy import PROJECT, run
 from tests.support.service import KEY, rows
 from tests.support.service_process import classify_body, drawing, serving
+
+NOWHERE = "http://127.0.0.1:9"
 
 WITHOUT_PACKAGES = """\
 import sys
@@ -136,9 +142,31 @@ def test_settings_of_the_file_are_used(sqlite_url: str, tmp_path: Path) -> None:
     assert named(receiver, "GET /health/live")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100", "max_export_batch_size must be less than or equal to max_queue_size"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0", "interval value 0.0 is invalid"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "abc", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be"),
+    ],
+)
+def test_setting_that_opentelemetry_refuses_ends_the_start(
+    sqlite_url: str, tmp_path: Path, name: str, value: str, reason: str
+) -> None:
+    settings = {"SECRET_API_KEY": KEY, "DATABASE_URL": sqlite_url, "OTEL_EXPORTER_OTLP_ENDPOINT": NOWHERE, name: value}
+    command = ("-m", "uvicorn", "app.main:app", "--port", str(free_port()))
+    done = run(tmp_path, sys.executable, *command, PYTHONPATH=str(PROJECT), **settings)
+    assert done.returncode == 3
+    printed = done.stdout + done.stderr
+    (line,) = [line for line in printed.splitlines() if "pixelwise:" in line]
+    assert reason in line
+    assert "Traceback" not in printed
+    assert "appears unsupported" not in printed
+
+
 def test_missing_packages_are_named_and_the_service_runs(sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "without_packages.py").write_text(WITHOUT_PACKAGES)
-    settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": NOWHERE}
     program = ("-m", "without_packages")
     with serving(sqlite_url, tmp_path, uvicorn=program, fork=False, **settings) as service:
         with service.client() as client:
