@@ -1,5 +1,6 @@
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -9,6 +10,11 @@ from app.cli.options import Json, parser_of, validate
 from app.cli.tables import print_table
 from app.cli.terminal import print_json, say
 from app.schemas.keys import KeyCreate, KeyName, KeyRead, KeyWithSecret, Scope
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+_STORE: Final = "Store the secret now; it is not shown again."
 
 program = typer.Typer(rich_markup_mode=None)
 
@@ -45,8 +51,9 @@ def create(
 
     values = {"name": name, "scopes": scopes, "rate_limit": rate_limit, "expires_at": expires_at}
     wanted = validate(KeyCreate, values, name="NAME", scopes="--scope")
-    created = context.write(lambda session: create_key(session, wanted, context.actor()))
-    _print_secret(created, as_json=as_json, message=f"Created the key {name} ({', '.join(created.scopes)}).")
+    created = _print_new(lambda session: create_key(session, wanted, context.actor()), as_json=as_json)
+    if not as_json:
+        say(f"Created the key {name} ({', '.join(created.scopes)}). {_STORE}")
 
 
 @program.command("list")
@@ -80,8 +87,9 @@ def rotate(
     from app.services.keys import rotate_key
 
     hours = timedelta(hours=overlap)
-    rotated = context.write(lambda session: rotate_key(session, name, hours, context.actor()))
-    _print_secret(rotated, as_json=as_json, message=f"The old secret of {name} is accepted for {overlap} hours more.")
+    _print_new(lambda session: rotate_key(session, name, hours, context.actor()), as_json=as_json)
+    if not as_json:
+        say(f"The old secret of {name} is accepted for {overlap} hours more. {_STORE}")
 
 
 @program.command()
@@ -96,16 +104,21 @@ def revoke(name: Name) -> None:
     say(f"Revoked the key {name}.")
 
 
-def _print_secret(key: KeyWithSecret, *, as_json: bool, message: str) -> None:
-    try:
-        if as_json:
-            print_json(key)
-            return
-        typer.echo(key.key)
-    except OSError as error:
-        remedy = f"the secret of {key.name} was stored but not printed; run: python -m app keys rotate {key.name}"
-        raise CommandError(f"{error.strerror}; {remedy}") from error
-    say(f"{message} Store the secret now; it is not shown again.")
+def _print_new(make: "Callable[[Session], KeyWithSecret]", *, as_json: bool) -> KeyWithSecret:
+    """Commit after the secret is printed."""
+
+    def make_and_print(session: "Session") -> KeyWithSecret:
+        key = make(session)
+        try:
+            if as_json:
+                print_json(key)
+            else:
+                typer.echo(key.key)
+        except OSError as error:
+            raise CommandError(f"{error.strerror}; nothing was changed") from error
+        return key
+
+    return context.write(make_and_print)
 
 
 def _row(key: KeyRead) -> tuple[object, ...]:

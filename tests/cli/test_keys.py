@@ -46,21 +46,29 @@ def test_list_shows_scopes_and_no_secret() -> None:
     assert "keys" in done("keys", "create", "--help")
 
 
-@pytest.mark.usefixtures("configured_sqlite")
-def test_secret_that_could_not_be_printed_can_be_replaced(tmp_path: Path, sqlite_url: str) -> None:
-    for command, name in (((*CREATE,), "phone"), (("keys", "rotate", "phone"), "phone")):
+@pytest.mark.parametrize("printed", [(), ("--json",)], ids=["text", "json"])
+def test_secret_that_could_not_be_printed_changes_nothing(configured_sqlite: str, printed: tuple[str, ...]) -> None:
+    def stored() -> list[dict[str, object]]:
+        return [*rows(configured_sqlite, "SELECT * FROM api_keys"), *rows(configured_sqlite, "SELECT * FROM audit_log")]
+
+    for command in (CREATE, ("keys", "rotate", "phone")):
+        before = stored()
         with Path("/dev/full").open("w") as full:
             ended = subprocess.run(
-                [sys.executable, "-m", "app", *command],
+                [sys.executable, "-m", "app", *command, *printed],
                 cwd=PROJECT,
-                env=environment(DATABASE_URL=sqlite_url),
+                env=environment(DATABASE_URL=configured_sqlite),
                 stdout=full,
                 stderr=subprocess.PIPE,
                 text=True,
                 check=False,
             )
         assert ended.returncode == ExitCode.FAILURE
-        assert f"was stored but not printed; run: python -m app keys rotate {name}" in ended.stderr
+        assert ended.stderr == "pixelwise: No space left on device; nothing was changed\n"
+        # In particular, the secret that clients use is still the key's newest.
+        assert stored() == before
+        if command == CREATE:
+            done(*CREATE)
     assert done("keys", "rotate", "phone").startswith("pw_")
 
 
