@@ -26,6 +26,7 @@ from app.env_file import (
     expanded,
     misspelt,
     read_env_file,
+    setting_value,
     unquoted,
 )
 
@@ -64,7 +65,7 @@ class ConfigurationError(Exception):
     """A setting is invalid. The text is one line without secrets."""
 
 
-def _env_file_values() -> dict[str, str]:
+def _known_values() -> dict[str, str]:
     try:
         values = read_env_file(Path(".env"))
     except EnvFileError as error:
@@ -72,11 +73,7 @@ def _env_file_values() -> dict[str, str]:
     for name in values:
         if name not in _KNOWN and name.upper() in _KNOWN:
             raise ConfigurationError(f"{name} in .env: write {name.upper()}")
-    return {name: value for name, value in values.items() if value.strip()}
-
-
-def _known_values() -> dict[str, str]:
-    return {**_env_file_values(), **{name: value for name, value in os.environ.items() if value.strip()}}
+    return {name: value for given in (values, os.environ) for name, value in given.items() if value.strip()}
 
 
 def _checked_database_url(text: str) -> str:
@@ -162,9 +159,7 @@ class Settings(BaseModel):
 
     secret_api_key: Annotated[SecretStr, AfterValidator(_checked_key)] | None = None
     # It may contain a password.
-    database_url: Annotated[str, AfterValidator(_checked_database_url)] = Field(
-        default="sqlite:///./pixelwise.db", repr=False
-    )
+    database_url: Annotated[str, AfterValidator(_checked_database_url)] = Field("sqlite:///./pixelwise.db", repr=False)
     read_database_url: Annotated[str, AfterValidator(_checked_database_url)] | None = Field(default=None, repr=False)
     model_path: Annotated[Path, AfterValidator(_in_project_folder)] = SHIPPED_MODEL
     shadow_model_path: Annotated[Path, AfterValidator(_no_pickle)] | None = None
@@ -222,8 +217,7 @@ def get_settings() -> Settings:
 def wants_json_log() -> bool:
     """Return whether LOG_FORMAT is json, even if another setting is invalid."""
     try:
-        known = _known_values()
-        return expanded(unquoted("LOG_FORMAT", known.get("LOG_FORMAT", "")), known) == "json"
+        return setting_value("LOG_FORMAT", _known_values()) == "json"
     except (ConfigurationError, ValueError):
         return False
 
@@ -234,6 +228,17 @@ def deployment_setting(name: str, default: str) -> str:
         return deployment_value(name, _known_values()) or default
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
+
+
+def set_environment(*prefixes: str) -> dict[str, str]:
+    """Put the settings with these prefixes, expanded, into the environment; return them. Raise ConfigurationError."""
+    known = _known_values()
+    try:
+        found = {name: setting_value(name, known) for name in known if name.startswith(prefixes)}
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    os.environ.update(found)
+    return found
 
 
 def setting_warnings() -> list[str]:

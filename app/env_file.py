@@ -53,14 +53,6 @@ def read_env_file(path: Path) -> dict[str, str]:
     return values
 
 
-def set_environment(prefix: str) -> set[str]:
-    """Put the lines of `.env` with this prefix into the environment, unless it has them; return all their names."""
-    for name, value in read_env_file(Path(".env")).items():
-        if name.startswith(prefix) and value:
-            os.environ.setdefault(name, value)
-    return {name for name, value in os.environ.items() if name.startswith(prefix) and value}
-
-
 def expanded(text: str, known: Mapping[str, str]) -> str:
     """Replace each ${NAME}, in the inserted values too; raise ValueError for an unknown one."""
 
@@ -82,6 +74,11 @@ def unquoted(name: str, text: str) -> str:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         raise ValueError(f"{name} stands in quotes that belong to its value; leave them out")
     return text
+
+
+def setting_value(name: str, known: Mapping[str, str]) -> str:
+    """Return the expanded value, or an empty text; raise ValueError."""
+    return expanded(unquoted(name, known.get(name, "")), known)
 
 
 def deployment_value(name: str, known: Mapping[str, str]) -> str:
@@ -181,7 +178,7 @@ def main(arguments: list[str]) -> None:
         from_file = {other: value for other, value in read_env_file(Path(".env")).items() if value}
         known = {**from_file, **{other: value for other, value in os.environ.items() if value.strip()}}
         values = {other: deployment_value(other, known) for other in DEPLOYMENT}
-        value = values[name] if name in values else expanded(unquoted(name, known.get(name, "")), known)
+        value = values[name] if name in values else setting_value(name, known)
     except (EnvFileError, ValueError) as error:
         sys.exit(f"pixelwise: {error}")
     if arguments:

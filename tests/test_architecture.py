@@ -39,7 +39,6 @@ ARROWS: dict[str, set[str]] = {
             "config",
             "database",
             "drawings",
-            "env_file",
             "loop_round",
             "metrics",
             "schemas",

@@ -1,6 +1,6 @@
 """Traces and metrics over OTLP, named as in https://opentelemetry.io/docs/specs/semconv/http/."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import Final
@@ -16,11 +16,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import (
     NonRecordingSpan,
+    NoOpTracer,
     Span,
     SpanContext,
     SpanKind,
     StatusCode,
     TraceFlags,
+    Tracer,
     set_span_in_context,
 )
 from starlette.types import Scope
@@ -33,15 +35,18 @@ CLOSE_S: Final = 2.0
 
 
 class OpenTelemetry:
-    def __init__(self) -> None:
+    def __init__(self, signals: Container[str]) -> None:
+        """Send TRACES, METRICS or both."""
         names = {"service.name": "pixelwise", "service.version": __version__, "service.instance.id": uuid4().hex}
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
         resource = Resource.create().merge(Resource(names)).merge(OTELResourceDetector().detect())
         self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        self._tracer = self._tracers.get_tracer("pixelwise", __version__)
-        reader = PeriodicExportingMetricReader(OTLPMetricExporter())
-        self._meters = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
+        self._tracer: Tracer = NoOpTracer()
+        if "TRACES" in signals:
+            self._tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+            self._tracer = self._tracers.get_tracer("pixelwise", __version__)
+        readers = [PeriodicExportingMetricReader(OTLPMetricExporter())] if "METRICS" in signals else []
+        self._meters = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
         meter = self._meters.get_meter("pixelwise", __version__)
         self._duration = meter.create_histogram(
             "http.server.request.duration", "s", explicit_bucket_boundaries_advisory=BUCKETS_S
@@ -51,8 +56,9 @@ class OpenTelemetry:
     def start(self, scope: Scope, parent: TraceParent | None) -> None:
         attributes = {"http.request.method": scope["method"], "url.scheme": scope["scheme"]}
         span = self._tracer.start_span(scope["method"], _context_of(parent), SpanKind.SERVER, attributes)
-        trace_id = f"{span.get_span_context().trace_id:032x}"
-        scope["state"].update(trace_id=trace_id, span=span, telemetry=self)
+        scope["state"].update(span=span, telemetry=self)
+        if (context := span.get_span_context()).is_valid:
+            scope["state"]["trace_id"] = f"{context.trace_id:032x}"
 
     def end(self, scope: Scope, routed: Scope, status: int, seconds: float) -> None:
         state, span = scope["state"], scope["state"]["span"]

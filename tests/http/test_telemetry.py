@@ -1,5 +1,6 @@
 """Traces and metrics over OTLP."""
 
+import re
 import socket
 import sys
 from pathlib import Path
@@ -30,7 +31,8 @@ if __name__ == "__main__":
 
 def served(database_url: str, folder: Path, receiver: Receiver, **settings: str) -> str:
     """Classify one drawing in a trace, read it, ask for another; return the log."""
-    with serving(database_url, folder, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, **settings) as service:
+    settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, **settings}
+    with serving(database_url, folder, **settings) as service:
         with service.client() as client:
             headers = {"X-API-Key": KEY, "X-Request-ID": "order-66", "traceparent": f"00-{TRACE}-{SPAN}-01"}
             client.connection.request("POST", "/api/classify", classify_body(drawing(Random(1))), headers)
@@ -140,6 +142,52 @@ def test_settings_of_the_file_are_used(sqlite_url: str, tmp_path: Path) -> None:
             assert client.get("/health/live").status_code == 200
             service.stop()
     assert named(receiver, "GET /health/live")
+
+
+def test_variables_may_refer_to_secrets_in_the_file(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("COLLECTOR_TOKEN=of-the-collector\n")
+    with receiving() as receiver:
+        headers = {"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer ${COLLECTOR_TOKEN}"}
+        served(sqlite_url, tmp_path, receiver, **headers)
+    assert receiver.authorizations == {"Bearer of-the-collector"}
+
+
+def traces_logged(log: str) -> list[str]:
+    return re.findall(r" trace (\w+)\n", log)
+
+
+def test_nothing_is_sent_if_the_sdk_is_disabled(sqlite_url: str, tmp_path: Path) -> None:
+    with receiving() as receiver:
+        log = served(sqlite_url, tmp_path, receiver, OTEL_SDK_DISABLED="true")
+    assert receiver.raw == []
+    # Only the trace of the caller.
+    assert traces_logged(log) == [TRACE]
+
+
+def test_metrics_are_sent_without_traces(sqlite_url: str, tmp_path: Path) -> None:
+    with receiving() as receiver:
+        log = served(sqlite_url, tmp_path, receiver, OTEL_TRACES_EXPORTER="none")
+    assert receiver.spans == []
+    assert receiver.last("pixelwise.predictions").sum.data_points[0].as_int == 1
+    assert traces_logged(log) == [TRACE]
+    assert [row["trace_id"] for row in rows(sqlite_url, "SELECT trace_id FROM predictions")] == [TRACE]
+
+
+@pytest.mark.parametrize("only", ["exporter", "endpoint"])
+def test_traces_are_sent_without_metrics(sqlite_url: str, tmp_path: Path, only: str) -> None:
+    with receiving() as receiver:
+        settings = {
+            "exporter": {"OTEL_METRICS_EXPORTER": "none"},
+            "endpoint": {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "",
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{receiver.url}/v1/traces",
+            },
+        }[only]
+        log = served(sqlite_url, tmp_path, receiver, **settings)
+    assert named(receiver, "POST /classify")
+    assert receiver.metrics == []
+    assert len(traces_logged(log)) == 4
+    assert "opentelemetry" not in log
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 class Receiver:
     port: int = 0
     raw: list[bytes] = field(default_factory=list)
+    authorizations: set[str | None] = field(default_factory=set)
     resources: list[dict[str, Any]] = field(default_factory=list)
     spans: list[Any] = field(default_factory=list)
     metrics: list[Any] = field(default_factory=list)
@@ -51,6 +52,7 @@ def receiving() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            receiver.authorizations.add(self.headers["Authorization"])
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.add(self.path, gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
             self.send_response(200)
