@@ -3,30 +3,45 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-# Read by scripts and systemd units only: what each must look like.
+
+def _form(pattern: str) -> Callable[[str], object]:
+    return re.compile(pattern, re.ASCII).fullmatch
+
+
+def _are_networks(text: str) -> bool:
+    from ipaddress import ip_network
+
+    try:
+        return text == "*" or all(ip_network(one.strip()) for one in text.split(","))
+    except ValueError:
+        return False
+
+
+# Read by scripts, units and uvicorn only: what each must look like.
 DEPLOYMENT: Final = {
-    "MODEL_URL": (r"[a-z]+://\S+", "must be a URL, such as https://example.org/mine.onnx"),
-    "MODEL_SHA256": (r"[0-9a-fA-F]{64}", "must be a checksum as printed by sha256sum"),
-    "PIXELWISE_NGINX": (r"off|/.*", "must be off or the absolute path of a folder"),
-    "PIXELWISE_BACKUP": (r"on|off", "must be on or off"),
-    "PIXELWISE_BACKUP_FOLDER": (r".+", "must be the path of a folder"),
-    "PIXELWISE_BACKUPS_KEPT": (r"[1-9]\d{0,5}", "must be a number from 1"),
-    "PIXELWISE_PRUNE_OLDER_THAN": (r"[1-9]\d{0,3}[hdw]", "must be a number and h, d or w, such as 90d"),
+    "FORWARDED_ALLOW_IPS": (_are_networks, "must be addresses or networks, such as 10.0.0.10,10.1.0.0/16, or *"),
+    "MODEL_URL": (_form(r"[a-z]+://\S+"), "must be a URL, such as https://example.org/mine.onnx"),
+    "MODEL_SHA256": (_form(r"[0-9a-fA-F]{64}"), "must be a checksum as printed by sha256sum"),
+    "PIXELWISE_NGINX": (_form(r"off|/.*"), "must be off or the absolute path of a folder"),
+    "PIXELWISE_BACKUP": (_form(r"on|off"), "must be on or off"),
+    "PIXELWISE_BACKUP_FOLDER": (_form(r".+"), "must be the path of a folder"),
+    "PIXELWISE_BACKUPS_KEPT": (_form(r"[1-9]\d{0,5}"), "must be a number from 1"),
+    "PIXELWISE_PRUNE_OLDER_THAN": (_form(r"[1-9]\d{0,3}[hdw]"), "must be a number and h, d or w, such as 90d"),
     "UVICORN_HOST": (
-        r"[\w.-]+|[\da-fA-F]*:[\da-fA-F:.]*(%[\w.-]+)?",
+        _form(r"[\w.-]+|[\da-fA-F]*:[\da-fA-F:.]*(%[\w.-]+)?"),
         "must be an address, such as 127.0.0.1 or 0.0.0.0",
     ),
-    "WEB_CONCURRENCY": (r"[1-9]\d{0,3}", "must be a number from 1"),
+    "WEB_CONCURRENCY": (_form(r"[1-9]\d{0,3}"), "must be a number from 1"),
 }
 
 # uvicorn and systemd units take these as they are; an empty UVICORN_HOST opens the port to all networks.
-TAKEN_AS_IS: Final = ("UVICORN_HOST", "WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN")
+TAKEN_AS_IS: Final = ("FORWARDED_ALLOW_IPS", "UVICORN_HOST", "WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN")
 
 _ASSIGNMENT: Final = re.compile(r"[ \t]*([A-Za-z_]\w*)[ \t]*=[ \t]*(.*?)[ \t]*", re.ASCII)
 _REFERENCE: Final = re.compile(r"\$\{([^{}]*)\}")
@@ -83,11 +98,11 @@ def setting_value(name: str, known: Mapping[str, str]) -> str:
 
 def deployment_value(name: str, known: Mapping[str, str]) -> str:
     """Return a checked setting of DEPLOYMENT, or an empty text; raise ValueError."""
-    pattern, problem = DEPLOYMENT[name]
+    is_valid, problem = DEPLOYMENT[name]
     given = known.get(name, "")
     value = unquoted(name, given)
     value = given if name in TAKEN_AS_IS else expanded(value, known)
-    if value and not re.fullmatch(pattern, value, re.ASCII):
+    if value and not is_valid(value):
         raise ValueError(f"{name}: {problem}")
     return value
 

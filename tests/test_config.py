@@ -185,19 +185,6 @@ def test_key_of_two_lines_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "quiet" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["UVICORN_HOST", "WEB_CONCURRENCY", "PIXELWISE_PRUNE_OLDER_THAN"])
-def test_empty_value_is_refused_where_another_program_cannot_read_it(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv(name, "")
-    with pytest.raises(ConfigurationError, match=f"{name} is empty"):
-        get_settings()
-    monkeypatch.delenv(name)
-    write_env(f"{name}=\n")
-    with pytest.raises(ConfigurationError, match=f"line 1: {name} needs a value"):
-        get_settings()
-
-
 @pytest.mark.parametrize("where", ["environment", "file"])
 @pytest.mark.parametrize("name", ["PUBLIC_RESULT", "PUBLC_RESULTS", "PUBLICRESULTS", "PIXELWISE_PUBLIC_RESULTS"])
 def test_misspelt_privacy_setting_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, where: str) -> None:

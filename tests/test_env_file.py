@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from app.config import PROJECT_FOLDER, ConfigurationError, get_settings
-from app.env_file import EnvFileError, read_env_file
+from app.config import PROJECT_FOLDER, ConfigurationError, deployment_setting, get_settings, setting_warnings
+from app.env_file import TAKEN_AS_IS, EnvFileError, read_env_file
 from tests.support.project_copy import cannot_run, run
 
 # systemd's own reader of such files, which works without a running systemd.
@@ -170,6 +170,11 @@ def test_privacy_setting_that_cannot_be_read_refuses_to_start(
         # uvicorn and the unit would not expand it.
         ("UVICORN_HOST", "${HOME}"),
         ("WEB_CONCURRENCY", "two"),
+        ("FORWARDED_ALLOW_IPS", "nginx"),
+        ("FORWARDED_ALLOW_IPS", "172.17.0.1/16"),
+        ("FORWARDED_ALLOW_IPS", "*, 10.0.0.10"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.10,"),
+        ("FORWARDED_ALLOW_IPS", "${HOME}"),
     ],
 )
 def test_settings_of_scripts_and_units_are_checked_at_every_start(
@@ -182,6 +187,30 @@ def test_settings_of_scripts_and_units_are_checked_at_every_start(
     assert (printed.returncode, printed.stdout) == (1, "")
     assert printed.stderr.startswith(f"pixelwise: {name}: must b")
     assert "quiet" not in printed.stderr
+
+
+@pytest.mark.parametrize("name", TAKEN_AS_IS)
+def test_empty_value_is_refused_where_another_program_cannot_read_it(
+    settings_environment: pytest.MonkeyPatch, name: str
+) -> None:
+    settings_environment.setenv(name, "")
+    with pytest.raises(ConfigurationError, match=f"{name} is empty"):
+        get_settings()
+    settings_environment.delenv(name)
+    Path(".env").write_text(f"{name}=\n")
+    with pytest.raises(ConfigurationError, match=f"line 1: {name} needs a value"):
+        get_settings()
+
+
+@pytest.mark.parametrize("value", ["*", "10.0.0.10", "10.0.0.10, 2001:db8::7,10.1.0.0/16"])
+def test_trusted_proxies_are_addresses_and_networks(settings_environment: pytest.MonkeyPatch, value: str) -> None:
+    Path(".env").write_text(f"FORWARDED_ALLOW_IPS={value}\n")
+    assert deployment_setting("FORWARDED_ALLOW_IPS", "") == value
+
+
+def test_misspelt_setting_of_uvicorn_is_named(settings_environment: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("FORWARDED_ALLOWED_IPS=*\n")
+    assert setting_warnings() == ["FORWARDED_ALLOWED_IPS is not a setting; did you mean FORWARDED_ALLOW_IPS?"]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def serve(
     """
     import uvicorn
 
-    from app.config import PACKAGE_FOLDER
+    from app.config import PACKAGE_FOLDER, set_environment
 
     try:
         # An empty host would be all networks.
@@ -34,5 +34,7 @@ def serve(
         known = False
     if not known:
         raise typer.BadParameter("must be an address of this machine, such as 127.0.0.1", param_hint="--host")
-    log_config = str(PACKAGE_FOLDER / "uvicorn_log.json")
-    uvicorn.run("app.main:app", host=host, port=port, log_config=log_config, timeout_graceful_shutdown=GRACE_SECONDS)
+    given = set_environment("FORWARDED_ALLOW_IPS", "UVICORN_", "WEB_CONCURRENCY")
+    log_config = given.get("UVICORN_LOG_CONFIG", str(PACKAGE_FOLDER / "uvicorn_log.json"))
+    options = {"host": host, "port": port, "log-config": log_config, "timeout-graceful-shutdown": GRACE_SECONDS}
+    uvicorn.main(["app.main:app", *(f"--{name}={value}" for name, value in options.items())])
