@@ -231,6 +231,17 @@ def test_scripts_read_a_setting_without_the_virtual_environment(
     assert (done.returncode, done.stdout) == (0, f"{printed}\n"), done.stderr
 
 
+def test_empty_variable_of_the_environment_does_not_override_the_file(
+    settings_environment: pytest.MonkeyPatch,
+) -> None:
+    Path(".env").write_text("PUBLIC_RESULTS=false\nPIXELWISE_BACKUP=off\n")
+    for name in ("PUBLIC_RESULTS", "PIXELWISE_BACKUP"):
+        settings_environment.setenv(name, "")
+    assert not get_settings().public_results
+    command = (sys.executable, "-I", str(PROJECT_FOLDER / "app/env_file.py"), "PIXELWISE_BACKUP", "on")
+    assert run(Path.cwd(), *command, PIXELWISE_BACKUP="").stdout == "off\n"
+
+
 def test_inserted_value_is_read_like_a_setting(settings_environment: pytest.MonkeyPatch) -> None:
     Path(".env").write_text(
         "DATABASE_URL=postgresql://pixelwise:${DB_PASSWORD}@localhost/pixelwise\nDB_PASSWORD=${FROM_VAULT}\n"
