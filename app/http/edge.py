@@ -100,9 +100,13 @@ class Edge:
         if self._telemetry is not None:
             self._telemetry.start(scope, trace)
         is_head = scope["method"] == "HEAD"
-        path = _path(scope)
+        if root_path := scope.get("root_path", ""):
+            # uvicorn adds --root-path to paths that may have it already.
+            scope["path"] = scope["path"].removeprefix(root_path)
+            scope["raw_path"] = scope["raw_path"].removeprefix(root_path.encode())
+        path = _path(scope["path"], root_path)
         inner = scope
-        if is_head or path != scope["path"]:
+        if is_head or root_path or path != scope["path"]:
             inner = {**scope, "method": "GET" if is_head else scope["method"], "path": path, "root_path": ""}
 
         async def send_with_headers(message: Message) -> None:
@@ -197,14 +201,10 @@ def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
     return receive_counted
 
 
-def _path(scope: Scope) -> str:
+def _path(path: str, root_path: str) -> str:
     """Return the path without /api and a proxy's folder; links must therefore be relative."""
-    path: str = scope["path"]
-    if root_path := scope.get("root_path", ""):
-        # uvicorn adds --root-path to paths that may have it already.
-        path = path.removeprefix(root_path)
-        folder = "/" + root_path.strip("/")
-        path = path.removeprefix(folder) if path.startswith(folder + "/") else path
+    if (folder := root_path.strip("/")) and path.startswith(f"/{folder}/"):
+        path = path.removeprefix(f"/{folder}")
     if path.startswith(API_PREFIX + "/") and path != API_PREFIX + "/":
         return path.removeprefix(API_PREFIX)
     return path

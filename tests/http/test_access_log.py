@@ -100,16 +100,30 @@ def test_documented_filters_read_the_log(sqlite_url: str, tmp_path: Path) -> Non
     filters = re.findall(r"\| (jq -R.*)$", (PROJECT / "docs" / "operations.md").read_text(), re.MULTILINE)
     with serving(sqlite_url, tmp_path, fork=False, LOG_FORMAT="json", RATE_LIMITS="1/day") as service:
         requests_of(service)
+        # As through nginx.
+        with service.client() as client:
+            client.connection.request("POST", "/api/classify", b"")
+            client.receive()
         service.stop()
     log = "INFO  [alembic.runtime.migration] not of the service\n" + service.log.read_text()
-    problems, failed, timing = (
-        subprocess.run(["bash", "-c", command], input=log, capture_output=True, text=True, check=True).stdout
-        for command in filters
-    )
+
+    def filtered(command: str, log: str) -> str:
+        return subprocess.run(["bash", "-c", command], input=log, capture_output=True, text=True, check=True).stdout
+
+    problems, failed, timing = (filtered(command, log) for command in filters)
     assert json.loads(problems)["message"].startswith("RATE_LIMITS is not a setting")
     assert failed == ""
     assert set(json.loads(timing)) == {"count", "mean", "slowest"}
-    assert json.loads(timing)["count"] == 1
+    assert json.loads(timing)["count"] == 2
+    assert json.loads(filtered(filters[-1], "")) == {"count": 0, "mean": None, "slowest": None}
+
+
+def test_path_is_logged_as_the_proxy_sends_it(sqlite_url: str, tmp_path: Path) -> None:
+    paths = ["/digits/api/health/live", "/api/health/live", "/digits/health/live"]
+    with serving(sqlite_url, tmp_path, UVICORN_ROOT_PATH="/digits") as service, service.client() as client:
+        assert [client.get(path).status_code for path in paths] == [200] * 3
+        wait_until(lambda: len(logged(service)) == 3, "all requests are logged")
+        assert [path for _, _, path, _ in logged(service)] == paths
 
 
 def test_requests_of_one_moment_have_a_line_each(sqlite_url: str, tmp_path: Path) -> None:
