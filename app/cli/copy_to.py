@@ -33,8 +33,9 @@ def copy_to(
     """
     from app.services.copy_to import copy_to as copy
 
+    target_url = _target_url(url)
     _refuse_used_source()
-    with progress_bar("Reading") as progress, context.open_database() as source, _open_target(url) as target:
+    with progress_bar("Reading") as progress, context.open_database() as source, _open_target(target_url) as target:
         copied = copy(source, target, progress)
     if as_json:
         print_json(copied)
@@ -56,21 +57,46 @@ def _refuse_used_source() -> None:
             pass
 
 
-@contextmanager
-def _open_target(url: str) -> Iterator["Database"]:
-    """Raise CommandError for the wrong kind of database."""
-    from app.config import checked_database_url, get_settings
-    from app.database import Database
+def _target_url(url: str) -> str:
+    """Raise BadParameter, or CommandError for the wrong kind of database."""
+    from app.config import ConfigurationError, checked_database_url, get_settings
+    from app.database.url import checked_url
 
-    target_url = checked_database_url(url)
-    if not get_settings().database_url.startswith("sqlite") or not target_url.startswith("postgresql"):
+    source_url = get_settings().database_url
+    try:
+        target_url = checked_database_url(url)
+        checked_url(target_url)
+    except ConfigurationError as error:
+        _, name, reason = str(error).partition("DATABASE_URL")
+        # Otherwise it is about a setting that the URL inserts.
+        if name:
+            raise typer.BadParameter(reason.lstrip(": "), param_hint="URL") from None
+        raise
+    if not source_url.startswith("sqlite") or not target_url.startswith("postgresql"):
         raise CommandError(
             "DATABASE_URL must name an SQLite file, and URL must begin with postgresql://", ExitCode.USAGE_ERROR
         )
-    target = Database(target_url)
+    return target_url
+
+
+@contextmanager
+def _open_target(url: str) -> Iterator["Database"]:
+    from app.database import Database
+
+    target = Database(url)
     try:
-        if problem := target.schema_problem():
-            raise CommandError(f"the database to copy to: {problem}", ExitCode.UNAVAILABLE)
+        if problem := _problem_of(target):
+            text = f"the database to copy to: {problem.replace('DATABASE_URL', 'URL')}"
+            raise CommandError(text, ExitCode.UNAVAILABLE)
         yield target
     finally:
         target.close()
+
+
+def _problem_of(target: "Database") -> str | None:
+    from app.database.errors import DatabaseError
+
+    try:
+        return target.schema_problem()
+    except DatabaseError as error:
+        return str(error)

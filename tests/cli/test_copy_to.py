@@ -18,6 +18,7 @@ from app.database import Database
 from app.progress import no_progress
 from app.services.copy_to import SourceChanged, copy_to
 from tests.support.command_line import done, in_terminal, refused, run_process
+from tests.support.ports import free_port
 from tests.support.service import connected, execute, rows
 from tests.support.service_process import drawing, serving, wait_until
 from tests.support.stored_rows import random_rows, store
@@ -197,6 +198,28 @@ def test_unusable_target_is_refused(empty_postgres_url: str, tmp_path: Path) -> 
     assert "begin with postgresql://" in refused(ExitCode.USAGE_ERROR, "copy-to", f"sqlite:///{tmp_path}/other.db")
     message = refused(ExitCode.UNAVAILABLE, "copy-to", "postgresql://anna:${NO_SUCH_NAME}@localhost/x")
     assert "NO_SUCH_NAME" in message
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("foo", "must begin with sqlite:/// or postgresql://"),
+        ("postgresql://anna@localhost", "lacks the name of the database"),
+        ("postgresql://anna@localhost:port/x", "is not a valid URL"),
+        ("sqlite:///no-such-folder/x.db", "the folder"),
+    ],
+)
+@pytest.mark.usefixtures("settings_environment")
+def test_invalid_url_is_wrong_usage(url: str, reason: str) -> None:
+    assert f"URL: {reason}" in (message := refused(ExitCode.USAGE_ERROR, "copy-to", url))
+    assert "DATABASE_URL" not in message
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+def test_unreachable_target_is_named() -> None:
+    message = refused(ExitCode.UNAVAILABLE, "copy-to", f"postgresql://anna@127.0.0.1:{free_port()}/x")
+    assert message.startswith("the database to copy to: ")
+    assert message.endswith("start the server, or correct the host and the port in URL")
 
 
 def test_copy_is_refused_while_the_service_runs(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
