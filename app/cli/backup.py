@@ -4,9 +4,10 @@ from typing import Annotated, Final
 import typer
 
 from app.cli import context
-from app.cli.options import Json
+from app.cli.options import Json, parser_of
 from app.cli.tables import format_prediction_count
 from app.cli.terminal import print_json, progress_bar, say
+from app.schemas.types import PositiveInteger
 
 DEFAULT_KEEP: Final = "7"
 
@@ -22,8 +23,8 @@ def backup(
     keep: Annotated[
         int | None,
         typer.Option(
-            min=1,
             metavar="<int>",
+            parser=parser_of(PositiveInteger),
             help="How many backups to keep; older ones are deleted. Default: PIXELWISE_BACKUPS_KEPT in .env, or 7.",
         ),
     ] = None,

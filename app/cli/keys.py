@@ -6,10 +6,11 @@ import typer
 
 from app.cli import context
 from app.cli.exit_codes import CommandError
-from app.cli.options import Json, parser_of, validate
+from app.cli.options import Json, StrictCommand, parser_of, validate
 from app.cli.tables import print_table
 from app.cli.terminal import print_json, say
 from app.schemas.keys import KeyCreate, KeyName, KeyRead, KeyWithSecret, Scope
+from app.schemas.types import Hours
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -29,7 +30,7 @@ def keys() -> None:
     """
 
 
-@program.command()
+@program.command(cls=StrictCommand)
 def create(
     name: Name,
     scopes: Annotated[
@@ -56,7 +57,7 @@ def create(
         say(f"Created the key {name} ({', '.join(created.scopes)}). {_STORE}")
 
 
-@program.command("list")
+@program.command("list", cls=StrictCommand)
 def list_(as_json: Json = False) -> None:
     """List the keys, revoked ones too.
 
@@ -72,11 +73,14 @@ def list_(as_json: Json = False) -> None:
     print_table(headings, map(_row, found.keys))
 
 
-@program.command()
+@program.command(cls=StrictCommand)
 def rotate(
     name: Name,
     overlap: Annotated[
-        int, typer.Option(metavar="<hours>", min=0, max=720, help="How long the old secret is accepted, too.")
+        int,
+        typer.Option(
+            metavar="<hours>", parser=parser_of(Hours), help="How long the old secret is accepted, too. 0 to 720."
+        ),
     ] = 24,
     as_json: Json = False,
 ) -> None:
@@ -92,7 +96,7 @@ def rotate(
         say(f"The old secret of {name} is accepted for {overlap} hours more. {_STORE}")
 
 
-@program.command()
+@program.command(cls=StrictCommand)
 def revoke(name: Name) -> None:
     """Revoke a key. The service refuses it within five seconds.
 

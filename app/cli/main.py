@@ -21,7 +21,7 @@ from app.cli.export import export
 from app.cli.interrupts import lost_interrupts_repeated
 from app.cli.labels import label, labels
 from app.cli.model_versions import models
-from app.cli.options import option_name
+from app.cli.options import StrictCommand, option_name
 from app.cli.pack import pack
 from app.cli.prune import prune
 from app.cli.replay import replay
@@ -64,7 +64,7 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 for command in COMMANDS:
-    program.command()(command)
+    program.command(cls=StrictCommand)(command)
 program.add_typer(keys.program, name="keys")
 fast_start.collect_garbage_less_often()
 

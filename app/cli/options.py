@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from typer.core import TyperCommand, TyperOption
 
 from app.schemas.types import Id
 
@@ -16,6 +17,17 @@ Command = Callable[..., None]
 
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output, for scripts.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation; needed without a terminal.")]
+
+
+class StrictCommand(TyperCommand):
+    """A command that refuses a repeated option, of which Typer takes the last one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        for option in self.params:
+            if isinstance(option, TyperOption) and not option.multiple and given.count(option) > 1:
+                raise typer.BadParameter("is given more than once", ctx, option)
+        return super().parse_args(ctx, args)
 
 
 def parser_of(kind: Any) -> Callable[[Any], Any]:
@@ -55,7 +67,7 @@ def query_options(query: type[BaseModel]) -> Callable[[Command], Command]:
 
         @functools.wraps(command)
         def with_options(**values: Any) -> None:
-            query_values = {name: _single(name, values.pop(name)) for name in options}
+            query_values = {name: values.pop(name) for name in options}
             command(query=validate(query, query_values), **values)
 
         # Typer reads the options off the signature.
@@ -65,15 +77,6 @@ def query_options(query: type[BaseModel]) -> Callable[[Command], Command]:
         return with_options
 
     return decorate
-
-
-def _single(name: str, value: Any) -> Any:
-    # Typer takes the last one of a repeated option.
-    if not isinstance(value, list):
-        return value
-    if len(value) > 1:
-        raise typer.BadParameter("is given more than once", param_hint=option_name(name))
-    return value[0]
 
 
 def validate(schema: type[Q], values: dict[str, Any], **arguments: str) -> Q:
@@ -109,7 +112,7 @@ def _option(name: str, schema: dict[str, Any], fields: dict[str, Any]) -> inspec
     info = typer.Option(
         spelling, help=_help(name, schema, fields), metavar=None if is_flag else _metavar(schema), show_default=False
     )
-    annotation = Annotated[bool | None, info] if is_flag else Annotated[list[str] | None, info]
+    annotation = Annotated[bool | None, info] if is_flag else Annotated[str | None, info]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 

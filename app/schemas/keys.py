@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
-from app.schemas.types import Moment, Query, Text
+from app.schemas.types import Hours, Moment, Query, Text
 
 
 class Scope(StrEnum):
@@ -46,7 +46,7 @@ class KeyCreate(BaseModel):
 
 
 class RotateQuery(Query):
-    overlap_hours: int = Field(24, ge=0, le=720, description="How long the old secret is accepted beside the new one.")
+    overlap_hours: Hours = Field(24, description="How long the old secret is accepted beside the new one.")
 
 
 class CurrentKey(BaseModel):

@@ -69,9 +69,12 @@ def _utc(value: datetime) -> datetime:
 LAST_ID: Final = 2**63 - 1
 """The maximum in SQLite."""
 
+_DECIMAL: Final = BeforeValidator(partial(_written, int))
 # Behind a validator the bounds would not be in the JSON schema.
-Id = Annotated[int, Field(ge=1, le=LAST_ID), BeforeValidator(partial(_written, int))]
-Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(partial(_written, int))]
+Id = Annotated[int, Field(ge=1, le=LAST_ID), _DECIMAL]
+Port = Annotated[int, Field(ge=1, le=65535), _DECIMAL]
+Hours = Annotated[int, Field(ge=0, le=720), _DECIMAL]
+PositiveInteger = Annotated[int, Field(ge=1), _DECIMAL]
 Flag = Annotated[bool, BeforeValidator(partial(_written, bool))]
 
 Moment = Annotated[

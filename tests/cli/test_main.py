@@ -14,6 +14,7 @@ from typer.main import get_command
 from app import __version__
 from app.cli.exit_codes import ExitCode
 from app.cli.main import main, program
+from app.cli.options import StrictCommand
 from app.schemas.export import ExportQuery
 from app.schemas.results import ResultFilters, ResultsQuery
 from tests.support.command_line import done, in_terminal, refused, run_process
@@ -137,12 +138,25 @@ def test_every_filter_of_http_is_an_option(query: type[ResultFilters]) -> None:
         (["export", "drawings.npz", "--unlabelled"], "--labelled"),
         (["serve", "--port", "70000"], "--port"),
         (["serve", "--port", "8_000"], "--port"),
+        (["backup", "--keep", "1_0"], "--keep"),
+        (["backup", "--keep", "0"], "--keep"),
+        (["keys", "rotate", "phone", "--overlap", "1_0"], "--overlap"),
+        (["prune", "--older-than", "9000d", "--older-than", "1h"], "--older-than"),
+        (["keys", "create", "phone", "--scope", "read", "--rate", "1/day", "--rate-limit", "off"], "--rate-limit"),
+        (["label", "1", "7", "--source", "anna", "--source", "ben"], "--source"),
+        (["results", "--labelled", "--unlabelled"], "--labelled"),
+        (["delete", "1", "--yes", "-y"], "--yes"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )
 @pytest.mark.usefixtures("configured_sqlite")
 def test_wrong_usage_prints_one_line_that_names_the_argument(arguments: list[str], name: str) -> None:
     assert name in refused(ExitCode.USAGE_ERROR, *arguments)
+
+
+def test_every_command_refuses_a_repeated_option() -> None:
+    commands = [*PROGRAM.commands.values(), *PROGRAM.commands["keys"].commands.values()]
+    assert [one.name for one in commands if not isinstance(one, StrictCommand)] == ["keys"]
 
 
 COMMANDS_THAT_NEED_A_DATABASE = (
