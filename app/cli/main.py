@@ -71,6 +71,7 @@ fast_start.collect_garbage_less_often()
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, or show the help; return the exit code. `arguments` is None in the program `pixelwise`."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         _escape_unencodable(stream)
     name = NAME
@@ -90,6 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_unwritten_output()
         return _fail(_message(error), code)
     return outcome or ExitCode.SUCCESS
+
+
+def _open_closed_streams() -> None:
+    """Replace None, which Python has for them. Writing to standard output fails, as to a full disk."""
+    sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY))
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
 def _discard_unwritten_output() -> None:

@@ -45,9 +45,9 @@ def confirm(question: str) -> None:
 
 
 def print_json(*documents: BaseModel) -> None:
-    """Print each document as one line of JSON, as HTTP returns it."""
+    """Print each document as one line of JSON, as HTTP returns it, in UTF-8."""
     for document in documents:
-        typer.echo(document.model_dump_json(by_alias=True))
+        typer.echo(document.model_dump_json(by_alias=True).encode())
 
 
 @contextmanager

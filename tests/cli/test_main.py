@@ -260,33 +260,6 @@ def test_colours_appear_only_on_a_terminal_without_no_color(sqlite_url: str, tmp
     assert (piped.status, piped.out, piped.err) == (0, "", written)
 
 
-@pytest.mark.slow
-def test_closed_pipe_prints_no_traceback(sqlite_url: str, tmp_path: Path) -> None:
-    store(sqlite_url, random_rows(2500))
-    command = f"set -o pipefail; {sys.executable} -m app results --all | head -n 1"
-    ended = subprocess.run(
-        ["bash", "-c", command],
-        cwd=tmp_path,
-        env=environment(PYTHONPATH=str(PROJECT), DATABASE_URL=sqlite_url),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (ended.stdout.count("\n"), ended.stderr) == (1, "")
-    assert ended.returncode == ExitCode.FAILURE
-
-
-def test_characters_outside_the_encoding_are_escaped(sqlite_url: str, tmp_path: Path) -> None:
-    settings = {"DATABASE_URL": sqlite_url, "PYTHONIOENCODING": "ascii"}
-    execute(
-        sqlite_url,
-        "INSERT INTO predictions (prediction, confidence, model_version, notes) VALUES ('7', 0.9, 'v1', 'über')",
-    )
-    outcome = run_process(tmp_path, "results", **settings)
-    assert (outcome.status, outcome.err) == (0, "")
-    assert "\\xfcber" in outcome.out
-
-
 def test_version_is_printed_by_both_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_process(tmp_path, "--version").out == f"pixelwise {__version__}\n"
     with pytest.MonkeyPatch.context() as patch:

@@ -13,7 +13,7 @@ import time
 from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
@@ -35,10 +35,11 @@ class Outcome(NamedTuple):
 
 def run(*arguments: str) -> Outcome:
     """Run a command in this process, with the settings of the test and without a terminal."""
-    out, err = StringIO(), StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
+    out, err = BytesIO(), StringIO()
+    # As in a process, JSON is written to the stream's buffer.
+    with TextIOWrapper(out, "utf-8", write_through=True) as text, redirect_stdout(text), redirect_stderr(err):
         status = main(arguments)
-    return Outcome(status, out.getvalue(), err.getvalue())
+        return Outcome(status, out.getvalue().decode(), err.getvalue())
 
 
 def done(*arguments: str) -> str:
