@@ -44,7 +44,7 @@ def change_key(session: Session, name: str, values: Mapping[str, Any]) -> None:
 
 
 def list_keys(session: Session) -> list[Row[Any]]:
-    return list(session.execute(select(_KEYS).order_by(_KEYS.c.name)))
+    return list(session.execute(select(_KEYS, *_ENDS).order_by(_KEYS.c.name)))
 
 
 def list_secrets(session: Session) -> list[StoredKey]:

@@ -73,8 +73,13 @@ def revoke_key(session: Session, name: str, actor: Actor) -> None:
 
 
 def ends_of(key: StoredKey | Row[Any]) -> list[datetime]:
-    ends = (key.revoked_at, key.is_revoked), (key.expires_at, key.expires)
-    return [_PASSED if time is None else time for time, is_set in ends if is_set]
+    return [end for end in _ends(key).values() if end is not None]
+
+
+def _ends(key: StoredKey | Row[Any]) -> dict[str, datetime | None]:
+    """Return long ago for an end that is not a time."""
+    ends = {"revoked_at": (key.revoked_at, key.is_revoked), "expires_at": (key.expires_at, key.expires)}
+    return {name: (time or _PASSED) if is_set else None for name, (time, is_set) in ends.items()}
 
 
 def _lock(session: Session, name: str) -> Row[Any]:
@@ -99,7 +104,7 @@ def _stored(secret: str) -> dict[str, str]:
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
-    return {**row._mapping, "scopes": row.scopes.split()}
+    return {**row._mapping, **_ends(row), "scopes": row.scopes.split()}
 
 
 def _with_secret(session: Session, name: str, secret: str) -> KeyWithSecret:

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from app.http.admin_limit import CHANGES
 from app.schemas.classify import SEVEN
+from tests.support.command_line import done
 from tests.support.http_fixtures import Start
 from tests.support.keys import create_key
 from tests.support.service import DRAWING, KEY, assert_problem, client_of, execute, hidden, rows, runtime_of
@@ -103,6 +104,9 @@ def test_key_whose_end_is_not_a_time_is_refused(sqlite_client: TestClient, sqlit
     assert status_of(sqlite_client, phone) == 401
     problem = assert_problem(sqlite_client.post("/keys/phone/rotate"), HTTPStatus.CONFLICT)
     assert "revoked or has expired" in problem["detail"]
+    # Long ago, so that it does not look like a key in use.
+    assert sqlite_client.get("/keys").json()["keys"][0][end.split()[0]] == "1970-01-01T00:00:00Z"
+    assert "1970-01-01" in done("keys", "list")
     assert sqlite_client.post("/keys/phone/revoke").status_code == 204
     assert sqlite_client.get("/keys").json()["keys"][0]["revoked_at"] is not None
 
