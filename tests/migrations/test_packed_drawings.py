@@ -1,5 +1,6 @@
 """Packed pixels: allowed by the tables, unpacked in SQL, and kept from releases that cannot read them."""
 
+import re
 import sqlite3
 from contextlib import closing
 
@@ -13,6 +14,7 @@ from app.drawings.packing import pack, unpack
 from app.models import Drawing
 from tests.drawings.test_packing import DRAWINGS
 from tests.support.databases import migrate
+from tests.support.documentation import blocks_of
 from tests.support.old_databases import execute, rows, sqlite_path
 from tests.support.service import connected
 from tests.support.stored_rows import random_rows, store
@@ -70,6 +72,26 @@ def test_downgrade_unpacks(empty_database_url: str) -> None:
         execute(url, f"UPDATE drawings SET pixels = '{'x' * 783}'")
     migrate(url)
     assert pixels_in(url, "v_drawings") == [*DRAWINGS.values()] * 2
+
+
+def test_recipe_for_going_back_to_0_9_keeps_keys_log_and_columns(database_url: str) -> None:
+    text = "\n".join(block.code for block in blocks_of(PROJECT_FOLDER / "docs/operations.md"))
+    (revision,) = re.findall(r"alembic downgrade (\d+)$", text, re.MULTILINE)
+    store_drawings(database_url, [*DRAWINGS.values(), *pack(list(DRAWINGS.values()))])
+    time = "'2026-11-20 10:00:00.000000'"
+    execute(
+        database_url,
+        "INSERT INTO api_keys (name, prefix, sha256, scopes, created_at)"
+        f" VALUES ('phone', 'pw_abc', 'aa', 'classify', {time})",
+        f"INSERT INTO audit_log (at, \"key\", action, record, request_id) VALUES ({time}, 'phone', 'label', 'x', 'y')",
+        "UPDATE predictions SET not_a_digit = 0.25, trace_id = 'abc' WHERE id = 1",
+    )
+    migrate(database_url, "downgrade", revision)
+    assert rows(database_url, "SELECT name FROM api_keys") == [("phone",)]
+    assert rows(database_url, 'SELECT "key" FROM audit_log') == [("phone",)]
+    assert rows(database_url, "SELECT not_a_digit, trace_id FROM predictions WHERE id = 1") == [(0.25, "abc")]
+    assert pixels_in(database_url, "drawings") == [*DRAWINGS.values()] * 2
+    assert compatible_since(database_url) == "0005"
 
 
 def test_release_before_works_with_the_drawings_of_an_upgraded_database(empty_database_url: str) -> None:
