@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from time import sleep
 
@@ -17,7 +18,7 @@ from app.env_file import DEPLOYMENT
 from tests.support.container import CONTAINERFILE, USER, Image, build_image, instructions
 from tests.support.documentation import blocks_of
 from tests.support.ports import free_port
-from tests.support.project_copy import PROJECT, cannot_run, need, run
+from tests.support.project_copy import PROJECT, cannot_run, clone_into, need, run
 from tests.support.run_cleanup import start_process, watch_folder
 from tests.support.service import KEY
 from tests.support.tools import run_tool
@@ -40,11 +41,16 @@ def image() -> Iterator[Image]:
 
 
 @contextmanager
-def running(image: Image, port: int) -> Iterator["subprocess.Popen[str]"]:
-    settings = {"SECRET_API_KEY": KEY, "UVICORN_PORT": str(port), "UVICORN_HOST": "127.0.0.1"}
+def running(image: Image, port: int, **extra: str) -> Iterator["subprocess.Popen[str]"]:
+    settings = {"SECRET_API_KEY": KEY, **extra, "UVICORN_PORT": str(port), "UVICORN_HOST": "127.0.0.1"}
     command = image.command_line(*image.command, **settings)
     with start_process(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
+            for _ in range(60):
+                if image.run(*image.health, UVICORN_PORT=str(port)).returncode == 0:
+                    break
+                assert process.poll() is None, process.communicate()[0]
+                sleep(0.5)
             yield process
         finally:
             process.terminate()
@@ -53,12 +59,7 @@ def running(image: Image, port: int) -> Iterator["subprocess.Popen[str]"]:
 
 def test_service_of_the_image_becomes_healthy_and_stores_a_drawing(image: Image) -> None:
     port = free_port()
-    with running(image, port) as process:
-        for _ in range(60):
-            if image.run(*image.health, UVICORN_PORT=str(port)).returncode == 0:
-                break
-            assert process.poll() is None, process.communicate()[0]
-            sleep(0.5)
+    with running(image, port):
         drawing = f"@{PROJECT}/docs/examples/seven.json"
         header = ("-H", f"X-API-Key: {KEY}", "-H", "Content-Type: application/json")
         stored = run(PROJECT, "curl", "-sSf", f"http://127.0.0.1:{port}/classify", *header, "-d", drawing)
@@ -90,9 +91,36 @@ def test_commands_of_the_recipe_back_up_and_restore_the_data_of_the_image(image:
     assert list((image.root / "data").glob("pixelwise.db.before-*"))
 
 
-def test_single_container_has_the_time_to_stop_and_starts_after_a_reboot() -> None:
+def docker_run() -> list[str]:
     (command,) = re.findall(r"^docker run --detach (.*)", "\n".join(COMMANDS).replace("\\\n", ""), re.MULTILINE)
-    given, service = command.split(), yaml.safe_load(COMPOSE.read_text())["services"]["pixelwise"]
+    return str(command).split()
+
+
+def test_single_container_follows_the_settings_of_env(image: Image, tmp_path: Path) -> None:
+    options = docker_run()
+    given = dict(pair.split("=", 1) for option, pair in pairwise(options) if option == "--env")
+    assert given == {name: image.environment[name] for name in ("DATABASE_URL", "UVICORN_HOST")}
+    assert options[options.index("--env-file") + 1] == ".env"
+    project = clone_into(tmp_path / "pixelwise")
+    run(project, "scripts/configure").check_returncode()
+    text = (project / ".env").read_text().replace("PUBLIC_RESULTS=true", "PUBLIC_RESULTS=false")
+    # As Docker reads it.
+    settings = dict(line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
+    port = free_port()
+    with running(image, port, **(settings | given)):
+        results = run(PROJECT, "curl", "-s", f"http://127.0.0.1:{port}/results")
+    assert '"status":401' in results.stdout
+
+
+def test_compose_file_passes_all_settings_but_those_of_its_own_services() -> None:
+    service = yaml.safe_load(COMPOSE.read_text())["services"]["pixelwise"]
+    assert (COMPOSE.parent / service["env_file"]).resolve() == PROJECT / ".env"
+    fixed = {name for name, value in service["environment"].items() if f"${{{name}:" not in value}
+    assert fixed == {"DATABASE_URL", "RATE_LIMIT_STORAGE_URI", "PIXELWISE_BACKUP", "UVICORN_HOST"}
+
+
+def test_single_container_has_the_time_to_stop_and_starts_after_a_reboot() -> None:
+    given, service = docker_run(), yaml.safe_load(COMPOSE.read_text())["services"]["pixelwise"]
     assert given[given.index("--stop-timeout") + 1] + "s" == service["stop_grace_period"]
     assert given[given.index("--restart") + 1] == service["restart"]
     graceful = re.search(r"--timeout-graceful-shutdown (\d+)", CONTAINERFILE.read_text())
