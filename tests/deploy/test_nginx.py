@@ -1,5 +1,6 @@
 """The deployed nginx configuration in front of a running service, over HTTPS."""
 
+import re
 import socket
 import ssl
 import time
@@ -145,6 +146,16 @@ def test_api_documentation_is_served_under_the_prefix(deployed: Deployed) -> Non
     assert (redirect.status_code, redirect.headers["location"]) == (308, "api/docs")
     docs = deployed.client.get("/docs", follow_redirects=True)
     assert (docs.status_code, docs.url.path) == (200, "/api/docs")
+
+
+def test_prometheus_reads_the_metrics_where_the_page_says(deployed: Deployed) -> None:
+    (path,) = re.findall(r"`metrics_path: (\S+)`", (PROJECT / "docs/operations.md").read_text())
+    key = deployed.client.post("/api/keys", json={"name": "prometheus", "scopes": ["read"]}).json()["key"]
+    answer = httpx2.get(
+        deployed.front.url + path, headers={"Authorization": f"Bearer {key}"}, verify=deployed.front.tls()
+    )
+    assert answer.status_code == HTTPStatus.OK
+    assert "pixelwise_" in answer.text
 
 
 def test_links_to_the_next_page_work_through_nginx(deployed: Deployed) -> None:
