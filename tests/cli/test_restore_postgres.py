@@ -50,6 +50,12 @@ def test_database_with_tables_is_refused_and_unchanged(backup: Path, empty_postg
     ]
 
 
+def test_failed_restore_says_why(backup: Path, empty_postgres_url: str) -> None:
+    execute(empty_postgres_url, "CREATE SEQUENCE predictions_id_seq")
+    message = refused(ExitCode.FAILURE, "restore", str(backup), "--yes")
+    assert 'relation "predictions_id_seq" already exists' in message
+
+
 def test_dump_of_a_newer_version_is_refused(backup: Path, empty_postgres_url: str) -> None:
     manifest = backup.with_name(f"{backup.name}.manifest.json")
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"revision": "0099"}))

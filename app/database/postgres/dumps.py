@@ -52,8 +52,10 @@ def _run(program: str, *arguments: str, password: str | None = None) -> None:
     if found is None:
         raise CopyError(f"{program} is missing; install PostgreSQL's programs: apt install postgresql-client")
     command = [found, "--no-password", *arguments]
-    known = environment_with() if password is None else environment_with(PGPASSWORD=password)
+    secret = {} if password is None else {"PGPASSWORD": password}
+    # Errors in English, which are searched below.
+    known = environment_with(LC_ALL="C", **secret)
     ended = subprocess.run(command, env=known, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603
     if ended.returncode != 0:
         said = ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"]
-        raise CopyError(said[0])
+        raise CopyError(next((line for line in said if ": error: " in line), said[0]))
