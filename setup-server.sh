@@ -20,6 +20,7 @@ set -euo pipefail
 umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
+here=$PWD
 root=${PIXELWISE_ROOT:-/opt/pixelwise}
 user=${PIXELWISE_USER:-produser}
 units=${PIXELWISE_UNITS:-/etc/systemd/system}
@@ -83,7 +84,10 @@ set_up_prod() {
     export PIXELWISE_VENV=$root/.venv
     python=$PIXELWISE_VENV/bin/python
     install_packages # Before the code is copied: if it fails, nothing has changed.
-    [ "$PWD" -ef "$root" ] || [ ! -f "$root/.env" ] || check_all_settings
+    if [ -f "$root/.env" ]; then
+        [ "$PWD" -ef "$root" ] || check_all_settings
+        (cd "$root" && check_database_folder)
+    fi
     local env_owner
     # Without the file, the service may still make it before this script does.
     env_owner=$(stat --format=%U "$root/.env" 2>/dev/null || echo "$user")
@@ -91,7 +95,6 @@ set_up_prod() {
     cd "$root"
     scripts/configure "sqlite:///$root/pixelwise.db"
     check_env_file "$env_owner"
-    check_database_folder
     fetch_model
     set_owners
     # The service cannot write bytecode, so each start would compile the code.
@@ -151,7 +154,7 @@ check_env_file() {
 
 # The unit may write only in its own folder and where an operator's drop-in allows it.
 check_database_folder() {
-    local url folder
+    local url folder allowed
     # The service does not get the environment of this script.
     url=$(unset DATABASE_URL && setting DATABASE_URL)
     [ "${url#sqlite:////}" != "$url" ] || return 0
@@ -160,8 +163,15 @@ check_database_folder() {
     case $folder/ in
     "$(realpath "$root")"/*) return 0 ;;
     esac
-    grep -qs "^ReadWritePaths=.*$folder" "$units"/pixelwise.service.d/*.conf ||
-        fail "the unit of the service may not write in $folder, where DATABASE_URL is; move the database to $root, or put these lines into $units/pixelwise.service.d/database.conf, and the same for pixelwise-backup and pixelwise-prune: [Service] ReadWritePaths=$folder"
+    # A path may have - or + before it.
+    while IFS= read -r allowed; do
+        allowed=$(realpath --canonicalize-missing "$allowed")
+        allowed=${allowed%/}
+        case $folder/ in
+        "$allowed"/*) return 0 ;;
+        esac
+    done < <(sed -n 's/^ReadWritePaths *=//p' "$units"/pixelwise.service.d/*.conf 2>/dev/null | grep -o '/[^" ]*')
+    fail "the unit of the service may not write in $folder, where DATABASE_URL is; move the database to $root, or put these lines into $units/pixelwise.service.d/database.conf, and the same for pixelwise-backup and pixelwise-prune: [Service] ReadWritePaths=$folder"
 }
 
 # Fail if the service's user could replace one of the folders that the path leads through.
@@ -206,13 +216,13 @@ install_missing_packages() {
 }
 
 check_settings() {
-    "$python" -I app/env_file.py
+    "$python" -I "$here/app/env_file.py"
 }
 
 # Check the service's settings before the code is copied. Not where this script is in the same folder: the code is there
 # already, and root would import modules from a folder in which the service's user can write.
 check_all_settings() {
-    (here=$PWD && cd "$root" && env -i PATH="$PATH" "$python" -IB -c 'import sys
+    (cd "$root" && env -i PATH="$PATH" "$python" -IB -c 'import sys
 sys.path.append(sys.argv[1])
 from app.config import ConfigurationError, get_settings
 try:
@@ -223,7 +233,7 @@ except ConfigurationError as error:
 
 # Print a setting as the application reads it: from the environment, from .env, or else the default given.
 setting() {
-    "$python" -I app/env_file.py "$@"
+    "$python" -I "$here/app/env_file.py" "$@"
 }
 
 # The code includes a model. MODEL_URL replaces it, but only with a file that has the given checksum.

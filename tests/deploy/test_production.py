@@ -153,6 +153,13 @@ def test_setup_says_where_the_key_is_and_that_browsers_warn(production: Producti
     assert last.endswith(f"sudo grep SECRET_API_KEY {production.root}/.env")
 
 
+def test_setup_says_where_the_key_is_if_nginx_cannot_be_set_up(production: Production) -> None:
+    refused = production.try_to_set_up(PIXELWISE_NGINX=str(production.root.parent))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"pixelwise: {production.root.parent} has no folders sites-available")
+    assert refused.stdout.splitlines()[-1].startswith("The key is SECRET_API_KEY in ")
+
+
 def test_every_link_in_the_installed_pages_leads_to_a_file(production: Production) -> None:
     pages = [*production.root.glob("*.md"), *(production.root / "docs").rglob("*.md")]
     assert len(pages) > 10
@@ -226,15 +233,25 @@ def test_database_where_the_unit_may_not_write_is_refused_before_the_restart(pro
     os.chown(elsewhere, pwd.getpwnam(SERVICE_USER).pw_uid, -1)
     shipped = path.read_text()
     path.write_text(shipped.replace(f"sqlite:///{production.root}/", f"sqlite:///{elsewhere}/"))
-    refused = production.try_to_set_up()
-    assert refused.returncode == 1
-    assert f"the unit of the service may not write in {elsewhere}" in refused.stderr
-    assert list(elsewhere.iterdir()) == []
     drop_in = production.units / "pixelwise.service.d/database.conf"
-    drop_in.parent.mkdir()
-    drop_in.write_text(f"[Service]\nReadWritePaths={elsewhere}\n")
-    production.set_up()
-    assert (elsewhere / "pixelwise.db").exists()
+    link, new = production.root.parent / "link", production.clone / "app/of_the_next_version.py"
+    link.symlink_to(elsewhere)
+    new.write_text("")
+    for given in ("", f"{elsewhere}base", f"{elsewhere}/below"):
+        if given:
+            drop_in.parent.mkdir(exist_ok=True)
+            drop_in.write_text(f"[Service]\nReadWritePaths={given}\n")
+        refused = production.try_to_set_up()
+        assert refused.returncode == 1
+        assert f"the unit of the service may not write in {elsewhere}" in refused.stderr
+        assert list(elsewhere.iterdir()) == []
+        assert not (production.root / "app/of_the_next_version.py").exists()
+    new.unlink()
+    for given in (f"{elsewhere}", f"{elsewhere.parent}", f"/none -{link}"):
+        drop_in.write_text(f"[Service]\nReadWritePaths={given}\n")
+        production.set_up()
+        assert (elsewhere / "pixelwise.db").exists()
+    link.unlink()
     drop_in.unlink()
     drop_in.parent.rmdir()
     path.write_text(shipped)
