@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 from threading import Thread
+from time import sleep
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +19,7 @@ import pytest
 
 from tests.support.documentation import blocks_of
 from tests.support.metrics import KeyHolder, Metrics
+from tests.support.old_databases import rows
 from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, need, run
 from tests.support.run_cleanup import start_process
@@ -192,14 +195,36 @@ def test_prometheus_reads_a_service_fills_the_dashboard_and_sends_an_alert(sqlit
         wait_until(lambda: not_ready(received)[-1] <= datetime.now(UTC), "the alert has been resolved")
 
 
-def test_recipes_put_the_configuration_of_the_package_back(tmp_path: Path) -> None:
+def follow(recipe: str, folder: Path, url: str) -> None:
+    """Run a recipe on files in this folder, without packages, systemd and other users."""
+    for old, new in (
+        (r"^(sudo apt|sudo systemctl|promtool) .*", ""),
+        (r"sudo (-u produser )?|-o prometheus ", ""),
+        ("/etc/prometheus", str(folder)),
+        ("/opt/pixelwise", str(PROJECT)),
+        (r"\.venv/bin/python", sys.executable),
+    ):
+        recipe = re.sub(old, new, recipe, flags=re.MULTILINE)
+    run(PROJECT, "bash", "-c", recipe, DATABASE_URL=url).check_returncode()
+
+
+def test_recipes_can_be_repeated_and_put_the_configuration_of_the_package_back(sqlite_url: str, tmp_path: Path) -> None:
     blocks = [block.code for block in blocks_of(PROJECT / "docs/operations.md") if "/etc/prometheus" in block.code]
-    install, remove = (re.findall(r"^sudo ((?:cp|mv|rm) .*)$", code, re.MULTILINE) for code in blocks)
+    install, remove = blocks
     folder = tmp_path / "prometheus"
     folder.mkdir()
     (folder / "prometheus.yml").write_text("of the package")
-    (folder / "pixelwise-key").write_text("a key")
-    # An upgrade installs again.
-    for command in (*install, *install, *remove):
-        run(PROJECT, "bash", "-c", command.replace("/etc/prometheus", str(folder))).check_returncode()
-    assert {path.name: path.read_text() for path in folder.iterdir()} == {"prometheus.yml": "of the package"}
+    secrets = set()
+    for _ in range(2):
+        # An upgrade installs again.
+        for _ in range(2):
+            follow(install, folder, sqlite_url)
+            secrets.add((folder / "pixelwise-key").read_text())
+            ((name,),) = rows(sqlite_url, "SELECT name FROM api_keys WHERE revoked_at IS NULL")
+        follow(re.sub(r"(?<=keys revoke )[\w-]+", name, remove), folder, sqlite_url)
+        assert rows(sqlite_url, "SELECT name FROM api_keys WHERE revoked_at IS NULL") == []
+        assert {path.name: path.read_text() for path in folder.iterdir()} == {"prometheus.yml": "of the package"}
+        # The name of the next key is that of another second.
+        sleep(1)
+    assert len(secrets) == 2
+    assert all(secret.startswith("pw_") for secret in secrets)
