@@ -103,8 +103,8 @@ set_up_prod() {
     install_units
     upgrade_service
     start_timers
+    trap report_access EXIT # Also if nginx cannot be set up.
     set_up_nginx
-    report_access
 }
 
 # Create the folder first: mkdir fails if the service takes the name. A virtual environment that does not belong to root

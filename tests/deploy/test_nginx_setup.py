@@ -116,6 +116,30 @@ def test_configuration_refused_by_nginx_is_rolled_back_with_the_reason(machine: 
     assert machine.enabled == {"pixelwise"}
 
 
+def test_nginx_without_folders_of_sites_is_refused_in_one_line(machine: Machine) -> None:
+    shutil.rmtree(machine.nginx / "sites-enabled")
+    before = machine.state()
+    refused = machine.set_up()
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
+    assert "has no folders sites-available and sites-enabled" in refused.stderr
+    assert "or add PIXELWISE_NGINX=off to " in refused.stderr
+    assert machine.state() == before
+
+
+def test_nginx_that_does_not_include_the_sites_is_refused_in_one_line(machine: Machine) -> None:
+    path = machine.nginx / "nginx.conf"
+    including = path.read_text()
+    for enabled in ({"default"}, {"pixelwise"}):
+        path.write_text(including.replace("/sites-enabled/*;", "/sites-enabled/*.conf;"))
+        refused = machine.set_up()
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
+        assert f"nginx.conf does not include {machine.nginx}/sites-enabled/pixelwise" in refused.stderr
+        assert "or add PIXELWISE_NGINX=off to " in refused.stderr
+        assert machine.enabled == enabled
+        path.write_text(including)
+        assert machine.set_up().returncode == 0
+
+
 def make_certificate(folder: Path, *arguments: str) -> str:
     need("openssl", "openssl")
     made = run(PROJECT, str(PROJECT / "scripts/certificate"), *arguments, PIXELWISE_CERTIFICATE=str(folder))
