@@ -132,12 +132,13 @@ def test_install_without_python_names_the_required_version(project: Path, tmp_pa
 
 def test_install_without_ensurepip_names_the_missing_package(project: Path, tmp_path: Path) -> None:
     path = only_these_programs(tmp_path / "bin", "bash", "cat", "dirname")
-    # Like Debian's python3 without python3-venv, which lacks ensurepip.
-    python = Path(path) / "python3"
-    python.write_text(f'#!/bin/bash\ncase $* in *ensurepip*) exit 1 ;; esac\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
     fresh = str(tmp_path / "fresh")
-    refused = run(project, f"{path}/bash", "scripts/install", PATH=path, PIXELWISE_VENV=fresh)
-    assert refused.returncode == 1
-    assert "apt install python3-venv" in refused.stderr
-    assert not (tmp_path / "fresh").exists()
+    # Like Debian's python3 without python3-venv, which lacks ensurepip; on Ubuntu 22.04 python3 is too old.
+    for name in ("python3.11", "python3"):
+        python = Path(path) / name
+        python.write_text(f'#!/bin/bash\ncase $* in *ensurepip*) exit 1 ;; esac\nexec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+        refused = run(project, f"{path}/bash", "scripts/install", PATH=path, PIXELWISE_VENV=fresh)
+        assert refused.returncode == 1
+        assert f"apt install {name}-venv" in refused.stderr
+        assert not (tmp_path / "fresh").exists()
