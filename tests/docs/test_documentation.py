@@ -91,6 +91,12 @@ def test_no_code_block_has_commands_for_two_machines(page: Path) -> None:
     assert {block: names for block, names in machines.items() if len(names) > 1} == {}
 
 
+def test_each_block_for_the_installed_machine_changes_into_its_folder() -> None:
+    for block in blocks_of(PROJECT / "docs/operations.md"):
+        if block.language == "bash" and re.search(r"(?<![\w/.-])(pixelwise\.db|backups/|\.venv/)", block.code):
+            assert "cd /opt/pixelwise" in block.code, str(block)
+
+
 def test_every_test_that_the_pages_on_security_name_exists() -> None:
     tests = "\n".join(path.read_text() for path in (PROJECT / "tests").rglob("test_*.py"))
     existing = set(re.findall(r"^(?:async )?def (test_\w+)", tests, re.MULTILINE))
