@@ -17,6 +17,9 @@ from app.database.postgres.remedies import add_remedies, refuse_missing_privileg
 # For writes, and as many for reads.
 POSTGRES_THREADS: Final = 5
 
+# The migrations use CREATE OR REPLACE TRIGGER.
+OLDEST_SERVER: Final = 14
+
 # Python's texts need it.
 _ENCODING: Final = "UTF8"
 
@@ -148,7 +151,9 @@ def _engine(url: URL, begin: str, *, pool_size: int, setting: str = "DATABASE_UR
 
 
 def _set_up(connection: psycopg.Connection, _record: object) -> None:
-    """Set what poolers keep for each client; raise DatabaseUnavailable if the server's encoding lacks characters."""
+    """Set what poolers keep for each client; raise DatabaseUnavailable for an old server or another encoding."""
+    if (version := connection.info.server_version // 10_000) < OLDEST_SERVER:
+        raise DatabaseUnavailable(f"the PostgreSQL server has version {version}; it must be {OLDEST_SERVER} or newer")
     encoding = connection.info.parameter_status("server_encoding")
     if encoding not in (_ENCODING, None):
         raise DatabaseUnavailable(

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.cli.exit_codes import ExitCode
 from app.config import get_settings
 from app.database import Database
+from app.database.postgres import engine
 from app.database.postgres.engine import postgres_migration_engine
 from tests.support.command_line import done, refused, run
 from tests.support.databases import migrate, postgres_database
@@ -45,6 +46,18 @@ def test_database_that_cannot_store_every_text_is_refused_in_one_line(
             assert "createdb --encoding=UTF8 --template=template0" in refused(ExitCode.UNAVAILABLE, "results")
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_server_that_is_too_old_is_refused_before_the_first_revision(
+    monkeypatch: pytest.MonkeyPatch, empty_postgres_url: str
+) -> None:
+    (found,) = rows(empty_postgres_url, "SELECT current_setting('server_version_num')::int / 10000 AS version")
+    version = int(found["version"])
+    monkeypatch.setattr(engine, "OLDEST_SERVER", version + 1)
+    message = refusal(empty_postgres_url, "upgrade", "head")
+    assert message == f"pixelwise: the PostgreSQL server has version {version}; it must be {version + 1} or newer"
+    monkeypatch.undo()
+    assert rows(empty_postgres_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
 
 
 def test_zone_and_form_of_dates_of_the_database_change_nothing(start: Start, empty_postgres_url: str) -> None:
