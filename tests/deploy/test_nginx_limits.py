@@ -1,5 +1,6 @@
 """Limits of nginx: long, slow and frequent requests, and a service that does not answer."""
 
+import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -8,8 +9,19 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from app.database.limits import ANSWER_TIMEOUT_S, SCAN_TIMEOUT_S
 from app.http.edge import MAX_BODIES, MAX_BODY
-from tests.support.nginx import Deployed, Front, assert_problem_of_nginx, calling, connected, fetch, https_in_front
+from app.http.lanes import REVIEWS, SCANS
+from tests.support.nginx import (
+    SITE,
+    Deployed,
+    Front,
+    assert_problem_of_nginx,
+    calling,
+    connected,
+    fetch,
+    https_in_front,
+)
 from tests.support.ports import free_port
 from tests.support.service import DRAWING
 from tests.support.service_process import serving, wait_until
@@ -162,10 +174,16 @@ def test_hanging_service_gives_a_gateway_timeout(sqlite_url: str, tmp_path: Path
         assert int(answer.headers["retry-after"]) > 0
 
 
+def test_nginx_waits_until_the_service_has_given_up() -> None:
+    (seconds,) = re.findall(r"proxy_read_timeout (\d+)s;", SITE.read_text())
+    longest = max(lane.wait_s for lane in (SCANS, REVIEWS)) + SCAN_TIMEOUT_S + ANSWER_TIMEOUT_S
+    assert int(seconds) > longest
+
+
 def test_export_may_take_longer_to_start_than_other_answers(sqlite_url: str, tmp_path: Path) -> None:
     with (
         serving(sqlite_url, tmp_path) as service,
-        https_in_front(tmp_path, service.port, **{"proxy_read_timeout 90s": "1s"}) as front,
+        https_in_front(tmp_path, service.port, **{"proxy_read_timeout 160s": "1s"}) as front,
         calling(front) as client,
         ThreadPoolExecutor(1) as pool,
     ):

@@ -86,7 +86,7 @@ def https_in_front(folder: Path, service_port: int, **changes: str) -> Iterator[
     """An nginx on free ports before the service on this port, which need not run; it ends with the block.
 
     Its files lie in a new folder `nginx` in the folder given. The changes, such as `send_timeout="1s"`, are made
-    wherever its configuration has that directive, for limits that a test cannot wait for. `{"proxy_read_timeout 90s":
+    wherever its configuration has that directive, for limits that a test cannot wait for. `{"proxy_read_timeout 160s":
     "1s"}` changes it only where it has this value.
     """
     need("nginx", "nginx")
