@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     LargeBinary,
     Select,
-    String,
     Table,
     Text,
     cast,
@@ -41,6 +40,9 @@ TABLES: Final[tuple[Table, ...]] = tuple(table for table in Base.metadata.sorted
 _WITH_SEQUENCE: Final = tuple(table.name for table in TABLES if table.autoincrement_column is not None)
 
 Values = Sequence[Any]
+
+LARGEST_ID: Final = 2**31 - 1
+"""Of PostgreSQL's INTEGER."""
 
 _CHECKSUMS: Final = 2**256
 
@@ -126,16 +128,15 @@ def count_orphans(session: Session) -> dict[str, int]:
 
 
 def count_odd_times(session: Session) -> dict[tuple[str, str], int]:
-    """Count SQLite rows with a value that is not a time, by table and column."""
+    """Count SQLite rows with a value that is read as no time, by table and column."""
     counts = {}
     for table in TABLES:
         for column in table.columns:
             if column.type.python_type is datetime:
-                stored = type_coerce(column, String)
-                # Without the fraction, which SQLite would round up.
-                day = func.strftime("%Y-%m-%d", func.substr(stored, 1, 19), "+0 days")
-                odd = column.is_not(None), day.is_distinct_from(func.substr(stored, 1, 10))
-                counts[table.name, column.name] = session.scalar(select(func.count()).where(*odd)) or 0
+                times = session.scalars(
+                    select(column).where(column.is_not(None)), execution_options={"yield_per": 1000}
+                )
+                counts[table.name, column.name] = sum(time is None for time in times)
     return counts
 
 

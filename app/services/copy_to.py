@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.progress import Progress
 from app.repository import copy_to as repository
-from app.repository.copy_to import TABLES, TableContent
+from app.repository.copy_to import LARGEST_ID, TABLES, TableContent
 from app.schemas.copy_to import Copied, CopiedTable
 from app.services.errors import ServiceError
 
@@ -29,16 +29,7 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     Raises TargetDiffers, SourceChanged, or ServiceError if PostgreSQL cannot take a row.
     """
     with source.snapshot() as session:
-        for name, orphans in repository.count_orphans(session).items():
-            remedy = f"DELETE FROM {name} WHERE prediction_id NOT IN (SELECT id FROM predictions)"  # noqa: S608  # nosec B608  # Not executed.
-            raise ServiceError(
-                f"{orphans} rows of {name} refer to predictions that were deleted without PRAGMA foreign_keys=ON;"
-                f" delete them first: {remedy}"
-            )
-        for (name, column), odd in repository.count_odd_times(session).items():
-            if odd:
-                rows_have = "1 row of {} has" if odd == 1 else f"{odd} rows of {{}} have"
-                raise ServiceError(f"{rows_have.format(name)} a {column} that is not a time; correct it first")
+        _check_rows(session)
         resumed = {table.name: _prefix(session, target, table, progress) for table in TABLES}
         total = sum(repository.count(session, table) for table in TABLES)
         # Checksums of the copied rows, so that the source is read once.
@@ -63,6 +54,23 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
         if repository.find_last_ids(session) != last_ids:
             raise SourceChanged("rows were added during the copy; stop the service, then run the command again")
     return Copied(tables=tables)
+
+
+def _check_rows(session: Session) -> None:
+    """Raise ServiceError for rows that PostgreSQL cannot take."""
+    for name, orphans in repository.count_orphans(session).items():
+        remedy = f"DELETE FROM {name} WHERE prediction_id NOT IN (SELECT id FROM predictions)"  # noqa: S608  # nosec B608  # Not executed.
+        raise ServiceError(
+            f"{orphans} rows of {name} refer to predictions that were deleted without PRAGMA foreign_keys=ON;"
+            f" delete them first: {remedy}"
+        )
+    for (name, column), odd in repository.count_odd_times(session).items():
+        if odd:
+            rows_have = "1 row of {} has" if odd == 1 else f"{odd} rows of {{}} have"
+            raise ServiceError(f"{rows_have.format(name)} a {column} that is not a time; correct it first")
+    for name, last in repository.find_last_ids(session).items():
+        if last > LARGEST_ID:
+            raise ServiceError(f"the last id of {name} is {last}; on PostgreSQL ids end at {LARGEST_ID}")
 
 
 def _report(progress: Progress, step: str, before: int, total: int | None, rows: int) -> None:

@@ -24,6 +24,15 @@ from tests.support.service_process import drawing, serving, wait_until
 from tests.support.stored_rows import random_rows, store
 
 ROWS = random_rows(300)
+NO_TIMES = (
+    "'20.11.2026 10:00'",
+    "1764000000",
+    "'yesterday'",
+    "'2026-02-30 10:00:00'",
+    "'2026-11-20 10:00:00.5 or so'",
+    "'2026-11-20 10:00:00 '",
+    "''",
+)
 TABLES = ("predictions", "drawings", "labels", "reviews")
 
 
@@ -80,7 +89,7 @@ def test_keys_and_audit_log_are_copied(filled: str, postgres_url: str) -> None:
         assert rows(postgres_url, query) == rows(filled, query) != []
 
 
-@pytest.mark.parametrize("written", ["'20.11.2026 10:00'", "1764000000", "'yesterday'", "'2026-02-30 10:00:00'", "''"])
+@pytest.mark.parametrize("written", NO_TIMES)
 def test_value_that_is_not_a_time_is_refused_before_the_copy(filled: str, postgres_url: str, written: str) -> None:
     execute(
         filled,
@@ -90,6 +99,18 @@ def test_value_that_is_not_a_time_is_refused_before_the_copy(filled: str, postgr
     )
     message = refused(ExitCode.FAILURE, "copy-to", postgres_url)
     assert "1 row of predictions has a created_at that is not a time" in message
+    assert set(row_counts(postgres_url).values()) == {0}
+
+
+@pytest.mark.parametrize("then", ["", "DELETE FROM predictions WHERE id = 2147483648"])
+def test_id_that_postgresql_cannot_store_is_refused_before_the_copy(filled: str, postgres_url: str, then: str) -> None:
+    execute(
+        filled,
+        "INSERT INTO predictions (id, prediction, confidence, model_version) VALUES (2147483648, '7', 0.5, 'v1')",
+        *filter(None, [then]),
+    )
+    message = refused(ExitCode.FAILURE, "copy-to", postgres_url)
+    assert message == "the last id of predictions is 2147483648; on PostgreSQL ids end at 2147483647"
     assert set(row_counts(postgres_url).values()) == {0}
 
 
