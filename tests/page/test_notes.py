@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Locator, Page, Request, Route, expect
+from playwright.sync_api import Browser, Dialog, Page, Request, Route, expect
 
 from tests.support.browser import open_page, reload
 from tests.support.draw_page import stored_ids
 from tests.support.nginx import http_in_front
-from tests.support.results_page import Held, classify_drawings, go, labels, lose_on_the_way_to_the_page, notes, row
+from tests.support.notes_page import PREDICTION, begin, begin_in_list, box
+from tests.support.results_page import Held, classify_drawings, labels, lose_on_the_way_to_the_page, notes, row
 from tests.support.service_process import Service, wait_until
-
-PREDICTION = "**/api/results/1"
 
 
 @pytest.fixture
@@ -20,23 +19,6 @@ def one(page: Page, service: Service) -> Page:
     """The page, with one prediction in the service."""
     classify_drawings(service, 1)
     return page
-
-
-def box(page: Page) -> Locator:
-    return page.get_by_role("textbox", name="Notes on prediction 1")
-
-
-def begin(page: Page, text: str) -> None:
-    """Write notes in the view of the prediction."""
-    go(page, "#/results/1")
-    page.get_by_role("button", name="Write notes").click()
-    box(page).fill(text)
-
-
-def begin_in_list(page: Page, text: str) -> None:
-    go(page, "#/results")
-    row(page, 1).get_by_role("button", name="Notes").click()
-    box(page).fill(text)
 
 
 def test_text_typed_while_notes_are_saved_is_kept(one: Page, sqlite_url: str) -> None:
@@ -90,23 +72,6 @@ def test_half_typed_notes_are_not_saved_by_a_retry(one: Page, sqlite_url: str) -
     box(one).press("Control+Enter")
     expect(box(one)).to_be_hidden()
     assert notes(sqlite_url, 1) == "with a bar"
-
-
-def test_both_editors_of_a_prediction_have_the_same_draft(one: Page) -> None:
-    begin_in_list(one, "with")
-    row(one, 1).get_by_role("link").click()
-    expect(one.get_by_role("heading", name="Prediction 1")).to_be_visible()
-    expect(box(one)).to_have_value("with")
-    box(one).fill("with a bar")
-    go(one, "#/results")
-    expect(row(one, 1)).to_be_visible()
-    expect(box(one)).to_have_value("with a bar")
-    go(one, "#/results/1")
-    expect(one.get_by_role("heading", name="Prediction 1")).to_be_visible()
-    one.get_by_role("button", name="Cancel").click()
-    go(one, "#/results")
-    expect(row(one, 1)).to_be_visible()
-    expect(box(one)).to_be_hidden()
 
 
 def test_save_with_a_lost_answer_is_no_conflict_with_itself(one: Page, sqlite_url: str) -> None:

@@ -18,6 +18,9 @@ const MAX_LENGTH = 2000;
 /** @type {Map<number, Draft> | null} unsaved notes by result; null before they are first read */
 let drafts = null;
 
+/** @type {Map<number, string | null>} the notes that this page sent last, by result; finding them is no conflict */
+const sentNotes = new Map();
+
 function allDrafts() {
   if (drafts) return drafts;
   drafts = new Map(/** @type {[number, Draft][]} */ (readList(STORED.notes)));
@@ -77,6 +80,7 @@ export function createNotesEditor({ id, notes }, onclose) {
     if (!draft) return;
     ({ base } = draft);
     area.value = draft.text;
+    showFailure();
   }
 
   function drop() {
@@ -94,7 +98,8 @@ export function createNotesEditor({ id, notes }, onclose) {
   }
 
   async function submit() {
-    if (isSaving || isDone) return;
+    // Another editor may have the draft by now: a retry would store what is changed or dropped there.
+    if (isSaving || isDone || !element.isConnected) return;
     setSaving(true);
     failed = null;
     const sent = area.value;
@@ -141,18 +146,22 @@ export function createNotesEditor({ id, notes }, onclose) {
    * @returns {Promise<Result | null>}
    */
   async function store(text) {
+    const hadDraft = hasDraft(id);
     for (let refused = ""; ; ) {
       const { result, etag } = await readResult(id);
-      if (isDone) return null;
+      // Cancelled, here or in another editor.
+      if (isDone || (hadDraft && !hasDraft(id))) return null;
       // An earlier save may have lost its answer.
       if (result.notes === text) {
         announceResultChange(id, result);
         return result;
       }
-      if (result.notes !== base) {
+      if (![base, sentNotes.get(id)].includes(result.notes)) {
         showTheirs(result);
         return null;
       }
+      base = result.notes;
+      sentNotes.set(id, text);
       try {
         const { body } = await request(`results/${id}`, { method: "PATCH", json: { notes: text }, headers: { "If-Match": etag } });
         announceResultChange(id, body);
