@@ -225,29 +225,6 @@ def test_closed_notice_leaves_no_window_listeners(counted: Page, service: Servic
     assert counted.evaluate("listeners.size") == before
 
 
-def test_newer_predictions_are_shown_only_on_request(page: Page, service: Service) -> None:
-    page.clock.install()
-    classify_drawings(service, 3)
-    go(page, "#/results")
-    page.clock.run_for(1000)
-    expect(page.locator(".result-row")).to_have_count(3)
-    classify_drawings(service, 2)
-    page.clock.run_for(16000)
-    newer = page.get_by_role("button", name="Show 2 newer")
-    expect(newer).to_be_visible()
-    expect(page.locator(".result-row")).to_have_count(3)
-    newer.click()
-    expect(page.locator(".result-row")).to_have_count(5)
-    expect(page.locator(".result-row").first.get_by_role("link")).to_have_attribute("href", "#/results/5")
-    expect(row(page, 5).get_by_role("link")).to_be_focused()
-    # Opening the list again shows the newest rows at once.
-    go(page, "#/draw")
-    expect(page.locator(".result-row")).to_have_count(0)
-    classify_drawings(service, 1)
-    go(page, "#/results")
-    expect(page.locator(".result-row").first.get_by_role("link")).to_have_attribute("href", "#/results/6")
-
-
 def test_drawings_are_loaded_near_the_screen_and_released_later(browser: Browser, site: str, service: Service) -> None:
     classify_drawings(service, 250)
     with open_page(browser, site, script=WATCH_PICTURES) as page:

@@ -54,6 +54,7 @@ export function create() {
   let place = null;
   /** @type {Element | null} what had the focus when the list was left */
   let lastFocus = null;
+  let isUsed = false;
   /** @type {number | undefined} */
   let timer;
   /** @type {() => void} */
@@ -186,12 +187,13 @@ export function create() {
     window.scrollTo(0, 0);
   }
 
-  /** Show the list where the reader left it; at its beginning with newer results added. */
+  /** Show the list where the reader left it; at its beginning with newer results added, if no row is in use. */
   async function comeBack() {
     if (place) scrollTo(place);
     linkIn(lastFocus?.closest("li"))?.focus({ preventScroll: true });
+    isUsed = list.querySelector(".panel") !== null;
     await pollNewer();
-    if (!place && newer.length) addNewer();
+    if (!place && !isUsed && window.scrollY <= 0 && newer.length) addNewer();
   }
 
   /**
@@ -210,6 +212,7 @@ export function create() {
     (entries) => !hasFailed && entries.some(({ isIntersecting }) => isIntersecting) && loadMore(),
     { rootMargin: MARGIN },
   );
+  for (const type of ["pointerdown", "focusin"]) list.addEventListener(type, () => (isUsed = true));
   // Enter opens a row, since the focus is on its link.
   addShortcuts(list, { ArrowDown: (event) => focusRow(event, 1), ArrowUp: (event) => focusRow(event, -1) }, { repeats: true });
   onResultChange(({ id, result }) => {
