@@ -1,4 +1,4 @@
-"""The stats of few drawings and few labels: the page says what is missing."""
+"""The stats of few drawings and few labels: the page says what is missing, and shows nothing of another selection."""
 
 from playwright.sync_api import Page, expect
 
@@ -54,3 +54,23 @@ def test_drift_of_a_period_without_a_beginning_is_not_that_of_the_newest(page: P
     page.get_by_label("From (UTC)").press("Enter")
     expect(drift).to_contain_text("Each side needs 300 drawings.")
     expect(drift).not_to_contain_text("Choose From")
+
+
+def test_drift_shows_no_signal_of_the_version_that_was_selected_before(page: Page, sqlite_url: str) -> None:
+    rows = [
+        row._replace(model_version="new", not_a_digit=0.1)
+        if row.id % 2
+        else row._replace(model_version="old", not_a_digit=None)
+        for row in random_rows(1500)
+    ]
+    store(sqlite_url, rows, drawings=True)
+    go(page, "#/stats?since=2026-03-16T00:00&model_version=new")
+    wait_until_loaded(page)
+    signal = section(page, "Drift").get_by_role("heading", name="Not a digit")
+    expect(signal).to_be_visible()
+    version = page.get_by_label("Model version", exact=True)
+    version.select_option("old")
+    expect(section(page, "Drift")).to_contain_text("corrected for 8 signals")
+    expect(signal).to_be_hidden()
+    version.select_option("new")
+    expect(signal).to_be_visible()

@@ -148,8 +148,11 @@ export function createDrift() {
       if (drift.status === "drift") about.append(" Look at the drawings in ", el("a", { href: "#/results" }, "Results"), " first.");
       compared.textContent = `Newest: ${windowInWords(drift.window)}. Before: ${windowInWords(drift.reference)}.`;
       legend.hidden = grid.hidden = rule.hidden = !drift.signals.length;
+      // The service leaves out a signal of too few drawings.
+      for (const { element } of figures.values()) element.hidden = true;
       for (const signal of drift.signals) {
         const figure = figureOf(signal.name);
+        figure.element.hidden = false;
         showSignal(figure, signal, drift.thresholds);
         figure.element.classList.toggle("drifted", signal.drifted);
       }
