@@ -14,9 +14,9 @@ const INTERVAL_MS = 100;
  * Only the answer to the newest request is used. A key that was refused, or used too often, is not sent again at once.
  *
  * @param {(answer: PreviewResponse) => void} onanswer
- * @param {(error: ApiError) => void} onerror
+ * @param {(error?: ApiError) => void} onfailed called when these strokes get no answer
  */
-export function createPreview(onanswer, onerror) {
+export function createPreview(onanswer, onfailed) {
   let newest = 0;
   let running = false;
   let last = 0;
@@ -31,18 +31,22 @@ export function createPreview(onanswer, onerror) {
   /** @param {Stroke[]} strokes */
   async function now(strokes) {
     clearTimeout(timer);
-    if (isBlank(strokes) || Date.now() < quiet.until) return;
+    if (isBlank(strokes)) return;
     const mine = ++newest;
     const quietOfKey = quiet;
-    running = true;
     last = performance.now();
+    if (Date.now() < quiet.until) {
+      onfailed();
+      return;
+    }
+    running = true;
     try {
       const { body } = await request("classify/preview", { method: "POST", json: { pixels: toPixels(strokes) } });
       if (mine === newest) onanswer(body);
     } catch (caught) {
       const error = asApiError(caught);
       quietOfKey.until = error.needsKey ? Infinity : Date.now() + (error.retryAfter ?? 0) * 1000;
-      if (mine === newest) onerror(error);
+      if (mine === newest) onfailed(error);
     } finally {
       running = false;
     }

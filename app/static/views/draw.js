@@ -33,7 +33,7 @@ export function create() {
   const scores = createScores();
   const labeller = createLabeller(label);
   const notice = createNotice();
-  const preview = createPreview(showPreview, (error) => error.needsKey && outboxStatus().showDrawingError(error));
+  const preview = createPreview(showPreview, dropPreview);
 
   /** @type {Outboxes["drawings"]["items"][number] | null} the finished drawing; null while it is being drawn */
   let item = null;
@@ -43,8 +43,7 @@ export function create() {
   let shown = null;
   /** @type {{label: string, isAgreement: boolean} | null} a label given before the drawing is stored */
   let early = null;
-  /** @type {number | undefined} */
-  let pause;
+  let pause = 0;
   /** @type {() => void} */
   let removeShortcuts = () => undefined;
 
@@ -120,7 +119,7 @@ export function create() {
 
   function reset() {
     clearTimeout(pause);
-    item = answer = shown = early = null;
+    item = answer = early = null;
     setUnsaved("pad", false);
     preview.cancel();
     pad.clear();
@@ -131,10 +130,8 @@ export function create() {
     elements.element.querySelector("dialog")?.remove();
     elements.hint.hidden = false;
     canvas.classList.remove("resting");
-    digit.textContent = certainty.textContent = spoken.textContent = state.textContent = "";
-    seen.hidden = true;
-    scores.show(null);
-    showControls();
+    spoken.textContent = state.textContent = "";
+    dropPreview();
   }
 
   /** Show the controls that can be used now. */
@@ -164,12 +161,12 @@ export function create() {
     else reset();
   }
 
-  /** @param {Claim & {prediction: string, confidence: number, scores: Scores}} read */
+  /** @param {Claim & {prediction: string, confidence: number, scores: Scores} | null} read */
   function showPrediction(read) {
     shown = read;
-    digit.textContent = isNoDigit(read) ? "" : read.prediction;
-    certainty.textContent = answerText(read);
-    scores.show(read.scores);
+    digit.textContent = read && !isNoDigit(read) ? read.prediction : "";
+    certainty.textContent = read ? answerText(read) : "";
+    scores.show(read && read.scores);
     showControls();
   }
 
@@ -179,6 +176,13 @@ export function create() {
     seen.hidden = false;
     // The stored prediction counts.
     if (!answer) showPrediction(previewed);
+  }
+
+  /** @param {ApiError} [error] why these strokes have no prediction; what is shown is that of others */
+  function dropPreview(error) {
+    if (error?.needsKey) outboxStatus().showDrawingError(error);
+    seen.hidden = true;
+    if (!answer) showPrediction(null);
   }
 
   drawings.listen({
