@@ -233,6 +233,7 @@ def test_notice_does_not_cover_the_end_of_the_page(phone: Page, service: Service
         (500, "application/problem+json", "Something went wrong inside PixelWise."),
         (403, "application/problem+json", "This key may not do that."),
         (401, "text/html", "A proxy in front of PixelWise asks for a password."),
+        (403, "text/html", "A proxy in front of PixelWise asks for a password."),
     ],
 )
 def test_drawing_that_is_refused_again_and_again_can_be_discarded(
@@ -251,13 +252,17 @@ def test_drawing_that_is_refused_again_and_again_can_be_discarded(
     assert stored_digits(sqlite_url) == ["1"]
 
 
-def test_drawing_and_label_wait_when_a_proxy_does_not_find_the_service(page: Page) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, "text/html"), (530, "text/html"), (408, "application/problem+json")]
+)
+def test_drawing_and_label_wait_when_they_do_not_reach_the_service(page: Page, status: int, kind: str) -> None:
     def lose(address: str) -> None:
-        page.route(address, lambda route: route.fulfill(status=404, content_type="text/html", body="Not found"))
+        page.route(address, lambda route: route.fulfill(status=status, content_type=kind, body="{}"))
 
     lose("**/api/classify")
     draw(page, SEVEN)
     notice(page).to_contain_text("Your drawing is kept and will be stored.")
+    notice(page).to_contain_text("Trying again in")
     page.unroute_all()
     try_again(page)
     state(page).to_contain_text("number 1.")

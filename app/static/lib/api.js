@@ -48,6 +48,7 @@ const KINDS = {
   401: "key",
   403: "forbidden",
   404: "gone",
+  408: "offline",
   409: "waiting",
   412: "changed",
   413: "large",
@@ -64,7 +65,7 @@ const KINDS = {
  *
  * @type {Record<number, ErrorKind>}
  */
-const KINDS_OF_PROXY = { 401: "proxy", 404: "unavailable" };
+const KINDS_OF_PROXY = { 401: "proxy", 403: "proxy", 404: "unavailable" };
 
 /** A failed request. `message` is for people. */
 export class ApiError extends Error {
@@ -109,15 +110,17 @@ export function asApiError(error) {
  * @param {string} method
  */
 async function failure(response, method) {
-  const isProblem = (response.headers.get("Content-Type") ?? "").startsWith("application/problem+json");
+  const { status, headers } = response;
+  const isProblem = (headers.get("Content-Type") ?? "").startsWith("application/problem+json");
   const problem = isProblem ? await response.json().catch(() => ({})) : {};
-  const wait = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
-  const kind = (isProblem ? null : KINDS_OF_PROXY[response.status]) ?? KINDS[response.status] ?? "failed";
+  const wait = Number.parseInt(headers.get("Retry-After") ?? "", 10);
+  const byProxy = KINDS_OF_PROXY[status] ?? (status >= 500 && "unavailable");
+  const kind = (!isProblem && byProxy) || KINDS[status] || "failed";
   return new ApiError(kind === "unavailable" && method === "GET" ? "busy" : kind, {
     detail: typeof problem.detail === "string" ? problem.detail : "",
     retryAfter: Number.isFinite(wait) ? wait : null,
     // The service's own errors roll back, unless they say that the outcome is unknown. A gateway's error says nothing.
-    stored: isProblem && ![409, 500, 502, 504].includes(response.status) && !problem.stored ? false : undefined,
+    stored: isProblem && ![409, 500, 502, 504].includes(status) && !problem.stored ? false : undefined,
   });
 }
 
