@@ -10,7 +10,8 @@ from tests.support.browser import open_page, reload
 from tests.support.draw_page import stored_ids
 from tests.support.nginx import http_in_front
 from tests.support.notes_page import PREDICTION, begin, begin_in_list, box
-from tests.support.results_page import Held, classify_drawings, labels, lose_on_the_way_to_the_page, notes, row
+from tests.support.results_page import Held, classify_drawings, go, labels, lose_on_the_way_to_the_page, notes, row
+from tests.support.service import execute
 from tests.support.service_process import Service, wait_until
 
 
@@ -165,6 +166,21 @@ def test_notes_of_an_earlier_visit_warn_too(own: Page) -> None:
     with own.expect_event("dialog"):
         own.close(run_before_unload=True)
     wait_until(lambda: own.wait_for_timeout(10) or warned == ["beforeunload"], "the browser asks")
+
+
+def test_notes_on_a_prediction_that_somebody_deleted_do_not_warn_once_it_says_so(
+    own: Page, service: Service, sqlite_url: str
+) -> None:
+    classify_drawings(service, 1)
+    begin(own, "mine")
+    execute(sqlite_url, "DELETE FROM drawings WHERE prediction_id = 1", "DELETE FROM predictions WHERE id = 1")
+    reload(own)
+    expect(own.get_by_text("This prediction does not exist.")).to_be_visible()
+    go(own, "#/results")
+    row(own, 2).get_by_role("button", name="Label").click()
+    own.on("dialog", lambda dialog: dialog.dismiss())
+    with own.expect_event("close"):
+        own.close(run_before_unload=True)
 
 
 def test_notes_on_a_deleted_prediction_do_not_warn(own: Page) -> None:

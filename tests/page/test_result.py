@@ -84,6 +84,18 @@ def test_prediction_is_shown_labelled_and_deleted(page: Page, service: Service, 
     expect(page.get_by_text("This prediction does not exist")).to_be_visible()
 
 
+def test_label_of_a_prediction_that_was_deleted_says_so(page: Page, service: Service, sqlite_url: str) -> None:
+    classify_drawings(service, 1)
+    go(page, "#/results/1")
+    expect(page.get_by_text("No labels yet.")).to_be_visible()
+    execute(sqlite_url, "DELETE FROM drawings", "DELETE FROM predictions")
+    page.get_by_role("button", name="It is a 7").press("Enter")
+    expect(page.get_by_text("This prediction does not exist. It may have been deleted.")).to_be_visible()
+    expect(page.get_by_role("link", name="← Results")).to_be_focused()
+    page.keyboard.press("7")
+    assert page.evaluate("localStorage.length") == 0
+
+
 def test_held_key_labels_a_prediction_once(page: Page, service: Service, sqlite_url: str) -> None:
     classify_drawings(service, 1)
     go(page, "#/results/1")

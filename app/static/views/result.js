@@ -6,13 +6,13 @@ import { answerText, claimOf, exactUtc, isNoDigit, labelName, percent } from "..
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { outboxes } from "../lib/outbox.js";
-import { lastResults, onResultChange, onSightLost, readResult } from "../lib/results.js";
+import { announceResultChange, lastResults, onResultChange, onSightLost, readResult } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createNotice } from "../parts/notice.js";
 import { createLabeller, createScores } from "../parts/prediction.js";
 import { createDeletion } from "../parts/results/deletion.js";
 import { labelStatus } from "../parts/results/label_status.js";
-import { createNotesEditor, hasDraft } from "../parts/results/notes_editor.js";
+import { allDrafts, createNotesEditor, hasDraft } from "../parts/results/notes_editor.js";
 import { timeElement, verdictElement } from "../parts/results/result_fields.js";
 
 /** @import { LabelHistory, Result } from "../lib/types.js" */
@@ -31,7 +31,7 @@ export function create() {
   /** @param {number} id */
   async function load(id) {
     open?.close();
-    const mine = (open = openResult(id, notice, () => load(id)));
+    const mine = (open = openResult(id, { notice, reload: () => load(id), ondeleted: showMissing }));
     // A retry is not read out.
     if (notice.element.hidden) content.replaceChildren(el("p", { class: "quiet", role: "status" }, "Loading …"));
     try {
@@ -43,11 +43,22 @@ export function create() {
       if (mine !== open) return;
       const error = asApiError(caught);
       // An id that is invalid belongs to no prediction either.
-      const isMissing = error.kind === "gone" || error.kind === "invalid";
-      if (isMissing) notice.clear();
-      content.replaceChildren(isMissing ? el("p", { class: "card" }, "This prediction does not exist. It may have been deleted.") : "");
-      if (!isMissing) notice.show(error, { retry: () => load(id) });
+      if (error.kind === "gone" || error.kind === "invalid") {
+        // With the notes of an earlier visit.
+        allDrafts();
+        announceResultChange(id, null);
+        return;
+      }
+      content.replaceChildren();
+      notice.show(error, { retry: () => load(id) });
     }
+  }
+
+  function showMissing() {
+    const hadFocus = content.contains(document.activeElement);
+    notice.clear();
+    content.replaceChildren(el("p", { class: "card" }, "This prediction does not exist. It may have been deleted."));
+    if (hadFocus) back.focus();
   }
 
   function close() {
@@ -79,10 +90,12 @@ export function create() {
  * One result while it is shown.
  *
  * @param {number} id
- * @param {Notice} notice
- * @param {() => void} reload
+ * @param {object} options
+ * @param {Notice} options.notice
+ * @param {() => void} options.reload
+ * @param {() => void} options.ondeleted called when it is deleted, here or by somebody else
  */
-function openResult(id, notice, reload) {
+function openResult(id, { notice, reload, ondeleted }) {
   /** @type {Result | null} null until it is loaded */
   let result = null;
   const label = (/** @type {string} */ value) => result && outboxes().labels.add({ id, label: value });
@@ -102,7 +115,12 @@ function openResult(id, notice, reload) {
     Escape: () => void (location.hash = lastResults.address),
   });
   const removeListener = onResultChange((change) => {
-    if (change.id !== id || !change.result) return;
+    if (change.id !== id) return;
+    if (!change.result) {
+      result = null;
+      ondeleted();
+      return;
+    }
     showResult(change.result);
     showLabels();
   });

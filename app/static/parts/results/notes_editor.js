@@ -21,7 +21,8 @@ let drafts = null;
 /** @type {Map<number, string | null>} the notes that this page sent last, by result; finding them is no conflict */
 const sentNotes = new Map();
 
-function allDrafts() {
+/** Return all drafts. From the first call on, that of a prediction which is deleted is forgotten. */
+export function allDrafts() {
   if (drafts) return drafts;
   drafts = new Map(/** @type {[number, Draft][]} */ (readList(STORED.notes)));
   noteUnsaved();
