@@ -7,7 +7,6 @@ import { asApiError, loadScopes } from "./lib/api.js";
 import { loadStyle } from "./lib/dom.js";
 import { getKey, takeKeyFromAddress } from "./lib/key.js";
 import { pressOnce } from "./lib/keyboard.js";
-import { outboxes } from "./lib/outbox.js";
 import { askForKey } from "./parts/key_dialog.js";
 import { outboxStatus } from "./parts/outbox_status.js";
 
@@ -154,8 +153,8 @@ async function learnScopes() {
   try {
     await loadScopes();
   } catch (error) {
-    // Otherwise the next request says what is wrong.
-    if (asApiError(error).kind === "key") showKeyState(true);
+    // The next request says what is wrong.
+    asApiError(error);
   }
 }
 
@@ -180,7 +179,7 @@ function start() {
     showKeyState();
     learnScopes();
   });
-  for (const outbox of Object.values(outboxes())) outbox.listen({ onfailed: ({ kind }) => kind === "key" && showKeyState(true) });
+  window.addEventListener("keyrefused", () => showKeyState(true));
   window.addEventListener("hashchange", navigate);
   // Its address would replace that of the view.
   document.querySelector(".skip")?.addEventListener("click", (event) => {

@@ -11,10 +11,11 @@ from tests.support.browser import SharedTab
 from tests.support.digit_strokes import SEVEN, by_mouse
 from tests.support.draw_page import draw_seven
 from tests.support.results_page import classify_drawings, go, labels, send
-from tests.support.service import rows
+from tests.support.service import KEY, rows
 from tests.support.service_process import Service, serving
 
 NOT_ALLOWED = "This key may not do that."
+WRONG = "This API key is wrong."
 
 
 def new_key(service: Service, *scopes: str) -> str:
@@ -127,4 +128,18 @@ def test_key_that_may_not_read_stores_a_label_whose_connection_was_lost(
 
 def test_wrong_key_is_noticed_when_the_page_opens(shared_tab: SharedTab, site: str) -> None:
     with shared_tab.open(site, key="a-key-of-another-service") as page:
+        expect(page.get_by_role("button", name="The key is wrong; enter another one")).to_be_visible()
+
+
+def test_revoked_key_is_called_wrong_by_every_view(shared_tab: SharedTab, service: Service, site: str) -> None:
+    classify_drawings(service, 1)
+    with shared_tab.open(site, key=new_key(service, "read")) as page:
+        expect(page.locator(".draw .locked")).to_contain_text("This key may not read drawings.")
+        revoked = page.request.post(f"{site}keys/read/revoke", headers={"X-API-Key": KEY})
+        assert revoked.status == 204
+        for _ in range(2):
+            go(page, "#/results")
+            expect(page.locator(".locked:visible")).to_contain_text(WRONG)
+            go(page, "#/results/1")
+            expect(page.locator(".pictures")).to_contain_text(WRONG)
         expect(page.get_by_role("button", name="The key is wrong; enter another one")).to_be_visible()

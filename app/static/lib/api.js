@@ -1,4 +1,4 @@
-/** Sends requests to the service and describes failures for people. */
+/** Sends requests to the service and describes failures for people. `window` gets "keyrefused" when the key is wrong. */
 
 import { getKey, setScopes } from "./key.js";
 
@@ -158,6 +158,7 @@ export async function request(path, { method = "GET", json, form, params = {}, h
     });
     if (!response.ok) {
       const error = await failure(response, method);
+      if (error.kind === "key" && key === getKey() && !headers["X-API-Key"]) window.dispatchEvent(new Event("keyrefused"));
       // Refused with a key that was replaced since. The outbox notes the new one before it repeats what has an Idempotency-Key.
       const isRepeated = error.needsKey && key !== getKey() && !headers["Idempotency-Key"];
       if (isRepeated) return await request(path, { method, json, form, params, headers, signal, kind });

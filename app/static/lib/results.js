@@ -3,7 +3,7 @@
 import { request } from "./api.js";
 import { getKey, lacks } from "./key.js";
 
-/** @import { RequestOptions } from "./api.js" */
+/** @import { ApiError, RequestOptions } from "./api.js" */
 /** @import { Result } from "./types.js" */
 
 /** @typedef {{id: number, result: Result | null}} ResultChange `result` is null when the prediction was deleted */
@@ -46,6 +46,16 @@ export function onResultChange(onchange) {
   const listener = (/** @type {Event} */ event) => event instanceof CustomEvent && onchange(event.detail);
   window.addEventListener(EVENT, listener);
   return () => window.removeEventListener(EVENT, listener);
+}
+
+/**
+ * Say why drawings cannot be seen.
+ *
+ * @param {ApiError} [error] the answer to a request for one
+ */
+export function whyUnseen(error) {
+  if (!getKey()) return "You need the API key to see drawings and to label them.";
+  return error?.kind === "key" ? error.message : "This key may not see drawings.";
 }
 
 /**

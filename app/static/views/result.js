@@ -6,7 +6,7 @@ import { answerText, claimOf, exactUtc, isNoDigit, labelName, percent } from "..
 import { getKey } from "../lib/key.js";
 import { addShortcuts, labelShortcuts } from "../lib/keyboard.js";
 import { outboxes } from "../lib/outbox.js";
-import { announceResultChange, lastResults, onResultChange, onSightLost, readResult } from "../lib/results.js";
+import { announceResultChange, lastResults, onResultChange, onSightLost, readResult, whyUnseen } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createNotice } from "../parts/notice.js";
 import { createLabeller, createScores } from "../parts/prediction.js";
@@ -237,7 +237,7 @@ function createDrawings(id) {
   async function load() {
     message.replaceChildren();
     if (!getKey()) {
-      showLock();
+      showLock(whyUnseen());
       return;
     }
     try {
@@ -254,13 +254,14 @@ function createDrawings(id) {
       });
     } catch (caught) {
       const error = asApiError(caught);
-      if (error.needsKey) showLock();
+      if (error.needsKey) showLock(whyUnseen(error));
       else message.textContent = error.kind === "gone" ? "The drawing is not stored." : "The drawing could not be loaded.";
     }
   }
 
-  function showLock() {
-    message.replaceChildren(getKey() ? "This key may not see drawings. " : "You need the API key to see drawings. ", button("Enter a key", askForKey));
+  /** @param {string} why */
+  function showLock(why) {
+    message.replaceChildren(`${why} `, button("Enter a key", askForKey));
   }
 
   function revokeUrls() {

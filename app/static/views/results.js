@@ -5,7 +5,7 @@ import { button, el } from "../lib/dom.js";
 import { getKey, lacks } from "../lib/key.js";
 import { addShortcuts } from "../lib/keyboard.js";
 import { outboxes } from "../lib/outbox.js";
-import { lastResults, onResultChange, onSightLost } from "../lib/results.js";
+import { lastResults, onResultChange, onSightLost, whyUnseen } from "../lib/results.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createNotice } from "../parts/notice.js";
 import { createFilters, toQuery } from "../parts/results/filters.js";
@@ -60,10 +60,10 @@ export function create() {
   /** @type {() => void} */
   let removeShortcuts = () => undefined;
 
-  /** @param {boolean} isLocked whether another key is needed to see drawings */
-  function showLock(isLocked) {
-    locked.hidden = !isLocked;
-    lock.textContent = getKey() ? "This key may not see drawings." : "You need the API key to see drawings and to label them.";
+  /** @param {string} why another key is needed to see drawings; empty if none is */
+  function showLock(why) {
+    locked.hidden = !why;
+    lock.textContent = why;
   }
 
   function reload() {
@@ -247,7 +247,7 @@ export function create() {
       removeShortcuts();
       removeShortcuts = addShortcuts(document, { ArrowDown: focusFirst, ArrowUp: focusFirst });
       timer ??= setInterval(pollNewer, POLL_INTERVAL_MS);
-      showLock(!getKey() || lacks("read"));
+      if (!getKey() || lacks("read")) showLock(whyUnseen());
       filters.show(params);
       if (params.toString() === listed) {
         for (const row of rows.values()) row.refresh();

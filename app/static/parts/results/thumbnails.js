@@ -2,6 +2,7 @@
 
 import { asApiError, drawingUrl } from "../../lib/api.js";
 import { getKey } from "../../lib/key.js";
+import { whyUnseen } from "../../lib/results.js";
 
 /** @import { ApiError } from "../../lib/api.js" */
 
@@ -14,7 +15,7 @@ const DEFAULT_WAIT_S = 5;
  * Make the loader.
  *
  * @param {object} options
- * @param {(locked: boolean) => void} options.onlocked called with whether drawings need a key
+ * @param {(why: string) => void} options.onlocked called with why drawings cannot be seen; empty if they can
  */
 export function createThumbnails({ onlocked }) {
   /** @type {WeakMap<Element, HTMLImageElement>} */
@@ -58,7 +59,7 @@ export function createThumbnails({ onlocked }) {
 
   function loadWanted() {
     if (!getKey()) {
-      onlocked(true);
+      onlocked(whyUnseen());
       return;
     }
     for (const image of wanted) {
@@ -78,7 +79,7 @@ export function createThumbnails({ onlocked }) {
       const url = await drawingUrl(id, { signal });
       if (signal.aborted) URL.revokeObjectURL(url);
       else keep(image, url);
-      onlocked(false);
+      onlocked("");
     } catch (error) {
       if (!signal.aborted) retryLater(image, asApiError(error));
     } finally {
@@ -101,7 +102,7 @@ export function createThumbnails({ onlocked }) {
     }
     wanted.add(image);
     paused = true;
-    if (error.needsKey) onlocked(true);
+    if (error.needsKey) onlocked(whyUnseen(error));
     else setTimeout(resume, (error.retryAfter ?? DEFAULT_WAIT_S) * 1000);
   }
 
@@ -146,7 +147,7 @@ export function createThumbnails({ onlocked }) {
   }
 
   window.addEventListener("keychange", () => {
-    onlocked(false);
+    onlocked("");
     resume();
   });
   return { watch, clear };
