@@ -153,8 +153,8 @@ async function learnScopes() {
   try {
     await loadScopes();
   } catch (error) {
-    // The next request says what is wrong.
-    asApiError(error);
+    // Otherwise the next request says what is wrong.
+    if (asApiError(error).isTemporary) setTimeout(learnScopes, RETRY_MS);
   }
 }
 

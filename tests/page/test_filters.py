@@ -116,6 +116,16 @@ def test_invalid_value_is_marked_and_lets_the_focus_go(
     expect(box).not_to_have_attribute("title", re.compile(r"\w"))
 
 
+def test_model_versions_are_asked_for_again_when_they_could_not_be_loaded(page: Page) -> None:
+    page.route("**/api/models", lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed"):
+        go(page, "#/results")
+    versions = page.get_by_label("Model version").locator("option")
+    expect(versions).to_have_text(["any"])
+    go(page, "#/results?prediction=7")
+    expect(versions).to_have_count(2)
+
+
 def test_invalid_value_changes_no_other_filter_and_goes_when_the_filters_are_reset(page: Page) -> None:
     go(page, "#/results")
     most, least = (page.get_by_label(f"{name} confidence in percent") for name in ("Maximum", "Minimum"))

@@ -143,3 +143,33 @@ def test_revoked_key_is_called_wrong_by_every_view(shared_tab: SharedTab, servic
             go(page, "#/results/1")
             expect(page.locator(".pictures")).to_contain_text(WRONG)
         expect(page.get_by_role("button", name="The key is wrong; enter another one")).to_be_visible()
+
+
+def test_scopes_are_asked_for_again_after_an_outage(shared_tab: SharedTab, service: Service, site: str) -> None:
+    key = new_key(service, "classify")
+    with shared_tab.open(site, key=None) as page:
+        expect(page.locator("canvas.pad")).to_be_visible()
+        page.clock.install()
+        page.route("**/keys/current", lambda route: route.abort(), times=1)
+        with page.expect_event("requestfailed"):
+            go(page, f"#key={key}")
+        review = page.get_by_role("link", name="Review")
+        expect(review).to_be_visible()
+        page.clock.run_for(5000)
+        expect(review).to_be_hidden()
+
+
+def test_filter_by_model_version_is_there_once_the_key_is(
+    shared_tab: SharedTab, sqlite_url: str, tmp_path: Path
+) -> None:
+    with (
+        serving(sqlite_url, tmp_path, PUBLIC_RESULTS="false") as service,
+        shared_tab.open(f"http://127.0.0.1:{service.port}/", key=None) as page,
+    ):
+        go(page, "#/results")
+        versions = page.get_by_label("Model version").locator("option")
+        expect(page.locator(".overlay .notice")).to_contain_text("This needs the API key.")
+        expect(versions).to_have_text(["any"])
+        go(page, f"#key={KEY}")
+        go(page, "#/results")
+        expect(versions).to_have_count(2)

@@ -68,6 +68,7 @@ export function createFilters(onchange) {
   const version = el("select", {}, option("", "any"));
   const notes = el("input", { type: "search", maxlength: "200" });
   const summary = el("summary");
+  let hasVersions = false;
   const element = el(
     "details",
     { class: "filters card" },
@@ -124,6 +125,7 @@ export function createFilters(onchange) {
   /** @param {URLSearchParams} params */
   function show(params) {
     shown = params;
+    addVersions();
     const value = (/** @type {string} */ name) => params.get(name) ?? "";
     const inPercent = (/** @type {string} */ name) => value(name) && String(Number((Number(value(name)) * 100).toFixed(4)));
     addOption(prediction, value("prediction"));
@@ -153,15 +155,18 @@ export function createFilters(onchange) {
   }
 
   async function addVersions() {
+    if (hasVersions || !element.isConnected) return;
     try {
       const { models } = /** @type {ModelVersions} */ (await read("models"));
       for (const model of models) addOption(version, model.version);
+      hasVersions = true;
     } catch {
       // The list of results shows the error; the other filters work without.
     }
   }
 
-  addVersions();
+  // The list may need a key.
+  window.addEventListener("keychange", addVersions);
   return { element, show, forgetTyped: () => [from, to, since, until, notes].forEach(forgetTyped) };
 }
 
