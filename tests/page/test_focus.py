@@ -1,5 +1,7 @@
 """Where the focus is after something was pressed: with the mouse nowhere, with the keyboard never lost."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -10,7 +12,7 @@ from tests.support.draw_page import draw_seven
 from tests.support.results_page import classify_drawings, go, notes, row, send
 from tests.support.review_page import expect_drawing, press
 from tests.support.review_rows import add_drawings
-from tests.support.service import KEY, rows
+from tests.support.service import KEY, execute, rows
 from tests.support.service_process import Service
 
 
@@ -53,6 +55,36 @@ def test_enter_agrees_after_a_click_on_a_recent_label(page: Page, sqlite_url: st
     expect(page.get_by_role("link", name=f"Number {first}")).to_be_visible()
     page.keyboard.press("Enter")
     expect_drawing(page, other_than=first)
+
+
+def test_keys_label_after_a_queue_was_chosen_by_mouse(page: Page, sqlite_url: str) -> None:
+    add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 13)})
+    execute(sqlite_url, "UPDATE predictions SET not_a_digit = 0.93 WHERE id = 12")
+    go(page, "#/review")
+    expect_drawing(page)
+    expect(page.locator(".reason")).not_to_have_text("The model sees no digit here.")
+    queue = page.get_by_label("Drawings to review")
+    queue.click()
+    queue.select_option("not a digit?")
+    page.keyboard.press("Escape")
+    expect(page.locator(".reason")).to_have_text("The model sees no digit here.")
+    with page.expect_response("**/label"):
+        page.keyboard.press("n")
+    assert page.url.endswith("#/review?queue=not_a_digit")
+    assert labels(sqlite_url) == ["none"]
+
+
+def test_queue_chosen_by_keyboard_keeps_the_focus(page: Page, sqlite_url: str) -> None:
+    add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 4)})
+    go(page, "#/review")
+    expect_drawing(page)
+    page.get_by_role("button", name="Skip", exact=True).focus()
+    queue = page.get_by_label("Drawings to review")
+    while not queue.evaluate("queue => queue === document.activeElement"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile(r"queue=not_a_digit$"))
+    expect(queue).to_be_focused()
 
 
 @pytest.mark.parametrize("pressed", ["Undo", "Clear", "Store"])

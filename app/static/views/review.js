@@ -222,6 +222,9 @@ export function create() {
   }
 
   elements.which.addEventListener("change", () => (location.hash = `#/review${elements.which.value && `?queue=${elements.which.value}`}`));
+  // After a choice with a pointer the next key labels.
+  const letGo = () => elements.which.blur();
+  elements.which.addEventListener("pointerdown", () => elements.which.addEventListener("change", letGo, { once: true }));
   elements.scores.append(scores.element);
   elements.controls.prepend(labeller.element);
   letGoOfClicked(elements.element);
