@@ -96,6 +96,20 @@ def test_header_is_one_line(shared_phone: SharedTab, site: str, key: str | None)
             assert min(one.bottom - one.top for one in links) >= 40
 
 
+@pytest.mark.parametrize("width", [320, 390, 700])
+@pytest.mark.parametrize("key", [KEY, None])
+def test_header_stays_on_the_screen_with_text_of_twice_the_size(
+    shared_phone: SharedTab, site: str, key: str | None, width: int
+) -> None:
+    with shared_phone.open(site, key=key) as page:
+        expect(page.locator("canvas.pad")).to_be_visible()
+        page.set_viewport_size({"width": width, "height": 844})
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        links = [box(page, name, f'nav a[href="#/{name}"]') for name in ("draw", "results", "review", "stats")]
+        assert_fits(page, [*links, box(page, "brand", ".brand"), box(page, "key", "#key-button")])
+
+
 def test_keys_are_named_only_where_there_may_be_a_keyboard(phone: Page, page: Page) -> None:
     for view in ("draw", "review"):
         for tab in (phone, page):
