@@ -172,6 +172,9 @@ function navigate() {
 }
 
 function start() {
+  // First, so that the key is no change to anybody.
+  takeKeyFromAddress();
+  replaceRenamedAddress();
   pressOnce();
   byId("key-button").before(outboxStatus().count);
   byId("key-button").addEventListener("click", askForKey);
@@ -195,8 +198,6 @@ function start() {
   document.querySelector("nav")?.addEventListener("click", ({ target }) => {
     if (target instanceof HTMLAnchorElement && target.href === location.href) retryNow();
   });
-  takeKeyFromAddress();
-  replaceRenamedAddress();
   showKeyState();
   learnScopes();
   if (!location.hash) history.replaceState(null, "", "#/draw");

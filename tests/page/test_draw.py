@@ -287,4 +287,5 @@ def test_first_view_is_small_and_requests_no_other_host(browser: Browser, site: 
         page.wait_for_load_state("networkidle")
 
     assert 0 < sum(sizes) <= 60_000
+    assert len([url for url in urls if url.endswith("/keys/current")]) == 1
     assert [url for url in urls if not url.startswith(address)] == []
