@@ -35,3 +35,15 @@ def test_view_that_could_not_be_loaded_opens_after_a_click_or_some_seconds(page:
         page.clock.run_for(5000)
     expect(page.locator(".stats")).to_be_visible()
     expect(page.locator("#connection")).to_be_empty()
+
+
+def test_page_whose_first_files_are_missing_says_to_reload(page: Page) -> None:
+    expect(page.locator("canvas.pad")).to_be_visible()
+    missing = page.get_by_role("main").get_by_text("If nothing appears, reload the page.")
+    page.route("**/lib/outbox.js", lambda route: route.abort())
+    page.reload(wait_until="domcontentloaded")
+    expect(missing).to_be_visible()
+    page.unroute_all()
+    page.reload()
+    expect(page.locator("canvas.pad")).to_be_visible()
+    expect(missing).to_have_count(0)
