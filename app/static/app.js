@@ -4,7 +4,7 @@
  */
 
 import { asApiError, loadScopes } from "./lib/api.js";
-import { loadStyle } from "./lib/dom.js";
+import { focusView, loadStyle } from "./lib/dom.js";
 import { getKey, takeKeyFromAddress } from "./lib/key.js";
 import { pressOnce } from "./lib/keyboard.js";
 import { askForKey } from "./parts/key_dialog.js";
@@ -105,7 +105,7 @@ async function showView() {
     byId("view").replaceChildren(view.element);
     current = view;
     // Moves the focus, and with it screen readers, to what has changed.
-    if (!isFirst) byId("view").focus({ preventScroll: true });
+    if (!isFirst) focusView();
     window.scrollTo(0, 0);
   }
   (view.notices ?? view.element).prepend(outboxStatus().element);

@@ -170,6 +170,28 @@ def test_deletion_that_must_be_checked_again_keeps_the_focus_in_its_dialog(page:
     expect(page.get_by_role("button", name="Keep it")).to_be_focused()
 
 
+def test_view_takes_the_focus_from_a_notice_whose_retry_worked(page: Page) -> None:
+    page.route("**/api/results?*", lambda route: route.abort(), times=1)
+    go(page, "#/results")
+    retry = page.get_by_role("button", name="Try again now")
+    retry.press("Enter")
+    expect(retry).to_be_hidden()
+    expect(page.get_by_role("main")).to_be_focused()
+
+
+def test_focus_returns_to_the_row_when_a_retry_saved_the_notes(page: Page, service: Service) -> None:
+    classify_drawings(service, 1)
+    go(page, "#/results")
+    opener = row(page, 1).get_by_role("button", name="Notes on prediction 1")
+    opener.press("Enter")
+    page.keyboard.type("with a bar")
+    page.route("**/api/results/1", lambda route: route.abort(), times=1)
+    page.get_by_role("button", name="Save").press("Enter")
+    page.get_by_role("button", name="Try again now").press("Enter")
+    expect(row(page, 1).locator(".notes")).to_have_text("with a bar")
+    expect(opener).to_be_focused()
+
+
 def test_skip_link_keeps_the_address(page: Page) -> None:
     go(page, "#/results?prediction=7")
     expect(page.get_by_text("No result matches these filters.")).to_be_visible()

@@ -67,6 +67,11 @@ export function button(text, onclick, properties = {}) {
   return el("button", { type: "button", onclick, ...properties }, text);
 }
 
+/** Give the focus to the view: what had it is gone. */
+export function focusView() {
+  document.getElementById("view")?.focus({ preventScroll: true });
+}
+
 /**
  * Load a view's style sheet once. It never fails: without its style a view is plain, and works.
  *

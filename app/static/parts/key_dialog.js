@@ -1,7 +1,7 @@
 /** The dialog that asks for the API key. */
 
 import { asApiError, checkKey, WRONG_KEY } from "../lib/api.js";
-import { button, el } from "../lib/dom.js";
+import { button, el, focusView } from "../lib/dom.js";
 import { getKey, setKey } from "../lib/key.js";
 
 /** @type {ReturnType<typeof createKeyDialog> | null} */
@@ -52,7 +52,7 @@ function createKeyDialog() {
   /** Give the focus to the view if the button that opened the dialog is hidden now. */
   function keepFocus() {
     const { activeElement: focused } = document;
-    if (focused === document.body || element.contains(focused)) document.getElementById("view")?.focus({ preventScroll: true });
+    if (focused === document.body || element.contains(focused)) focusView();
   }
 
   function close() {

@@ -1,6 +1,6 @@
 /** Says what went wrong, and offers what can be done about it. */
 
-import { button, el } from "../lib/dom.js";
+import { button, el, focusView } from "../lib/dom.js";
 import { askForKey } from "./key_dialog.js";
 
 /** @import { ApiError } from "../lib/api.js" */
@@ -32,6 +32,7 @@ export function createNotice() {
   function clear() {
     stop();
     shown = "";
+    if (element.contains(document.activeElement)) focusView();
     element.hidden = true;
     element.replaceChildren();
   }

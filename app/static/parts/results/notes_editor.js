@@ -87,8 +87,8 @@ export function createNotesEditor({ id, notes }, onclose) {
   function drop() {
     isDone = true;
     keepDraft(id, null);
-    notice.clear();
     onclose();
+    notice.clear();
   }
 
   /** @param {boolean} value */
