@@ -96,6 +96,18 @@ def test_label_of_a_prediction_that_was_deleted_says_so(page: Page, service: Ser
     assert page.evaluate("localStorage.length") == 0
 
 
+def test_prediction_with_a_large_id_opens(page: Page, service: Service, sqlite_url: str) -> None:
+    classify_drawings(service, 1)
+    execute(
+        sqlite_url,
+        "PRAGMA defer_foreign_keys = ON",
+        "UPDATE predictions SET id = 987654321012345",
+        "UPDATE drawings SET prediction_id = 987654321012345",
+    )
+    go(page, "#/results/987654321012345")
+    expect(page.get_by_role("heading", name="Prediction 987654321012345")).to_be_visible()
+
+
 def test_held_key_labels_a_prediction_once(page: Page, service: Service, sqlite_url: str) -> None:
     classify_drawings(service, 1)
     go(page, "#/results/1")

@@ -78,7 +78,8 @@ export function create() {
       close();
       back.href = lastResults.address;
       element.prepend(labelStatus());
-      load(/^\d{1,10}$/.test(id) ? Number(id) : 0);
+      // Longer ones are no exact numbers here.
+      load(/^\d{1,15}$/.test(id) ? Number(id) : 0);
     },
     hide: close,
   };
