@@ -44,8 +44,8 @@ export function createNotice() {
     stop();
     sayLeft("Trying again …");
     const mine = (trial = {});
-    await action();
-    if (mine === trial) clear();
+    const hasEnded = (await action()) !== false;
+    if (hasEnded && mine === trial) clear();
   }
 
   /** @param {string} text */
@@ -75,7 +75,7 @@ export function createNotice() {
    *
    * @param {ApiError} error
    * @param {object} [options]
-   * @param {() => unknown} [options.retry] resolves when it has ended
+   * @param {() => unknown} [options.retry] resolves when it has ended; to false if another one goes on
    * @param {string} [options.keeps] a sentence that says what is not lost
    * @param {Record<string, () => unknown>} [options.choices] other buttons, and what they do
    */

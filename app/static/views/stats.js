@@ -42,11 +42,18 @@ export function create() {
     if (mine !== loads) return;
     const error = errors.find((one) => one && concernsAllSections(one));
     if (error) {
-      notice.show(error, { retry: load, keeps: state.textContent ? "The values below are older." : "" });
+      notice.show(error, { retry: loadAgain, keeps: state.textContent ? "The values below are older." : "" });
       return;
     }
     notice.clear();
     state.textContent = `As of ${new Date().toISOString().slice(11, 19)} UTC.`;
+  }
+
+  /** Resolves to false if a newer load goes on, which says itself how it ends. */
+  async function loadAgain() {
+    const mine = loads + 1;
+    await load();
+    return mine === loads;
   }
 
   function reloadWhenVisible() {

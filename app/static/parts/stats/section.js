@@ -73,13 +73,24 @@ export function createSection(title, { load: loadData, show, children }) {
       placeholder.textContent = "Not loaded.";
       const keeps = content.hidden ? "" : "The values below are older.";
       // An invalid request stays invalid.
-      const retry = error.kind === "invalid" ? undefined : () => load(selection, true);
+      const retry = error.kind === "invalid" ? undefined : () => loadAgain(selection);
       if (isRetry || !concernsAllSections(error)) notice.show(error, { retry, keeps });
+      else notice.clear();
       return error;
     } finally {
       if (mine === running) element.removeAttribute("aria-busy");
     }
     return null;
+  }
+
+  /**
+   * Resolves to false if a newer load goes on, which says itself how it ends.
+   *
+   * @param {Selection} selection
+   */
+  async function loadAgain(selection) {
+    await load(selection, true);
+    return !element.hasAttribute("aria-busy");
   }
 
   function stop() {
