@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -13,6 +14,8 @@ from app.database.errors import DatabaseError
 from app.database.reader import Reader
 from app.database.writer import Writer
 from app.logs.throttled import ThrottledLog
+
+T = TypeVar("T")
 
 log = logging.getLogger("pixelwise")
 
@@ -38,6 +41,9 @@ _STATE: Final = text(
     " CAST(pg_wal_lsn_diff(CAST(:wal AS pg_lsn), pg_last_wal_replay_lsn()) AS bigint)"
     " FROM pg_control_system(), pg_database WHERE datname = current_database()"
 )
+_WRITTEN: Final = text("SELECT CAST(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), CAST(:wal AS pg_lsn)) AS bigint)")
+
+_AHEAD: Final = "it is ahead of the server in DATABASE_URL, which was restored or failed over; make the standby again"
 
 
 class LogPosition(NamedTuple):
@@ -141,16 +147,22 @@ class Standby:
             await self._check()
 
     async def _check(self) -> None:
-        try:
-            async with asyncio.timeout(SERVER_TIMEOUT_S):
-                self._position = await self._find_position()
-            self._primary_trouble.update(None)
-        except (DatabaseError, TimeoutError) as error:
-            self._primary_trouble.update(_text_of(error))
-        primary_answers = self._primary_trouble.problem is None
-        self._trouble.update(await self._find_problem(primary_answers=primary_answers))
+        position = await self._ask_primary(self._find_position())
+        self._position = position or self._position
+        self._trouble.update(await self._find_problem(primary_answers=position is not None))
         if self._in_trouble:
             self._keep_checking()
+
+    async def _ask_primary(self, answer: Awaitable[T]) -> T | None:
+        """Return None if the primary does not answer."""
+        try:
+            async with asyncio.timeout(SERVER_TIMEOUT_S):
+                found = await answer
+        except (DatabaseError, TimeoutError) as error:
+            self._primary_trouble.update(_text_of(error))
+            return None
+        self._primary_trouble.update(None)
+        return found
 
     async def _find_position(self) -> LogPosition:
         position = await self._primary_reader.run(find_position)
@@ -171,13 +183,23 @@ class Standby:
                 if problem := _problem_of(state, self._position, primary_answers=primary_answers):
                     return problem
                 if (state.missing_bytes or 0) <= allowed_bytes:
-                    return None
+                    return _AHEAD if await self._is_ahead(state, primary_answers=primary_answers) else None
                 if time.monotonic() > deadline:
                     return f"it is more than {MAX_LAG_S:g} s behind the primary server"
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         except (DatabaseError, TimeoutError) as error:
             return _text_of(error)
+
+    async def _is_ahead(self, state: ServerState, *, primary_answers: bool) -> bool:
+        """Return whether the standby has what the primary never wrote."""
+        if not primary_answers:
+            return self.problem == _AHEAD
+        if self._position is None or state.missing_bytes is None or state.missing_bytes >= 0:
+            return False
+        # The primary may have written more since.
+        written = await self._ask_primary(self._primary_reader.run(partial(find_written_bytes, self._position)))
+        return written is not None and written + state.missing_bytes < 0
 
 
 def find_position(session: Session) -> LogPosition:
@@ -186,6 +208,10 @@ def find_position(session: Session) -> LogPosition:
 
 def find_state(position: LogPosition | None, session: Session) -> ServerState:
     return ServerState(*session.execute(_STATE, {"wal": position and position.wal}).one())
+
+
+def find_written_bytes(since: LogPosition, session: Session) -> int:
+    return int(session.execute(_WRITTEN, {"wal": since.wal}).scalar_one())
 
 
 def _problem_of(state: ServerState, position: LogPosition | None, *, primary_answers: bool) -> str | None:

@@ -29,6 +29,7 @@ from tests.support.service import (
     runtime_of,
     start_problem,
 )
+from tests.support.standby import is_standby, reads_from, ready, stopped
 
 pytestmark = pytest.mark.slow
 
@@ -65,15 +66,6 @@ def client(start: Start, pair: Pair) -> TestClient:
 
 
 @contextmanager
-def stopped(cluster: Cluster, mode: str = "immediate") -> Iterator[None]:
-    cluster.stop(mode)
-    try:
-        yield
-    finally:
-        cluster.start()
-
-
-@contextmanager
 def behind(standby: Cluster) -> Iterator[None]:
     """Let the standby receive the log and not apply it."""
     standby.ask("SELECT pg_wal_replay_pause()")
@@ -84,29 +76,12 @@ def behind(standby: Cluster) -> Iterator[None]:
         standby.ask("SELECT pg_wal_replay_resume()")
 
 
-def is_standby(session: Session) -> bool:
-    return bool(session.scalar(text("SELECT pg_is_in_recovery()")))
-
-
 def is_read_only(session: Session) -> str:
     return str(session.scalar(text("SHOW transaction_read_only")))
 
 
-def reads_from(client: TestClient) -> str:
-    """Return which server answers a short read and a long one."""
-    database = runtime_of(client).database
-    servers = {client.portal.call(how, is_standby) for how in (database.read, database.scan)}
-    return " and ".join("standby" if server else "primary" for server in servers)
-
-
 def lines(caplog: pytest.LogCaptureFixture, beginning: str) -> list[str]:
     return [message for message in caplog.messages if message.startswith(beginning)]
-
-
-def ready(client: TestClient) -> tuple[int, str, dict[str, str]]:
-    """Return the HTTP status, the status and the checks of /health/ready."""
-    response = client.get("/health/ready")
-    return response.status_code, response.json()["status"], response.json()["checks"]
 
 
 def test_each_read_sees_every_write_before_it(client: TestClient) -> None:
