@@ -13,7 +13,7 @@ from app.database.errors import DatabaseError, DatabaseUnavailable
 from app.repository import keys as repository
 from app.repository.keys import StoredKey
 from app.schemas.keys import Scope
-from app.services.keys import BUILT_IN, ends_of
+from app.services.keys import BUILT_IN, end_of
 
 log = logging.getLogger("pixelwise")
 
@@ -117,7 +117,8 @@ class KeyTable:
 
 
 def _by_digest(one: StoredKey) -> dict[bytes, ClientKey]:
-    end = min((end.timestamp() for end in ends_of(one)), default=math.inf)
+    ends_at = end_of(one)
+    end = math.inf if ends_at is None else ends_at.timestamp()
     scopes = frozenset(one.scopes.split())
 
     def key(until: float) -> ClientKey:

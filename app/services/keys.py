@@ -56,10 +56,11 @@ def list_keys(session: Session) -> KeyList:
 def rotate_key(session: Session, name: str, overlap: timedelta, actor: Actor) -> KeyWithSecret:
     """Give the key a new secret and accept the old one a while longer; raise NotFound or Conflict."""
     now, row = datetime.now(UTC), _lock(session, name)
-    if row.is_revoked or any(end <= now for end in ends_of(row)):
+    if (end := end_of(row)) is not None and end <= now:
         raise Conflict(f"The key {name} is revoked or has expired; create a key with another name.")
     secret = _new_secret()
-    previous = {"previous_sha256": row.sha256, "previous_until": now + overlap}
+    # Another host's clock may be behind.
+    previous = {"previous_sha256": row.sha256 if overlap else None, "previous_until": now + overlap}
     repository.change_key(session, name, {**_stored(secret), **previous})
     record(session, actor, Action.ROTATE_KEY, f"key {name}")
     return _with_secret(session, name, secret)
@@ -72,8 +73,9 @@ def revoke_key(session: Session, name: str, actor: Actor) -> None:
         record(session, actor, Action.REVOKE_KEY, f"key {name}")
 
 
-def ends_of(key: StoredKey | Row[Any]) -> list[datetime]:
-    return [end for end in _ends(key).values() if end is not None]
+def end_of(key: StoredKey | Row[Any]) -> datetime | None:
+    # Not revoked_at, which another host's clock may have set.
+    return _PASSED if key.is_revoked else _ends(key)["expires_at"]
 
 
 def _ends(key: StoredKey | Row[Any]) -> dict[str, datetime | None]:

@@ -10,3 +10,7 @@ def create_key(client: TestClient, name: str, *scopes: str, **more: Any) -> dict
     response = client.post("/keys", json={"name": name, "scopes": scopes, **more})
     assert response.status_code == 200, response.text
     return {"X-API-Key": response.json()["key"]}
+
+
+def status_of(client: TestClient, headers: dict[str, str]) -> int:
+    return client.get("/keys/current", headers=headers).status_code
