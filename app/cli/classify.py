@@ -60,10 +60,12 @@ def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]
 
     drawings = _read_drawings(files)
     calls = [ClassifyCall(drawings, uuid4().hex, context.CLIENT, is_batch=True)]
-    new = classify_drawings(get_classifier(), calls)
+    (new,) = classify_drawings(get_classifier(), calls)
+    if isinstance(new, Exception):
+        raise new
     stored: Sequence[ClassifyResponse | None] = [None] * len(drawings)
     if not dry_run:
-        (answer,) = context.write(partial(store, calls, new, packing=Packing()))
+        (answer,) = context.write(partial(store, calls, [new], packing=Packing()))
         assert isinstance(answer, Answer)
         stored = BatchResponse.model_validate_json(answer.body).results
     return [
@@ -77,7 +79,7 @@ def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]
             model_version=one.model_version,
             created_at=row and row.created_at,
         )
-        for file, one, row in zip(files, new[0], stored, strict=True)
+        for file, one, row in zip(files, new, stored, strict=True)
     ]
 
 

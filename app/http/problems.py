@@ -15,7 +15,7 @@ from app.logs.throttled import ThrottledLog
 from app.schemas.health import OK
 from app.schemas.inference import InferenceError
 from app.schemas.problems import FieldError, Problem
-from app.services.errors import Conflict, InProgress, InvalidInput, KeyReused, NotFound, PreconditionFailed
+from app.services.errors import Conflict, InProgress, InvalidInput, KeyReused, ModelFailed, NotFound, PreconditionFailed
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 INFERENCE: Final = "/v2"
@@ -146,6 +146,7 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
         5,
         "The database cannot be used at the moment; nothing was stored. Try again later.",
     ),
+    ModelFailed: _Reply(HTTPStatus.INTERNAL_SERVER_ERROR),
     Exception: _Reply(
         HTTPStatus.INTERNAL_SERVER_ERROR, None, "An unexpected error occurred; the log has it under this request_id."
     ),
@@ -254,8 +255,8 @@ def response_to(request: Request, error: Exception) -> Response:
             error = invalid("header", IDEMPOTENCY_KEY, str(error))
         case RequestValidationError():
             error = InvalidRequest(error.errors())
-        case DatabaseError():
-            log: ThrottledLog = request.app.state.runtime.database_errors
+        case DatabaseError() | ModelFailed():
+            log: ThrottledLog = request.app.state.runtime.errors
             log.error(f"{type(error).__name__}: {error}", request.state.request_id)
     return problem_response(error, request.state.request_id, inference=_is_inference(request))
 

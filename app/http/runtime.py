@@ -40,7 +40,7 @@ class Runtime:
     rate_limiter: RateLimiter
     lanes: Lanes
     decoding: Decoding
-    database_errors: ThrottledLog
+    errors: ThrottledLog
     keys: KeyTable
     read_log: ReadLog
 
@@ -91,7 +91,7 @@ def _runtime(settings: Settings, shadow: Shadow | None) -> Runtime:
         rate_limiter=RateLimiter(settings),
         lanes=Lanes(),
         decoding=Decoding(),
-        database_errors=ThrottledLog(),
+        errors=ThrottledLog(),
         keys=KeyTable(database),
         read_log=ReadLog(database),
     )

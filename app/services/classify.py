@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from app.classifier import Classification, Classifier
+from app.classifier.probabilities import are_probabilities
 from app.database import Database
 from app.drawings.arrays import Images, images_of
 from app.drawings.shape import rows_of, says_not_a_digit
@@ -18,6 +19,7 @@ from app.loop_round import LoopRound
 from app.metrics.instruments import BATCH_SIZE, CONFIDENCE, INFERENCE_SECONDS, NOT_DIGITS, prediction_counter
 from app.repository.classify import NewPrediction, add_predictions
 from app.schemas.classify import PreviewResponse
+from app.services.errors import ModelFailed
 from app.services.idempotency import Answer, IdempotentRequest, RequestsInProgress, answer_once
 from app.services.packing import Packing
 from app.services.shadow import Shadow
@@ -27,6 +29,8 @@ from app.services.threads import in_thread
 MODEL_BATCH_SIZE: Final = 100
 # One part of a large batch is normalised while the network runs on another.
 BATCH_THREADS: Final = 2
+
+_FAILED: Final = "The model answered with numbers that are not probabilities; nothing was stored."
 
 Map = Callable[[Callable[[Images], list[Classification]], Sequence[Images]], Iterable[list[Classification]]]
 
@@ -57,15 +61,17 @@ class ClassifyService:
         self._threads.shutdown(wait=False)
 
     async def classify(self, call: ClassifyCall) -> Answer:
-        """Return the answer once all predictions are stored; raise DatabaseError, InProgress or KeyReused."""
+        """Return the answer once all predictions are stored; raise DatabaseError or ServiceError."""
         if call.idempotent is None:
             return await self._write(call)
         with self.in_progress.exclusive(call.idempotent):
             return await self._write(call)
 
     def preview(self, pixels: bytes) -> PreviewResponse:
-        """Classify one drawing of 784 bytes; store nothing."""
+        """Classify one drawing of 784 bytes; store nothing, and raise ModelFailed."""
         (answer,) = self._classifier.classify_batch(images_of([pixels]))
+        if not are_probabilities(answer):
+            raise ModelFailed(_FAILED)
         normalised = rows_of(self.normalise(pixels))
         return PreviewResponse(**answer, model_version=self._classifier.version, normalised=normalised)
 
@@ -98,7 +104,7 @@ class ClassifyService:
 
 def classify_drawings(
     classifier: Classifier, calls: Sequence[ClassifyCall], run: Map = map
-) -> list[list[NewPrediction]]:
+) -> list[list[NewPrediction] | ModelFailed]:
     """Classify the drawings of all calls together; `run` may run parts in parallel."""
     images = images_of([pixels for call in calls for pixels in call.drawings])
     parts = [images[start : start + MODEL_BATCH_SIZE] for start in range(0, len(images), MODEL_BATCH_SIZE)]
@@ -106,37 +112,46 @@ def classify_drawings(
     answers = iter([answer for part in run(classifier.classify_batch, parts) for answer in part])
     INFERENCE_SECONDS.observe(perf_counter() - started)
     BATCH_SIZE.observe(len(images))
-    version = classifier.version
+    return [_predictions(call, list(islice(answers, len(call.drawings))), classifier.version) for call in calls]
+
+
+def _predictions(
+    call: ClassifyCall, answers: Sequence[Classification], version: str
+) -> list[NewPrediction] | ModelFailed:
+    if not all(map(are_probabilities, answers)):
+        return ModelFailed(_FAILED)
     return [
-        [
-            NewPrediction(
-                **answer,
-                model_version=version,
-                request_id=call.request_id,
-                client=call.client,
-                pixels=one,
-                trace_id=call.trace_id,
-            )
-            for one, answer in zip(call.drawings, answers, strict=False)
-        ]
-        for call in calls
+        NewPrediction(
+            **answer,
+            model_version=version,
+            request_id=call.request_id,
+            client=call.client,
+            pixels=one,
+            trace_id=call.trace_id,
+        )
+        for one, answer in zip(call.drawings, answers, strict=True)
     ]
 
 
 def store(
-    calls: Sequence[ClassifyCall], new: Sequence[Sequence[NewPrediction]], session: Session, *, packing: Packing
+    calls: Sequence[ClassifyCall],
+    new: Sequence[list[NewPrediction] | ModelFailed],
+    session: Session,
+    *,
+    packing: Packing,
 ) -> list[Answer | Exception]:
-    """See `answer_once`."""
+    """See `answer_once`; calls that the model failed keep their exception."""
+    valid = [(call, one) for call, one in zip(calls, new, strict=True) if not isinstance(one, ModelFailed)]
 
     def answer(numbers: Sequence[int]) -> list[Answer]:
-        many = [one for number in numbers for one in new[number]]
+        chosen = [valid[number] for number in numbers]
+        many = list(chain.from_iterable(new for _, new in chosen))
         ids, created_at = add_predictions(session, many, packed=packing.is_allowed(session))
         mine = iter(ids)
-        return [
-            _answer(calls[number], list(islice(mine, len(new[number]))), new[number], created_at) for number in numbers
-        ]
+        return [_answer(call, list(islice(mine, len(new))), new, created_at) for call, new in chosen]
 
-    return answer_once(session, [call.idempotent for call in calls], answer)
+    answers = iter(answer_once(session, [call.idempotent for call, _ in valid], answer))
+    return [one if isinstance(one, ModelFailed) else next(answers) for one in new]
 
 
 def _answer(call: ClassifyCall, ids: Sequence[int], new: Sequence[NewPrediction], created_at: datetime) -> Answer:

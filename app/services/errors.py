@@ -25,6 +25,10 @@ class KeyReused(ServiceError):
     """The idempotency key belongs to another request."""
 
 
+class ModelFailed(ServiceError):
+    """The model's answer is not probabilities."""
+
+
 class InvalidInput(ServiceError):
     """The input named `place` cannot be used."""
 

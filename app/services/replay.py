@@ -21,6 +21,7 @@ from app.analysis.replay.verdict import verdict, verdict_on_part
 from app.atomic_file import atomic_file
 from app.classifier import Classifier, ModelError
 from app.classifier.onnx_model import DECIMALS
+from app.classifier.probabilities import are_probabilities
 from app.database import Database
 from app.drawings.arrays import images_of
 from app.progress import Progress, no_progress
@@ -231,8 +232,8 @@ def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.vo
             answers = model.classify_batch(images[start : start + BATCH_SIZE])
         except Exception as error:  # onnxruntime raises bare subclasses of Exception.
             raise ModelError(f"the model fails on some of the drawings {batch[0]} to {batch[-1]}") from error
-        if not all(0 <= answer["confidence"] <= 1 for answer in answers):
-            raise ModelError(f"confidences outside 0 to 1 for some of the drawings {batch[0]} to {batch[-1]}")
+        if not all(map(are_probabilities, answers)):
+            raise ModelError(f"no probabilities for some of the drawings {batch[0]} to {batch[-1]}")
         records[start : start + len(batch)] = [
             (id_, places[answer["prediction"]], answer["confidence"], answer["not_a_digit"])
             for id_, answer in zip(batch, answers, strict=True)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from app.classifier import Classifier
+from app.classifier.probabilities import are_probabilities
 from app.database import Database
 from app.drawings.arrays import images_of
 from app.logs.throttled import ThrottledLog
@@ -86,13 +87,13 @@ class Shadow:
 
     def _answers(self, drawings: Sequence[_Drawing]) -> list[ShadowAnswer]:
         images = images_of([drawing.pixels for drawing in drawings])
-        answers = [
+        answers = self.classifier.classify_batch(images)
+        if not all(map(are_probabilities, answers)):
+            raise ValueError("the model returns numbers that are not probabilities")
+        return [
             ShadowAnswer(drawing.prediction_id, answer["prediction"], answer["confidence"], answer["not_a_digit"])
-            for drawing, answer in zip(drawings, self.classifier.classify_batch(images), strict=True)
+            for drawing, answer in zip(drawings, answers, strict=True)
         ]
-        if not all(0 <= answer.confidence <= 1 for answer in answers):
-            raise ValueError("the model returns confidences outside 0 to 1")
-        return answers
 
     def _skip(self, count: int, reason: str) -> None:
         self._skipped += count

@@ -201,7 +201,7 @@ def test_progress_goes_from_zero_to_the_total(
 
 @pytest.mark.parametrize(
     ("broken", "words"),
-    [(model_of_nothing, "confidences outside 0 to 1"), (model_that_breaks, "fails on some of the")],
+    [(model_of_nothing, "no probabilities for some of the"), (model_that_breaks, "fails on some of the")],
 )
 def test_model_that_cannot_answer_is_refused(
     sqlite_database: Database, sqlite_url: str, drawn: Images, tmp_path: Path, broken: Any, words: str

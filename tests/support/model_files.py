@@ -37,6 +37,22 @@ def model_of_nothing(folder: Path) -> Path:
     return _written(folder, "nothing", "0123456789", steps, {"nan": np.array(np.nan, np.float32)})
 
 
+def model_of_light_drawings(folder: Path) -> Path:
+    """Write a model whose numbers are NaN for drawings with much ink, such as a filled square."""
+    constants: dict[str, np.ndarray] = {"zero": np.array(0, np.float32), "limit": np.array(75, np.float32)}
+    constants |= {"columns": np.array([2]), "rows": np.array([1])}
+    steps = [
+        helper.make_node("Cast", ["images"], ["floats"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats", "columns"], ["row_ink"], keepdims=0),
+        helper.make_node("ReduceMean", ["row_ink", "rows"], ["ink"], keepdims=1),
+        helper.make_node("Sub", ["limit", "ink"], ["rest"]),
+        helper.make_node("Sqrt", ["rest"], ["root"]),
+        helper.make_node("Mul", ["root", "zero"], ["zero_or_nan"]),
+        helper.make_node("Add", ["shipped", "zero_or_nan"], ["probabilities"]),
+    ]
+    return _written(folder, "light", "0123456789", steps, constants)
+
+
 def model_that_breaks(folder: Path) -> Path:
     """Write a model that loads, answers to blank drawings and fails on all others."""
     steps = [
