@@ -30,6 +30,7 @@ def idempotent_request(request: Request, client: str, drawings: Sequence[bytes])
         return None
     if not _KEY.fullmatch(key):
         raise invalid("header", IDEMPOTENCY_KEY, f"This must be 1 to {MAX_LENGTH} printable ASCII characters")
+    request.state.advice = f"Send the request again with the same {IDEMPOTENCY_KEY}; it is then stored once."
     # The routes with and without a version are one.
     route = request.scope["route"].path.replace("/versions/{version}", "")
     return IdempotentRequest.of(client, key, route, drawings)

@@ -18,6 +18,7 @@ from app.schemas.problems import FieldError, Problem
 from app.services.errors import Conflict, InProgress, InvalidInput, KeyReused, ModelFailed, NotFound, PreconditionFailed
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+_LOOK: Final = "Look whether it was stored before you send it again."
 INFERENCE: Final = "/v2"
 """The prefix of the Open Inference Protocol, whose errors have a form of their own."""
 
@@ -96,6 +97,11 @@ class Busy(ProblemError):
         super().__init__("Too many requests of this kind are in progress; nothing was stored. Try again later.")
 
 
+class MaybeStored(ProblemError):
+    def __init__(self, advice: str) -> None:
+        super().__init__(f"The outcome of the commit is unknown: the row may or may not be stored. {advice}")
+
+
 class NotReady(ProblemError):
     def __init__(self, checks: dict[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {state}" for name, state in checks.items() if state != OK))
@@ -129,12 +135,7 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
     TooManyRequests: _Reply(HTTPStatus.TOO_MANY_REQUESTS),
     Busy: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 1),
     NotReady: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 5),
-    OutcomeUnknown: _Reply(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        1,
-        "The outcome of the commit is unknown: the row may or may not be stored. Send the request again with the same "
-        f"{IDEMPOTENCY_KEY}; it is then stored once.",
-    ),
+    MaybeStored: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 1),
     DatabaseBusy: _Reply(
         HTTPStatus.SERVICE_UNAVAILABLE, 1, "The database is busy; nothing was stored. Try again later."
     ),
@@ -206,7 +207,7 @@ def problem_response(error: Exception, request_id: str, *, inference: bool = Fal
             members["errors"] = error.errors
         case NotReady():
             members["checks"] = error.checks
-        case OutcomeUnknown():
+        case MaybeStored():
             members["stored"] = "unknown"
     detail = reply.detail or str(error)
     if inference:
@@ -258,6 +259,8 @@ def response_to(request: Request, error: Exception) -> Response:
         case DatabaseError() | ModelFailed():
             log: ThrottledLog = request.app.state.runtime.errors
             log.error(f"{type(error).__name__}: {error}", request.state.request_id)
+            if isinstance(error, OutcomeUnknown):
+                error = MaybeStored(request.scope["state"].get("advice", _LOOK))
     return problem_response(error, request.state.request_id, inference=_is_inference(request))
 
 

@@ -8,7 +8,7 @@ from random import Random
 import psycopg
 from sqlalchemy import make_url
 
-from tests.support.service import assert_outcome_unknown, rows
+from tests.support.service import LOOK, assert_outcome_unknown, rows
 from tests.support.service_process import Service, drawing, serving, wait_until
 from tests.support.strace import failing_syncs, strace
 
@@ -99,7 +99,7 @@ def test_failed_sync_reports_unknown_outcome(sqlite_url: str, tmp_path: Path) ->
         with service.client() as client:
             assert client.classify(drawing(Random(0))).status_code == 200
             with failing_syncs(service.process.pid):
-                assert_outcome_unknown(client.classify(drawing(Random(1))))
+                assert_outcome_unknown(client.classify(drawing(Random(1))), LOOK)
             assert client.classify(drawing(Random(2))).status_code == 200
         service.kill()
     assert rows(sqlite_url, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]

@@ -13,6 +13,7 @@ from tests.support.retrying_clients import RetryingLoad, outcome
 from tests.support.service import (
     DRAWING,
     KEY,
+    REPEAT,
     assert_not_stored_or_unknown,
     assert_outcome_unknown,
     assert_storage_problem,
@@ -86,7 +87,7 @@ def test_hanging_commit_reports_unknown_outcome(start: Start, cluster: Cluster, 
         waiting = caller.submit(client.post, "/classify", json=DRAWING, headers=ONCE)
         eventually(lambda: bool(rows(private_url, committing)))
         with cluster.hanging():
-            assert_outcome_unknown(waiting.result())
+            assert_outcome_unknown(waiting.result(), REPEAT)
     # Stopping waits for the commit.
     execute(private_url, "DROP TRIGGER dawdle ON predictions")
     assert stored(private_url) == (1, 1)

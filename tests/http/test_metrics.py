@@ -24,6 +24,7 @@ from tests.support.service import (
     ADDRESS,
     DRAWING,
     KEY,
+    LOOK,
     assert_outcome_unknown,
     assert_problem,
     connected,
@@ -106,7 +107,8 @@ def test_predictions_of_an_unknown_outcome_are_counted_once_stored(sqlite_client
     before = Metrics.of(sqlite_client)
     event.listen(database.engine, "commit", hanging.wait)
     pending_writes(database).timeout_s = 0.5
-    assert_outcome_unknown(sqlite_client.post("/classify/batch", json={"images": random_drawings(count).tolist()}))
+    response = sqlite_client.post("/classify/batch", json={"images": random_drawings(count).tolist()})
+    assert_outcome_unknown(response, LOOK)
     hanging.release()
 
     def stored() -> float:

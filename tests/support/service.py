@@ -23,6 +23,8 @@ KEY = "a-key-that-opens-nothing-outside-of-the-tests"
 ADDRESS = "203.0.113.1"
 DRAWING = {"pixels": SEVEN}
 SECONDS = 10
+LOOK = "Look whether it was stored before you send it again."
+REPEAT = "Send the request again with the same Idempotency-Key; it is then stored once."
 
 # The members of every problem.
 PLAIN = {"type", "title", "status", "detail", "request_id"}
@@ -62,18 +64,18 @@ def assert_storage_problem(response: Any, status: HTTPStatus = HTTPStatus.SERVIC
     return problem
 
 
-def assert_outcome_unknown(response: Any) -> None:
+def assert_outcome_unknown(response: Any, advice: str) -> None:
     """Check that the response says that the outcome is unknown, and what to do."""
     assert int(response.headers["retry-after"]) > 0
     problem = assert_problem(response, HTTPStatus.SERVICE_UNAVAILABLE, "stored")
     assert problem["stored"] == "unknown"
-    assert "Idempotency-Key" in problem["detail"]
+    assert advice in problem["detail"]
 
 
 def assert_not_stored_or_unknown(response: Any) -> None:
     """Check that the response says that nothing was stored, or that the outcome is unknown."""
     if "stored" in response.json():
-        assert_outcome_unknown(response)
+        assert_outcome_unknown(response, "")
     else:
         assert_storage_problem(response)
 

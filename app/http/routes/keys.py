@@ -21,6 +21,9 @@ Name = Annotated[KeyName, Path(description="The name of a key.")]
 _UNKNOWN: Final = "There is no such key."
 _TAKEN: Final = "There is, or was, a key of this name."
 _UNCHANGEABLE: Final = "The key is revoked, has expired, or is SECRET_API_KEY."
+# The secret in an answer that was lost cannot be shown again.
+_IF_CREATED: Final = "If GET /keys lists the key, rotate it."
+_IF_ROTATED: Final = "If GET /keys lists it with another prefix, create another key and revoke this one."
 
 
 @router.get(
@@ -49,6 +52,7 @@ async def list_keys(request: Request) -> KeyList:
 @admin_limit.key_changes
 async def create_key(request: Request, body: Annotated[KeyCreate, Depends(json_body(KeyCreate))]) -> KeyWithSecret:
     """Create a key. Its secret is in this answer only, and works at once."""
+    request.state.advice = _IF_CREATED
 
     def write(session: Session) -> KeyWithSecret:
         return keys.create_key(session, body, actor_of(request))
@@ -65,6 +69,7 @@ async def create_key(request: Request, body: Annotated[KeyCreate, Depends(json_b
 @admin_limit.key_changes
 async def rotate_key(request: Request, name: Name, query: Annotated[RotateQuery, Query()]) -> KeyWithSecret:
     """Return a new secret for the key. The old one is accepted for `overlap_hours` more."""
+    request.state.advice = _IF_ROTATED
     overlap = timedelta(hours=query.overlap_hours)
 
     def write(session: Session) -> KeyWithSecret:
