@@ -38,10 +38,22 @@ DELETE FROM review_queue WHERE prediction_id = {0} AND (queue, priority) NOT IN
 INSERT INTO review_queue (queue, priority, prediction_id)
 SELECT queue, priority, prediction_id FROM unlabelled_drawings WHERE prediction_id = {0} ON CONFLICT DO NOTHING;
 """
-# With a condition, because SQLite takes ON after a plain FROM for a join.
-QUEUE_ALL = """
+# On PostgreSQL a deletion, and release 0.9 for a label, waits for a batch, a fraction of a second.
+END_OF_BATCH = """
+SELECT max(id) FROM (SELECT id FROM predictions WHERE id > :after ORDER BY id LIMIT 10000) AS batch
+"""
+# On PostgreSQL, so that none is deleted while it is queued.
+LOCK_BATCH = """
+SELECT count(*) FROM (
+  SELECT 1 FROM predictions WHERE id IN (
+    SELECT prediction_id FROM unlabelled_drawings WHERE prediction_id > :after AND prediction_id <= :last
+  ) ORDER BY id FOR KEY SHARE
+) AS locked
+"""
+QUEUE_BATCH = """
 INSERT INTO review_queue (queue, priority, prediction_id)
-SELECT queue, priority, prediction_id FROM unlabelled_drawings WHERE true ON CONFLICT DO NOTHING
+SELECT queue, priority, prediction_id FROM unlabelled_drawings
+WHERE prediction_id > :after AND prediction_id <= :last ON CONFLICT DO NOTHING
 """
 
 LOCK = "LOCK TABLE predictions, drawings, labels, reviews, review_queue IN ACCESS EXCLUSIVE MODE"
@@ -78,8 +90,19 @@ def upgrade() -> None:
     # Rows from the time when only some of the triggers were there.
     op.execute("DELETE FROM review_queue")
     commit()
-    op.execute(QUEUE_ALL)
+    queue_all()
     drop_index(SMALL_MARGIN, "drawings")
+
+
+def queue_all() -> None:
+    bind, after = op.get_bind(), -(2**31)
+    while (last := bind.scalar(sa.text(END_OF_BATCH), {"after": after})) is not None:
+        batch = {"after": after, "last": last}
+        if is_postgresql():
+            bind.execute(sa.text(LOCK_BATCH), batch)
+        bind.execute(sa.text(QUEUE_BATCH), batch)
+        commit()
+        after = last
 
 
 def create_queue() -> None:

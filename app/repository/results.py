@@ -244,10 +244,11 @@ def find_result(session: Session, prediction_id: int) -> Row[Any] | None:
     return session.execute(statement.where(Prediction.id == prediction_id)).one_or_none()
 
 
-def lock_prediction(session: Session, prediction_id: int) -> bool:
+def lock_prediction(session: Session, prediction_id: int, *, deletes: bool) -> bool:
     """Lock a prediction (on PostgreSQL); return whether it exists."""
-    statement = select(Prediction.id).where(Prediction.id == prediction_id).with_for_update()
-    return session.scalar(statement) is not None
+    statement = select(Prediction.id).where(Prediction.id == prediction_id)
+    # Unless it is deleted, rows that refer to it may be added meanwhile.
+    return session.scalar(statement.with_for_update(key_share=not deletes)) is not None
 
 
 def set_notes(session: Session, prediction_id: int, notes: str | None) -> None:

@@ -123,9 +123,9 @@ def find_states(session: Session, ids: Iterable[int]) -> dict[int, ReviewState]:
 
 
 def lock_predictions(session: Session, ids: Iterable[int]) -> set[int]:
-    """Prevent deletion; return the ids that exist."""
+    """Prevent deletions and labels; return the ids that exist."""
     statement = select(Prediction.id).where(Prediction.id.in_(ids)).order_by(Prediction.id)
-    return set(session.scalars(statement.with_for_update(read=True, key_share=True)))
+    return set(session.scalars(statement.with_for_update(read=True)))
 
 
 def save_reviews(session: Session, rows: list[dict[str, Any]]) -> None:

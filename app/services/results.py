@@ -78,14 +78,14 @@ def set_notes(session: Session, prediction_id: int, notes: str | None, actor: Ac
 
 def delete(session: Session, prediction_id: int, actor: Actor, tags: set[str] | None) -> None:
     """Delete a prediction with its drawing and labels; raise NotFound or PreconditionFailed."""
-    lock_unchanged(session, prediction_id, tags)
+    lock_unchanged(session, prediction_id, tags, deletes=True)
     repository.delete_prediction(session, prediction_id)
     record(session, actor, Action.DELETE, f"prediction {prediction_id}")
 
 
-def lock_unchanged(session: Session, prediction_id: int, tags: set[str] | None) -> None:
+def lock_unchanged(session: Session, prediction_id: int, tags: set[str] | None, *, deletes: bool = False) -> None:
     """Lock a prediction; raise NotFound, or PreconditionFailed unless its tag is in `tags`; None means any."""
-    if not repository.lock_prediction(session, prediction_id):
+    if not repository.lock_prediction(session, prediction_id, deletes=deletes):
         raise _unknown(prediction_id)
     if tags is not None and get(session, prediction_id).tag not in tags:
         raise PreconditionFailed(f"Prediction {prediction_id} was changed since you read it; read it again.")

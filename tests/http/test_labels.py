@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from tests.support.http_fixtures import Start
-from tests.support.service import DRAWING, assert_problem, execute
+from tests.support.service import DRAWING, assert_problem, assert_storage_problem, connected, execute
 
 
 def said(client: TestClient, prediction_id: int = 1) -> list[tuple[str, str]]:
@@ -33,6 +34,20 @@ def test_confirming_the_prediction_stores_a_label(client: TestClient) -> None:
     answer = client.post("/classify", json=DRAWING).json()
     client.put("/results/1/label", json={"label": answer["prediction"]})
     assert client.get("/results?labelled=true").json()["results"][0]["label"] == answer["prediction"]
+
+
+def test_label_and_note_do_not_wait_for_a_transaction_that_refers_to_the_prediction(
+    start: Start, postgres_url: str
+) -> None:
+    client = start(DATABASE_URL=postgres_url)
+    client.post("/classify", json=DRAWING)
+    with connected(postgres_url) as migration:
+        migration.execute(sa.text("INSERT INTO review_queue VALUES ('sample', 0, 1)"))
+        assert client.put("/results/1/label", json={"label": "7"}).status_code == HTTPStatus.OK
+        assert client.patch("/results/1", json={"notes": "with a bar"}).status_code == HTTPStatus.OK
+        assert_storage_problem(client.delete("/results/1"))
+        migration.rollback()
+    assert client.delete("/results/1").status_code == HTTPStatus.NO_CONTENT
 
 
 def test_concurrent_labels_are_both_stored(client: TestClient) -> None:

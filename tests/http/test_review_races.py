@@ -36,7 +36,7 @@ def offered_while_others_label(database_url: str, limit: int, most: int) -> tupl
     labelled: set[int] = set()
 
     def label_some(statement: Statement) -> None:
-        if "FOR KEY SHARE" in statement.text:
+        if "FOR SHARE" in statement.text:
             chosen = sorted({*statement.values.values()} - labelled)[:most]
             add_labels(database_url, dict.fromkeys(chosen, "1"))
             labelled.update(chosen)
