@@ -53,9 +53,11 @@ def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> 
 
 
 def newest_backup(folder: Path) -> datetime | None:
-    """Return the time of the newest complete backup, or None."""
+    """Return the time of the newest complete backup that is not in the future, or None."""
     complete = _complete(folder) if folder.is_dir() else set()
-    return max((datetime.strptime(path.stem, "pixelwise-%Y%m%dT%H%M%S.%f%z") for path in complete), default=None)
+    now = _name_at(datetime.now(UTC))
+    newest = max((path.stem for path in complete if path.stem <= now), default=None)
+    return None if newest is None else datetime.strptime(newest, "pixelwise-%Y%m%dT%H%M%S.%f%z")
 
 
 def manifest_of(backup: Path) -> Path:
@@ -102,7 +104,7 @@ def _write(database: Database, unfinished: Path, progress: Progress) -> tuple[Pa
         progress("Checking", 0, None)
         check_dump(unfinished)
     sync(unfinished)
-    backup = unfinished.with_name(f"pixelwise-{now:%Y%m%dT%H%M%S.%fZ}.{'db' if kind == 'sqlite' else 'dump'}")
+    backup = unfinished.with_name(f"{_name_at(now)}.{'db' if kind == 'sqlite' else 'dump'}")
     return backup, BackupManifest(
         file=backup.name,
         database=kind,
@@ -114,6 +116,10 @@ def _write(database: Database, unfinished: Path, progress: Progress) -> tuple[Pa
         size=unfinished.stat().st_size,
         sha256=checksum(unfinished, "Adding a checksum", progress),
     )
+
+
+def _name_at(time: datetime) -> str:
+    return f"pixelwise-{time:%Y%m%dT%H%M%S.%fZ}"
 
 
 def _copy(session: Session, unfinished: Path, progress: Progress) -> None:
@@ -152,8 +158,9 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _delete_oldest(folder: Path, keep: int, made: Path) -> None:
-    """Keep other files, incomplete backups, and the new one even if the clock went back."""
-    for backup in sorted(_complete(folder) - {made}, reverse=True, key=lambda path: path.name)[keep - 1 :]:
+    """Keep other files, incomplete backups, and the new one; later times count as the oldest."""
+    others = _complete(folder) - {made}
+    for backup in sorted(others, reverse=True, key=lambda path: (path.name < made.name, path.name))[keep - 1 :]:
         backup.unlink()
         manifest_of(backup).unlink()
 

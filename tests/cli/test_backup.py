@@ -8,6 +8,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from app.cli.exit_codes import ExitCode
 from app.config import get_settings
 from app.database.schema_version import schema_revision
 from app.progress import no_progress
-from app.services.backup import checksum
+from app.services.backup import checksum, newest_backup
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.old_databases import make_v0_5
 from tests.support.project_copy import need
@@ -101,13 +102,28 @@ def test_only_the_newest_backups_are_kept_and_other_files_stay(configured_sqlite
     assert {path.name for path in backups(tmp_path / FOLDER)} == {kept.name, *taken[2:]}
 
 
+def rename_to_the_future(folder: Path, name: str) -> None:
+    later = "pixelwise-29991231T235959.000000Z.db"
+    for end in ("", ".manifest.json"):
+        (folder / f"{name}{end}").rename(folder / f"{later}{end}")
+
+
 def test_new_backup_is_kept_even_if_older_ones_have_later_times(configured_sqlite: str, tmp_path: Path) -> None:
-    made = str(take_backup()["file"])
-    newer = tmp_path / FOLDER / "pixelwise-29991231T235959.000000Z.db"
-    (tmp_path / FOLDER / made).rename(newer)
-    (tmp_path / FOLDER / f"{made}.manifest.json").rename(newer.with_name(f"{newer.name}.manifest.json"))
+    rename_to_the_future(tmp_path / FOLDER, str(take_backup()["file"]))
     newest = str(take_backup(FOLDER, "--keep", "1")["file"])
     assert [path.name for path in backups(tmp_path / FOLDER)] == [newest]
+
+
+def test_backup_with_a_time_in_the_future_is_deleted_first_and_is_not_the_newest(
+    configured_sqlite: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / FOLDER
+    rename_to_the_future(folder, str(take_backup()["file"]))
+    assert newest_backup(folder) is None
+    taken = [take_backup(FOLDER, "--keep", "2") for _ in range(2)]
+    assert {path.name for path in backups(folder)} == {str(manifest["file"]) for manifest in taken}
+    rename_to_the_future(folder, str(taken[1]["file"]))
+    assert newest_backup(folder) == datetime.fromisoformat(str(taken[0]["created_at"]))
 
 
 def test_failed_backup_keeps_the_older_ones(configured_sqlite: str, tmp_path: Path) -> None:
