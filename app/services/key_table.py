@@ -2,6 +2,7 @@ import asyncio
 import logging
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -25,6 +26,7 @@ MAX_AGE_S: Final = 4.0
 READ_INTERVAL_S: Final = 1.0
 READ_TIMEOUT_S: Final = 2.0
 USE_INTERVAL_S: Final = 60.0
+_CLOSE_TIMEOUT_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ class KeyTable:
             self._timer.cancel()
         if self._reading is not None:
             self._reading.cancel()
-        await self._store_uses()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._store_uses()
 
     def _read_again(self) -> asyncio.Task[None]:
         if self._reading is None or self._reading.done():

@@ -1,5 +1,6 @@
 """`/keys`: creating, listing, rotating and revoking keys, and what becomes of their requests."""
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.database.limits import ANSWER_TIMEOUT_S
 from app.http.admin_limit import CHANGES
 from app.schemas.classify import SEVEN
+from tests.support.hanging_writes import Hanging, occupy
 from tests.support.http_fixtures import Start
 from tests.support.keys import create_key, status_of
 from tests.support.service import DRAWING, KEY, assert_problem, client_of, execute, hidden, rows, runtime_of
@@ -192,6 +195,22 @@ def test_last_use_is_stored_when_the_service_stops(client: TestClient, database_
     used = {key["name"]: key["last_used_at"] for key in client.get("/keys").json()["keys"]}
     assert used["tablet"] is None
     assert before < datetime.fromisoformat(used["phone"]) <= datetime.now(UTC)
+
+
+def test_stop_does_not_wait_for_a_database_that_hangs_to_store_the_last_use(client: TestClient) -> None:
+    assert status_of(client, create_key(client, "phone", "read")) == 200
+    keys, database, hanging = runtime_of(client).keys, runtime_of(client).database, Hanging()
+
+    async def close() -> None:
+        running = await occupy(database, hanging)
+        try:
+            await asyncio.wait_for(keys.close(), ANSWER_TIMEOUT_S / 2)
+        finally:
+            hanging.release()
+            await asyncio.gather(*running)
+
+    assert client.portal is not None
+    client.portal.call(close)
 
 
 def test_limit_of_a_key_counts_by_key_and_not_by_address(start: Start, sqlite_url: str) -> None:
