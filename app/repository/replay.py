@@ -1,4 +1,3 @@
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, exists, func, select
@@ -24,15 +23,9 @@ def find_range(session: Session, model_version: str | None) -> ReplayRange:
     return ReplayRange(model_version, last_id, size)
 
 
-def list_ids(session: Session, within: ReplayRange, after: int | None, limit: int) -> list[int]:
-    return list(session.scalars(_next(select(Prediction.id), within, after, limit)))
-
-
-def list_ids_between(session: Session, within: ReplayRange, since: datetime, until: datetime) -> list[int]:
-    statement = select(Prediction.id).where(
-        Prediction.id <= within.last_id, Prediction.created_at > since, Prediction.created_at < until
-    )
-    return list(session.scalars(statement))
+def list_times(session: Session, within: ReplayRange, after: int | None, limit: int) -> list[Row[Any]]:
+    """Return the next ids with their times."""
+    return list(session.execute(_next(select(Prediction.id, Prediction.created_at), within, after, limit)))
 
 
 def list_predictions(session: Session, within: ReplayRange, after: int | None, limit: int) -> list[Row[Any]]:

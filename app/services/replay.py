@@ -1,7 +1,7 @@
 """Replay stored drawings with another model, in short reads, beside the service."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import compress
 from pathlib import Path
@@ -95,29 +95,24 @@ class _Replay:
     def score(self, file: AnswersFile) -> None:
         """Classify the drawings without an answer, among all ids: PostgreSQL may commit a lower id later."""
         stored = file.answers()
-        self._check_drawings(stored, file.written_at)
         after = None
         self._advance("Scoring", 0)
         while True:
             with self._database.snapshot() as session:
-                ids = np.array(repository.list_ids(session, self._range, after, SCORE_BATCH_SIZE), np.int64)
-                lacking = set(ids[~stored.has(ids)].tolist())
+                rows = repository.list_times(session, self._range, after, SCORE_BATCH_SIZE)
+                ids = np.array([row.id for row in rows], np.int64)
+                times = _microseconds(row.created_at for row in rows)
+                lacking = _find_lacking(stored, ids, times)
                 drawings = list_pixels(session, ids.tolist()) if lacking else {}
             if not ids.size:
                 return
             self._without_drawing += len(lacking - drawings.keys())
             if lacking & drawings.keys():
                 # Classify the whole batch: another size may change the last digit of a confidence.
-                file.append(_answers(self._model, drawings)[[id_ in lacking for id_ in drawings]])
+                answers = _answers(self._model, drawings, dict(zip(ids.tolist(), times.tolist(), strict=True)))
+                file.append(answers[[id_ in lacking for id_ in drawings]])
             after = int(ids[-1])
             self._advance("Scoring", ids.size)
-
-    def _check_drawings(self, stored: Answers, written_at: datetime) -> None:
-        """Refuse a folder with answers for newer predictions: a restore gave them these ids again."""
-        with self._database.snapshot() as session:
-            ids = repository.list_ids_between(session, self._range, written_at, datetime.now(UTC))
-        if stored.has(np.array(ids, np.int64)).any():
-            raise FolderRefused("its answers are for drawings from before a restore; choose another folder")
 
     def compare(self, answers: Answers, loaded: Classifier, folder: Path) -> Replayed:
         files = folder / "report.json", folder / "flips.html", folder / "flips.csv"
@@ -221,7 +216,20 @@ def database_name(database: Database) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
-def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.void]:
+def _microseconds(times: Iterable[datetime | None]) -> npt.NDArray[np.int64]:
+    naive = [None if time is None else time.replace(tzinfo=None) for time in times]
+    return np.array(naive, "datetime64[us]").astype(np.int64)
+
+
+def _find_lacking(stored: Answers, ids: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> set[int]:
+    """Return the ids without an answer; raise FolderRefused for answers to other drawings with these ids."""
+    known = stored.has(ids)
+    if (stored.read(ids[known])["created_at"] != times[known]).any():
+        raise FolderRefused("its answers are for drawings from before a restore; choose another folder")
+    return set(ids[~known].tolist())
+
+
+def _answers(model: Classifier, drawings: dict[int, bytes], times: dict[int, int]) -> npt.NDArray[np.void]:
     """Return the answers as RECORD (N,); raise ModelError if the model fails."""
     ids, places = list(drawings), {name: place for place, name in enumerate(model.classes)}
     images = images_of(list(drawings.values()))
@@ -235,7 +243,7 @@ def _answers(model: Classifier, drawings: dict[int, bytes]) -> npt.NDArray[np.vo
         if not all(map(are_probabilities, answers)):
             raise ModelError(f"no probabilities for some of the drawings {batch[0]} to {batch[-1]}")
         records[start : start + len(batch)] = [
-            (id_, places[answer["prediction"]], answer["confidence"], answer["not_a_digit"])
+            (id_, times[id_], places[answer["prediction"]], answer["confidence"], answer["not_a_digit"])
             for id_, answer in zip(batch, answers, strict=True)
         ]
     return records

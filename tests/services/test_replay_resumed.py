@@ -53,6 +53,27 @@ def test_deleted_predictions_drop_out_of_the_report(
     assert without_times(again.report) == without_times(run(database, swapping, tmp_path / "fresh").report)
 
 
+def test_replay_goes_on_although_the_clock_went_back(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    store_answers(database_url, drawn)
+    execute(database_url, "UPDATE predictions SET created_at = '2026-01-02 00:00:00.000001' WHERE id > 1")
+    run(database, swapping, tmp_path / "out")
+    os.utime(tmp_path / "out" / ANSWERS, (1_767_225_600, 1_767_225_600))
+    assert run(database, swapping, tmp_path / "out").report.drawings == 100
+
+
+def test_answers_are_not_used_for_predictions_with_another_time(
+    database: Database, database_url: str, drawn: Images, swapping: Path, tmp_path: Path
+) -> None:
+    store_answers(database_url, drawn)
+    run(database, swapping, tmp_path / "out")
+    # As after a restore, with a clock that is behind.
+    execute(database_url, "UPDATE predictions SET created_at = '2020-01-01 00:00:00.000000' WHERE id = 50")
+    with pytest.raises(InvalidInput, match="from before a restore; choose another folder"):
+        run(database, swapping, tmp_path / "out")
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -203,5 +224,5 @@ def test_description_names_the_model_and_the_database(
         "classes": model.classes,
         "database": f"sqlite:///{tmp_path}/pixelwise.db",
         "only_model_version": "v1",
-        "record_bytes": 17,
+        "record_bytes": 25,
     }

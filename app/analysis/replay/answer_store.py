@@ -4,7 +4,6 @@ import fcntl
 import os
 import re
 import stat
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -14,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.atomic_file import UNFINISHED, atomic_file
 
-RECORD: Final = np.dtype([("id", "<i8"), ("prediction", "u1"), ("confidence", "<f4"), ("not_a_digit", "<f4")])
-"""Prediction id, class index, confidence, and the probability of no digit or NaN: 17 bytes."""
+RECORD: Final = np.dtype(
+    [("id", "<i8"), ("created_at", "<i8"), ("prediction", "u1"), ("confidence", "<f4"), ("not_a_digit", "<f4")]
+)
+"""Prediction id and time (microseconds), class index, confidence, and the probability of no digit or NaN: 25 bytes."""
 
 DESCRIPTION: Final = "replay.json"
 ANSWERS: Final = "answers.bin"
@@ -83,15 +84,11 @@ class AnswersFile:
         except OSError:
             self._file.close()
             raise FolderRefused(f"another replay is using {folder}; wait for it or choose another folder") from None
-        status = os.fstat(self._file.fileno())
-        self.written_at = datetime.fromtimestamp(status.st_mtime, UTC)
         # Left by a killed replay.
         for leftover in folder.glob(f".*{UNFINISHED}"):
             leftover.unlink()
         # A killed replay may leave part of a record.
-        self._file.truncate(status.st_size - status.st_size % RECORD.itemsize)
-        # The next replay needs the time of the last answer, too.
-        os.utime(self._file.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+        self._file.truncate(self._size() // RECORD.itemsize * RECORD.itemsize)
 
     def __enter__(self) -> Self:
         return self
