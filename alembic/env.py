@@ -24,7 +24,7 @@ from app.database.revision_files import revision_files_problem
 from app.database.schema_version import schema_revision
 from app.database.sqlite.foreign_keys import BrokenReferences, foreign_keys_checked
 from app.database.sqlite.migration_engine import is_missing, migration_engine, question_engine
-from app.database.url import checked_url
+from app.database.url import parse_database_url
 from app.services import counts
 
 # Alembic's batch mode names the copy of a table this way.
@@ -281,7 +281,7 @@ def run() -> None:
         raise CommandError("--sql is not supported, because migrations read the database")
     if problem := revision_files_problem():
         raise CommandError(problem)
-    url = checked_url(get_settings().database_url)
+    url = parse_database_url(get_settings().database_url)
     if has_steps(url):
         migrate(url)
     if context.get_context().opts["fn"].__name__ == "upgrade":

@@ -76,7 +76,7 @@ def _known_values() -> dict[str, str]:
     return {name: value for given in (values, os.environ) for name, value in given.items() if value.strip()}
 
 
-def _checked_database_url(text: str) -> str:
+def _sqlalchemy_url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise ValueError("must begin with sqlite:/// or postgresql://")
@@ -159,8 +159,8 @@ class Settings(BaseModel):
 
     secret_api_key: Annotated[SecretStr, AfterValidator(_checked_key)] | None = None
     # It may contain a password.
-    database_url: Annotated[str, AfterValidator(_checked_database_url)] = Field("sqlite:///./pixelwise.db", repr=False)
-    read_database_url: Annotated[str, AfterValidator(_checked_database_url)] | None = Field(default=None, repr=False)
+    database_url: Annotated[str, AfterValidator(_sqlalchemy_url)] = Field("sqlite:///./pixelwise.db", repr=False)
+    read_database_url: Annotated[str, AfterValidator(_sqlalchemy_url)] | None = Field(default=None, repr=False)
     model_path: Annotated[Path, AfterValidator(_in_project_folder)] = SHIPPED_MODEL
     shadow_model_path: Annotated[Path, AfterValidator(_no_pickle)] | None = None
     debug: bool = False
@@ -206,7 +206,7 @@ _KNOWN: Final = frozenset([*(name.upper() for name in Settings.model_fields), *D
 @cache
 def get_settings() -> Settings:
     """Read the settings once; raise ConfigurationError."""
-    settings = _checked()
+    settings = _validated_settings()
     for name, intended in _misspelt().items():
         # Otherwise the results would stay public.
         if intended == "PUBLIC_RESULTS":
@@ -284,10 +284,10 @@ def environment_with(**more: str) -> dict[str, str]:
 
 def checked_database_url(text: str) -> str:
     """Check and expand a URL like DATABASE_URL; raise ConfigurationError."""
-    return _checked(database_url=text).database_url
+    return _validated_settings(database_url=text).database_url
 
 
-def _checked(**given: str) -> Settings:
+def _validated_settings(**given: str) -> Settings:
     known = {name.lower(): value for name, value in _known_values().items()}
     try:
         return Settings.model_validate({**known, **given})

@@ -49,9 +49,9 @@ def _refuse_used_source() -> None:
     """Raise CopyError if the service still uses the SQLite file: new rows would be left behind."""
     from app.config import get_settings
     from app.database.sqlite.copies import used_by_nobody
-    from app.database.url import checked_url
+    from app.database.url import parse_database_url
 
-    url = checked_url(get_settings().database_url)
+    url = parse_database_url(get_settings().database_url)
     if url.get_backend_name() == "sqlite":
         with used_by_nobody(Path(url.database or "").resolve()):
             pass
@@ -60,12 +60,12 @@ def _refuse_used_source() -> None:
 def _target_url(url: str) -> str:
     """Raise BadParameter, or CommandError for the wrong kind of database."""
     from app.config import ConfigurationError, checked_database_url, get_settings
-    from app.database.url import checked_url
+    from app.database.url import parse_database_url
 
     source_url = get_settings().database_url
     try:
         target_url = checked_database_url(url)
-        checked_url(target_url)
+        parse_database_url(target_url)
     except ConfigurationError as error:
         _, name, reason = str(error).partition("DATABASE_URL")
         # Otherwise it is about a setting that the URL inserts.

@@ -19,7 +19,7 @@ from app.database.reader import Reader
 from app.database.schema_version import schema_problem
 from app.database.sqlite.engine import READERS, sqlite_engine
 from app.database.sqlite.file_guard import FileGuard
-from app.database.url import checked_url
+from app.database.url import parse_database_url
 from app.database.writer import Work, Writer
 
 if TYPE_CHECKING:
@@ -181,12 +181,12 @@ class Database:
 
     @property
     def url(self) -> URL:
-        return checked_url(self._url)
+        return parse_database_url(self._url)
 
     def _checked_read_url(self) -> URL | None:
         if self._read_url is None:
             return None
-        read_url = checked_url(self._read_url, READ_URL)
+        read_url = parse_database_url(self._read_url, READ_URL)
         if "sqlite" in (self.url.get_backend_name(), read_url.get_backend_name()):
             raise ConfigurationError(
                 f"{READ_URL}: only PostgreSQL has standby servers; remove it if the database is SQLite"

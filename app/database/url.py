@@ -7,7 +7,7 @@ from app.config import ConfigurationError
 from app.database.errors import AS_OWNER
 
 
-def checked_url(database_url: str, setting: str = "DATABASE_URL") -> URL:
+def parse_database_url(database_url: str, setting: str = "DATABASE_URL") -> URL:
     """Parse the URL; raise ConfigurationError if it is malformed or its folder is missing."""
     try:
         url = make_url(database_url)

@@ -32,7 +32,7 @@ def create_key(session: Session, wanted: KeyCreate, actor: Actor) -> KeyWithSecr
         "name": wanted.name,
         **_stored(secret),
         "scopes": " ".join(scope for scope in Scope if scope in wanted.scopes),
-        "rate_limit": None if wanted.rate_limit is None else _checked(wanted.rate_limit),
+        "rate_limit": None if wanted.rate_limit is None else _checked_rate_limit(wanted.rate_limit),
         "created_at": now,
         "expires_at": wanted.expires_at,
     }
@@ -42,7 +42,7 @@ def create_key(session: Session, wanted: KeyCreate, actor: Actor) -> KeyWithSecr
     return _with_secret(session, wanted.name, secret)
 
 
-def _checked(rate_limit: str) -> str:
+def _checked_rate_limit(rate_limit: str) -> str:
     try:
         return checked_rate(rate_limit)
     except ValueError as error:

@@ -13,7 +13,7 @@ from app.database import Database
 from app.database.postgres.dumps import check_dump, refuse_pooler, restore_postgres
 from app.database.schema_version import schema_problem, schema_revision
 from app.database.sqlite.copies import CopyError, give_to_owner_of, reading, replace, used_by_nobody
-from app.database.url import checked_url
+from app.database.url import parse_database_url
 from app.progress import Progress
 from app.repository.backup import count_rows
 from app.schemas.backup import BackupManifest
@@ -25,7 +25,7 @@ _UNFINISHED: Final = f".pixelwise-restore{UNFINISHED}"
 
 def restore(database_url: str, backup: Path, progress: Progress) -> Restored:
     """Check a backup and replace the database with it; raise ConfigurationError, DatabaseError or CopyError."""
-    url, manifest = checked_url(database_url), read_manifest(backup)
+    url, manifest = parse_database_url(database_url), read_manifest(backup)
     if manifest.database != url.get_backend_name():
         raise CopyError(f"{backup} is a backup of {manifest.database}, but DATABASE_URL names {url.get_backend_name()}")
     if manifest.database == "sqlite":
