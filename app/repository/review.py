@@ -34,35 +34,37 @@ def lock_queue(session: Session) -> None:
         session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
-def iterate_reserved(session: Session, reviewer: str, since: datetime, *, digits: bool) -> Iterator[Row[Any]]:
+def iterate_reserved(session: Session, reviewer: str, reserved_since: datetime, *, digits: bool) -> Iterator[Row[Any]]:
     """Yield what is reserved for a reviewer; without `digits` only what is probably not a digit."""
     ids = select(Review.prediction_id).join(Drawing, Drawing.prediction_id == Review.prediction_id)
-    ids = ids.where(Review.reviewer == reviewer, Review.offered_at > since, *_is_open(session, Review))
+    ids = ids.where(Review.reviewer == reviewer, Review.offered_at > reserved_since, *_is_open(session, Review))
     if not digits:
         ids = ids.join(Prediction, Prediction.id == Review.prediction_id)
         ids = ids.where(Prediction.not_a_digit > LIKELY_NOT_A_DIGIT)
     return _iterate(session, ids.order_by(Review.sampled.desc(), Drawing.margin, Review.prediction_id))
 
 
-def iterate_sampled(session: Session, since: datetime) -> Iterator[Row[Any]]:
+def iterate_sampled(session: Session, reserved_since: datetime) -> Iterator[Row[Any]]:
     """Yield unlabelled random samples, oldest first."""
-    ids = _queued(session, "sample", since).order_by(Review.offered_at.asc().nulls_first(), QueuedDrawing.prediction_id)
+    ids = _queued(session, "sample", reserved_since).order_by(
+        Review.offered_at.asc().nulls_first(), QueuedDrawing.prediction_id
+    )
     return _iterate(session, ids)
 
 
-def iterate_by_margin(session: Session, since: datetime) -> Iterator[Row[Any]]:
+def iterate_by_margin(session: Session, reserved_since: datetime) -> Iterator[Row[Any]]:
     """Yield unlabelled drawings, smallest margin first; larger margins only of the newest drawings."""
-    newest = select(Drawing.prediction_id, Drawing.margin).where(_is_free(since), *_is_open(session, Drawing))
+    newest = select(Drawing.prediction_id, Drawing.margin).where(_is_free(reserved_since), *_is_open(session, Drawing))
     newest = newest.outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     newest = newest.where(Drawing.margin > SMALL_MARGIN).order_by(Drawing.prediction_id.desc())
     found = newest.limit(MAX_CANDIDATES).subquery().c
     others = _iterate(session, select(found.prediction_id).order_by(found.margin, found.prediction_id))
-    return islice(chain(_iterate_queue(session, "margin", since), others), MAX_CANDIDATES)
+    return islice(chain(_iterate_queue(session, "margin", reserved_since), others), MAX_CANDIDATES)
 
 
-def iterate_not_digits(session: Session, since: datetime) -> Iterator[Row[Any]]:
+def iterate_not_digits(session: Session, reserved_since: datetime) -> Iterator[Row[Any]]:
     """Yield unlabelled drawings that are probably not digits, newest first."""
-    return _iterate_queue(session, "not_a_digit", since)
+    return _iterate_queue(session, "not_a_digit", reserved_since)
 
 
 def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
@@ -143,14 +145,14 @@ def _iterate(session: Session, ids: Select[tuple[int]]) -> Iterator[Row[Any]]:
             yield from (rows[id_] for id_ in batch if id_ in rows)
 
 
-def _iterate_queue(session: Session, queue: str, since: datetime) -> Iterator[Row[Any]]:
+def _iterate_queue(session: Session, queue: str, reserved_since: datetime) -> Iterator[Row[Any]]:
     return _iterate(
-        session, _queued(session, queue, since).order_by(QueuedDrawing.priority, QueuedDrawing.prediction_id)
+        session, _queued(session, queue, reserved_since).order_by(QueuedDrawing.priority, QueuedDrawing.prediction_id)
     )
 
 
-def _queued(session: Session, queue: str, since: datetime) -> Select[tuple[int]]:
-    ids = select(QueuedDrawing.prediction_id).where(QueuedDrawing.queue == queue, _is_free(since))
+def _queued(session: Session, queue: str, reserved_since: datetime) -> Select[tuple[int]]:
+    ids = select(QueuedDrawing.prediction_id).where(QueuedDrawing.queue == queue, _is_free(reserved_since))
     # On PostgreSQL, the triggers of a label and of a sample at the same moment do not see each other.
     ids = ids.where(*_is_open(session, QueuedDrawing))
     return ids.outerjoin(Review, Review.prediction_id == QueuedDrawing.prediction_id)
@@ -173,8 +175,8 @@ def _is_open(session: Session, of: type[Drawing | Review | QueuedDrawing]) -> li
     return conditions
 
 
-def _is_free(since: datetime) -> ColumnElement[bool]:
-    return or_(Review.offered_at.is_(None), Review.offered_at <= since)
+def _is_free(reserved_since: datetime) -> ColumnElement[bool]:
+    return or_(Review.offered_at.is_(None), Review.offered_at <= reserved_since)
 
 
 def _is_sampled() -> ColumnElement[bool]:

@@ -100,15 +100,15 @@ def choose(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Ch
 
     The queue of drawings that are not digits has no random samples.
     """
-    since = datetime.now(UTC) - RESERVED_FOR
+    reserved_since = datetime.now(UTC) - RESERVED_FOR
     page, digits = _Page(query.limit), query.queue != "not_a_digit"
     if query.reviewer is not None:
-        page.fill(repository.iterate_reserved(session, query.reviewer, since, digits=digits))
+        page.fill(repository.iterate_reserved(session, query.reviewer, reserved_since, digits=digits))
     if not digits:
-        page.fill(repository.iterate_not_digits(session, since))
+        page.fill(repository.iterate_not_digits(session, reserved_since))
         return Choice(list(page.rows.values()), {})
-    drawn = _add_random(session, page, since, random)
-    page.fill(repository.iterate_by_margin(session, since))
+    drawn = _add_random(session, page, reserved_since, random)
+    page.fill(repository.iterate_by_margin(session, reserved_since))
     return Choice(list(page.rows.values()), drawn)
 
 
@@ -134,7 +134,7 @@ def reserve(session: Session, query: ReviewQuery, choice: Choice, *, drop_change
     return ReviewPage(results=items, reserved_until=now + RESERVED_FOR)
 
 
-def _add_random(session: Session, page: _Page, since: datetime, random: Random) -> dict[int, Row[Any]]:
+def _add_random(session: Session, page: _Page, reserved_since: datetime, random: Random) -> dict[int, Row[Any]]:
     """Fill the random share of a page; return the new samples.
 
     They measure the accuracy, so only chance may select them:
@@ -145,12 +145,12 @@ def _add_random(session: Session, page: _Page, since: datetime, random: Random) 
     """
     whole, rest = divmod(page.free, RANDOM_ONE_IN)
     leaving = page.free - whole - (random.randrange(RANDOM_ONE_IN) < rest)
-    duplicates = page.fill(repository.iterate_sampled(session, since), leaving)
+    duplicates = page.fill(repository.iterate_sampled(session, reserved_since), leaving)
     drawn: dict[int, Row[Any]] = {}
     draws = repository.sample_drawings(session, random)
     while page.free > leaving + duplicates and (row := next(draws, None)) is not None:
         drawn[row.id] = row
-        if not row.labelled and (row.offered_at is None or row.offered_at <= since):
+        if not row.labelled and (row.offered_at is None or row.offered_at <= reserved_since):
             duplicates += not page.add(row)
     return drawn
 
