@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.analysis.intervals import holm
-from app.drawings.ink_statistics import INK, Floats
+from app.drawings.arrays import Floats
+from app.drawings.ink_statistics import INK
 from app.schemas.drift import DRAWINGS_NEEDED, Thresholds
 
 _BINS = 10

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from app.classifier.onnx_model import Classification, Classifier, ModelError
 from app.config import get_settings
+from app.drawings.arrays import Images
 from app.drawings.shape import DIGITS
 
 __all__ = [
@@ -47,7 +48,7 @@ def _service_classifier(path: Path, remedy: str) -> Classifier:
     return classifier
 
 
-def classify_batch(images: npt.NDArray[np.uint8]) -> list[Classification]:
+def classify_batch(images: Images) -> list[Classification]:
     """Classify uint8 (N, 28, 28), 0 = background, 255 = ink; raise ValueError for another shape."""
     return get_classifier().classify_batch(images)
 

@@ -1,9 +1,8 @@
 """Scale and centre drawings as MNIST's digits are; see `app.drawings.arrays`."""
 
 import numpy as np
-import numpy.typing as npt
 
-from app.drawings.arrays import BLANK_BELOW, BOX, CENTRE, INK_SHARE, LINE_SHARE
+from app.drawings.arrays import BLANK_BELOW, BOX, CENTRE, INK_SHARE, LINE_SHARE, Floats, Images
 from app.drawings.shape import SIDE
 
 # In levels and pixels. Drawings within these limits stay unchanged: resampling would blur them.
@@ -26,10 +25,8 @@ _ZERO, _ONE, _WHITE, _SIDE, _BOX, _CENTRE, _OFF_CENTRE, _PASS_SIDE, _SMALLEST_ST
     for value in (0, 1, 255, SIDE, BOX, CENTRE, PASS_OFF_CENTRE, PASS_SIDE, 1 / LARGEST_MAGNIFICATION, 1e-6)
 )
 
-Floats = npt.NDArray[np.float32]
 
-
-def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def normalise(images: Images) -> Images:
     """Normalise uint8 (N, 28, 28); blank and normalised drawings stay unchanged."""
     peak = images.max(axis=(1, 2), initial=0)
     faint = (peak * INK_SHARE).astype(np.uint8)
@@ -57,16 +54,14 @@ def normalise(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return result
 
 
-def _fitted(
-    images: npt.NDArray[np.uint8], start: Floats, end: Floats, centre: Floats, side: Floats
-) -> npt.NDArray[np.uint8]:
+def _fitted(images: Images, start: Floats, end: Floats, centre: Floats, side: Floats) -> Images:
     down, across = _resampling(start, end, centre, np.maximum(side / _BOX, _SMALLEST_STEP))
     # Ink outside the box is noise.
     rows, columns = (start[..., None] <= _PIXELS_AFTER) & (end[..., None] >= _PIXELS)
     ink = images * (rows[:, :, None] & columns[:, None, :])
     fitted = down @ ink.astype(np.float32) @ across.transpose(0, 2, 1)
     fitted *= _WHITE / np.maximum(fitted.max(axis=(1, 2), keepdims=True), _ONE)
-    result: npt.NDArray[np.uint8] = np.rint(fitted, out=fitted).astype(np.uint8)
+    result: Images = np.rint(fitted, out=fitted).astype(np.uint8)
     return result
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 
 from app.classifier.normalise import normalise
+from app.drawings.arrays import Floats, Images
 from app.drawings.shape import SIDE
 
 PREPROCESSING = "mnist-20x20-centre-of-mass"
@@ -66,7 +66,7 @@ class Classifier:
             raise ModelError(f"{path} was made for another version of PixelWise")
         self.sha256 = hashlib.sha256(content).hexdigest()
 
-    def classify_batch(self, images: npt.NDArray[np.uint8]) -> list[Classification]:
+    def classify_batch(self, images: Images) -> list[Classification]:
         """Classify uint8 (N, 28, 28); raise ValueError for another shape or dtype."""
         if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
             raise ValueError(f"images must be uint8 of shape (N, {SIDE}, {SIDE})")
@@ -86,10 +86,10 @@ class Classifier:
             for winner, row in zip(best, output.tolist(), strict=True)
         ]
 
-    def normalise(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def normalise(self, images: Images) -> Images:
         """Return drawings as the network gets them, uint8 (N, 28, 28)."""
         return normalise(images)
 
-    def _run(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        result: npt.NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
+    def _run(self, images: Images) -> Floats:
+        result: Floats = self._session.run(None, {self._input: images})[0]
         return result

@@ -22,9 +22,10 @@ BLANK_BELOW: Final = 16
 # A row or column with less ink, as a share of the brightest pixel, holds only specks.
 LINE_SHARE: Final = np.float32(0.5)
 
-
 Images = npt.NDArray[np.uint8]
 """Of shape (N, 28, 28)."""
+
+Floats = npt.NDArray[np.float32]
 
 
 def images_of(drawings: Sequence[bytes]) -> Images:

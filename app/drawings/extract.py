@@ -6,12 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.drawings.arrays import BLANK_BELOW, BOX, CENTRE, INK_SHARE, LINE_SHARE
+from app.drawings.arrays import BLANK_BELOW, BOX, CENTRE, INK_SHARE, LINE_SHARE, Floats
 from app.drawings.shape import SIDE
 from app.drawings.surroundings import MARGIN, separate
 
 Picture = npt.NDArray[np.uint8 | np.uint16]
-Floats = npt.NDArray[np.float32]
 
 # A picture is reduced to these limits, and cropped until the digit fills half of it.
 REDUCED_PIXELS = 256 * 256

@@ -1,19 +1,16 @@
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from app.drawings.arrays import INK_SHARE
+from app.drawings.arrays import INK_SHARE, Floats, Images
 
 INK: Final = ("ink", "peak", "box", "offset_x", "offset_y", "stroke_width")
 
 # Mean crossings of rows and columns per pixel of a curve, over all directions.
 _CROSSINGS = np.float32(4 / np.pi)
 
-Floats = npt.NDArray[np.float32]
 
-
-def ink_statistics(images: npt.NDArray[np.uint8]) -> Floats:
+def ink_statistics(images: Images) -> Floats:
     """Measure uint8 (N, 28, 28); return float32 (N, 6) in the order of `INK`, zeros if blank.
 
     Ink and peak are levels in 0..255, the others pixels. The stroke width is 2 * area / perimeter, the perimeter the

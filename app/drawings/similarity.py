@@ -1,9 +1,8 @@
 """Recognise nearly identical drawings: moved or noisy copies."""
 
 import numpy as np
-import numpy.typing as npt
 
-from app.drawings.arrays import INK_SHARE, images_of
+from app.drawings.arrays import INK_SHARE, Floats, images_of
 from app.drawings.shape import PIXELS, SIDE
 
 NEARLY_IDENTICAL = 0.95
@@ -19,8 +18,6 @@ _PLACES = np.arange(PIXELS).reshape(SIDE, SIDE)
 _MOVED = np.stack([np.roll(_PLACES, (down, across), (0, 1)).ravel() for down in (-1, 0, 1) for across in (-1, 0, 1)])
 
 _INDEX = np.arange(SIDE, dtype=np.float32)
-
-Floats = npt.NDArray[np.float32]
 
 
 class DistinctDrawings:

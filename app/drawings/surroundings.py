@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from app.drawings.arrays import Floats
 from app.drawings.containers import ImageError
 
-Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Area = tuple[slice, slice]
 

@@ -6,19 +6,19 @@ from time import perf_counter
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from app.drawings.arrays import Images
 from app.drawings.shape import SIDE
 from app.schemas.replay import Speed
 
-ClassifyBatch = Callable[[npt.NDArray[np.uint8]], object]
+ClassifyBatch = Callable[[Images], object]
 
 BATCH_SIZE: Final = 256
 _BATCHES: Final = 5
 _SINGLES: Final = 200
 
 
-def speeds(models: Sequence[ClassifyBatch], drawings: npt.NDArray[np.uint8]) -> list[Speed]:
+def speeds(models: Sequence[ClassifyBatch], drawings: Images) -> list[Speed]:
     """Time each model on drawings uint8 (N, 28, 28), one by one and in batches."""
     batch = np.resize(drawings, (BATCH_SIZE, SIDE, SIDE))
     singles: list[list[float]] = [[] for _ in models]
@@ -35,7 +35,7 @@ def speeds(models: Sequence[ClassifyBatch], drawings: npt.NDArray[np.uint8]) -> 
     ]
 
 
-def _microseconds(model: ClassifyBatch, drawings: npt.NDArray[np.uint8]) -> float:
+def _microseconds(model: ClassifyBatch, drawings: Images) -> float:
     began = perf_counter()
     model(drawings)
     return (perf_counter() - began) * 1e6
