@@ -135,7 +135,7 @@ def _by_period(rows: Select[Any], key: Sequence[str], sums: Sequence[str]) -> Co
 
 
 class _StartOf(FunctionElement[datetime]):
-    """The start of the hour or day of a time; the first day of year 1 for what is not a time."""
+    """The start of the hour or day of a time; the first day of year 1 for an invalid time."""
 
     type = PredictionCount.start.type
     inherit_cache = True

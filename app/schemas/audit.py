@@ -47,7 +47,7 @@ class AuditEntryRead(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_ENTRY]})
 
     id: int
-    at: datetime | None = Field(description="null if what is stored is no time.")
+    at: datetime | None = Field(description="null if the stored time is invalid.")
     key: str = Field(description="The name of the key, or `command line` and the name of the user.")
     action: str
     record: str = Field(description="What it was done to, such as `prediction 17` or `key phone`.")

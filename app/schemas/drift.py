@@ -45,7 +45,7 @@ class Window(BaseModel):
 
 
 class Thresholds(BaseModel):
-    """A signal counts as drift when it reaches both: DRIFT_P_VALUE and DRIFT_PSI."""
+    """DRIFT_P_VALUE and DRIFT_PSI: a signal drifts if `adjusted_p` is below `p` and `psi` reaches `psi_threshold`."""
 
     p: float
     psi: float

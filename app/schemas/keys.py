@@ -66,7 +66,7 @@ class KeyRead(CurrentKey):
 
     prefix: str = Field(description="The first characters of the secret.")
     rate_limit: Annotated[str | None, _RATE]
-    created_at: datetime | None = Field(description="null if what is stored is no time.")
+    created_at: datetime | None = Field(description="null if the stored time is invalid.")
     revoked_at: datetime | None
     last_used_at: datetime | None = Field(description="Up to a minute late.")
     previous_until: datetime | None = Field(description="Until then the secret before the rotation is accepted.")

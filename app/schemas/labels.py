@@ -24,7 +24,7 @@ class LabelRead(BaseModel):
 
     label: str
     source: str
-    created_at: datetime | None = Field(description="null if what is stored is no time.")
+    created_at: datetime | None = Field(description="null if the stored time is invalid.")
 
 
 class LabelHistory(BaseModel):

@@ -39,7 +39,7 @@ class ReviewItem(BaseModel):
 
 
 class ReviewPage(BaseModel):
-    """Drawings to label, random samples first."""
+    """Drawings to label next."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -8,7 +8,7 @@ _decode: Final = msgspec.json.Decoder(list[float]).decode
 
 
 def scores_of(stored: str | None) -> dict[str, float] | None:
-    """Return None for what is not ten numbers: rows inserted by hand may hold anything."""
+    """Return None unless they are ten numbers: rows inserted by hand may hold anything."""
     try:
         values = _decode(stored or "null")
     except msgspec.MsgspecError:

@@ -216,7 +216,7 @@ def find_written_bytes(since: LogPosition, session: Session) -> int:
 
 def _problem_of(state: ServerState, position: LogPosition | None, *, primary_answers: bool) -> str | None:
     if position is not None and (state.system, state.database) != (position.system, position.database):
-        return "it is no copy of the database in DATABASE_URL"
+        return "it is not a copy of the database in DATABASE_URL"
     # A promoted server is the best there is while the other one is away.
     if primary_answers and not state.is_standby:
         return "it is not a standby server: it was promoted, or never was one"
