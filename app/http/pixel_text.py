@@ -17,8 +17,8 @@ _BETWEEN_DRAWINGS: Final = b"]],[["
 _BETWEEN_PIXELS: Final = b"],[".join([b"," * (SIDE - 1)] * SIDE)
 _SPACE: Final = b" \t\n\r"
 _BROKEN_NUMBER: Final = re.compile(rb"[0-9][ \t\n\r]+[0-9]")
-# Drawings whose text fits into the processor's cache.
-_TOGETHER: Final = 32
+# Their text fits into the processor's cache.
+_READ_BATCH_SIZE: Final = 32
 
 _Places = npt.NDArray[np.int32]
 
@@ -45,8 +45,8 @@ def read_batch(body: bytes) -> list[bytes] | None:
     if len(texts) > MAX_BATCH:
         return None
     drawings: list[bytes] = []
-    for first in range(0, len(texts), _TOGETHER):
-        group = texts[first : first + _TOGETHER]
+    for first in range(0, len(texts), _READ_BATCH_SIZE):
+        group = texts[first : first + _READ_BATCH_SIZE]
         pixels = _read(_BETWEEN_DRAWINGS.join(group), len(group))
         if pixels is None:
             return None

@@ -36,8 +36,8 @@ _INSERT_PREDICTIONS = insert(_PREDICTIONS).returning(_PREDICTIONS.c.id, sort_by_
 _DRAWINGS = cast(Table, Drawing.__table__)
 _INSERT_DRAWING = insert(_DRAWINGS)
 
-# At most so many rows in one INSERT: a prepared one is kept for each number.
-_TOGETHER: Final = 64
+# A prepared statement is kept for each number of rows.
+_INSERT_BATCH_SIZE: Final = 64
 
 
 def add_predictions(
@@ -76,13 +76,13 @@ def _insert_in_sqlite(
     """Insert many rows with one statement: after each, the thread may wait for the event loop."""
     created_at = f"{rows[0]['created_at']:%Y-%m-%d %H:%M:%S.%f}"
     ids: list[int] = []
-    for first in range(0, len(rows), _TOGETHER):
-        some = [{**row, "created_at": created_at} for row in rows[first : first + _TOGETHER]]
+    for first in range(0, len(rows), _INSERT_BATCH_SIZE):
+        some = [{**row, "created_at": created_at} for row in rows[first : first + _INSERT_BATCH_SIZE]]
         last = _insert(connection, _PREDICTIONS, some)
         new = range(last - len(some) + 1, last + 1)
         texts = [
             {"prediction_id": id_, **row, "scores": msgspec.json.encode(row["scores"]).decode()}
-            for id_, row in zip(new, drawings[first : first + _TOGETHER], strict=True)
+            for id_, row in zip(new, drawings[first : first + _INSERT_BATCH_SIZE], strict=True)
         ]
         _insert(connection, _DRAWINGS, texts)
         ids += new

@@ -113,7 +113,7 @@ def add_rows(session: Session, table: Table, rows: Sequence[Values]) -> None:
 def read_content(
     session: Session, table: Table, report: Callable[[int], object], *, limit: int | None = None
 ) -> TableContent:
-    """Report how many rows are read, now and then."""
+    """Return a table's content; report the rows read so far."""
     found = EMPTY
     result = session.execute(_selected(table).limit(limit), execution_options={"yield_per": 1000})
     for rows in result.partitions():
