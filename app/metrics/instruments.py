@@ -74,7 +74,7 @@ CONFIDENCE: Final = _histogram(
     "Confidence of stored predictions.",
     (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1),
 )
-CORRECTIONS: Final = _counter("pixelwise_corrections_total", "Labels: confirmed, corrected or not_a_digit.", "outcome")
+LABELS: Final = _counter("pixelwise_labels_total", "Labels: confirmed, corrected or not_a_digit.", "outcome")
 
 READY: Final = _gauge("pixelwise_ready", "Checks of GET /health/ready: 1 if ok, else 0.", "check")
 MODEL_INFO: Final = Gauge(

@@ -182,10 +182,10 @@ def test_prometheus_reads_a_service_fills_the_dashboard_and_sends_an_alert(sqlit
             return bool(query(plain(expression)))
 
         for expression in EXPRESSIONS:
-            if not re.search("rate_limited|corrections", expression):
+            if not re.search("rate_limited|labels_total", expression):
                 wait_until(lambda wanted=expression: has_data(wanted), expression)  # type: ignore[misc]
         # No such counter has begun.
-        for name in ("rate_limited", "corrections"):
+        for name in ("rate_limited", "labels_total"):
             (expression,) = (one for one in EXPRESSIONS if name in one)
             assert query(plain(expression)) == []
         assert not_ready(received) == []

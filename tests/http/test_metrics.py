@@ -139,7 +139,7 @@ def test_labels_are_counted_by_their_outcome(client: TestClient) -> None:
     assert client.put("/results/999/label", json={"label": "1"}).status_code == 404
     after = Metrics.of(client)
     for outcome, count in (("confirmed", 1), ("corrected", 1), ("not_a_digit", 2)):
-        assert after.since(before, "pixelwise_corrections_total", outcome=outcome) == count
+        assert after.since(before, "pixelwise_labels_total", outcome=outcome) == count
 
 
 def test_refusals_by_a_rate_limit_are_counted(start: Start, sqlite_url: str) -> None:

@@ -12,7 +12,7 @@ from app.http.reads import read
 from app.http.routes.results import PredictionId, record_response
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
-from app.metrics.instruments import CORRECTIONS
+from app.metrics.instruments import LABELS
 from app.schemas.labels import LabelHistory, LabelUpdate
 from app.schemas.results import Result
 from app.services import labels
@@ -42,7 +42,7 @@ async def set_label(
 
     record = await runtime_of(request).database.write(write)
     outcome = {record.result.prediction: "confirmed", NOT_A_DIGIT: "not_a_digit"}.get(body.label, "corrected")
-    CORRECTIONS.labels(outcome).inc()
+    LABELS.labels(outcome).inc()
     return record_response(record)
 
 
