@@ -81,11 +81,11 @@ def show(prediction_id: PredictionId, as_json: Json = False) -> None:
     Example: python -m app show 12
     """
     from app.services.labels import list_labels
-    from app.services.results import find_drawing, get
+    from app.services.results import find_drawing, get_result
 
     result, labels, pixels = context.read(
         lambda session: (
-            get(session, prediction_id).result,
+            get_result(session, prediction_id).result,
             list_labels(session, prediction_id).labels,
             find_drawing(session, prediction_id),
         )
@@ -160,7 +160,7 @@ def delete(ids: PredictionIds, yes: Yes = False) -> None:
 
     def delete_all(session: "Session") -> None:
         for prediction_id in unique_ids:
-            service.delete(session, prediction_id, context.actor(), None)
+            service.delete_result(session, prediction_id, context.actor(), None)
 
     context.write(delete_all)
     say(f"Deleted {subject}.")

@@ -22,7 +22,7 @@ INVERTED: Final = "Most of the drawing is ink. If it is dark on light, send 255 
 INVERTED_ABOVE: Final = 150
 
 
-class Record(NamedTuple):
+class TaggedResult(NamedTuple):
     result: Result
     tag: str
 
@@ -40,7 +40,7 @@ def list_page(session: Session, query: ResultsQuery) -> ResultsPage:
     return ResultsPage(results=page, next=next_cursor(rows, query.limit, lambda row: Position(row.id, row.created_at)))
 
 
-def get(session: Session, prediction_id: int) -> Record:
+def get_result(session: Session, prediction_id: int) -> TaggedResult:
     """Return a prediction; raise NotFound."""
     row = repository.find_result(session, prediction_id)
     if row is None:
@@ -48,7 +48,7 @@ def get(session: Session, prediction_id: int) -> Record:
     columns = dict(row._mapping)
     scores, pixels = columns.pop("scores"), columns.pop("pixels")
     result = Result(scores=scores_of(scores), hint=_hint(pixels), **columns)
-    return Record(result, hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:32])
+    return TaggedResult(result, hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:32])
 
 
 def _hint(pixels: bytes | None) -> str | None:
@@ -68,15 +68,17 @@ def get_drawing(session: Session, prediction_id: int) -> bytes:
     return pixels
 
 
-def set_notes(session: Session, prediction_id: int, notes: str | None, actor: Actor, tags: set[str] | None) -> Record:
+def set_notes(
+    session: Session, prediction_id: int, notes: str | None, actor: Actor, tags: set[str] | None
+) -> TaggedResult:
     """Replace the notes; raise NotFound or PreconditionFailed."""
     lock_unchanged(session, prediction_id, tags)
     repository.set_notes(session, prediction_id, notes)
     record(session, actor, Action.NOTES, f"prediction {prediction_id}")
-    return get(session, prediction_id)
+    return get_result(session, prediction_id)
 
 
-def delete(session: Session, prediction_id: int, actor: Actor, tags: set[str] | None) -> None:
+def delete_result(session: Session, prediction_id: int, actor: Actor, tags: set[str] | None) -> None:
     """Delete a prediction with its drawing and labels; raise NotFound or PreconditionFailed."""
     lock_unchanged(session, prediction_id, tags, deletes=True)
     repository.delete_prediction(session, prediction_id)
@@ -87,7 +89,7 @@ def lock_unchanged(session: Session, prediction_id: int, tags: set[str] | None, 
     """Lock a prediction; raise NotFound, or PreconditionFailed unless its tag is in `tags`; None means any."""
     if not repository.lock_prediction(session, prediction_id, deletes=deletes):
         raise _unknown(prediction_id)
-    if tags is not None and get(session, prediction_id).tag not in tags:
+    if tags is not None and get_result(session, prediction_id).tag not in tags:
         raise PreconditionFailed(f"Prediction {prediction_id} was changed since you read it; read it again.")
 
 

@@ -9,14 +9,14 @@ from app.http.bodies import JSON, json_body
 from app.http.conditional import IfMatch
 from app.http.openapi import documented, request_body
 from app.http.reads import read
-from app.http.routes.results import PredictionId, record_response
+from app.http.routes.results import PredictionId, result_response
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.metrics.instruments import LABELS
 from app.schemas.labels import LabelHistory, LabelUpdate
 from app.schemas.results import Result
 from app.services import labels
-from app.services.results import Record
+from app.services.results import TaggedResult
 
 router = APIRouter(tags=["labels"], route_class=ApiRoute)
 
@@ -37,13 +37,13 @@ async def set_label(
 ) -> Response:
     """Set which digit a drawing shows, or `none`. Earlier labels are kept; the latest one is used."""
 
-    def write(session: Session) -> Record:
+    def write(session: Session) -> TaggedResult:
         return labels.set_label(session, prediction_id, body, actor_of(request), if_match)
 
-    record = await runtime_of(request).database.write(write)
-    outcome = {record.result.prediction: "confirmed", NOT_A_DIGIT: "not_a_digit"}.get(body.label, "corrected")
+    tagged = await runtime_of(request).database.write(write)
+    outcome = {tagged.result.prediction: "confirmed", NOT_A_DIGIT: "not_a_digit"}.get(body.label, "corrected")
     LABELS.labels(outcome).inc()
-    return record_response(record)
+    return result_response(tagged)
 
 
 @router.get(

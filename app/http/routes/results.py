@@ -14,7 +14,7 @@ from app.schemas.audit import Action
 from app.schemas.results import NotesUpdate, Result, ResultsPage, ResultsQuery
 from app.schemas.types import Flag, Id
 from app.services import results
-from app.services.results import Record
+from app.services.results import TaggedResult
 
 router = APIRouter(tags=["results"], route_class=ApiRoute)
 
@@ -51,9 +51,9 @@ async def list_results(request: Request, response: Response, query: Annotated[Re
 )
 async def get_result(request: Request, prediction_id: PredictionId, if_none_match: IfNoneMatch) -> Response:
     """Return a prediction with its scores, notes and latest label."""
-    record = await read(request, lambda session: results.get(session, prediction_id))
-    known = is_known(if_none_match, record.tag)
-    response = Response(status_code=304, headers={"ETag": etag(record.tag)}) if known else record_response(record)
+    tagged = await read(request, lambda session: results.get_result(session, prediction_id))
+    known = is_known(if_none_match, tagged.tag)
+    response = Response(status_code=304, headers={"ETag": etag(tagged.tag)}) if known else result_response(tagged)
     if runtime_of(request).settings.public_results:
         response.headers["Cache-Control"] = "private, no-cache"
     return response
@@ -75,10 +75,10 @@ async def update_notes(
 ) -> Response:
     """Replace the notes of a prediction. Its other fields never change."""
 
-    def write(session: Session) -> Record:
+    def write(session: Session) -> TaggedResult:
         return results.set_notes(session, prediction_id, body.notes, actor_of(request), if_match)
 
-    return record_response(await runtime_of(request).database.write(write))
+    return result_response(await runtime_of(request).database.write(write))
 
 
 @router.delete(
@@ -92,7 +92,7 @@ async def delete_result(request: Request, prediction_id: PredictionId, if_match:
     """Delete a prediction, its drawing and its labels."""
 
     def write(session: Session) -> None:
-        results.delete(session, prediction_id, actor_of(request), if_match)
+        results.delete_result(session, prediction_id, actor_of(request), if_match)
 
     await runtime_of(request).database.write(write)
 
@@ -128,6 +128,6 @@ async def get_drawing(
     return Response(picture, media_type="image/png")
 
 
-def record_response(record: Record) -> Response:
-    body = record.result.model_dump_json()
-    return Response(body, media_type="application/json", headers={"ETag": etag(record.tag)})
+def result_response(tagged: TaggedResult) -> Response:
+    body = tagged.result.model_dump_json()
+    return Response(body, media_type="application/json", headers={"ETag": etag(tagged.tag)})
