@@ -18,11 +18,11 @@ class RedisDown(Exception):
 
 
 class Counts(Protocol):
-    async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[bool, Windows]:
-        """Count the amount if there is room; return whether there was, and what is counted now."""
+    async def hit(self, key: str, amount: int, window: int, cost: int) -> tuple[bool, Windows]:
+        """Count the cost if there is room; return whether there was, and what is counted now."""
         ...
 
-    async def windows(self, key: str, expiry: int) -> Windows: ...
+    async def windows(self, key: str, window: int, /) -> Windows: ...
 
 
 class Limit:
@@ -41,9 +41,9 @@ class Limit:
         self._policy = (b"ratelimit-policy", policy.encode())
         self.keyed = lru_cache(maxsize=10_000)(self._keyed)
 
-    def _keyed(self, address: str) -> list[tuple[str, int, int]]:
+    def _keyed(self, client: str) -> list[tuple[str, int, int]]:
         """Return key, amount and window of each item."""
-        return [(item.key_for(address, self.kind), item.amount, item.get_expiry()) for item in self.items]
+        return [(item.key_for(client, self.kind), item.amount, item.get_expiry()) for item in self.items]
 
     def headers(self, counted: Sequence[Windows]) -> tuple[tuple[bytes, bytes], ...]:
         """See draft-ietf-httpapi-ratelimit-headers; `counted` has the windows of each item."""

@@ -117,16 +117,16 @@ async def _count_in(counts: Counts, limit: Limit, client: str, cost: int) -> tup
     parts = limit.keyed(client)
     if cost > 1 or len(parts) > 1:
         # A part that counted cannot undo it.
-        counted = [await counts.windows(key, expiry) for key, _, expiry in parts]
-        for number, ((_, amount, expiry), windows) in enumerate(zip(parts, counted, strict=True)):
-            if used(windows, expiry) + cost > amount:
+        counted = [await counts.windows(key, window) for key, _, window in parts]
+        for number, ((_, amount, window), windows) in enumerate(zip(parts, counted, strict=True)):
+            if used(windows, window) + cost > amount:
                 return number, counted
     counted = []
-    for number, (key, amount, expiry) in enumerate(parts):
-        fits, windows = await counts.hit(key, amount, expiry, cost)
+    for number, (key, amount, window) in enumerate(parts):
+        fits, windows = await counts.hit(key, amount, window, cost)
         counted.append(windows)
         if not fits:
-            return number, counted + [await counts.windows(key, expiry) for key, _, expiry in parts[number + 1 :]]
+            return number, counted + [await counts.windows(key, window) for key, _, window in parts[number + 1 :]]
     return None, counted
 
 
@@ -135,9 +135,9 @@ def _wait(item: limits.RateLimitItem, windows: Windows, count: int) -> float:
 
     See https://limits.readthedocs.io/en/stable/strategies.html#sliding-window-counter.
     """
-    expiry = item.get_expiry()
+    window = item.get_expiry()
     before, before_left, current, current_left = windows
     room = item.amount - count + 1
     if current < room:
-        return before_left - (room - current) * expiry / max(before, 1)
-    return current_left - expiry + max(0, expiry - room * expiry / current)
+        return before_left - (room - current) * window / max(before, 1)
+    return current_left - window + max(0, window - room * window / current)

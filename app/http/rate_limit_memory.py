@@ -15,24 +15,24 @@ class MemoryCounts:
         """By key and number of the window: how many it has, and until when they matter."""
         self._next_sweep = time.monotonic() + SWEEP_S
 
-    async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[bool, Windows]:
+    async def hit(self, key: str, amount: int, window: int, cost: int) -> tuple[bool, Windows]:
         # A fixed window allows twice the limit at its edge.
         now = time.time()
-        before, before_left, current, current_left = counted = self._windows(key, expiry, now)
-        if used(counted, expiry) + amount > limit:
+        before, before_left, current, current_left = counted = self._windows(key, window, now)
+        if used(counted, window) + cost > amount:
             return False, counted
-        self.counts[key, int(now // expiry)] = current + amount, now + current_left
+        self.counts[key, int(now // window)] = current + cost, now + current_left
         self._sweep(now)
-        return True, (before, before_left, current + amount, current_left)
+        return True, (before, before_left, current + cost, current_left)
 
-    async def windows(self, key: str, expiry: int) -> Windows:
-        return self._windows(key, expiry, time.time())
+    async def windows(self, key: str, window: int) -> Windows:
+        return self._windows(key, window, time.time())
 
-    def _windows(self, key: str, expiry: int, now: float) -> Windows:
-        number, passed = int(now // expiry), now % expiry
+    def _windows(self, key: str, window: int, now: float) -> Windows:
+        number, passed = int(now // window), now % window
         before, _ = self.counts.get((key, number - 1), _NOTHING)
         current, _ = self.counts.get((key, number), _NOTHING)
-        return before, expiry - passed if before else 0.0, current, 2 * expiry - passed
+        return before, window - passed if before else 0.0, current, 2 * window - passed
 
     def _sweep(self, now: float) -> None:
         """Forget old counts now and then."""

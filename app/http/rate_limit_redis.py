@@ -42,9 +42,9 @@ class RedisCounts:
         self._down_until = 0.0
         self._is_down = False
 
-    async def hit(self, key: str, limit: int, expiry: int, amount: int) -> tuple[bool, Windows]:
-        fits = await self._storage.acquire_sliding_window_entry(key, limit, expiry, amount)
-        return fits, await self.windows(key, expiry)
+    async def hit(self, key: str, amount: int, window: int, cost: int) -> tuple[bool, Windows]:
+        fits = await self._storage.acquire_sliding_window_entry(key, amount, window, cost)
+        return fits, await self.windows(key, window)
 
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
