@@ -19,38 +19,38 @@ class LaneLimits(NamedTuple):
     """How many expensive requests run, and how many wait for how long."""
 
     places: int
-    places_per_client: int
+    places_per_address: int
     queue_size: int
-    queue_size_per_client: int
+    queue_size_per_address: int
     wait_s: float
 
 
 # One address cannot take all places, but a whole class behind it may queue.
-SCANS: Final = LaneLimits(SCAN_PLACES, places_per_client=2, queue_size=256, queue_size_per_client=128, wait_s=10.0)
-EXPORTS: Final = LaneLimits(EXPORT_PLACES, places_per_client=2, queue_size=4, queue_size_per_client=4, wait_s=5.0)
-REVIEWS: Final = LaneLimits(REVIEW_PLACES, places_per_client=1, queue_size=32, queue_size_per_client=32, wait_s=10.0)
+SCANS: Final = LaneLimits(SCAN_PLACES, places_per_address=2, queue_size=256, queue_size_per_address=128, wait_s=10.0)
+EXPORTS: Final = LaneLimits(EXPORT_PLACES, places_per_address=2, queue_size=4, queue_size_per_address=4, wait_s=5.0)
+REVIEWS: Final = LaneLimits(REVIEW_PLACES, places_per_address=1, queue_size=32, queue_size_per_address=32, wait_s=10.0)
 # Small and large ones each have a lane.
-IMAGES: Final = LaneLimits(places=1, places_per_client=1, queue_size=30, queue_size_per_client=30, wait_s=10.0)
+IMAGES: Final = LaneLimits(places=1, places_per_address=1, queue_size=30, queue_size_per_address=30, wait_s=10.0)
 # A drawing waits for one batch at most.
-BATCHES: Final = LaneLimits(places=1, places_per_client=1, queue_size=16, queue_size_per_client=16, wait_s=5.0)
+BATCHES: Final = LaneLimits(places=1, places_per_address=1, queue_size=16, queue_size_per_address=16, wait_s=5.0)
 
 
 class Lane:
     def __init__(self, limits: LaneLimits) -> None:
         self._limits = limits
         self._places = asyncio.Semaphore(limits.places)
-        self._places_of_client = WeakValueDictionary[str, asyncio.Semaphore]()
+        self._places_of_address = WeakValueDictionary[str, asyncio.Semaphore]()
         self._waiting: list[str] = []
 
     @asynccontextmanager
     async def place(self, request: HTTPConnection) -> AsyncIterator[None]:
         """Wait for a place; raise Busy."""
-        client, limits = client_address(request), self._limits
-        if len(self._waiting) >= limits.queue_size or self._waiting.count(client) >= limits.queue_size_per_client:
+        address, limits = client_address(request), self._limits
+        if len(self._waiting) >= limits.queue_size or self._waiting.count(address) >= limits.queue_size_per_address:
             raise Busy
-        own = self._places_of_client.setdefault(client, asyncio.Semaphore(limits.places_per_client))
+        own = self._places_of_address.setdefault(address, asyncio.Semaphore(limits.places_per_address))
         async with AsyncExitStack() as places:
-            self._waiting.append(client)
+            self._waiting.append(address)
             try:
                 async with asyncio.timeout(limits.wait_s):
                     await places.enter_async_context(own)
@@ -58,7 +58,7 @@ class Lane:
             except TimeoutError:
                 raise Busy from None
             finally:
-                self._waiting.remove(client)
+                self._waiting.remove(address)
             yield
 
 

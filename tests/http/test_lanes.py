@@ -31,7 +31,7 @@ from tests.support.service import (
 BATCH = {"json": {"images": [SEVEN] * 3}}
 IMAGE = {"files": {"file": encoded(picture("4"))}}
 ROUTES = pytest.mark.parametrize(("path", "request_"), [("/classify/batch", BATCH), ("/classify/image", IMAGE)])
-QUICK = LaneLimits(places=3, places_per_client=2, queue_size=6, queue_size_per_client=4, wait_s=0.05)
+QUICK = LaneLimits(places=3, places_per_address=2, queue_size=6, queue_size_per_address=4, wait_s=0.05)
 PATIENT = QUICK._replace(wait_s=SECONDS)
 
 
@@ -181,6 +181,6 @@ def test_expensive_reads_wait_for_a_place(sqlite_client: TestClient, path: str) 
 
 def test_one_address_leaves_a_place_for_others(sqlite_client: TestClient) -> None:
     others = AsyncExitStack()
-    occupy(sqlite_client, others, "scans", *["203.0.113.9"] * SCANS.places_per_client)
+    occupy(sqlite_client, others, "scans", *["203.0.113.9"] * SCANS.places_per_address)
     assert client_of(sqlite_client.app, "203.0.113.8").get("/stats").status_code == 200
     release(sqlite_client, others)
