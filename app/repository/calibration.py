@@ -4,7 +4,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from app.models import CalibrationCount
-from app.repository.count_rows import label_rows, summed
+from app.repository.computed_counts import label_rows, summed
 from app.repository.counts import are_complete, view_of
 from app.repository.results import matching
 from app.schemas.results import ResultFilters

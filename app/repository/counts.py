@@ -15,7 +15,7 @@ from app.models import (
     ShadowCount,
     UncountedPredictions,
 )
-from app.repository.count_rows import grouped
+from app.repository.computed_counts import computed
 from app.repository.dialects import dialect_insert
 from app.repository.periods import Period
 from app.repository.steps import IdRange, find_id_range, find_left, set_left, stop_writers, take_step
@@ -50,11 +50,11 @@ def clear(session: Session) -> None:
 
 def count_differences(session: Session, counts: type[Base]) -> int:
     key, sums = _columns(counts)
-    rows = grouped(counts).subquery()
-    computed = select(*(rows.c[each.name] for each in (*key, *sums)))
+    rows = computed(counts).subquery()
+    positive = select(*(rows.c[each.name] for each in (*key, *sums)))
     stored = view_of(counts)
     negative = select(*(stored.c[each.name] for each in key), *(-stored.c[each.name] for each in sums))
-    both = union_all(computed, negative).subquery()
+    both = union_all(positive, negative).subquery()
     groups = [both.c[each.name] for each in key]
     totals = [func.sum(both.c[each.name]) for each in sums]
     different = select(*groups).group_by(*groups).having(or_(*(total != 0 for total in totals)))
@@ -101,7 +101,7 @@ def _add_all(session: Session, ids: IdRange) -> None:
 def _add(session: Session, counts: type[Base], ids: IdRange) -> None:
     key, sums = _columns(counts)
     names = [each.name for each in (*key, *sums)]
-    rows = grouped(counts, ids).subquery()
+    rows = computed(counts, ids).subquery()
     # With a condition, because SQLite takes ON after a plain FROM for a join.
     chosen = select(*(rows.c[name] for name in names)).where(text("true"))
     insert = dialect_insert(session, counts).from_select(names, chosen)

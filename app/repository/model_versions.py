@@ -5,7 +5,7 @@ from sqlalchemy import Row, Select, select, text
 from sqlalchemy.orm import Session
 
 from app.models import Prediction, ShadowCount, ShadowPrediction
-from app.repository.count_rows import SHADOW_KEY, SUMS, grouped, summed
+from app.repository.computed_counts import SHADOW_KEY, SUMS, computed, summed
 from app.repository.counts import are_complete, view_of
 
 
@@ -23,5 +23,5 @@ def find_shadow_ends(session: Session) -> list[Row[Any]]:
 
 
 def _summed(session: Session, key: Sequence[str], sums: Sequence[str]) -> Select[Any]:
-    counts = view_of(ShadowCount) if are_complete(session) else grouped(ShadowCount).subquery()
+    counts = view_of(ShadowCount) if are_complete(session) else computed(ShadowCount).subquery()
     return summed(select(*counts.c), key, sums).having(text("sum(size) <> 0"))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Label, LabelCount, Prediction, PredictionCount, begin_of
 from app.repository.columns import HAS_TIME, without_index
-from app.repository.count_rows import LABEL_KEY, LABEL_SUMS, SUMS, label_rows, prediction_rows, summed
+from app.repository.computed_counts import LABEL_KEY, LABEL_SUMS, SUMS, label_rows, prediction_rows, summed
 from app.repository.counts import UNKNOWN_TIME, are_complete, conditions_on, view_of
 from app.repository.dialects import DialectFunction
 from app.repository.periods import Part, Period, divided

@@ -1,4 +1,4 @@
-"""What the tables with counts contain, computed from the rows."""
+"""The counts, computed from the rows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -42,7 +42,7 @@ SHADOW_KEY: Final = (
 )
 
 
-def grouped(counts: type[Base], ids: IdRange | None = None) -> SelectBase:
+def computed(counts: type[Base], ids: IdRange | None = None) -> SelectBase:
     within = [] if ids is None else [Prediction.id.between(*ids)]
     if counts is PredictionCount:
         key, sums = ("model_version", "prediction", "tenth"), SUMS
