@@ -17,12 +17,10 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from app.drawings.shape import LIKELY_NOT_A_DIGIT, NOT_A_DIGIT
 from app.models import Base, Label, LabelCount, Prediction, PredictionCount, Review, ShadowCount, ShadowPrediction
+from app.repository.dialects import DialectFunction
 from app.repository.labels import current_label, is_current
 from app.repository.steps import IdRange
 
@@ -134,27 +132,19 @@ def _by_period(rows: Select[Any], key: Sequence[str], sums: Sequence[str]) -> Co
     return union_all(select(literal("hour").label("period"), *hours), select(literal("day"), *days))
 
 
-class _StartOf(FunctionElement[datetime]):
+class _StartOf(DialectFunction[datetime]):
     """The start of the hour or day of a time; the first day of year 1 for an invalid time."""
 
     type = PredictionCount.start.type
     inherit_cache = True
-
-
-@compiles(_StartOf, "sqlite")
-def _start_in_sqlite(element: _StartOf, compiler: SQLCompiler, **options: Any) -> str:
-    period, time = (compiler.process(part, **options) for part in element.clauses)
-    form = f"CASE {period} WHEN 'hour' THEN '%Y-%m-%d %H:00:00.000000' ELSE '%Y-%m-%d 00:00:00.000000' END"
-    # Without minutes, because SQLite would round a day's last microsecond up.
-    start = (
-        f"CASE WHEN {time} LIKE '____-__-__' THEN strftime({form}, {time})"
-        f" WHEN {time} LIKE '____-__-__%' THEN strftime({form}, substr({time}, 1, 13) || ':00') END"
+    sqlite = (
+        "coalesce(strftime("
+        "CASE {0} WHEN 'hour' THEN '%Y-%m-%d %H:00:00.000000' ELSE '%Y-%m-%d 00:00:00.000000' END, "
+        # Without minutes, because SQLite would round a day's last microsecond up.
+        "CASE WHEN {1} LIKE '____-__-__' THEN {1} WHEN {1} LIKE '____-__-__%' THEN substr({1}, 1, 13) || ':00' END), "
+        "'0001-01-01 00:00:00.000000')"
     )
-    return f"coalesce({start}, '0001-01-01 00:00:00.000000')"
-
-
-@compiles(_StartOf, "postgresql")
-def _start_in_postgresql(element: _StartOf, compiler: SQLCompiler, **options: Any) -> str:
-    period, time = (compiler.process(part, **options) for part in element.clauses)
-    start = f"date_trunc({period}, {time} AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
-    return f"coalesce({start}, CAST('0001-01-01 00:00:00+00' AS timestamptz))"
+    postgresql = (
+        "coalesce(date_trunc({0}, {1} AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',"
+        " CAST('0001-01-01 00:00:00+00' AS timestamptz))"
+    )

@@ -23,7 +23,7 @@ def dialect_insert(session: Session, table: Table | type[Base]) -> Any:
 
 
 class DialectFunction(FunctionElement[T]):
-    """SQL that each engine writes in its own form, with {} for the argument."""
+    """SQL that each engine writes in its own form, with {} for the argument, or {0} and {1}."""
 
     sqlite: ClassVar[str]
     postgresql: ClassVar[str]
@@ -32,4 +32,4 @@ class DialectFunction(FunctionElement[T]):
 @compiles(DialectFunction)
 def _compile(element: DialectFunction[Any], compiler: SQLCompiler, **options: Any) -> str:
     form: str = getattr(element, compiler.dialect.name)
-    return form.format(compiler.process(element.clauses, **options))
+    return form.format(*(compiler.process(part, **options) for part in element.clauses))
