@@ -56,7 +56,7 @@ def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]
     from app.classifier import get_classifier
     from app.services.classify import ClassifyCall, classify_drawings, store
     from app.services.idempotency import Answer
-    from app.services.packing import Packing
+    from app.services.pack import PackingPermission
 
     drawings = _read_drawings(files)
     calls = [ClassifyCall(drawings, uuid4().hex, context.CLIENT, is_batch=True)]
@@ -65,7 +65,7 @@ def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]
         raise new
     stored: Sequence[ClassifyResponse | None] = [None] * len(drawings)
     if not dry_run:
-        (answer,) = context.write(partial(store, calls, [new], packing=Packing()))
+        (answer,) = context.write(partial(store, calls, [new], packing=PackingPermission()))
         assert isinstance(answer, Answer)
         stored = BatchResponse.model_validate_json(answer.body).results
     return [

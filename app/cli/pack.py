@@ -13,7 +13,7 @@ def pack(as_json: Json = False) -> None:
 
     Example: python -m app pack
     """
-    from app.services.packing import pack_all
+    from app.services.pack import pack_all
 
     # Without a service, nothing else would checkpoint the WAL.
     with progress_bar("Packing") as progress, context.open_database(beside_service=False) as database:

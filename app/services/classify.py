@@ -21,7 +21,7 @@ from app.repository.classify import NewPrediction, add_predictions
 from app.schemas.classify import PreviewResponse
 from app.services.errors import ModelFailed
 from app.services.idempotency import Answer, IdempotentRequest, RequestsInProgress, answer_once
-from app.services.packing import Packing
+from app.services.pack import PackingPermission
 from app.services.shadow import Shadow
 from app.services.threads import in_thread
 
@@ -53,7 +53,7 @@ class ClassifyService:
         self._shadow = shadow
         self._batcher = database.batcher(self._classify, self._count_and_offer)
         self._stored = LoopRound(_count)
-        self._packing = Packing()
+        self._packing = PackingPermission()
         self._threads = ThreadPoolExecutor(BATCH_THREADS, "classify")
         self.in_progress = RequestsInProgress()
 
@@ -138,7 +138,7 @@ def store(
     new: Sequence[list[NewPrediction] | ModelFailed],
     session: Session,
     *,
-    packing: Packing,
+    packing: PackingPermission,
 ) -> list[Answer | Exception]:
     """See `answer_once`; calls that the model failed keep their exception."""
     valid = [(call, one) for call, one in zip(calls, new, strict=True) if not isinstance(one, ModelFailed)]

@@ -119,7 +119,7 @@ def test_command_ends_although_drawings_keep_arriving(
         return result
 
     add(1)
-    monkeypatch.setattr("app.services.packing.write_and_pause", write_and_add)
+    monkeypatch.setattr("app.services.pack.write_and_pause", write_and_add)
     assert json.loads(done("pack", "--json")) == {"drawings": 1}
 
 

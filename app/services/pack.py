@@ -6,14 +6,14 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.progress import Progress
-from app.repository import packing as repository
-from app.schemas.packing import Packed
+from app.repository import pack as repository
+from app.schemas.pack import Packed
 from app.services.pauses import write_and_pause
 
 _ASK_AGAIN_S: Final = 60
 
 
-class Packing:
+class PackingPermission:
     """Whether new drawings are packed; until they are, asks the database once a minute."""
 
     def __init__(self) -> None:
