@@ -65,8 +65,8 @@ async def running(settings: Settings) -> AsyncIterator[Runtime]:
         yield runtime
     finally:
         if shadow is not None:
-            await shadow.end()
-        await runtime.slow_gauges.end()
+            await shadow.close()
+        await runtime.slow_gauges.close()
         await runtime.keys.close()
         await runtime.rate_limiter.close()
         runtime.classify.close()

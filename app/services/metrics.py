@@ -48,7 +48,7 @@ class SlowGauges:
             self._started_at = time.monotonic()
             self._task = asyncio.create_task(self._refresh())
 
-    async def end(self) -> None:
+    async def close(self) -> None:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])

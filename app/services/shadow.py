@@ -50,7 +50,7 @@ class Shadow:
         if len(ids) > room:
             self._skip(len(ids) - room, "more arrive than it can score")
 
-    async def end(self) -> None:
+    async def close(self) -> None:
         """Finish the queue, within GRACE_S."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._queue.join(), GRACE_S)

@@ -39,7 +39,7 @@ async def score(database: Database, model: Path, ids: list[int], images: npt.NDA
     """Score these drawings and end the shadow model."""
     queue = shadow.Shadow(Classifier(model), database)
     queue.offer(ids, [image.tobytes() for image in images])
-    await queue.end()
+    await queue.close()
 
 
 def test_drawings_after_a_failure_are_scored(
@@ -51,7 +51,7 @@ def test_drawings_after_a_failure_are_scored(
         queue.offer(ids[:1], [random_drawings(1).tobytes()])
         await asyncio.to_thread(eventually, lambda: bool(caplog.records))
         queue.offer(ids[1:2], [bytes(784)])
-        await queue.end()
+        await queue.close()
         return ids
 
     ids = asyncio.run(run())
@@ -119,7 +119,7 @@ def test_full_queue_skips_drawings_and_logs_it_once(
         (record,) = caplog.records
         assert "left out 1000 drawings: more arrive than it can score" in record.getMessage()
         hanging.released.set()
-        await queue.end()
+        await queue.close()
 
     asyncio.run(run())
     assert len(shadow_rows(sqlite_url)) == 1
@@ -141,7 +141,7 @@ def test_end_does_not_wait_for_a_hanging_model(
         queue.offer(ids, [bytes(784)] * len(ids))
         while not hanging.started.is_set():
             await asyncio.sleep(0)
-        await queue.end()
+        await queue.close()
         hanging.released.set()
 
     asyncio.run(run())
