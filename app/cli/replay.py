@@ -8,7 +8,7 @@ from app.cli import context
 from app.cli.options import Json
 from app.cli.tables import format_accuracy, format_digit_or_not, format_range, print_facts, print_table, share
 from app.cli.terminal import print_json, progress_bar, say
-from app.schemas.replay import OnLabelled, ReplayReport
+from app.schemas.replay import LabelledComparison, ReplayReport
 
 _MAX_FLIPS: Final = 20
 
@@ -70,12 +70,12 @@ def _print_report(report: ReplayReport) -> None:
 
 
 def _print_not_a_digit(report: ReplayReport) -> None:
-    said, on = report.not_a_digit, report.labelled
+    said, labelled = report.not_a_digit, report.labelled
     print_table(
         ("not a digit", "answers", "share", "only these", "labelled none"),
         [
-            ("stored", said.stored, share(said.stored_share), said.only_stored, format_digit_or_not(on.stored)),
-            ("new", said.new, share(said.new_share), said.only_new, format_digit_or_not(on.new)),
+            ("stored", said.stored, share(said.stored_share), said.only_stored, format_digit_or_not(labelled.stored)),
+            ("new", said.new, share(said.new_share), said.only_new, format_digit_or_not(labelled.new)),
         ],
         blank_before=True,
     )
@@ -97,9 +97,9 @@ def _print_summary(report: ReplayReport) -> None:
     )
 
 
-def _comparison(name: str, on: OnLabelled) -> tuple[object, ...]:
+def _comparison(name: str, part: LabelledComparison) -> tuple[object, ...]:
     from app.analysis.replay.verdict import p_text
 
-    accuracies = format_accuracy(on.stored), format_accuracy(on.new)
-    p = p_text(on.p_value) if on.drawings else None
-    return name, on.drawings, *accuracies, on.only_stored_correct, on.only_new_correct, p
+    accuracies = format_accuracy(part.stored), format_accuracy(part.new)
+    p = p_text(part.p_value) if part.drawings else None
+    return name, part.drawings, *accuracies, part.only_stored_correct, part.only_new_correct, p

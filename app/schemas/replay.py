@@ -24,7 +24,7 @@ class PairOfAnswers(BaseModel):
     drawings: int
 
 
-class SaidNotADigit(BaseModel):
+class NotADigitAnswers(BaseModel):
     """Answers with a `not_a_digit` above 0.5."""
 
     stored: int
@@ -35,7 +35,7 @@ class SaidNotADigit(BaseModel):
     only_new: int = Field(description="Where the stored answer has a lower `not_a_digit`.")
 
 
-class OnLabelled(BaseModel):
+class LabelledComparison(BaseModel):
     """An answer is correct when it equals the current label."""
 
     drawings: int
@@ -46,14 +46,14 @@ class OnLabelled(BaseModel):
     p_value: float = Field(description="McNemar's exact test: small if the models differ by more than chance.")
 
 
-class OnLabel(BaseModel):
+class LabelComparison(BaseModel):
     label: str
     drawings: int
     stored_correct: int
     new_correct: int
 
 
-class OnVersion(BaseModel):
+class VersionComparison(BaseModel):
     model_version: str
     drawings: int
     agreed: int
@@ -88,10 +88,10 @@ class ReplayReport(BaseModel):
     without_drawing: int = Field(description="Predictions without a drawing, left out.")
     agreement: Agreement
     flips: list[PairOfAnswers] = Field(description="Pairs of different answers, most frequent first.")
-    not_a_digit: SaidNotADigit
-    labelled: OnLabelled
-    at_random: OnLabelled
-    held_out: OnLabelled
-    labels: list[OnLabel]
-    versions: list[OnVersion] = Field(description="By the version of the stored prediction.")
+    not_a_digit: NotADigitAnswers
+    labelled: LabelledComparison
+    at_random: LabelledComparison
+    held_out: LabelledComparison
+    labels: list[LabelComparison]
+    versions: list[VersionComparison] = Field(description="By the version of the stored prediction.")
     latency: Latency | None = Field(description="Null if there was no drawing.")

@@ -16,7 +16,7 @@ from app.analysis.replay import page
 from app.analysis.replay.answer_store import RECORD, Answers, AnswersFile, Description, FolderRefused, folder_name
 from app.analysis.replay.flips import ComparedDrawing, FlipsTable, TopFlips
 from app.analysis.replay.latency import BATCH_SIZE, speeds
-from app.analysis.replay.totals import Kind, ReplayTotals
+from app.analysis.replay.totals import Membership, ReplayTotals
 from app.analysis.replay.verdict import verdict, verdict_on_part
 from app.atomic_file import atomic_file
 from app.classifier import Classifier, ModelError
@@ -120,8 +120,8 @@ class _Replay:
         totals, top_flips = ReplayTotals(), TopFlips(MAX_SHOWN_FLIPS)
         with atomic_file(table_file) as file:
             table = FlipsTable(file)
-            for compared, kind in self._compared(answers):
-                totals.add(compared, kind)
+            for compared, membership in self._compared(answers):
+                totals.add(compared, membership)
                 if compared.stored != compared.new:
                     top_flips.add(compared)
                     table.add(compared)
@@ -140,7 +140,7 @@ class _Replay:
         # Every row is read twice.
         self._progress(step, self._done, 2 * self._range.size)
 
-    def _compared(self, answers: Answers) -> Iterator[tuple[ComparedDrawing, Kind]]:
+    def _compared(self, answers: Answers) -> Iterator[tuple[ComparedDrawing, Membership]]:
         after = None
         while True:
             rows, held_out = self._next_rows(after)
@@ -149,7 +149,7 @@ class _Replay:
             ids = np.fromiter((row.id for row in rows), np.int64, len(rows))
             known = answers.has(ids)
             for row, answer in zip(compress(rows, known), answers.read(ids[known]), strict=True):
-                yield self._side_by_side(row, answer), Kind(row.sampled, row.id in held_out)
+                yield self._side_by_side(row, answer), Membership(row.sampled, row.id in held_out)
             after = rows[-1].id
             self._advance("Comparing", len(rows))
 

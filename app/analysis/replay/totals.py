@@ -5,12 +5,19 @@ from app.analysis.accuracy import DECIMALS, AccuracyCounter
 from app.analysis.intervals import mcnemar_exact, wilson_interval
 from app.analysis.replay.flips import ComparedDrawing
 from app.drawings.shape import NOT_A_DIGIT, says_not_a_digit
-from app.schemas.replay import Agreement, OnLabel, OnLabelled, OnVersion, PairOfAnswers, SaidNotADigit
+from app.schemas.replay import (
+    Agreement,
+    LabelComparison,
+    LabelledComparison,
+    NotADigitAnswers,
+    PairOfAnswers,
+    VersionComparison,
+)
 
 SIGNIFICANT: Final = 0.05
 
 
-class Kind(NamedTuple):
+class Membership(NamedTuple):
     """Whether a drawing is a random sample, or in the test split."""
 
     at_random: bool
@@ -31,7 +38,7 @@ class ReplayTotals:
         self._labels: dict[str, _Labelled] = {}
         self._versions: dict[str, _Version] = {}
 
-    def add(self, compared: ComparedDrawing, kind: Kind) -> None:
+    def add(self, compared: ComparedDrawing, membership: Membership) -> None:
         self.drawings += 1
         self._versions.setdefault(compared.stored_version, _Version()).add(compared)
         if compared.stored != compared.new:
@@ -41,9 +48,9 @@ class ReplayTotals:
             return
         self._labelled.add(compared)
         self._labels.setdefault(compared.label, _Labelled()).add(compared)
-        if kind.at_random:
+        if membership.at_random:
             self._at_random.add(compared)
-        if kind.held_out:
+        if membership.held_out:
             self._held_out.add(compared)
 
     def agreement(self) -> Agreement:
@@ -51,12 +58,12 @@ class ReplayTotals:
         share, interval = _share(agreed, self.drawings)
         return Agreement(agreed=agreed, agreement=share, interval=interval)
 
-    def not_a_digit(self) -> SaidNotADigit:
+    def not_a_digit(self) -> NotADigitAnswers:
         stored, new = Counter[bool | None](), Counter[bool | None]()
         for (stored_says, new_says), count in self._said.items():
             stored[stored_says] += count
             new[new_says] += count
-        return SaidNotADigit(
+        return NotADigitAnswers(
             stored=stored[True],
             stored_share=_share(stored[True], stored[True] + stored[False])[0],
             new=new[True],
@@ -69,27 +76,27 @@ class ReplayTotals:
         ranked = sorted(self._pairs.items(), key=lambda item: (-item[1], item[0]))
         return [PairOfAnswers(stored=stored, new=new, drawings=count) for (stored, new), count in ranked]
 
-    def labelled(self) -> OnLabelled:
+    def labelled(self) -> LabelledComparison:
         return self._labelled.outcome()
 
-    def at_random(self) -> OnLabelled:
+    def at_random(self) -> LabelledComparison:
         return self._at_random.outcome()
 
-    def held_out(self) -> OnLabelled:
+    def held_out(self) -> LabelledComparison:
         return self._held_out.outcome()
 
-    def labels(self) -> list[OnLabel]:
+    def labels(self) -> list[LabelComparison]:
         return [
-            OnLabel(
+            LabelComparison(
                 label=label, drawings=seen.drawings, stored_correct=seen.stored.correct, new_correct=seen.new.correct
             )
             for label, seen in sorted(self._labels.items())
         ]
 
-    def versions(self) -> list[OnVersion]:
+    def versions(self) -> list[VersionComparison]:
         ranked = sorted(self._versions.items(), key=lambda item: (-item[1].drawings, item[0]))
         return [
-            OnVersion(
+            VersionComparison(
                 model_version=name,
                 drawings=version.drawings,
                 agreed=version.agreed,
@@ -124,8 +131,8 @@ class _Labelled:
             if (said := says_not_a_digit(value)) is not None:
                 counter.add_digit_or_not(1, said, not_a_digit=not_a_digit)
 
-    def outcome(self) -> OnLabelled:
-        return OnLabelled(
+    def outcome(self) -> LabelledComparison:
+        return LabelledComparison(
             drawings=self.drawings,
             stored=self.stored.result(),
             new=self.new.result(),

@@ -1,8 +1,8 @@
 from app.analysis.replay.totals import SIGNIFICANT
-from app.schemas.replay import Agreement, OnLabelled
+from app.schemas.replay import Agreement, LabelledComparison
 
 
-def verdict(drawings: int, agreement: Agreement, labelled: OnLabelled) -> str:
+def verdict(drawings: int, agreement: Agreement, labelled: LabelledComparison) -> str:
     if not drawings:
         return "There is nothing to compare: no drawing was classified."
     if agreement.agreed == drawings:
@@ -12,21 +12,21 @@ def verdict(drawings: int, agreement: Agreement, labelled: OnLabelled) -> str:
     return _finding(labelled, "")
 
 
-def verdict_on_part(labelled: OnLabelled, part: OnLabelled, which: str) -> str | None:
+def verdict_on_part(labelled: LabelledComparison, part: LabelledComparison, which: str) -> str | None:
     """Return the verdict on a part, such as "drawn at random", or None if it adds nothing."""
     if part.drawings in (0, labelled.drawings) or not labelled.only_stored_correct + labelled.only_new_correct:
         return None
     return _finding(part, f" {which}")
 
 
-def _finding(on: OnLabelled, which: str) -> str:
+def _finding(part: LabelledComparison, which: str) -> str:
     found = "no difference can be shown"
-    if on.p_value < SIGNIFICANT:
-        found = "better" if on.only_new_correct > on.only_stored_correct else "worse"
+    if part.p_value < SIGNIFICANT:
+        found = "better" if part.only_new_correct > part.only_stored_correct else "worse"
     return (
-        f"On {on.drawings:,} labelled drawing{'s' if on.drawings != 1 else ''}{which} the new model is right"
-        f" {_times(on.only_new_correct)} where the stored answer is wrong and wrong {_times(on.only_stored_correct)}"
-        f" where it is right ({p_words(on.p_value)}): {found}."
+        f"On {part.drawings:,} labelled drawing{'s' if part.drawings != 1 else ''}{which} the new model is right"
+        f" {_times(part.only_new_correct)} where the stored answer is wrong and wrong"
+        f" {_times(part.only_stored_correct)} where it is right ({p_words(part.p_value)}): {found}."
     )
 
 

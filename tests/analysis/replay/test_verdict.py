@@ -6,14 +6,14 @@ import pytest
 
 from app.analysis.intervals import mcnemar_exact
 from app.analysis.replay.verdict import p_words, verdict, verdict_on_part
-from app.schemas.replay import Agreement, OnLabelled
+from app.schemas.replay import Agreement, LabelledComparison
 
 
 def agreed(count: int) -> Agreement:
     return Agreement(agreed=count, agreement=None, interval=None)
 
 
-def on(drawings: int, only_new: int = 0, only_stored: int = 0) -> OnLabelled:
+def on(drawings: int, only_new: int = 0, only_stored: int = 0) -> LabelledComparison:
     accuracy: Any = {
         "labelled": drawings,
         "correct": 0,
@@ -23,7 +23,7 @@ def on(drawings: int, only_new: int = 0, only_stored: int = 0) -> OnLabelled:
         "accuracy_of_digits": None,
         "digit_or_not": None,
     }
-    return OnLabelled(
+    return LabelledComparison(
         drawings=drawings,
         stored=accuracy,
         new=accuracy,
