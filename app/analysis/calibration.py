@@ -18,28 +18,28 @@ class Bin(NamedTuple):
 
 def reliability_bins(
     confidence: npt.NDArray[np.float64],
-    right: npt.NDArray[np.bool_],
+    correct: npt.NDArray[np.bool_],
     size: npt.NDArray[np.int64],
     bins: int = 10,
 ) -> list[Bin]:
     """Divide predictions into bins of equal size. `size` (N,) says how many have this confidence and correctness."""
     values, group = np.unique(confidence, return_inverse=True)
     sizes = np.bincount(group, size).astype(np.int64)
-    rights = np.bincount(group, size * right).astype(np.int64)
-    # Among equal confidences those that are right are spread evenly, so that none is in a bin by chance.
+    correct_sizes = np.bincount(group, size * correct).astype(np.int64)
+    # Among equal confidences those that are correct are spread evenly, so that none is in a bin by chance.
     total = sizes.sum()
     place = np.arange(total) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    alike, share = np.repeat(sizes, sizes), np.repeat(rights, sizes)
+    alike, share = np.repeat(sizes, sizes), np.repeat(correct_sizes, sizes)
     spread = (place + 1) * share // alike > place * share // alike
     parts = np.array_split(np.arange(total), bins)
     return [_bin(np.repeat(values, sizes)[part], spread[part]) for part in parts if part.size]
 
 
-def _bin(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Bin:
-    interval = wilson_interval(int(right.sum()), right.size)
+def _bin(confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_]) -> Bin:
+    interval = wilson_interval(int(correct.sum()), correct.size)
     assert interval is not None
     lowest, highest = float(confidence[0]), float(confidence[-1])
-    return Bin(right.size, lowest, highest, float(confidence.mean()), float(right.mean()), interval)
+    return Bin(correct.size, lowest, highest, float(confidence.mean()), float(correct.mean()), interval)
 
 
 def expected_calibration_error(bins: Sequence[Bin]) -> float | None:
