@@ -53,11 +53,11 @@ class Decoder:
     def read(self, data: bytes) -> bytes:
         """Return the digit's 784 pixels; raise ImageError or DecoderBusy."""
         with self._lock:
-            connection = self._started()
+            connection = self._start_if_needed()
             try:
                 answer = _exchanged(connection, data)
             except OSError:
-                raise self._stopped() from None
+                raise self._kill_and_explain() from None
         if answer[:1] == _DIGIT and len(answer) == 1 + PIXELS:
             return answer[1:]
         raise ImageError(answer[1:].decode())
@@ -66,7 +66,7 @@ class Decoder:
         with self._lock:
             self._kill()
 
-    def _started(self) -> socket.socket:
+    def _start_if_needed(self) -> socket.socket:
         if self._socket is not None and self._process is not None and self._process.poll() is None:
             return self._socket
         self._kill()
@@ -87,7 +87,7 @@ class Decoder:
             raise DecoderBusy from None
         return self._socket
 
-    def _stopped(self) -> ImageError | DecoderBusy:
+    def _kill_and_explain(self) -> ImageError | DecoderBusy:
         """Kill the process; return why there is no answer."""
         assert self._process is not None
         with suppress(subprocess.TimeoutExpired):

@@ -36,7 +36,7 @@ class RequireKey(APIKeyHeader):
         if not key:
             await runtime_of(request).rate_limiter.count_wrong_key(request)
             raise InvalidApiKey
-        name = _noted(request, key)
+        name = _remember(request, key)
         if self.scope and key.scopes.isdisjoint((self.scope,)):
             raise MissingScope(name, self.scope)
         return name
@@ -53,7 +53,7 @@ class RequireKeyUnlessPublic(RequireKey):
             await runtime.rate_limiter.count_wrong_key(request)
         if not key or key.scopes.isdisjoint((Scope.READ,)):
             await runtime.rate_limiter.count_read(request)
-        return _noted(request, key) if key else ""
+        return _remember(request, key) if key else ""
 
 
 async def _find_key(request: HTTPConnection) -> ClientKey | None:
@@ -72,7 +72,7 @@ def _given_key(request: HTTPConnection) -> bytes:
     return b", ".join({b", ".join(keys).strip(b" \t") for keys in forms if keys})
 
 
-def _noted(request: HTTPConnection, key: ClientKey) -> str:
+def _remember(request: HTTPConnection, key: ClientKey) -> str:
     state = request.scope.setdefault("state", {})
     state["key"] = key
     # For the access log.

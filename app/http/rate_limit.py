@@ -68,7 +68,7 @@ class RateLimiter:
     async def _count(self, request: HTTPConnection, limit: Limit, client: str, cost: int = 1, count: int = 1) -> None:
         if not limit.items:
             return
-        refusing, windows = await self._counted(limit, client, cost)
+        refusing, windows = await self._hit(limit, client, cost)
         # For the edge.
         request.scope.setdefault("state", {})["rate_limit"] = limit.headers(windows)
         if refusing is not None:
@@ -79,7 +79,7 @@ class RateLimiter:
             text = f"{item} with a wrong key" if limit.kind == WRONG_KEYS else str(item)
             raise TooManyRequests(text, max(1, int(wait) + 1), never_fits, of_key=limit is not self._drawings)
 
-    async def _counted(self, limit: Limit, client: str, cost: int) -> tuple[int | None, list[Windows]]:
+    async def _hit(self, limit: Limit, client: str, cost: int) -> tuple[int | None, list[Windows]]:
         """Return the number of the first part without room, and the windows of all parts."""
         if self._redis is not None:
             with suppress(RedisDown):

@@ -46,7 +46,7 @@ def _join(folder: Path) -> None:
         folder.mkdir(mode=S_IRWXU, exist_ok=True)
         # Another worker may be deleting it.
         with suppress(FileNotFoundError):
-            lock = _opened(folder)
+            lock = _open(folder)
             fcntl.flock(lock, fcntl.LOCK_SH)
             if folder.exists():
                 _locks.append(lock)
@@ -64,7 +64,7 @@ def leave() -> None:
 def _delete_unused(folder: Path) -> None:
     # It may belong to another user.
     with suppress(OSError):
-        lock = _opened(folder)
+        lock = _open(folder)
         try:
             # Fails while a worker lives.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,7 +73,7 @@ def _delete_unused(folder: Path) -> None:
             os.close(lock)
 
 
-def _opened(folder: Path) -> int:
+def _open(folder: Path) -> int:
     return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
 
 

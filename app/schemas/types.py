@@ -42,7 +42,7 @@ def _error(what: str) -> PydanticCustomError:
     return PydanticCustomError("format", "Input should be {what}", {"what": what})
 
 
-def _written(kind: Any, value: Any) -> Any:
+def _check_form(kind: Any, value: Any) -> Any:
     """Refuse what pydantic would accept, such as 1_0, or a number as a time."""
     if kind is datetime and isinstance(value, int | float):
         raise _error(_A_TIME)
@@ -69,20 +69,20 @@ def _utc(value: datetime) -> datetime:
 LAST_ID: Final = 2**63 - 1
 """The maximum in SQLite."""
 
-_DECIMAL: Final = BeforeValidator(partial(_written, int))
+_DECIMAL: Final = BeforeValidator(partial(_check_form, int))
 # Behind a validator the bounds would not be in the JSON schema.
 Id = Annotated[int, Field(ge=1, le=LAST_ID), _DECIMAL]
 Port = Annotated[int, Field(ge=1, le=65535), _DECIMAL]
 Hours = Annotated[int, Field(ge=0, le=720), _DECIMAL]
 PositiveInteger = Annotated[int, Field(ge=1), _DECIMAL]
-Flag = Annotated[bool, BeforeValidator(partial(_written, bool))]
+Flag = Annotated[bool, BeforeValidator(partial(_check_form, bool))]
 
 Moment = Annotated[
     datetime,
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": _TIME}),
     # Validators run from the last to the first.
     AfterValidator(_utc),
-    BeforeValidator(partial(_written, datetime)),
+    BeforeValidator(partial(_check_form, datetime)),
     BeforeValidator(_plus_restored),
 ]
 """A time or the start of a day, 1900 to 9000; UTC without a zone."""
@@ -113,4 +113,4 @@ class Query(BaseModel):
     def _check_text(cls, value: Any, info: ValidationInfo) -> Any:
         assert info.field_name
         kind = cls.model_fields[info.field_name].annotation
-        return _written((get_args(kind) or (kind,))[0], value)
+        return _check_form((get_args(kind) or (kind,))[0], value)

@@ -22,7 +22,7 @@ class CheckpointLock:
 
     def acquire(self, timeout_s: float = 0.0) -> bool:
         deadline = time.monotonic() + timeout_s
-        while not self._locked():
+        while not self._try_lock():
             if time.monotonic() >= deadline:
                 return False
             time.sleep(_POLL_INTERVAL_S)
@@ -33,7 +33,7 @@ class CheckpointLock:
             os.close(self._folder)
             self._folder = None
 
-    def _locked(self) -> bool:
+    def _try_lock(self) -> bool:
         if self._folder is None:
             folder = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             try:

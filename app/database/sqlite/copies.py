@@ -96,12 +96,12 @@ def used_by_nobody(database: Path) -> Iterator[None]:
     lock = CheckpointLock(database)
     with ExitStack() as locks:
         locks.callback(lock.release)
-        if not (lock.acquire() and _has_locked(database, locks)):
+        if not (lock.acquire() and _try_lock_file(database, locks)):
             raise CopyError(f"{database} is in use; stop the service and every other program that uses it")
         yield
 
 
-def _has_locked(database: Path, locks: ExitStack) -> bool:
+def _try_lock_file(database: Path, locks: ExitStack) -> bool:
     if database.exists():
         file = os.open(database, os.O_RDWR | os.O_CLOEXEC)
         locks.callback(os.close, file)

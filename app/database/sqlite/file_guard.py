@@ -112,7 +112,7 @@ class FileGuard:
         self.may_checkpoint()
         # A new connection has no cached pages.
         try:
-            with closing(self._connected()) as connection:
+            with closing(self._open()) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.Error as error:
             self.note_damage(error)
@@ -146,9 +146,9 @@ class FileGuard:
     def connect(self) -> sqlite3.Connection:
         """Connect, but never create a file."""
         self.check_still_there()
-        return self._connected()
+        return self._open()
 
-    def _connected(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(
             f"{self.path.as_uri()}?mode=rw",
             uri=True,

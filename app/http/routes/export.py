@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.http.authentication import ReadKey, actor_of
 from app.http.lanes import while_connected
@@ -61,18 +61,18 @@ class Download(StreamingResponse):
                 async for piece in self._pieces:
                     patience_s = min(STALLED_S, patience_s + PIECE_S)
                     began = time.monotonic()
-                    if disconnected.done() or not await _was_sent(send, patience_s, {"body": piece, "more_body": True}):
+                    if disconnected.done() or not await _send_in_time(send, piece, patience_s):
                         return
                     patience_s -= time.monotonic() - began
-            await _was_sent(send, patience_s, {"body": b"", "more_body": False})
+            await _send_in_time(send, b"", patience_s, more=False)
         finally:
             disconnected.cancel()
 
 
-async def _was_sent(send: Send, patience_s: float, part: Message) -> bool:
+async def _send_in_time(send: Send, body: bytes, patience_s: float, *, more: bool = True) -> bool:
     try:
         async with asyncio.timeout(patience_s):
-            await send({"type": "http.response.body", **part})
+            await send({"type": "http.response.body", "body": body, "more_body": more})
     except TimeoutError:
         log.warning("an export was stopped: its client received it too slowly")
         return False
