@@ -159,20 +159,19 @@ def _among(session: Session, few: ColumnElement[bool], filters: ResultFilters, a
 
 
 def _by_label(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
-    listed, rare = LabelledPrediction, _rare(filters)
-    label, indexed = (without_index(listed.label), [rare]) if rare else (listed.label, ["prediction", "model_version"])
+    listed, partial = LabelledPrediction, _partial_index_column(filters)
+    indexed = [partial] if partial else ["prediction", "model_version"]
+    label = without_index(listed.label) if partial else listed.label
     rest = filters.model_copy(update={"label": None, "labelled": None})
     statement = select(*PREDICTION_COLUMNS, listed.label.label("label")).join(
         listed, listed.prediction_id == Prediction.id
     )
-    value = next((name for name in indexed if name != rare and getattr(filters, name) is not None), None)
-    if value and not is_sqlite(session):
-        statement = _newest_with(
-            statement, listed.prediction_id, getattr(listed, value), getattr(filters, value), after
-        )
-        rest = rest.model_copy(update={value: None})
-    if rare:
-        statement = statement.where(_is_rare(listed, rare))
+    name = next((one for one in indexed if one != partial and getattr(filters, one) is not None), None)
+    if name and not is_sqlite(session):
+        statement = _newest_with(statement, listed.prediction_id, getattr(listed, name), getattr(filters, name), after)
+        rest = rest.model_copy(update={name: None})
+    if partial:
+        statement = statement.where(_partial_index_condition(listed, partial))
     if filters.label is not None:
         statement = statement.where(label == filters.label)
     if filters.labelled is False:
@@ -184,8 +183,8 @@ def _by_label(session: Session, filters: ResultFilters, after: Position | None) 
 
 
 def _by_arrival(session: Session, filters: ResultFilters, after: Position | None) -> Select[Any]:
-    if rare := _rare(filters):
-        statement = _select().where(*matching(filters, rare), _is_rare(Prediction, rare))
+    if partial := _partial_index_column(filters):
+        statement = _select().where(*matching(filters, partial), _partial_index_condition(Prediction, partial))
     elif filters.model_version is not None:
         return _by_value(session, "model_version", filters, after)
     elif filters.prediction is not None:
@@ -195,7 +194,7 @@ def _by_arrival(session: Session, filters: ResultFilters, after: Position | None
     return statement.where(*_before(after)).order_by(Prediction.id.desc())
 
 
-def _rare(filters: ResultFilters) -> str | None:
+def _partial_index_column(filters: ResultFilters) -> str | None:
     """Return a column whose partial index has all matching rows."""
     if filters.min_not_a_digit is not None and filters.min_not_a_digit >= MAYBE_NOT_A_DIGIT:
         return "not_a_digit"
@@ -204,7 +203,7 @@ def _rare(filters: ResultFilters) -> str | None:
     return None
 
 
-def _is_rare(of: _Table, column: str) -> ColumnElement[bool]:
+def _partial_index_condition(of: _Table, column: str) -> ColumnElement[bool]:
     """Return the condition of the partial index, with the same number in its text."""
     if column == "not_a_digit":
         return of.not_a_digit >= literal_column(str(MAYBE_NOT_A_DIGIT))
