@@ -11,7 +11,7 @@ from app.config import ConfigurationError, get_settings
 from app.database import Database
 from app.database.errors import DatabaseError, describe
 from app.database.schema_version import schema_revision
-from app.repository.steps import is_anything_left
+from app.repository.steps import is_anything_remaining
 
 fast_start.collect_garbage_less_often()
 
@@ -51,7 +51,7 @@ def complete_tables() -> bool:
     database = Database(get_settings().database_url, beside_service=True)
     try:
         with database.snapshot() as session:
-            if not is_anything_left(session):
+            if not is_anything_remaining(session):
                 return False
         # Slow to load.
         from app.cli.terminal import progress_bar

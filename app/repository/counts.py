@@ -18,7 +18,7 @@ from app.models import (
 from app.repository.computed_counts import computed
 from app.repository.dialects import dialect_insert
 from app.repository.periods import Period
-from app.repository.steps import IdRange, find_id_range, find_left, set_left, stop_writers, take_step
+from app.repository.steps import IdRange, find_id_range, find_remaining, set_remaining, stop_writers, take_step
 
 UNKNOWN_TIME: Final = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def are_complete(session: Session) -> bool:
 
 
 def find_uncounted(session: Session) -> IdRange | None:
-    return find_left(session, UncountedPredictions)
+    return find_remaining(session, UncountedPredictions)
 
 
 def add_next(session: Session) -> IdRange | None:
@@ -45,7 +45,7 @@ def clear(session: Session) -> None:
     stop_writers(session)
     for name in (*(counts.__tablename__ for counts in COUNTS), *_CHANGES):
         session.execute(delete(table(name)))
-    set_left(session, UncountedPredictions, find_id_range(session, Prediction.id))
+    set_remaining(session, UncountedPredictions, find_id_range(session, Prediction.id))
 
 
 def count_differences(session: Session, counts: type[Base]) -> int:

@@ -5,14 +5,14 @@ from sqlalchemy.orm import Session
 
 from app.models import Label, LabelledPrediction, Prediction, UnlistedPredictions
 from app.repository.labels import is_current
-from app.repository.steps import IdRange, find_id_range, find_left, set_left, stop_writers, take_step
+from app.repository.steps import IdRange, find_id_range, find_remaining, set_remaining, stop_writers, take_step
 
 _COPIED = ("prediction", "model_version", "confidence", "not_a_digit")
 _COLUMNS = ("prediction_id", "label", *_COPIED)
 
 
 def find_unlisted(session: Session) -> IdRange | None:
-    return find_left(session, UnlistedPredictions)
+    return find_remaining(session, UnlistedPredictions)
 
 
 def add_next(session: Session) -> IdRange | None:
@@ -23,7 +23,7 @@ def clear(session: Session) -> None:
     """Empty the table, so that every label is listed again."""
     stop_writers(session)
     session.execute(delete(LabelledPrediction))
-    set_left(session, UnlistedPredictions, find_id_range(session, Label.prediction_id))
+    set_remaining(session, UnlistedPredictions, find_id_range(session, Label.prediction_id))
 
 
 def count_differences(session: Session) -> int:

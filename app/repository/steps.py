@@ -1,4 +1,4 @@
-"""Work on many rows in steps: a table with the range of ids that are left, or without a row."""
+"""Work in steps; a table has the range of remaining ids, or no row."""
 
 from collections.abc import Callable
 from typing import Final
@@ -15,30 +15,33 @@ STEP_SIZE: Final = 10_000
 _LOCK: Final = text("LOCK TABLE predictions, labels, reviews, shadow_predictions IN SHARE ROW EXCLUSIVE MODE")
 
 IdRange = tuple[int, int]
-Left = type[UncountedPredictions | UnlistedPredictions]
+RemainingTable = type[UncountedPredictions | UnlistedPredictions]
 
 
-def find_left(session: Session, left: Left) -> IdRange | None:
-    row = session.execute(select(left.first, left.last)).tuples().first()
+def find_remaining(session: Session, table: RemainingTable) -> IdRange | None:
+    row = session.execute(select(table.first, table.last)).tuples().first()
     return None if row is None else (row[0], row[1])
 
 
-def is_anything_left(session: Session) -> bool:
-    return any(find_left(session, left) for left in (UncountedPredictions, UnlistedPredictions))
+def is_anything_remaining(session: Session) -> bool:
+    return any(find_remaining(session, table) for table in (UncountedPredictions, UnlistedPredictions))
 
 
-def set_left(session: Session, left: Left, ids: IdRange | None) -> None:
-    session.execute(delete(left))
+def set_remaining(session: Session, table: RemainingTable, ids: IdRange | None) -> None:
+    session.execute(delete(table))
     if ids is not None:
-        session.execute(insert(left).values(first=ids[0], last=ids[1]))
+        session.execute(insert(table).values(first=ids[0], last=ids[1]))
 
 
 def take_step(
-    session: Session, left: Left, column: InstrumentedAttribute[int], add: Callable[[Session, IdRange], None]
+    session: Session,
+    table: RemainingTable,
+    column: InstrumentedAttribute[int],
+    add: Callable[[Session, IdRange], None],
 ) -> IdRange | None:
-    """Add the next `STEP_SIZE` ids of the column; return the range that is left."""
+    """Add the next `STEP_SIZE` ids of the column; return the remaining range."""
     stop_writers(session)
-    ids = find_left(session, left)
+    ids = find_remaining(session, table)
     if ids is None:
         return None
     first, last = ids
@@ -47,7 +50,7 @@ def take_step(
     if end is not None:
         add(session, (first, end))
     rest = None if end is None or end == last else (end + 1, last)
-    set_left(session, left, rest)
+    set_remaining(session, table, rest)
     return rest
 
 

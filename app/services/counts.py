@@ -39,13 +39,13 @@ def _complete(
     step: Callable[[Session], IdRange | None],
 ) -> None:
     with database.snapshot() as session:
-        left = find(session)
-    if left is None:
+        remaining = find(session)
+    if remaining is None:
         return
-    first, last = left
-    while left is not None:
-        progress(title, left[0] - first, last - first + 1)
-        left = write_and_pause(database, step)
+    first, last = remaining
+    while remaining is not None:
+        progress(title, remaining[0] - first, last - first + 1)
+        remaining = write_and_pause(database, step)
 
 
 def check_counts(database: Database, progress: Progress) -> int:

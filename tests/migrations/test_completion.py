@@ -7,7 +7,7 @@ import pytest
 import init_db
 from app.database import get_database
 from app.repository import counts, labelled_predictions
-from app.repository.steps import is_anything_left
+from app.repository.steps import is_anything_remaining
 from tests.migrations.test_questions import nobody_else_may_write
 from tests.support.command_line import done
 from tests.support.databases import migrate
@@ -30,11 +30,11 @@ def test_interrupted_counting_is_continued(
     with get_database().transaction() as session:
         counts.clear(session)
         labelled_predictions.clear(session)
-        assert is_anything_left(session)
+        assert is_anything_remaining(session)
     upgrade(configured_database_url)
     assert "up to date" not in capsys.readouterr().out
     with get_database().snapshot() as session:
-        assert not is_anything_left(session)
+        assert not is_anything_remaining(session)
         assert [counts.count_differences(session, table) for table in counts.COUNTS] == [0, 0, 0, 0]
         assert labelled_predictions.count_differences(session) == 0
 
@@ -50,7 +50,7 @@ def test_count_that_finds_the_database_busy_is_reported_in_one_line(configured_d
     assert "\n" not in str(error.value.code)
     init_db.main([])
     with get_database().snapshot() as session:
-        assert not is_anything_left(session)
+        assert not is_anything_remaining(session)
 
 
 def test_listing_alone_is_continued(configured_database_url: str) -> None:
@@ -59,5 +59,5 @@ def test_listing_alone_is_continued(configured_database_url: str) -> None:
         labelled_predictions.clear(session)
     init_db.main([])
     with get_database().snapshot() as session:
-        assert not is_anything_left(session)
+        assert not is_anything_remaining(session)
         assert labelled_predictions.count_differences(session) == 0
