@@ -30,14 +30,13 @@ class Selection(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     ids: tuple[int, int] | None = None
-    # Whether the counts include every prediction.
-    complete: bool = False
+    counts_complete: bool = False
 
 
 def select_all(
     session: Session, model_version: str | None = None, since: datetime | None = None, until: datetime | None = None
 ) -> Selection:
-    return Selection(model_version, since, until, complete=are_complete(session))
+    return Selection(model_version, since, until, counts_complete=are_complete(session))
 
 
 def select_newest(session: Session, last: int, model_version: str | None) -> Selection:
@@ -60,7 +59,7 @@ def find_ends(session: Session, selection: Selection) -> list[datetime]:
         conditions.append(without_index(Prediction.model_version) == selection.model_version)
     times = select(Prediction.created_at).where(HAS_TIME, *conditions).limit(1)
     oldest, newest = times.order_by(Prediction.created_at), times.order_by(Prediction.created_at.desc())
-    if selection.model_version is not None and selection.complete:
+    if selection.model_version is not None and selection.counts_complete:
         # Otherwise many predictions of other versions may be read.
         filters = ResultFilters.model_construct(
             model_version=selection.model_version, since=selection.since or _FIRST_TIME, until=selection.until
@@ -96,7 +95,7 @@ def count_labels_by_time(session: Session, selection: Selection, seconds: int) -
 
 def count_versions(session: Session, everything: Selection) -> list[Row[Any]]:
     """Return sums, oldest and newest by version."""
-    if everything.complete:
+    if everything.counts_complete:
         days = summed(_counted(PredictionCount, "day", everything), ("model_version", "start"), SUMS)
         found = days.having(text("sum(size) <> 0")).subquery().c
     else:
@@ -137,7 +136,7 @@ def _count(
 
 
 def _parts(selection: Selection, periods: Sequence[Period]) -> list[Part]:
-    if not selection.complete:
+    if not selection.counts_complete:
         return [Part(None, selection.since, selection.until)]
     return divided(selection.since, selection.until, periods)
 

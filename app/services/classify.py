@@ -51,7 +51,7 @@ class ClassifyService:
         self._classifier = classifier
         self._database = database
         self._shadow = shadow
-        self._batcher = database.batcher(self._classify, self._count_and_offer)
+        self._batcher = database.batcher(self._prepare, self._count_and_offer)
         self._stored = LoopRound(_count)
         self._packing = PackingPermission()
         self._threads = ThreadPoolExecutor(BATCH_THREADS, "classify")
@@ -82,7 +82,7 @@ class ClassifyService:
     async def _write(self, call: ClassifyCall) -> Answer:
         if len(call.drawings) == 1:
             return await self._batcher.write(call)
-        work = await in_thread(self._classify, [call], self._threads.map)
+        work = await in_thread(self._prepare, [call], self._threads.map)
         (outcome,) = await self._database.write(work, self._count_and_offer_all)
         if isinstance(outcome, Exception):
             raise outcome
@@ -98,7 +98,7 @@ class ClassifyService:
             self._shadow.offer(answer.ids, [one.pixels for one in answer.predictions])
         self._stored.add(answer.predictions)
 
-    def _classify(self, calls: Sequence[ClassifyCall], run: Map = map) -> Callable[[Session], list[Answer | Exception]]:
+    def _prepare(self, calls: Sequence[ClassifyCall], run: Map = map) -> Callable[[Session], list[Answer | Exception]]:
         return partial(store, calls, classify_drawings(self._classifier, calls, run), packing=self._packing)
 
 
