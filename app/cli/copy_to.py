@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,11 +48,11 @@ def _refuse_used_source() -> None:
     """Raise CopyError if the service still uses the SQLite file: new rows would be left behind."""
     from app.config import get_settings
     from app.database.sqlite.copies import used_by_nobody
-    from app.database.url import parse_database_url
+    from app.database.url import parse_database_url, sqlite_path
 
     url = parse_database_url(get_settings().database_url)
     if url.get_backend_name() == "sqlite":
-        with used_by_nobody(Path(url.database or "").resolve()):
+        with used_by_nobody(sqlite_path(url)):
             pass
 
 

@@ -32,6 +32,11 @@ def parse_database_url(database_url: str, setting: str = "DATABASE_URL") -> URL:
     return url
 
 
+def sqlite_path(url: URL) -> Path:
+    """Return the path without symbolic links."""
+    return Path(url.database or "").resolve()
+
+
 def _four_slashes(database: str) -> str:
     """Return a hint if a relative path begins like an absolute one, such as opt/pixelwise/pixelwise.db."""
     from_root = Path("/", database)

@@ -6,7 +6,6 @@ import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from math import nan
-from pathlib import Path
 from typing import Final, get_args
 
 from prometheus_client import Gauge
@@ -15,6 +14,7 @@ from app.analysis.intervals import wilson_interval
 from app.classifier import Classifier
 from app.config import backup_folder
 from app.database import Database
+from app.database.url import sqlite_path
 from app.drawings.ink_statistics import INK
 from app.metrics import instruments as metrics
 from app.repository.metrics import database_size
@@ -73,7 +73,7 @@ class SlowGauges:
 
         url = self._database.url
         if url.get_backend_name() == "sqlite":
-            disk = shutil.disk_usage(Path(url.database or "").absolute().parent)
+            disk = shutil.disk_usage(sqlite_path(url).parent)
             metrics.DISK_SIZE.set(disk.total)
             metrics.DISK_FREE.set(disk.free)
         folder = backup_folder()

@@ -23,6 +23,7 @@ from app.classifier import Classifier, ModelError
 from app.classifier.onnx_model import DECIMALS
 from app.classifier.probabilities import are_probabilities
 from app.database import Database
+from app.database.url import sqlite_path
 from app.drawings.arrays import images_of
 from app.progress import Progress, no_progress
 from app.repository import replay as repository
@@ -212,7 +213,7 @@ def database_name(database: Database) -> str:
     """Return the URL without password and parameters; for SQLite with an absolute path."""
     url = database.url
     if url.get_backend_name() == "sqlite":
-        return f"sqlite:///{Path(url.database or '').resolve()}"
+        return f"sqlite:///{sqlite_path(url)}"
     return url.set(query={}).render_as_string(hide_password=True)
 
 

@@ -13,7 +13,7 @@ from app.database import Database
 from app.database.postgres.dumps import check_dump, refuse_pooler, restore_postgres
 from app.database.schema_version import schema_problem, schema_revision
 from app.database.sqlite.copies import CopyError, give_to_owner_of, reading, replace, used_by_nobody
-from app.database.url import parse_database_url
+from app.database.url import parse_database_url, sqlite_path
 from app.progress import Progress
 from app.repository.backup import count_rows
 from app.schemas.backup import BackupManifest
@@ -29,7 +29,7 @@ def restore(database_url: str, backup: Path, progress: Progress) -> Restored:
     if manifest.database != url.get_backend_name():
         raise CopyError(f"{backup} is a backup of {manifest.database}, but DATABASE_URL names {url.get_backend_name()}")
     if manifest.database == "sqlite":
-        return _replace_file(Path(url.database or "").resolve(), backup, manifest, progress)
+        return _replace_file(sqlite_path(url), backup, manifest, progress)
     return _fill_empty_database(url, backup, manifest, progress)
 
 

@@ -7,18 +7,19 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 
 from app.atomic_file import create_private
 from app.database.errors import AS_OWNER, DatabaseUnavailable
+from app.database.url import sqlite_path
 
 # Long enough for another migration to finish.
 _BUSY_TIMEOUT_S: Final = 30
 
 
 def is_missing(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite" and not _path(url).exists()
+    return url.get_backend_name() == "sqlite" and not sqlite_path(url).exists()
 
 
 def migration_engine(url: URL) -> Engine:
     """Create the engine and a missing file."""
-    path = _path(url)
+    path = sqlite_path(url)
     if not path.exists():
         _check_not_lost(path)
         try:
@@ -41,11 +42,7 @@ def question_engine(url: URL) -> Engine:
     """Create an engine without a write lock; a missing file is an empty database."""
     if is_missing(url):
         return create_engine("sqlite://")
-    return _engine(url, partial(_connect, _path(url), ["query_only=ON"]), "BEGIN")
-
-
-def _path(url: URL) -> Path:
-    return Path(url.database or "").resolve()
+    return _engine(url, partial(_connect, sqlite_path(url), ["query_only=ON"]), "BEGIN")
 
 
 def _check_not_lost(path: Path) -> None:
