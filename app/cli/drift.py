@@ -5,7 +5,7 @@ import typer
 from app.cli import context
 from app.cli.exit_codes import ExitCode
 from app.cli.options import Json, query_options
-from app.cli.tables import Share, format_value, print_facts, print_table
+from app.cli.tables import PValue, Share, format_value, print_facts, print_table
 from app.cli.terminal import print_json, say
 from app.schemas.drift import Drift, DriftQuery, Window
 
@@ -55,7 +55,7 @@ def _print_drift(drift: Drift) -> None:
                 signal.name,
                 _mean(signal.name, signal.window),
                 _mean(signal.name, signal.reference),
-                signal.adjusted_p,
+                PValue(signal.adjusted_p),
                 signal.psi,
                 signal.psi_threshold,
                 signal.drifted,

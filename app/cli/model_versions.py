@@ -1,6 +1,6 @@
 from app.cli import context
 from app.cli.options import Json
-from app.cli.tables import Share, format_accuracy, format_digit_or_not, format_digits, print_table, share
+from app.cli.tables import PValue, Share, format_accuracy, format_digit_or_not, format_digits, print_table, share
 from app.cli.terminal import print_json
 from app.schemas.model_versions import ModelVersions
 
@@ -72,7 +72,7 @@ def _print_shadows(found: ModelVersions) -> None:
             share(shadow.not_a_digit_share),
             format_accuracy(shadow.accuracy),
             format_accuracy(shadow.accuracy_answered),
-            shadow.p_value,
+            PValue(shadow.p_value) if shadow.accuracy.labelled else None,
         )
         for model in found.models
         if (shadow := model.shadow) is not None

@@ -3,10 +3,10 @@ from typing import Annotated, Final
 
 import typer
 
-from app.analysis.shares import format_share
+from app.analysis.formats import format_share
 from app.cli import context
 from app.cli.options import Json
-from app.cli.tables import format_accuracy, format_digit_or_not, format_range, print_facts, print_table, share
+from app.cli.tables import PValue, format_accuracy, format_digit_or_not, format_range, print_facts, print_table, share
 from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.replay import LabelledComparison, ReplayReport
 
@@ -98,8 +98,6 @@ def _print_summary(report: ReplayReport) -> None:
 
 
 def _comparison(name: str, part: LabelledComparison) -> tuple[object, ...]:
-    from app.analysis.replay.verdict import p_text
-
     accuracies = format_accuracy(part.stored), format_accuracy(part.new)
-    p = p_text(part.p_value) if part.drawings else None
+    p = PValue(part.p_value) if part.drawings else None
     return name, part.drawings, *accuracies, part.only_stored_correct, part.only_new_correct, p

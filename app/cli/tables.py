@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from app.analysis.shares import format_share
+from app.analysis.formats import format_p, format_share
 from app.cli.terminal import output
 from app.logs.printable import printable
 from app.schemas.backup import BackupManifest
@@ -65,6 +65,10 @@ class Share(float):
     """A share of 0 to 1, written as a percentage."""
 
 
+class PValue(float):
+    """Written as < 0.001 rather than 0."""
+
+
 def share(value: float | None) -> Share | None:
     return None if value is None else Share(value)
 
@@ -112,6 +116,8 @@ def format_value(value: object) -> str:
             return "yes" if value else "no"
         case Share():
             return format_share(value)
+        case PValue():
+            return format_p(value)
         case float():
             return f"{value:.3f}"
         case datetime():

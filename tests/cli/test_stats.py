@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from starlette.testclient import TestClient
 
 from app.cli.exit_codes import ExitCode
-from app.models import Drawing
+from app.models import Drawing, ShadowPrediction
 from tests.support.command_line import done, run
 from tests.support.http_fixtures import Start
 from tests.support.model_files import swapping_model
@@ -121,7 +121,7 @@ def test_drift_exits_with_one_only_with_exit_code_and_drift(filled_sqlite: str) 
     outcome = run(*windows, "--exit-code")
     assert outcome.status == ExitCode.FAILURE
     assert re.match(r"status +drift\b", outcome.out)
-    assert re.search(r"^ink .* yes *$", outcome.out, re.MULTILINE)
+    assert re.search(r"^ink .* < 0\.001 .* yes *$", outcome.out, re.MULTILINE)
     assert done(*windows) == outcome.out
     as_json = run(*windows, "--exit-code", "--json")
     assert (as_json.status, json.loads(as_json.out)["status"]) == (ExitCode.FAILURE, "drift")
@@ -149,3 +149,18 @@ def test_models_compares_the_shadow_model_with_the_answers(start: Start, databas
     assert done("models", "--json") == client.get("/models").text + "\n"
     shadow_row = done("models").partition("shadow model")[2].splitlines()[1]
     assert shadow_row.split()[:3] == ["v2", "1", "0.0"]
+    # No p-value without a label.
+    assert shadow_row.split()[-1] == "-"
+
+
+def test_small_p_value_of_a_shadow_model_is_not_printed_as_zero(configured_sqlite: str) -> None:
+    wrong = [row._replace(prediction="1", labels=("7",)) for row in ROWS[:20]]
+    store(configured_sqlite, wrong)
+    answers = [
+        {"prediction_id": row.id, "model_sha256": "c" * 64, "model_version": "v9", "prediction": "7", "confidence": 0.9}
+        for row in wrong
+    ]
+    with connected(configured_sqlite) as connection:
+        connection.execute(insert(ShadowPrediction), answers)
+    shadow_row = done("models").partition("shadow model")[2].splitlines()[1]
+    assert shadow_row.rstrip().endswith("  < 0.001")

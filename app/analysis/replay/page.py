@@ -6,9 +6,8 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from app.analysis.formats import format_p_with_name, format_share
 from app.analysis.replay.flips import ComparedDrawing
-from app.analysis.replay.verdict import p_words
-from app.analysis.shares import format_share
 from app.drawings.image_files import write_png
 from app.schemas.replay import ReplayReport
 
@@ -58,5 +57,5 @@ def _thousands(number: int) -> str:
 
 
 _environment.filters.update(
-    percent=_percent, confidence=format_share, interval=_interval, thousands=_thousands, p=p_words
+    percent=_percent, confidence=format_share, interval=_interval, thousands=_thousands, p=format_p_with_name
 )

@@ -1,3 +1,4 @@
+from app.analysis.formats import format_p_with_name
 from app.analysis.replay.totals import SIGNIFICANT
 from app.schemas.replay import Agreement, LabelledComparison
 
@@ -26,19 +27,8 @@ def _finding(part: LabelledComparison, which: str) -> str:
     return (
         f"On {part.drawings:,} labelled drawing{'s' if part.drawings != 1 else ''}{which} the new model is right"
         f" {_times(part.only_new_correct)} where the stored answer is wrong and wrong"
-        f" {_times(part.only_stored_correct)} where it is right ({p_words(part.p_value)}): {found}."
+        f" {_times(part.only_stored_correct)} where it is right ({format_p_with_name(part.p_value)}): {found}."
     )
-
-
-def p_words(p_value: float) -> str:
-    text = p_text(p_value)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
-
-
-def p_text(p_value: float) -> str:
-    if p_value < 0.001:
-        return "< 0.001"
-    return f"{p_value:.3f}" if p_value < 0.1 else f"{p_value:.2f}"
 
 
 def _times(count: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.analysis.intervals import mcnemar_exact
-from app.analysis.replay.verdict import p_words, verdict, verdict_on_part
+from app.analysis.replay.verdict import verdict, verdict_on_part
 from app.schemas.replay import Agreement, LabelledComparison
 
 
@@ -75,11 +75,3 @@ def test_verdict_on_a_part_exists_only_if_it_adds_something() -> None:
     assert verdict_on_part(on(60, 9, 1), on(0), "drawn at random") is None
     assert verdict_on_part(on(60, 9, 1), on(60, 9, 1), "drawn at random") is None
     assert verdict_on_part(on(60), on(20), "drawn at random") is None
-
-
-@pytest.mark.parametrize(
-    ("p_value", "words"),
-    [(1.0, "p = 1.00"), (0.1, "p = 0.10"), (0.0127, "p = 0.013"), (0.0009, "p < 0.001"), (0, "p < 0.001")],
-)
-def test_p_values_are_rounded(p_value: float, words: str) -> None:
-    assert p_words(p_value) == words

@@ -1,0 +1,18 @@
+from math import floor
+
+
+def format_share(value: float) -> str:
+    """Format a share as the page does: only 1 becomes 100.0 %."""
+    thousandths = 1000 if value >= 1 else min(floor(value * 1000 + 0.5), 999)
+    return f"{thousandths / 10:.1f} %"
+
+
+def format_p(p_value: float) -> str:
+    if p_value < 0.001:
+        return "< 0.001"
+    return f"{p_value:.3f}" if p_value < 0.1 else f"{p_value:.2f}"
+
+
+def format_p_with_name(p_value: float) -> str:
+    text = format_p(p_value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
