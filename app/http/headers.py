@@ -1,7 +1,9 @@
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlencode
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 
 from app.http.problems import invalid
 
@@ -28,3 +30,11 @@ def single_header(request: HTTPConnection, name: str) -> str | None:
 def raw_values(request: HTTPConnection, name: bytes) -> list[bytes]:
     """Return the values of a header in lower case; Starlette's `headers` takes longer."""
     return [value for given, value in request.scope["headers"] if given == name]
+
+
+def link_to_next(request: Request, response: Response, cursor: str | None) -> None:
+    """Add the `Link` to the next page, relative to this one."""
+    if cursor is not None:
+        parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+        path = request.scope["route"].path.rpartition("/")[2]
+        response.headers["Link"] = f'<{path}?{urlencode([*parameters, ("cursor", cursor)])}>; rel="next"'

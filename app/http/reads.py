@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
-from starlette.responses import Response
 
 from app.http.lanes import while_connected
 from app.http.runtime import runtime_of
@@ -28,11 +26,3 @@ async def scan(request: Request, work: Callable[[Session], T]) -> T:
             return await runtime.database.scan(work)
 
     return await while_connected(request, wait_and_scan())
-
-
-def link_to_next(request: Request, response: Response, cursor: str | None) -> None:
-    """Add the `Link` to the next page, relative to this one."""
-    if cursor is not None:
-        parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        path = request.scope["route"].path.rpartition("/")[2]
-        response.headers["Link"] = f'<{path}?{urlencode([*parameters, ("cursor", cursor)])}>; rel="next"'

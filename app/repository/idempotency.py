@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import NamedTuple, cast
 
-from sqlalchemy import Table, delete, select, tuple_
+from sqlalchemy import Table, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.models import IdempotencyKey
@@ -35,6 +35,11 @@ def add_answer(
         index_elements=[_KEYS.c.client, _KEYS.c.key], set_=replaced, where=_KEYS.c.created_at < since
     )
     return session.execute(statement.returning(_KEYS.c.key)).one_or_none() is not None
+
+
+def count_answers(session: Session, *, before: datetime) -> int:
+    older = select(func.count()).select_from(IdempotencyKey).where(IdempotencyKey.created_at < before)
+    return session.scalar(older) or 0
 
 
 def delete_answers(session: Session, *, before: datetime, limit: int) -> None:

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import ColumnElement, delete, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from app.models import IdempotencyKey, Prediction, begin_of
+from app.models import Prediction, begin_of
 from app.repository.columns import HAS_TIME
 from app.repository.dialects import is_sqlite
 from app.repository.labels import is_labelled
@@ -57,12 +57,6 @@ def delete_predictions(session: Session, ids: Sequence[int], *, labelled: bool) 
         statement = statement.where(~is_labelled())
     return len(
         session.execute(statement.returning(Prediction.id), execution_options={"synchronize_session": False}).all()
-    )
-
-
-def count_idempotency_keys(session: Session, before: datetime) -> int:
-    return (
-        session.scalar(select(func.count()).select_from(IdempotencyKey).where(IdempotencyKey.created_at < before)) or 0
     )
 
 

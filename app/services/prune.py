@@ -9,7 +9,7 @@ from app.database import Database
 from app.progress import Progress
 from app.repository import audit
 from app.repository import prune as repository
-from app.repository.idempotency import delete_answers
+from app.repository.idempotency import count_answers, delete_answers
 from app.repository.results import Position
 from app.schemas.audit import Action
 from app.schemas.prune import Pruned
@@ -38,7 +38,7 @@ def prune(database: Database, query: PruneQuery, actor: Actor, *, dry_run: bool,
     expired = datetime.now(UTC) - KEPT
     with database.snapshot() as session:
         old = repository.count_old_predictions(session, before)
-        keys = repository.count_idempotency_keys(session, expired)
+        keys = count_answers(session, before=expired)
         entries = 0 if query.audit_before is None else audit.count_entries(session, query.audit_before)
     count = old.predictions if labelled else old.predictions - old.labelled
     released = 0

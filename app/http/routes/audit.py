@@ -4,8 +4,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.http import admin_limit
 from app.http.authentication import AdminKey
+from app.http.headers import link_to_next
 from app.http.openapi import NEXT_PAGE, documented
-from app.http.reads import link_to_next, scan
+from app.http.reads import scan
 from app.http.routing import ApiRoute
 from app.schemas.audit import AuditPage, AuditQuery
 from app.services import audit

@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 from app.http.authentication import AdminKey, LabelKey, ReadKey, ReadKeyUnlessPublic, actor_of
 from app.http.bodies import JSON, json_body
 from app.http.conditional import IfMatch, IfNoneMatch, etag, is_known
+from app.http.headers import link_to_next
 from app.http.openapi import BINARY, NEXT_PAGE, documented, request_body
-from app.http.reads import link_to_next, read, scan
+from app.http.reads import read, scan
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.audit import Action
