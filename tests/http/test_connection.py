@@ -14,10 +14,10 @@ import psutil
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from tests.support.impatient import Impatient
 from tests.support.raw_http import GET, assert_refused, connected, exchange, statuses
 from tests.support.service import KEY, served
 from tests.support.service_process import PATIENCE_S, Service, serving, wait_until
+from tests.support.short_deadlines import ShortDeadlines
 from tests.support.slow_clients import BODY, HEAD
 
 CHUNKED = HEAD.replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked")
@@ -30,7 +30,7 @@ def service(migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory
     """A service with short deadlines."""
     folder = tmp_path_factory.mktemp("service")
     shutil.copy(migrated_sqlite_file, folder / "pixelwise.db")
-    uvicorn = ("-m", "uvicorn", "--http", "tests.support.impatient:Impatient")
+    uvicorn = ("-m", "uvicorn", "--http", "tests.support.short_deadlines:ShortDeadlines")
     with serving(f"sqlite:///{folder / 'pixelwise.db'}", folder, uvicorn=uvicorn) as running:
         yield running
         assert "Traceback" not in running.log.read_text()
@@ -226,6 +226,6 @@ def test_responses_that_nobody_reads_are_dropped() -> None:
             await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
         ended.set()
 
-    with served(send_much, Impatient) as port, connected(port) as connection:
+    with served(send_much, ShortDeadlines) as port, connected(port) as connection:
         connection.sendall(GET + b"\r\n")
         assert ended.wait(PATIENCE_S)

@@ -14,7 +14,7 @@ from app.database.limits import SCANNERS
 from app.database.sqlite.engine import READERS
 from app.schemas.stats import StatsQuery
 from app.services import stats
-from tests.support.expected_stats import accuracy_of, numbers_of
+from tests.support.expected_stats import accuracy_of, stats_of
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, assert_problem, execute
 from tests.support.sql_statements import executed
@@ -63,7 +63,7 @@ def expected(rows: list[Row]) -> dict[str, Any]:
     edges = [(place / 10, (place + 1) / 10) for place in range(10)]
     times = [row.created_at for row in rows if row.created_at is not None]
     return {
-        **numbers_of(rows),
+        **stats_of(rows),
         "since": min(times, default=None),
         "until": max(times, default=None),
         "confidence_histogram": [

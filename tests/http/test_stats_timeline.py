@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.services.stats import MAX_BUCKETS
-from tests.support.expected_stats import numbers_of
+from tests.support.expected_stats import stats_of
 from tests.support.service import DRAWING, assert_problem, execute
 from tests.support.sql_statements import executed
 from tests.support.stored_rows import BEGIN, Row, random_rows, store
@@ -33,7 +33,7 @@ def expected(rows: list[Row], bucket: str, first: datetime, since: datetime, unt
     buckets = []
     start, length = first, LENGTHS[bucket]
     while start < until:
-        buckets.append({"start": start, **numbers_of([row for row, time in chosen if start <= time < start + length])})
+        buckets.append({"start": start, **stats_of([row for row, time in chosen if start <= time < start + length])})
         start += length
     return buckets
 
@@ -146,7 +146,7 @@ def test_earlier_label_is_ignored(client: TestClient) -> None:
 def test_empty_database_has_empty_buckets(client: TestClient) -> None:
     for bucket in LENGTHS:
         for part in get_buckets(client, bucket=bucket):
-            assert {name: part[name] for name in part if name != "start"} == numbers_of([])
+            assert {name: part[name] for name in part if name != "start"} == stats_of([])
 
 
 def test_until_before_since_gives_no_buckets(sqlite_client: TestClient) -> None:

@@ -72,7 +72,7 @@ def confidence_of(rows: list[Row]) -> dict[str, Any]:
     return {"count": len(rows), "mean_confidence": mean([row.confidence for row in rows])}
 
 
-def numbers_of(rows: list[Row]) -> dict[str, Any]:
+def stats_of(rows: list[Row]) -> dict[str, Any]:
     """The fields that `/stats` and each bucket of `/stats/timeline` share."""
     digits = {*"0123456789", *(row.prediction for row in rows)}
     versions = {row.model_version for row in rows}

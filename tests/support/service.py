@@ -1,4 +1,4 @@
-"""The service as the tests see it: started in this process, spoken to over HTTP, its tables read behind its back."""
+"""The service in this process: requests over HTTP, and SQL on its tables."""
 
 import asyncio
 import time

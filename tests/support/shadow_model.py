@@ -1,4 +1,4 @@
-"""A second model that listens: what it left in the database, and one that is held up."""
+"""A shadow model: its stored rows, and one that hangs."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Clients that no service wishes for, many at a time: those that hang up, and those that are slow."""
+"""Many clients that hang up or are slow."""
 
 import socket
 import ssl

@@ -3,7 +3,7 @@
 from app.http.connection import Connection
 
 
-class Impatient(Connection):
+class ShortDeadlines(Connection):
     """Waits a second where the service waits ten or more."""
 
     HEAD_S = 1.0
