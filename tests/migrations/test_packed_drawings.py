@@ -74,24 +74,26 @@ def test_downgrade_unpacks(empty_database_url: str) -> None:
     assert pixels_in(url, "v_drawings") == [*DRAWINGS.values()] * 2
 
 
-def test_recipe_for_going_back_to_0_9_keeps_keys_log_and_columns(database_url: str) -> None:
+def test_recipe_for_going_back_to_0_9_keeps_keys_log_and_columns(empty_database_url: str) -> None:
+    url = empty_database_url
     text = "\n".join(block.code for block in blocks_of(PROJECT_FOLDER / "docs/operations.md"))
     (revision,) = re.findall(r"alembic downgrade (\d+)$", text, re.MULTILINE)
-    store_drawings(database_url, [*DRAWINGS.values(), *pack(list(DRAWINGS.values()))])
+    migrate(url)
+    store_drawings(url, [*DRAWINGS.values(), *pack(list(DRAWINGS.values()))])
     time = "'2026-11-20 10:00:00.000000'"
     execute(
-        database_url,
+        url,
         "INSERT INTO api_keys (name, prefix, sha256, scopes, created_at)"
         f" VALUES ('phone', 'pw_abc', 'aa', 'classify', {time})",
         f"INSERT INTO audit_log (at, \"key\", action, record, request_id) VALUES ({time}, 'phone', 'label', 'x', 'y')",
         "UPDATE predictions SET not_a_digit = 0.25, trace_id = 'abc' WHERE id = 1",
     )
-    migrate(database_url, "downgrade", revision)
-    assert rows(database_url, "SELECT name FROM api_keys") == [("phone",)]
-    assert rows(database_url, 'SELECT "key" FROM audit_log') == [("phone",)]
-    assert rows(database_url, "SELECT not_a_digit, trace_id FROM predictions WHERE id = 1") == [(0.25, "abc")]
-    assert pixels_in(database_url, "drawings") == [*DRAWINGS.values()] * 2
-    assert compatible_since(database_url) == "0005"
+    migrate(url, "downgrade", revision)
+    assert rows(url, "SELECT name FROM api_keys") == [("phone",)]
+    assert rows(url, 'SELECT "key" FROM audit_log') == [("phone",)]
+    assert rows(url, "SELECT not_a_digit, trace_id FROM predictions WHERE id = 1") == [(0.25, "abc")]
+    assert pixels_in(url, "drawings") == [*DRAWINGS.values()] * 2
+    assert compatible_since(url) == "0005"
 
 
 def test_release_before_works_with_the_drawings_of_an_upgraded_database(empty_database_url: str) -> None:
