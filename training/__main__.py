@@ -17,6 +17,7 @@ from training.material import Material, collect
 from training.mnist import Digits
 from training.network import DigitNetwork, Teacher
 from training.report import Run, report
+from training.state import CheckpointError
 from training.train import Trained, Validation, error, logits, train
 
 VALIDATION = 5_000
@@ -45,7 +46,10 @@ def main() -> None:
     print("Collecting what to train on", flush=True)
     material = collect(fit, extra, options.seed, packages, every=max(1, ENOUGH // max(1, options.epochs)))
     validations = _validations(check, extra, options.seed)
-    trained = _trained(options, material.to(options.device), validations, start)
+    try:
+        trained = _trained(options, material.to(options.device), validations, start)
+    except CheckpointError as problem:
+        sys.exit(f"training: {problem}")
     both = validations[:CHOOSING]
     answers = torch.cat([logits(trained.network, v.ready) for v in both])
     calibration = calibrate(answers, np.concatenate([v.digits.labels for v in both]))
@@ -107,7 +111,9 @@ def _options() -> argparse.Namespace:
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, default=78, help="of 100,000 drawings each")
     parser.add_argument(
-        "--checkpoint", type=Path, help="write the state after every epoch, and go on from there if the file exists"
+        "--checkpoint",
+        type=Path,
+        help="write the state after every epoch, and go on from there if the file exists and is of the same training",
     )
     parser.add_argument(
         "--teacher",

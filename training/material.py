@@ -1,5 +1,6 @@
 """Collect what the network is trained on, by kind, and draw batches from it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,6 +101,10 @@ class Material:
         self._banks = [Bank(*(column.to(device) for column in bank)) for bank in self._banks]
         self.device = device
         return self
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield the tensors that batches are drawn from."""
+        return (column for bank in self._banks for column in bank)
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
         """Draw a batch: first the kind of each drawing, then one of that kind."""

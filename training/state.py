@@ -1,13 +1,21 @@
 """The state of a training, which can be written and read again."""
 
-from dataclasses import dataclass
+import hashlib
+import pickle
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from training.material import Material
 from training.network import DigitNetwork
+
+
+class CheckpointError(Exception):
+    """A file from which this training cannot go on."""
 
 
 @dataclass
@@ -22,6 +30,8 @@ class State:
     step: int = 0
     seconds: float = 0.0
     gpu: str | None = None
+    plan: dict[str, Any] = field(default_factory=dict)
+    """What decides the result."""
 
     def save(self, path: Path) -> None:
         """Write the state; a stop at any time leaves the old file or the new one."""
@@ -34,15 +44,47 @@ class State:
             "step": self.step,
             "seconds": self.seconds,
             "gpu": self.gpu,
+            "plan": self.plan,
         }
         torch.save(content, path.with_suffix(".new"))
         path.with_suffix(".new").replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on where `save` was called."""
-        content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        """Go on where `save` was called; raise CheckpointError for a file of another plan."""
+        try:
+            content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+            plan = content.get("plan", {})
+        except (AttributeError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+            raise CheckpointError(f"{path} is not a checkpoint") from error
+        if plan != self.plan:
+            names = [name for name, value in self.plan.items() if name in plan and plan[name] != value]
+            different = f" (different: {', '.join(names)})" if names else ""
+            raise CheckpointError(
+                f"{path} is the checkpoint of another training{different}; name another file, or delete it"
+            )
         for name in ("network", "average", "optimiser"):
             getattr(self, name).load_state_dict(content[name])
         self.drawn = content["drawn"]
         torch.set_rng_state(content["dropout"])
         self.step, self.seconds, self.gpu = content["step"], content["seconds"], content["gpu"]
+
+
+def plan_of(
+    material: Material, start: DigitNetwork | None, teachers: Sequence[DigitNetwork], epochs: int, seed: int
+) -> dict[str, Any]:
+    """Return all that decides the result of a training, by the option that gives it."""
+    return {
+        "--epochs": epochs,
+        "--seed": seed,
+        "--device": material.device.type,
+        "--start-from": _checksum(start.state_dict().values()) if start else None,
+        "--teacher": [_checksum(teacher.state_dict().values()) for teacher in teachers],
+        "drawings": [str(material.kinds), _checksum(material.tensors())],
+    }
+
+
+def _checksum(tensors: Iterable[Tensor]) -> str:
+    content = hashlib.sha256()
+    for tensor in tensors:
+        content.update(tensor.cpu().contiguous().numpy())
+    return content.hexdigest()

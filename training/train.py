@@ -24,7 +24,7 @@ from training.augment import augment
 from training.material import EPOCH, Material
 from training.mnist import Digits
 from training.network import DigitNetwork, Teacher
-from training.state import State
+from training.state import State, plan_of
 
 WEIGHT_DECAY = 2e-2
 WARM = 0.15
@@ -88,11 +88,12 @@ def train(
     teachers: Sequence[Teacher] = (),
     checkpoint: Path | None = None,
 ) -> Trained:
-    """Train a new network or fine-tune `start`; go on from the checkpoint if it exists."""
+    """Train a new network or fine-tune `start`; go on from the checkpoint if it exists, and refuse another's."""
     recipe = FINE if start else NEW
     state = _begin(start, kind, recipe, seed, material.device)
     if teachers:
         _set_dropout(state.network)
+    state.plan = plan_of(material, start, teachers, epochs, seed) if checkpoint else {}
     if checkpoint and checkpoint.exists():
         state.load(checkpoint)
     an_epoch = math.ceil(EPOCH / recipe.batch)

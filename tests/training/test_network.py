@@ -22,6 +22,7 @@ from training.exported import Extra  # noqa: E402
 from training.mnist import NOT_A_DIGIT, Digits  # noqa: E402
 from training.network import DigitNetwork, Teacher  # noqa: E402
 from training.normalise import in_torch  # noqa: E402
+from training.state import CheckpointError  # noqa: E402
 
 DIGITS = Digits(*strokes.draw(120, np.random.default_rng(1)))
 NONE = Extra(Digits(DIGITS.images[:0], DIGITS.labels[:0]), Digits(DIGITS.images[:0], DIGITS.labels[:0]), 0, 0)
@@ -191,9 +192,44 @@ def test_network_learns_from_its_teacher_more_than_from_labels(
 def test_finished_training_is_read_again_and_not_continued(made: material.Material, tmp_path: Path) -> None:
     checkpoint = tmp_path / "state.pt"
     first = train.train(made, [], epochs=1, seed=1, checkpoint=checkpoint)
-    again = train.train(made, [], epochs=1, seed=2, checkpoint=checkpoint)
+    again = train.train(made, [], epochs=1, seed=1, checkpoint=checkpoint)
     assert np.array_equal(weights(again.network), weights(first.network))
     assert again.seconds == first.seconds
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_checkpoint_of_another_training_is_refused(
+    made: material.Material, network: DigitNetwork, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "state.pt"
+    train.train(made, [], epochs=1, seed=1, checkpoint=checkpoint)
+    written = checkpoint.read_bytes()
+    others = made, material.collect(DIGITS, NONE._replace(digits=DIGITS), 1, None, every=1_000)
+    for name, drawings, options in (
+        ("--epochs", others[0], {"epochs": 2, "seed": 1}),
+        ("--seed", others[0], {"epochs": 1, "seed": 2}),
+        ("--start-from", others[0], {"epochs": 1, "seed": 1, "start": fused(network)}),
+        ("--teacher", others[0], {"epochs": 1, "seed": 1, "teachers": [Teacher()]}),
+        ("drawings", others[1], {"epochs": 1, "seed": 1}),
+    ):
+        with pytest.raises(CheckpointError, match=rf"another training \(different: {name}\); name another file"):
+            train.train(drawings, [], checkpoint=checkpoint, **options)
+    assert checkpoint.read_bytes() == written
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_file_that_does_not_name_its_training_is_refused(made: material.Material, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "state.pt"
+    train.train(made, [], epochs=1, seed=1, checkpoint=checkpoint)
+    content = torch.load(checkpoint, weights_only=True)
+    del content["plan"]
+    torch.save(content, checkpoint)
+    with pytest.raises(CheckpointError, match="the checkpoint of another training; name another file"):
+        train.train(made, [], epochs=1, seed=1, checkpoint=checkpoint)
+    for other in (b"", b"nonsense", checkpoint.read_bytes()[:999]):
+        checkpoint.write_bytes(other)
+        with pytest.raises(CheckpointError, match="is not a checkpoint"):
+            train.train(made, [], epochs=1, seed=1, checkpoint=checkpoint)
 
 
 @pytest.mark.usefixtures("small_steps")
