@@ -28,7 +28,7 @@ KEYS: Final = f"0 to 9: label as this digit. Enter: confirm. {NONE}: not a digit
 def review(query: ReviewQuery, as_json: Json = False) -> None:
     """Label the drawings that most need a label, one key each.
 
-    These are the drawings with the smallest margin, and one in five drawn at random; with --queue not_a_digit those
+    These are the digits with the smallest margin, and one drawing in five at random; with --queue not_a_digit those
     that the model takes for no digit. They are reserved for ten minutes. Each label is on disk before the next drawing
     is shown.
 

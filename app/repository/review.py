@@ -35,12 +35,12 @@ def lock_queue(session: Session) -> None:
 
 
 def iterate_reserved(session: Session, reviewer: str, reserved_since: datetime, *, digits: bool) -> Iterator[Row[Any]]:
-    """Yield what is reserved for a reviewer; without `digits` only what is probably not a digit."""
+    """Yield what is reserved for a reviewer: with `digits` digits and samples, else what is probably not a digit."""
     ids = select(Review.prediction_id).join(Drawing, Drawing.prediction_id == Review.prediction_id)
+    ids = ids.join(Prediction, Prediction.id == Review.prediction_id)
     ids = ids.where(Review.reviewer == reviewer, Review.offered_at > reserved_since, *_is_open(session, Review))
-    if not digits:
-        ids = ids.join(Prediction, Prediction.id == Review.prediction_id)
-        ids = ids.where(Prediction.not_a_digit > LIKELY_NOT_A_DIGIT)
+    is_not_a_digit = func.coalesce(Prediction.not_a_digit, 0) > LIKELY_NOT_A_DIGIT
+    ids = ids.where(or_(Review.sampled, ~is_not_a_digit) if digits else is_not_a_digit)
     return _iterate(session, ids.order_by(Review.sampled.desc(), Drawing.margin, Review.prediction_id))
 
 

@@ -14,8 +14,8 @@ class ReviewQuery(Query):
     limit: int = Field(10, ge=1, le=100, description="The maximum number.")
     queue: Queue = Field(
         "uncertain",
-        description="`uncertain`: the smallest margins, and random samples; `not_a_digit`: what the model takes for no "
-        "digit, newest first.",
+        description="`uncertain`: the digits with the smallest margins, and random samples; `not_a_digit`: what the "
+        "model takes for no digit, newest first.",
     )
     reviewer: Name | None = Field(
         None,

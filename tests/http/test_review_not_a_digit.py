@@ -69,6 +69,23 @@ def test_reserved_drawings_of_the_other_queue_are_not_in_this_one(client: TestCl
     assert set(found[: len(mine & set(expected))]) == mine & set(expected)
 
 
+def test_reserved_drawings_of_this_queue_are_not_in_the_other_one(client: TestClient, database_url: str) -> None:
+    expected = add(database_url)
+    assert ids(page(client, **QUEUE, limit=100, reviewer="anna")) == expected
+    items = page(client, limit=100, reviewer="anna")
+    assert {item["id"] for item in items if item["reason"] == "smallest margin"}.isdisjoint(expected)
+    assert len(items) == 20
+
+
+def test_doubtful_digits_are_offered_and_not_what_is_surely_no_digit(client: TestClient, database_url: str) -> None:
+    scribbles, doubtful = range(1, 41), range(41, 61)
+    margins = {id_: 0.005 if id_ in scribbles else 0.3 for id_ in (*scribbles, *doubtful)}
+    add_drawings(database_url, margins, not_a_digit={**dict.fromkeys(scribbles, 0.99), **dict.fromkeys(doubtful, 0.01)})
+    items = page(client, limit=10)
+    by_margin = ids(item for item in items if item["reason"] == "smallest margin")
+    assert by_margin == [id_ for id_ in doubtful if id_ not in ids(items[:2])][:8]
+
+
 def test_queue_has_no_near_duplicates(client: TestClient, database_url: str) -> None:
     same = drawing_of(1)["pixels"]
     told = dict.fromkeys(range(1, 7), 0.9)

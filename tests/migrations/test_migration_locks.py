@@ -156,6 +156,8 @@ def test_statement_outside_a_transaction_locks_nobody_out(empty_postgres_url: st
     [
         ("0010", ("upgrade", "0011"), "DELETE FROM labels WHERE id = -1"),
         ("0013", ("upgrade", "0014"), "UPDATE predictions SET notes = 'x' WHERE id = -1"),
+        ("0014", ("upgrade", "0015"), "SELECT count(*) FROM unlabelled_drawings"),
+        ("0015", ("downgrade", "0014"), "SELECT count(*) FROM predictions"),
         ("0014", ("downgrade", "0013"), "SELECT count(*) FROM predictions"),
         ("0011", ("downgrade", "0010"), "SELECT count(*) FROM predictions"),
         ("0010", ("downgrade", "0009"), "SELECT count(*) FROM predictions"),

@@ -11,7 +11,7 @@ from app.models import Drawing, Label, Prediction, QueuedDrawing, Review
 from tests.support.databases import migrate
 from tests.support.predictions import a_prediction
 from tests.support.review_rows import add_drawings, add_labels
-from tests.support.service import rows
+from tests.support.service import execute, rows
 from tests.support.stored_rows import drawing_of
 
 CHANGES = {
@@ -51,10 +51,11 @@ def expected(session: Session) -> set[tuple[str, float, int]]:
     """What belongs into the queue, by looking at each row."""
     labelled = set(session.scalars(sa.select(Label.prediction_id)))
     margins = session.execute(sa.select(Drawing.prediction_id, Drawing.margin)).tuples()
-    told = session.execute(sa.select(Prediction.id, Prediction.not_a_digit)).tuples()
+    no_digits = set(session.scalars(sa.select(Prediction.id).where(Prediction.not_a_digit > 0.5)))
     sampled = session.scalars(sa.select(Review.prediction_id).where(Review.sampled))
-    queued = {("margin", margin, id_) for id_, margin in margins if margin is not None and margin <= 0.8}
-    queued |= {("not_a_digit", -float(id_), id_) for id_, told_ in told if told_ is not None and told_ > 0.5}
+    small = {(margin, id_) for id_, margin in margins if margin is not None and margin <= 0.8}
+    queued = {("margin", margin, id_) for margin, id_ in small if id_ not in no_digits}
+    queued |= {("not_a_digit", -float(id_), id_) for id_ in no_digits}
     queued |= {("sample", 0.0, id_) for id_ in sampled}
     return {row for row in queued if row[-1] not in labelled}
 
@@ -79,6 +80,11 @@ def test_queue_follows_each_change(database: Database) -> None:
     assert {name: rows for name, rows in wrong.items() if rows} == {}
 
 
+def queued(database_url: str) -> list[tuple[str, int]]:
+    found = rows(database_url, "SELECT queue, prediction_id FROM review_queue ORDER BY queue, priority")
+    return [(row["queue"], row["prediction_id"]) for row in found]
+
+
 @pytest.mark.slow
 def test_upgrade_queues_the_drawings_of_the_release_before(empty_database_url: str) -> None:
     url = empty_database_url
@@ -87,9 +93,22 @@ def test_upgrade_queues_the_drawings_of_the_release_before(empty_database_url: s
     add_drawings(url, {1: 0.5, 2: 0.25, 3: 0.9, 4: 0.75}, not_a_digit={3: 0.75})
     add_labels(url, {4: "7"})
     migrate(url)
-    queued = rows(url, "SELECT queue, prediction_id FROM review_queue ORDER BY queue, priority")
-    assert [(row["queue"], row["prediction_id"]) for row in queued] == [
-        ("margin", 2),
-        ("margin", 1),
-        ("not_a_digit", 3),
-    ]
+    assert queued(url) == [("margin", 2), ("margin", 1), ("not_a_digit", 3)]
+
+
+@pytest.mark.slow
+def test_only_digits_have_small_margins_after_an_upgrade_and_not_after_a_downgrade(empty_database_url: str) -> None:
+    url = empty_database_url
+    migrate(url, "upgrade", "0014")
+    add_drawings(url, {1: 0.005, 2: 0.3, 3: 0.1, 4: 0.002, 5: 0.9}, not_a_digit={1: 0.99, 2: 0.01, 4: 0.99, 5: 0.75})
+    add_labels(url, {4: "none"})
+    before = [("margin", 1), ("margin", 3), ("margin", 2), ("not_a_digit", 5), ("not_a_digit", 1)]
+    assert queued(url) == before
+    migrate(url, "upgrade", "0015")
+    assert queued(url) == [one for one in before if one != ("margin", 1)]
+    execute(url, "UPDATE predictions SET not_a_digit = 0.5 WHERE id = 1")
+    assert queued(url) == [one for one in before if one != ("not_a_digit", 1)]
+    execute(url, "UPDATE predictions SET not_a_digit = 0.99 WHERE id = 1")
+    assert queued(url) == [one for one in before if one != ("margin", 1)]
+    migrate(url, "downgrade", "0014")
+    assert queued(url) == before

@@ -20,10 +20,11 @@ router = APIRouter(tags=["labels"], route_class=ApiRoute)
     summary="Get the drawings to label next",
 )
 async def get_review(request: Request, query: Annotated[ReviewQuery, Query()]) -> ReviewPage:
-    """Return the most uncertain unlabelled drawings, without near-duplicates, and reserve them for ten minutes.
+    """Return the most uncertain unlabelled digits, without near-duplicates, and reserve them for ten minutes.
 
-    One in five is a random sample, which measures the model's accuracy. Calls with the same `reviewer` first return
-    the drawings reserved for that name. `queue=not_a_digit` returns those with a `not_a_digit` above 0.5 instead.
+    One in five is a random sample of all drawings, which measures the model's accuracy. Calls with the same `reviewer`
+    first return the drawings reserved for that name. `queue=not_a_digit` returns those with a `not_a_digit` above 0.5
+    instead.
     """
     runtime = runtime_of(request)
 

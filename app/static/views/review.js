@@ -179,7 +179,7 @@ export function create() {
     const skipped = queue.skipped > 0 ? [button(`Show what I skipped (${queue.skipped})`, queue.offerSkipped)] : [];
     return {
       title: "Nothing to review",
-      text: "Every drawing has a label or is reserved for another reviewer. Draw some more, or look again in ten minutes.",
+      text: "Every such drawing has a label or is reserved for another reviewer. Draw some more, or look again in ten minutes.",
       actions: [button("Look again", queue.resume, primary), ...skipped, el("a", { class: "button", href: "#/draw" }, "Draw")],
     };
   }
