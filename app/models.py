@@ -172,7 +172,7 @@ class Review(Base):
     __table_args__ = (Index(None, "reviewer", "offered_at"),)
 
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
-    # Sampled from all drawings; only these give an unbiased accuracy.
+    # Labelled or not; only these give an unbiased accuracy.
     sampled: Mapped[bool]
     # Both are null for a sample not offered yet; an offer may lack a reviewer.
     reviewer: Mapped[str | None]

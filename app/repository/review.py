@@ -1,3 +1,4 @@
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain, islice
@@ -21,6 +22,9 @@ GUESS_BATCH_SIZES: Final = (10, 40, 160, 640)
 
 # With fewer hits, the ids have too many gaps for guessing.
 MIN_HITS: Final = 20
+
+# A longer run is what `prune` left.
+MAX_LABELLED_RUN: Final = 100
 
 _READ_BATCH_SIZE: Final = 25
 
@@ -68,12 +72,12 @@ def iterate_not_digits(session: Session, reserved_since: datetime) -> Iterator[R
 
 
 def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
-    """Yield unsampled drawings, labelled or not, each equally likely, at a constant cost."""
-    ends = select(
-        select(func.min(Drawing.prediction_id)).scalar_subquery(),
-        select(func.max(Drawing.prediction_id)).scalar_subquery(),
-    )
-    first, last = session.execute(ends).one()
+    """Yield unsampled drawings from the first unlabelled one on, each equally likely, at a constant cost.
+
+    Before it, `prune` has left labelled ones, which are more often wrong.
+    """
+    last = session.scalar(select(func.max(Drawing.prediction_id))) or 0
+    first = _first_unlabelled(session, last)
     if first is None:
         return
     ids = range(first, last + 1)
@@ -88,14 +92,27 @@ def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
         if size >= len(ids):
             return
     if len(drawn) < MIN_HITS:
-        yield from _sample_by_offset(session, random, drawn)
+        yield from _sample_by_offset(session, random, first, drawn)
 
 
-def _sample_by_offset(session: Session, random: Random, drawn: set[int]) -> Iterator[Row[Any]]:
+def _first_unlabelled(session: Session, last: int) -> int | None:
+    """Return the first unlabelled id, found by bisection after many labelled ones."""
+
+    def look_from(id_: int) -> int | None:
+        found: int | None = session.scalar(_NEXT_UNLABELLED, {"id": id_})
+        return found
+
+    first = look_from(0)
+    if first is None:
+        first = look_from(bisect_left(range(last + 1), True, key=lambda id_: look_from(id_) is not None))
+    return first
+
+
+def _sample_by_offset(session: Session, random: Random, first: int, drawn: set[int]) -> Iterator[Row[Any]]:
     """Sample by position: slow, but unaffected by gaps between ids."""
     # Random offsets need no order.
     left = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
-    left = left.where(~_is_sampled())
+    left = left.where(Drawing.prediction_id >= first, ~_is_sampled())
     count = session.scalar(select(func.count()).select_from(left.subquery())) or 0
     for offset in random.sample(range(count), min(MIN_HITS, count)):
         id_ = session.scalar(left.offset(offset).limit(1))
@@ -198,4 +215,16 @@ _FOUND: Final = (
     .join(Prediction, Prediction.id == Drawing.prediction_id)
     .outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     .where(Drawing.prediction_id.in_(bindparam("ids", expanding=True)))
+)
+
+_NEXT: Final = (
+    select(Drawing.prediction_id)
+    .where(Drawing.prediction_id >= bindparam("id"))
+    .order_by(Drawing.prediction_id)
+    .limit(MAX_LABELLED_RUN)
+    .subquery()
+    .c
+)
+_NEXT_UNLABELLED: Final = select(func.min(_NEXT.prediction_id)).where(
+    ~exists().where(Label.prediction_id == _NEXT.prediction_id)
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 from itertools import islice
 from random import Random
 
@@ -17,6 +18,8 @@ from app.database import Database
 from app.models import Label, Review
 from app.repository.review import sample_drawings
 from app.schemas.review import ReviewPage, ReviewQuery
+from app.services.audit import Actor
+from app.services.prune import PruneQuery, prune
 from app.services.review import offer
 from tests.support.pools import pending_writes
 from tests.support.review_rows import LONG_AGO, add_drawings, add_labels, ids, page, reviews
@@ -100,6 +103,25 @@ def test_accuracy_is_unbiased_on_random_samples_only(database: Database, databas
 
 
 @pytest.mark.slow
+def test_accuracy_of_the_random_samples_is_unbiased_after_prune(database: Database, database_url: str) -> None:
+    margins, truth, corrected = population(2800, seed=5)
+    old, new = range(1, 2001), range(2001, 2801)
+    add_drawings(database_url, {id_: margins[id_] for id_ in old})
+    add_labels(database_url, {id_: label for id_, label in corrected.items() if id_ in old})
+    execute(database_url, f"UPDATE predictions SET created_at = '{LONG_AGO}'")
+    actor = Actor("a test", None)
+    pruned = prune(database, PruneQuery(datetime.now(UTC)), actor, dry_run=False, progress=lambda *_: None)
+    assert pruned.labelled_kept > 100
+    add_drawings(database_url, {id_: margins[id_] for id_ in new})
+    add_labels(database_url, {id_: label for id_, label in corrected.items() if id_ in new})
+    drawn = asyncio.run(database.write(lambda session: review_and_label(session, truth, calls=60)))
+    assert min(id_ for id_, (sampled, *_) in reviews(database_url).items() if sampled) > old[-1]
+    right = sum(truth[id_] == "7" for id_ in new) / len(new)
+    low, high = wilson_interval(sum(drawn), len(drawn)) or (0, 0)
+    assert low < right < high
+
+
+@pytest.mark.slow
 def test_drawing_sent_a_thousand_times_has_its_share_of_the_samples(database: Database, database_url: str) -> None:
     flood = dict.fromkeys(range(1, 451), "1")
     truth = {**flood, **dict.fromkeys(range(451, 501), "7")}
@@ -154,9 +176,30 @@ def test_sampling_ends_when_all_drawings_were_sampled(database: Database, databa
 
 def test_labelled_drawings_are_sampled_but_not_offered(client: TestClient, database_url: str) -> None:
     add_drawings(database_url, dict.fromkeys(range(1, 7), 0.5))
-    add_labels(database_url, dict.fromkeys(range(1, 7), "7"))
+    add_labels(database_url, dict.fromkeys(range(2, 7), "7"))
+    assert ids(page(client)) == [1]
+    assert reviews(database_url) == {1: (True, None, True), **dict.fromkeys(range(2, 7), (True, None, False))}
+
+
+@pytest.mark.parametrize("survivors", [1, 99, 100, 101, 350])
+def test_drawings_that_prune_left_are_not_sampled(database: Database, database_url: str, survivors: int) -> None:
+    pruned = [20 * number for number in range(1, survivors + 1)]
+    # The first one without a label is the third.
+    there = list(range(pruned[-1] + 1, pruned[-1] + 61))
+    add_drawings(database_url, dict.fromkeys((*pruned, *there), 0.5))
+    add_labels(database_url, dict.fromkeys((*pruned, *there[:2], *there[10:20]), "1"))
+
+    def drawn(session: Session) -> set[int]:
+        return {row.id for seed in range(30) for row in islice(sample_drawings(session, Random(seed)), 20)}
+
+    assert asyncio.run(database.write(drawn)) == set(there[2:])
+
+
+def test_nothing_is_sampled_while_prune_has_left_labelled_drawings_only(client: TestClient, database_url: str) -> None:
+    add_drawings(database_url, dict.fromkeys(range(10, 2000, 10), 0.5))
+    add_labels(database_url, dict.fromkeys(range(10, 2000, 10), "1"))
     assert page(client) == []
-    assert reviews(database_url) == dict.fromkeys(range(1, 7), (True, None, False))
+    assert reviews(database_url) == {}
 
 
 def test_reserved_drawing_can_be_sampled_and_stays_reserved(client: TestClient, database_url: str) -> None:
