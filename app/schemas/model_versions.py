@@ -46,7 +46,10 @@ class ShadowStats(BaseModel):
     not_a_digit_share: float | None = NOT_A_DIGIT_SHARE
     agreed: int = Field(description="The number that equal the stored prediction.")
     agreement: float = Field(description="The share that agrees.")
-    accuracy: LabelledAccuracy = Field(description="The accuracy of the shadow model on its labelled drawings.")
+    accuracy: LabelledAccuracy = Field(
+        description="The accuracy of the shadow model on its labelled drawings. Most labels are of drawings that the "
+        "live model was unsure of, which favours any other model. Decide by the drawings drawn at random in a replay."
+    )
     accuracy_answered: LabelledAccuracy = Field(
         description="That of the stored predictions on the same drawings; its `digit_or_not` is null."
     )

@@ -151,6 +151,9 @@ def test_models_compares_the_shadow_model_with_the_answers(start: Start, databas
     assert shadow_row.split()[:3] == ["v2", "1", "0.0"]
     # No p-value without a label.
     assert shadow_row.split()[-1] == "-"
+    assert run("models").err == ""
+    client.put("/results/1/label", json={"label": "9"})
+    assert "which favours any other model" in run("models").err
 
 
 def test_small_p_value_of_a_shadow_model_is_not_printed_as_zero(configured_sqlite: str) -> None:

@@ -1,8 +1,9 @@
-"""The stats of few drawings and few labels: the page says what is missing, and shows nothing of another selection."""
+"""The stats of few drawings, few labels or two models: the page says what is missing, and shows no other selection."""
 
 from playwright.sync_api import Page, expect
 
 from tests.support.results_page import go
+from tests.support.service import execute
 from tests.support.stats_page import section, wait_until_loaded
 from tests.support.stored_rows import random_rows, store
 
@@ -74,3 +75,15 @@ def test_drift_shows_no_signal_of_the_version_that_was_selected_before(page: Pag
     expect(signal).to_be_hidden()
     version.select_option("new")
     expect(signal).to_be_visible()
+
+
+def test_comparison_with_a_shadow_model_says_which_drawings_have_labels(page: Page, sqlite_url: str) -> None:
+    store(sqlite_url, [row._replace(labels=("7",)) for row in random_rows(40)])
+    execute(
+        sqlite_url,
+        "INSERT INTO shadow_predictions (prediction_id, model_sha256, model_version, prediction, confidence)"
+        " SELECT id, 'c', 'v9', '7', 1 FROM predictions",
+    )
+    go(page, "#/stats?last=all")
+    wait_until_loaded(page)
+    expect(section(page, "Model versions")).to_contain_text("which favours any other model")

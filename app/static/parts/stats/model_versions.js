@@ -15,7 +15,8 @@ function shadowInWords({ predictions, agreement, accuracy, accuracy_answered: li
   const significance = p < 0.05 ? "more than chance explains" : "no more than chance explains";
   return (
     `${agreed} On the ${counted(accuracy.labelled)} with a label its accuracy is ${shareText(accuracy.accuracy)}, that of the ` +
-    `live model ${shareText(live.accuracy)}: ${significance} (McNemar, p = ${p.toPrecision(2)}).`
+    `live model ${shareText(live.accuracy)}: ${significance} (McNemar, p = ${p.toPrecision(2)}). Most labels are of drawings that ` +
+    "the live model was unsure of, which favours any other model. Decide by the drawings drawn at random in a replay."
   );
 }
 
