@@ -23,7 +23,8 @@ def drift(
 ) -> None:
     """Compare the newest drawings with earlier ones.
 
-    Drift is a large and significant difference in digits, confidence, not_a_digit or ink.
+    Drift is a large and significant difference in digits, confidence, not_a_digit or ink. After a change of the model,
+    add --model-version.
 
     Every night: python -m app drift --exit-code || echo "The drawings have changed."
     """

@@ -124,5 +124,8 @@ class DriftQuery(Query):
     )
     reference_until: Moment | None = Field(None, description="Before this time; `since` by default.")
     model_version: Text | None = Field(
-        None, min_length=1, max_length=255, description="Only drawings that this version classified."
+        None,
+        min_length=1,
+        max_length=255,
+        description="Only drawings that this version classified. Answers of two models differ without any drift.",
     )

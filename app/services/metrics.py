@@ -57,12 +57,14 @@ class SlowGauges:
         try:
             metrics.DB_SIZE.set(await self._database.read(database_size))
             await asyncio.to_thread(self._measure_files)
-            query = CalibrationQuery(
-                model_version=self._classifier.version, since=datetime.now(UTC) - ACCURACY_PERIOD, sample="random"
-            )
+            version = self._classifier.version
+            since = datetime.now(UTC) - ACCURACY_PERIOD
+            labelled = CalibrationQuery(model_version=version, since=since, sample="random")
+            # Answers of two models differ without any drift.
+            newest = DriftQuery(model_version=version)
             # One after the other, or they would hold one snapshot for long.
-            _show_calibration(await self._database.scan(lambda session: get_calibration(session, query)))
-            _show_drift(await self._database.scan(lambda session: get_drift(session, DriftQuery())))
+            _show_calibration(await self._database.scan(lambda session: get_calibration(session, labelled)))
+            _show_drift(await self._database.scan(lambda session: get_drift(session, newest)))
             metrics.REFRESHED.set_to_current_time()
         except Exception as error:  # noqa: BLE001  # The next attempt may succeed.
             log.warning("GET /metrics has old figures: %s: %s", type(error).__name__, error)

@@ -223,6 +223,15 @@ def test_drift_and_accuracy_are_those_of_the_api(client: TestClient, database_ur
     assert [bounds["low"], bounds["high"]] == pytest.approx(accuracy["interval"], abs=1e-6)
 
 
+def test_change_of_the_model_is_no_drift(client: TestClient, database_url: str) -> None:
+    version, rows = runtime_of(client).classifier.version, random_rows(3000)
+    before = [row._replace(model_version="old", confidence=row.confidence / 2) for row in rows[:2000]]
+    store(database_url, [*before, *(row._replace(model_version=version) for row in rows[2000:])], drawings=True)
+    assert client.get("/stats/drift").json()["status"] == "drift"
+    found = refreshed(client)
+    assert found.by("status", "pixelwise_drift_status") == {"no drift": 0, "drift": 0, "not enough data": 1}
+
+
 def test_slow_gauges_are_computed_once_in_five_minutes(sqlite_client: TestClient) -> None:
     first = refreshed(sqlite_client).value(REFRESHED)
     sqlite_client.post("/classify", json=DRAWING)

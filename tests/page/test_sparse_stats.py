@@ -87,3 +87,13 @@ def test_comparison_with_a_shadow_model_says_which_drawings_have_labels(page: Pa
     go(page, "#/stats?last=all")
     wait_until_loaded(page)
     expect(section(page, "Model versions")).to_contain_text("which favours any other model")
+
+
+def test_drift_after_a_change_of_the_model_names_the_remedy(page: Page, sqlite_url: str) -> None:
+    rows = [row._replace(confidence=row.confidence / 2) if row.id <= 400 else row for row in random_rows(1400)]
+    store(sqlite_url, rows, drawings=True)
+    go(page, "#/stats?last=all")
+    wait_until_loaded(page)
+    drift = section(page, "Drift")
+    expect(drift.locator(".verdict")).to_have_text("Drift")
+    expect(drift).to_contain_text("After a change of the model, select its version")

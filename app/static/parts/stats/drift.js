@@ -145,7 +145,8 @@ export function createDrift() {
       about.replaceChildren(sentence);
       compared.hidden = legend.hidden = grid.hidden = rule.hidden = !drift;
       if (!drift) return;
-      if (drift.status === "drift") about.append(" Look at the drawings in ", el("a", { href: "#/results" }, "Results"), " first.");
+      if (drift.status === "drift") about.append(" Look at the drawings in ", el("a", { href: "#/results" }, "Results"),
+        " first. After a change of the model, select its version: the answers of two models differ without any drift.");
       compared.textContent = `Newest: ${windowInWords(drift.window)}. Before: ${windowInWords(drift.reference)}.`;
       legend.hidden = grid.hidden = rule.hidden = !drift.signals.length;
       // The service leaves out a signal of too few drawings.
