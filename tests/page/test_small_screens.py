@@ -99,9 +99,10 @@ def test_header_is_one_line(shared_phone: SharedTab, site: str, key: str | None)
 @pytest.mark.parametrize("width", [320, 390, 700])
 @pytest.mark.parametrize("key", [KEY, None])
 def test_header_stays_on_the_screen_with_text_of_twice_the_size(
-    shared_phone: SharedTab, site: str, key: str | None, width: int
+    shared_tab: SharedTab, site: str, key: str | None, width: int
 ) -> None:
-    with shared_phone.open(site, key=key) as page:
+    # A phone would make its screen as wide as what is on it.
+    with shared_tab.open(site, key=key) as page:
         expect(page.locator("canvas.pad")).to_be_visible()
         page.set_viewport_size({"width": width, "height": 844})
         page.evaluate("document.documentElement.style.fontSize = '200%'")
