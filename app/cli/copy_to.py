@@ -84,18 +84,9 @@ def _open_target(url: str) -> Iterator["Database"]:
 
     target = Database(url)
     try:
-        if problem := _problem_of(target):
+        if problem := target.schema_problem():
             text = f"the database to copy to: {problem.replace('DATABASE_URL', 'URL')}"
             raise CommandError(text, ExitCode.UNAVAILABLE)
         yield target
     finally:
         target.close()
-
-
-def _problem_of(target: "Database") -> str | None:
-    from app.database.errors import DatabaseError
-
-    try:
-        return target.schema_problem()
-    except DatabaseError as error:
-        return str(error)
