@@ -105,7 +105,11 @@ def _options() -> argparse.Namespace:
     _add_training_options(parser)
     parser.add_argument("--without-fonts", action="store_true", help="fetch no packages; the card says so")
     parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
+    options = parser.parse_args()
+    for path in filter(None, (options.output, options.checkpoint)):
+        if not path.parent.is_dir():
+            parser.error(f"{path} cannot be written: there is no folder {path.parent}")
+    return options
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
