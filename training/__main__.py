@@ -160,15 +160,19 @@ def _validations(check: Digits, extra: Extra, seed: int) -> list[Validation]:
     return [*validations, Validation("exports", extra.check)] if len(extra.check.labels) else validations
 
 
+def places(output: Path) -> tuple[Path, Path]:
+    """Return the file for the card of a model, and the folder for its pictures."""
+    if output.resolve() == SHIPPED.resolve():
+        return output.with_name("MODELCARD.md"), Path("docs/images")
+    return output.with_suffix(".md"), output.with_suffix("")
+
+
 def _describe(run: Run) -> None:
-    """Evaluate the model and write its card: MODELCARD.md for the shipped model, else the model's name with .md."""
+    """Evaluate the model and write its card."""
     output: Path = run.options.output
     classifier = Classifier(output)
     found = report(run, classifier)
-    shipped = output.name == SHIPPED.name
-    path = output.with_name("MODELCARD.md") if shipped else output.with_suffix(".md")
-    # The pictures of the shipped model belong to the documentation.
-    folder = output.parent.parent / "docs" / "images" if shipped else output.with_suffix("")
+    path, folder = places(output)
     shown = {other.kept.name: pictures.draw(other, folder) for other in found.others}
     card.write(found, classifier, path, output.stat().st_size, shown)
     for e in found.exports:
