@@ -25,7 +25,7 @@ HELD_OUT = 3_000
 CHOOSING = 2
 """So many of the validation sets decide: MNIST's, and the hard versions of it."""
 ENOUGH = 10
-"""A run of fewer epochs uses fewer of the drawings."""
+"""A run of at most half as many epochs uses fewer of the drawings."""
 SHIPPED = Path("models/digits.onnx")
 
 
