@@ -20,14 +20,16 @@ MAX_CROPS = 4
 # A frame on a sheet on a table.
 MAX_LAYERS = 3
 
-# Light is even if EVEN_SHARE of the border is within EVEN_WITHIN levels (of 255) of its median.
+# Light is even if EVEN_SHARE of the border is within EVEN_WITHIN levels (of 255) of its median, or of the picture
+# within these of two levels BLACK_ON_WHITE apart. Shadows differ less.
 EVEN_SHARE = 0.6
 EVEN_WITHIN = 8
+BLACK_ON_WHITE = 160
 
-# As a share of the picture's longer side; anything wider is a shadow.
+# As a share of the longer side; anything wider is a shadow.
 WIDEST_STROKE = 1 / 5
 
-# In pixels. Without smoothing, noise would make the paper seem brighter.
+# In pixels. Without smoothing, noise makes paper seem brighter.
 SMOOTHING_SIDE = 5
 
 # In pixels. Averaging to a coarse map reduces noise.
@@ -63,7 +65,8 @@ def drawing_of(picture: Picture) -> npt.NDArray[np.uint8]:
     """
     inner = _without_surroundings(picture)
     if inner is picture and picture.shape == (SIDE, SIDE):
-        return np.rint(_on_even_ground(_light(picture, 1))).astype(np.uint8)
+        light = _light(picture, 1)
+        return np.rint(_on_even_ground(light, float(np.median(_border(light))))).astype(np.uint8)
     picture = inner
     for crop in range(1, MAX_CROPS + 1):
         step = _step(picture)
@@ -127,10 +130,28 @@ def _row_sums(values: npt.NDArray[np.number], step: int, total: type[np.number])
 
 
 def _ink(light: Floats) -> Floats:
+    ground = _even_ground(light)
+    return _on_uneven_ground(light) if ground is None else _on_even_ground(light, ground)
+
+
+def _even_ground(light: Floats) -> float | None:
+    """Return the paper's level, None if the light is uneven."""
     border = _border(light)
-    if np.mean(abs(border - np.median(border)) <= EVEN_WITHIN) >= EVEN_SHARE:
-        return _on_even_ground(light)
-    return _on_uneven_ground(light)
+    level = float(np.median(border))
+    if _share(border, level) >= EVEN_SHARE:
+        return level
+    # Ink may cover much of the border.
+    counts = np.bincount(light.astype(np.intp).ravel(), minlength=256)
+    one = int(counts.argmax())
+    counts[max(0, one - EVEN_WITHIN) : one + EVEN_WITHIN + 1] = 0
+    other = int(counts.argmax())
+    if abs(one - other) < BLACK_ON_WHITE or _share(light, one) + _share(light, other) < EVEN_SHARE:
+        return None
+    return max(one, other, key=lambda level: _share(border, level))
+
+
+def _share(light: Floats, level: float) -> float:
+    return float(np.mean(abs(light - level) <= EVEN_WITHIN))
 
 
 def _border(light: Floats) -> Floats:
@@ -140,8 +161,7 @@ def _border(light: Floats) -> Floats:
     return light[~inside]
 
 
-def _on_even_ground(light: Floats) -> Floats:
-    ground = np.median(_border(light))
+def _on_even_ground(light: Floats, ground: float) -> Floats:
     dark, pale = np.maximum(ground - light, 0), np.maximum(light - ground, 0)
     ink: Floats = dark if dark.sum() > pale.sum() else pale
     return ink
@@ -155,7 +175,7 @@ def _on_uneven_ground(light: Floats) -> Floats:
     deviation = light - ndimage.uniform_filter(light, width)
     if (deviation**3).sum() > 0:
         light = 255 - light
-    # Extrapolate, so that the dark edge of a slope is not ink.
+    # So that the dark edge of a slope is not ink.
     beyond = [(min(width, length - 1),) * 2 for length in light.shape]
     wider = np.pad(ndimage.uniform_filter(light, SMOOTHING_SIDE), beyond, mode="reflect", reflect_type="odd")
     ground = ndimage.grey_closing(wider, size=(width, width))
@@ -168,7 +188,9 @@ def _on_uneven_ground(light: Floats) -> Floats:
 def _find(ink: Floats) -> Box | None:
     step = ceil(max(ink.shape) / COARSE_SIDE)
     coarse = _averaged(ink, step)
-    noise = 1.4826 * float(np.median(abs(coarse - np.median(coarse))))
+    # More than half may be ink.
+    faint = coarse[coarse <= coarse.max() / 2]
+    noise = 1.4826 * float(np.median(abs(faint - np.median(faint))))
     if ink.max() < BLANK_BELOW or coarse.max() < 1 + BLANK_DEVIATIONS * noise:
         return None
     rough = _extent(coarse)

@@ -35,6 +35,9 @@ SOLID = 0.85
 LEAST_INK = 0.005
 NARROW = 0.5
 
+# As a share of the digit's side; sheets have wider places.
+BOLDEST_STROKE = 1 / 3
+
 # In pixels: the blurred edge of a frame or sheet.
 EDGE = 2
 
@@ -114,7 +117,7 @@ def separate(light: Floats) -> Separated | None:
         outside[part.area] |= part.mask
     rim = outside & ~ndimage.binary_erosion(outside, iterations=EDGE + 1, border_value=1)
     is_gradual = np.median(difference[rim]) < SHARP * np.median(difference[outside])
-    if is_gradual or _may_be_a_digit(around):
+    if is_gradual or _may_be_a_digit(around) or _is_bold_ink(outside, rest):
         return None
     if not rest and not all(part.is_corner() for part in around):
         sheet = _sheet(around, light, ground)
@@ -149,6 +152,20 @@ def _may_be_a_digit(around: list[_Part]) -> bool:
     one = around[0]
     is_stroke = np.greater_equal(one.sides(), FULL_SIDE).sum() == 1 and one.mask.mean() < SOLID
     return len(around) == 1 and bool(is_stroke) and not one.is_line()
+
+
+def _is_bold_ink(outside: Mask, rest: list[_Part]) -> bool:
+    """Return whether the inside is a digit and no sheet."""
+    from scipy import ndimage
+
+    inside = ~outside
+    (area,) = ndimage.find_objects(inside.astype(np.int8))
+    if inside[area].mean() >= SOLID:
+        return False
+    for part in rest:
+        inside[part.area] &= ~part.mask
+    widest = 2 * ndimage.distance_transform_edt(np.pad(inside[area], 1)).max()
+    return bool(widest <= BOLDEST_STROKE * max(inside[area].shape))
 
 
 def _around(parts: list[_Part], shape: tuple[int, int]) -> Area:

@@ -9,7 +9,8 @@ from app.classifier import classify, classify_batch
 from app.classifier.normalise import normalise
 from app.drawings.extract import drawing_of
 from app.drawings.image_files import read_image
-from tests.support.digit_images import STROKES, encoded, photographed, picture
+from app.drawings.shape import DIGITS
+from tests.support.digit_images import STROKES, cropped, digit_in, encoded, photographed, picture
 from training.mnist import Digits
 
 Drawing = npt.NDArray[np.uint8]
@@ -58,6 +59,19 @@ def test_digit_that_touches_the_edges_is_read(digit: str, pen: float, ink: int, 
     assert read(picture(digit, size=0.98, pen=pen, ink=ink, paper=paper)) == digit
 
 
+@pytest.mark.parametrize("digit", DIGITS)
+@pytest.mark.parametrize("margin", [0, 2, 4])
+@pytest.mark.parametrize("bold", [0, 1, 2])
+@pytest.mark.parametrize("ink", [0, 255])
+def test_digit_cropped_to_its_ink_is_read(digit: str, margin: int, bold: int, ink: int) -> None:
+    strokes = cropped(digit, margin=margin, bold=bold, ink=ink)
+    assert digit_in(encoded(strokes)) == digit
+    sheet = Image.new("L", strokes.size, 255 - ink)
+    sheet.paste(strokes, mask=strokes.getchannel("A"))
+    assert digit_in(encoded(sheet)) == digit
+    assert digit_in(encoded(sheet, "JPEG")) == digit
+
+
 @pytest.mark.parametrize("place", [(0.2, 0.2), (0.8, 0.25), (0.15, 0.85), (0.85, 0.85), (0.5, 0.5)])
 @pytest.mark.parametrize("size", [0.05, 0.2])
 def test_position_of_the_digit_does_not_matter(place: tuple[float, float], size: float) -> None:
@@ -100,8 +114,16 @@ def test_specks_do_not_move_the_digit(side: int) -> None:
 @pytest.mark.parametrize("digit", STROKES)
 @pytest.mark.parametrize(
     "light",
-    [{"slope": 0}, {"slope": 0.4}, {"slope": 0.8}, {"shadow": 0.3}, {"shadow": 0.5}, {"noise": 25}],
-    ids=["even", "sloping", "steep", "shadow", "dark shadow", "noisy"],
+    [
+        {"slope": 0},
+        {"slope": 0.4},
+        {"slope": 0.8},
+        {"shadow": 0.3},
+        {"shadow": 0.5},
+        {"slope": 0, "shadow": 0.7, "noise": 2},
+        {"noise": 25},
+    ],
+    ids=["even", "sloping", "steep", "shadow", "dark shadow", "black shadow", "noisy"],
 )
 @pytest.mark.parametrize(("ink", "pen"), [(60, 0.03), (170, 0.02)], ids=["pen", "pencil"])
 def test_photograph_of_a_sheet_is_read(digit: str, light: dict[str, float], ink: int, pen: float) -> None:
@@ -114,7 +136,7 @@ def test_photograph_of_chalk_on_a_board_is_read(digit: str) -> None:
 
 
 @pytest.mark.parametrize("light", [{"slope": 0}, {"slope": 0.4}, {"slope": 0.8}, {"noise": 25}])
-@pytest.mark.parametrize("side", [280, 900])
+@pytest.mark.parametrize("side", [100, 280, 900])
 def test_photograph_of_a_blank_sheet_is_blank(light: dict[str, float], side: int) -> None:
     assert not drawn(photographed(Image.new("L", (side, side), 255), **light)).any()
 

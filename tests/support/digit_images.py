@@ -4,7 +4,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from app.classifier import classify
 from app.drawings.formats import IMAGE_FORMATS
@@ -41,6 +41,17 @@ def picture(
         for x, y in points:
             if width > 2:
                 draw.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=ink)
+    return image
+
+
+def cropped(digit: str, *, margin: int = 0, bold: int = 0, ink: int = 0) -> Image.Image:
+    """Return a printed digit, cropped to its ink and a margin; `bold` widens its strokes on both sides."""
+    mask = Image.new("L", (200, 200))
+    ImageDraw.Draw(mask).text((80, 60), digit, fill=255, font=ImageFont.load_default(70), stroke_width=bold)
+    left, top, right, bottom = mask.getbbox() or (0, 0, 0, 0)
+    mask = mask.crop((left - margin, top - margin, right + margin, bottom + margin))
+    image = Image.new("L", mask.size, ink)
+    image.putalpha(mask)
     return image
 
 
