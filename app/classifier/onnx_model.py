@@ -6,10 +6,10 @@ probability that the drawing is not a digit; each score then includes an equal s
 """
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TypedDict
 
+import msgspec
 import numpy as np
 import onnxruntime
 
@@ -22,6 +22,8 @@ PREPROCESSING = "mnist-20x20-centre-of-mass"
 
 # For scores and confidences; single precision has no more valid digits.
 DECIMALS = 6
+
+_BLANK_AND_TRIANGLE = np.stack([np.zeros((SIDE, SIDE)), 64 * np.tri(SIDE)]).astype(np.uint8)
 
 
 class Classification(TypedDict):
@@ -53,17 +55,25 @@ class Classifier:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.version = metadata["version"]
-            self.classes: list[str] = json.loads(metadata["classes"])
+            self.classes: list[str] = msgspec.json.decode(metadata["classes"], type=list[str])
             preprocessing = metadata["preprocessing"]
             self.has_not_a_digit = metadata.get("not_a_digit") == "true"
             self._input = self._session.get_inputs()[0].name
-            output = self._run(np.zeros((1, SIDE, SIDE), np.uint8))
+            count = self._session.get_inputs()[0].shape[0]
+            output = None if isinstance(count, int) else self._run(_BLANK_AND_TRIANGLE)
         except Exception as error:  # onnxruntime raises bare subclasses of Exception.
             raise ModelError(f"{path} is not a PixelWise model") from error
+        if output is None:
+            raise ModelError(f"{path} takes a fixed number of drawings; export it with a variable first dimension")
         if not self.version:
             raise ModelError(f"{path} has an empty version")
-        if preprocessing != PREPROCESSING or output.shape != (1, len(self.classes) + self.has_not_a_digit):
+        if not self.version.isprintable():
+            raise ModelError(f"{path} has a version with control characters")
+        if preprocessing != PREPROCESSING or output.shape != (2, len(self.classes) + self.has_not_a_digit):
             raise ModelError(f"{path} was made for another version of PixelWise")
+        # NaN is outside, too.
+        if not abs(output - 0.5).max() <= 0.5 + 10**-DECIMALS:
+            raise ModelError(f"{path} returns numbers outside 0 to 1; it needs a softmax")
         self.sha256 = hashlib.sha256(content).hexdigest()
 
     def classify_batch(self, images: Images) -> list[Classification]:

@@ -140,8 +140,29 @@ def test_model_with_other_metadata_is_refused(tmp_path: Path, old: bytes, new: b
     assert_refused(changed_model(tmp_path, old, new), words)
 
 
-def test_model_with_an_empty_version_is_refused(tmp_path: Path) -> None:
-    assert_refused(tiny_model(tmp_path, columns=10, metadata={"version": ""}), "has an empty version")
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"version": ""}, "has an empty version"),
+        ({"version": "v\n3"}, "has a version with control characters"),
+        ({"version": "v\x003"}, "has a version with control characters"),
+        ({"classes": '[null, "1"]'}, "is not a PixelWise model"),
+        ({"classes": "10"}, "is not a PixelWise model"),
+    ],
+)
+def test_version_and_classes_are_texts(tmp_path: Path, metadata: dict[str, str], words: str) -> None:
+    assert_refused(tiny_model(tmp_path, columns=10, metadata=metadata), words)
+
+
+# Flatten leaves the logits as they are.
+@pytest.mark.parametrize("last", ["LogSoftmax", "Flatten"])
+def test_model_that_does_not_return_probabilities_is_refused(tmp_path: Path, last: str) -> None:
+    assert_refused(tiny_model(tmp_path, columns=11, last=last), "outside 0 to 1; it needs a softmax")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_model_for_a_fixed_number_of_drawings_is_refused(tmp_path: Path, count: int) -> None:
+    assert_refused(tiny_model(tmp_path, columns=10, count=count), "export it with a variable first dimension")
 
 
 def test_model_of_ten_columns_does_not_tell_what_is_not_a_digit(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,9 +33,16 @@ def swapping_model(folder: Path, one: int = 4, other: int = 9, *, version: str =
 
 
 def model_of_nothing(folder: Path) -> Path:
-    """Write a model whose probabilities are all NaN."""
-    steps = [helper.make_node("Mul", ["shipped", "nan"], ["probabilities"])]
-    return _written(folder, "nothing", "0123456789", steps, {"nan": np.array(np.nan, np.float32)})
+    """Write a model that loads; its probabilities of drawings with ink are NaN."""
+    steps = [
+        helper.make_node("Cast", ["images"], ["numbers"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["numbers"], ["brightest"], keepdims=0),
+        helper.make_node("Sub", ["brightest", "white"], ["difference"]),
+        # 0 / 0, or 1.
+        helper.make_node("Div", ["difference", "difference"], ["one_or_nan"]),
+        helper.make_node("Mul", ["shipped", "one_or_nan"], ["probabilities"]),
+    ]
+    return _written(folder, "nothing", "0123456789", steps, {"white": np.array(255, np.float32)})
 
 
 def model_of_light_drawings(folder: Path) -> Path:
@@ -54,18 +62,21 @@ def model_of_light_drawings(folder: Path) -> Path:
 
 
 def model_that_breaks(folder: Path) -> Path:
-    """Write a model that loads, answers to blank drawings and fails on all others."""
+    """Write a model that loads, answers to faint drawings and fails on all others."""
     steps = [
         helper.make_node("Cast", ["images"], ["numbers"], to=onnx.TensorProto.INT64),
         helper.make_node("ReduceMax", ["numbers"], ["brightest"], keepdims=0),
-        # The model has ten or eleven outputs, and no normalised drawing with ink is that faint.
-        helper.make_node("Gather", ["shipped", "brightest"], ["no_probabilities"], axis=1),
+        helper.make_node("Div", ["brightest", "eight"], ["column"]),
+        # The model has ten or eleven columns, and no normalised drawing with ink is that faint.
+        helper.make_node("Gather", ["shipped", "column"], ["no_probabilities"], axis=1),
         helper.make_node("Identity", ["shipped"], ["probabilities"]),
     ]
-    return _written(folder, "breaks", "0123456789", steps, {})
+    return _written(folder, "breaks", "0123456789", steps, {"eight": np.array(8)})
 
 
-def tiny_model(folder: Path, *, columns: int, metadata: Mapping[str, str] | None = None) -> Path:
+def tiny_model(
+    folder: Path, *, columns: int, metadata: Mapping[str, str] | None = None, last: str = "Softmax", count: Any = "N"
+) -> Path:
     """Write a model of a kilobyte with ten columns, or eleven: the scores, and the probability of no digit."""
     weights = np.random.default_rng(columns).normal(0, 0.003, (SIDE, columns)).astype(np.float32)
     # Which column is the largest depends on the drawing.
@@ -75,7 +86,7 @@ def tiny_model(folder: Path, *, columns: int, metadata: Mapping[str, str] | None
         helper.make_node("Cast", ["images"], ["floats"], to=onnx.TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["floats"], ["rows"], axes=[2], keepdims=0),
         helper.make_node("MatMul", ["rows", "weights"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["output" if columns == 10 else "probabilities"], axis=1),
+        helper.make_node(last, ["logits"], ["output" if columns == 10 else "probabilities"], axis=1),
     ]
     if columns > 10:
         steps += [
@@ -87,8 +98,8 @@ def tiny_model(folder: Path, *, columns: int, metadata: Mapping[str, str] | None
     graph = helper.make_graph(
         steps,
         "tiny",
-        [helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["N", SIDE, SIDE])],
-        [helper.make_tensor_value_info("output", onnx.TensorProto.FLOAT, ["N", columns])],
+        [helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, [count, SIDE, SIDE])],
+        [helper.make_tensor_value_info("output", onnx.TensorProto.FLOAT, [count, columns])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
