@@ -10,7 +10,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.http.forwarded import drop_invalid_hops
 from app.http.headers import RAW_HEADERS
-from app.http.problems import HeadTooLarge, MalformedRequest, ProblemError, RequestTimeout, problem_response
+from app.http.problems import (
+    HeadTooLarge,
+    InvalidUrl,
+    MalformedRequest,
+    ProblemError,
+    RequestTimeout,
+    problem_response,
+)
 from app.http.response_transport import ResponseTransport
 
 MAX_HEAD: Final = 64 * 1024
@@ -90,7 +97,8 @@ class Connection(HttpToolsProtocol):
             self._parse(data)
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, ProblemError) else MalformedRequest())
+            malformed = InvalidUrl if isinstance(error, httptools.HttpParserInvalidURLError) else MalformedRequest
+            self._refuse(cause if isinstance(cause, ProblemError) else malformed())
             return
         if self._requests_read != requests_before:
             self._overhead = 0

@@ -57,6 +57,11 @@ class MalformedRequest(ProblemError):
         super().__init__("The request is not valid HTTP/1.1.")
 
 
+class InvalidUrl(ProblemError):
+    def __init__(self) -> None:
+        super().__init__("The URL is not valid; percent-encode what is not printable ASCII.")
+
+
 class HeadTooLarge(ProblemError):
     def __init__(self, limit: int, headers: int) -> None:
         super().__init__(
@@ -126,6 +131,7 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
     PreconditionFailed: _Reply(HTTPStatus.PRECONDITION_FAILED),
     BodyTooLarge: _Reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     MalformedRequest: _Reply(HTTPStatus.BAD_REQUEST),
+    InvalidUrl: _Reply(HTTPStatus.BAD_REQUEST),
     HeadTooLarge: _Reply(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
     RequestTimeout: _Reply(HTTPStatus.REQUEST_TIMEOUT),
     UnsupportedBody: _Reply(HTTPStatus.UNSUPPORTED_MEDIA_TYPE),

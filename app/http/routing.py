@@ -100,6 +100,6 @@ def _reason(part: str, value: str, *, is_repeated: bool) -> str | None:
         return "The parameter is given more than once"
     if not value:
         return "The parameter is empty; leave it out or give it a value"
-    if not part.isascii() or _BROKEN_ESCAPE.search(part) or _NOT_UTF8.search(value) or "\0" in value:
+    if _BROKEN_ESCAPE.search(part) or _NOT_UTF8.search(value) or "\0" in value:
         return "The parameter must be percent-encoded UTF-8 without NUL"
     return None

@@ -102,6 +102,13 @@ def test_malformed_requests_get_a_problem(service: Service, request_bytes: bytes
     assert_refused(exchange(service.port, request_bytes), HTTPStatus.BAD_REQUEST)
 
 
+@pytest.mark.parametrize("url", ["/results?notes_contains=café", "/café", "/health\x01"])
+def test_url_that_is_not_escaped_is_named(service: Service, url: str) -> None:
+    response = exchange(service.port, f"GET {url} HTTP/1.1\r\nHost: pixelwise\r\n\r\n".encode())
+    assert_refused(response, HTTPStatus.BAD_REQUEST)
+    assert b"percent-encode" in response
+
+
 @pytest.mark.parametrize(
     "part", [GET, HEAD, HEAD + BODY[:100], CHUNKED + b"5\r\n"], ids=["headers", "no body", "body", "chunk"]
 )

@@ -12,7 +12,7 @@ from app.http.routing import BytesRoute
 from app.main import app
 from tests.support.contract import CONTRACT, INFERENCE
 from tests.support.http_fixtures import Start
-from tests.support.service import assert_problem, exchange, scope_of
+from tests.support.service import assert_problem
 
 PARAMETERS = {
     (method, path): [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
@@ -57,13 +57,6 @@ def test_wrongly_encoded_parameter_is_named_on_every_route(sqlite_client: TestCl
     for (method, path), names in PARAMETERS.items():
         for name in names:
             assert refused(sqlite_client, method, path, f"{name}={value}")["loc"] == ["query", name]
-
-
-def test_parameter_with_unescaped_bytes_is_refused(sqlite_client: TestClient) -> None:
-    # TestClient would escape them.
-    scope = {**scope_of("GET", "/results"), "query_string": "notes_contains=café".encode()}
-    start_message, *_ = exchange(sqlite_client.app, scope)
-    assert start_message["status"] == HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def test_key_is_checked_before_the_query(start: Start, sqlite_url: str) -> None:
