@@ -72,8 +72,8 @@ def _translated(error: SQLAlchemyError) -> DatabaseError:
         return DatabaseBusy("no connection was free in time")
     if original is None:
         return DatabaseUnavailable(type(error).__name__)
-    # The rest may contain values of the row.
-    cause = str(original).strip().partition("\n")[0].partition(" with text ")[0]
+    # Later lines may contain values of the row.
+    cause = str(original).strip().partition("\n")[0]
     code = sqlite_code(original)
     state = getattr(original, "sqlstate", None)
     if code == sqlite3.SQLITE_FULL or state == _POSTGRES_FULL:

@@ -218,8 +218,12 @@ def test_client_that_reads_too_slowly_is_disconnected(
     assert 1 <= len(caller.pieces) <= 4
 
 
-# Invalid text in a column that is read only after the response has started.
-UNREADABLE = "UPDATE drawings SET scores = x'ff' WHERE prediction_id = 400"
+# A column that is read only after the response has started.
+UNREADABLE = (
+    "ALTER TABLE drawings RENAME TO readable",
+    "CREATE VIEW drawings AS SELECT prediction_id, pixels, margin,"
+    " iif(prediction_id = 400, json('unreadable'), scores) AS scores FROM readable",
+)
 
 
 def test_error_during_the_export_leaves_the_body_incomplete(
@@ -229,7 +233,7 @@ def test_error_during_the_export_leaves_the_body_incomplete(
     store(database_url, MANY, drawings=True)
     sqlite = database_url.startswith("sqlite")
     if sqlite:
-        execute(database_url, UNREADABLE)
+        execute(database_url, *UNREADABLE)
 
     async def disconnect() -> None:
         with psycopg.connect(database_url, autocommit=True) as connection:
@@ -270,7 +274,7 @@ def test_incomplete_export_is_noticed_by_the_client(
 ) -> None:
     monkeypatch.setattr(service, "READ_BATCH_SIZE", 50)
     store(sqlite_url, MANY, drawings=True)
-    execute(sqlite_url, UNREADABLE)
+    execute(sqlite_url, *UNREADABLE)
     with served(sqlite_client.app) as port:
         with requested(port, "format=jsonl") as part:
             assert json.loads(part.headers["x-export-manifest"])["counts"]["rows"] == len(MANY)

@@ -80,14 +80,15 @@ def test_notes_set_with_sql_are_shown(client: TestClient, database_url: str) -> 
     assert client.get(f"/results/{answer['id']}").json()["notes"] == "a seven with a bar: ünlike mine"
 
 
-def test_text_that_is_not_utf8_is_not_logged(
-    sqlite_client: TestClient, sqlite_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_text_of_another_encoding_is_shown_with_replacements(sqlite_client: TestClient, sqlite_url: str) -> None:
     classify(sqlite_client)
-    execute(sqlite_url, "UPDATE predictions SET notes = CAST(x'73656372657420ff' AS TEXT)")
-    assert_problem(sqlite_client.get("/results/1"), HTTPStatus.SERVICE_UNAVAILABLE)
-    assert "Could not decode" in caplog.text
-    assert "secret" not in caplog.text
+    execute(sqlite_url, "UPDATE predictions SET notes = CAST(x'636166e9' AS TEXT)")
+    found = sqlite_client.get("/results/1")
+    assert found.json()["notes"] == "caf\N{REPLACEMENT CHARACTER}"
+    for path in ("/results", "/results?notes_contains=caf", "/export?format=jsonl&include_unlabelled=true"):
+        assert "caf\N{REPLACEMENT CHARACTER}" in sqlite_client.get(path).text
+    corrected = sqlite_client.patch("/results/1", json={"notes": "café"}, headers={"If-Match": found.headers["etag"]})
+    assert corrected.json()["notes"] == "café"
 
 
 def test_row_inserted_by_hand_is_shown_with_a_time(client: TestClient, database_url: str) -> None:

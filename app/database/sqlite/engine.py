@@ -75,6 +75,7 @@ def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second wr
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.text_factory = _decoded
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
@@ -87,6 +88,11 @@ def sqlite_engine(url: URL, guard: FileGuard, role: Literal["writer", "second wr
     if write:
         _use_wal(engine, guard)
     return engine
+
+
+def _decoded(text: bytes) -> str:
+    # Text written by hand may not be UTF-8.
+    return text.decode(errors="replace")
 
 
 def _use_wal(engine: Engine, guard: FileGuard) -> None:
