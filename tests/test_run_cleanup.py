@@ -15,7 +15,7 @@ import pytest
 from tests.support.databases import drop_abandoned, postgres_database
 from tests.support.postgres_cluster import FOLDER_PREFIX, delete_abandoned_folders, folder_of_postgres
 from tests.support.project_copy import PROJECT
-from tests.support.service_process import wait_until
+from tests.support.waiting import wait_until
 
 # What the faults' tests have running, in a state in which nothing ends by itself.
 TESTS = """

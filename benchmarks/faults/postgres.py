@@ -17,7 +17,8 @@ import psycopg
 from benchmarks.report import table
 from tests.support.databases import migrate
 from tests.support.postgres_cluster import Cluster, pgbouncer, postgres_cluster
-from tests.support.service_process import Load, missing, serving, wait_until
+from tests.support.service_process import Load, missing, serving
+from tests.support.waiting import wait_until
 
 HEADING = (
     "pooler", "immediate stops", "terminations", "answers of 200", "503, nothing stored", "503, outcome unknown",

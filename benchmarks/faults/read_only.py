@@ -14,7 +14,8 @@ from pathlib import Path
 from benchmarks.faults.databases import database
 from benchmarks.report import table
 from tests.support.service import rows
-from tests.support.service_process import Load, missing, serving, wait_until
+from tests.support.service_process import Load, missing, serving
+from tests.support.waiting import wait_until
 
 
 def run(*command: str) -> str:

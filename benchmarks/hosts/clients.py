@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from tests.support.callers import Callers
 from tests.support.service import KEY
-from tests.support.service_process import Answer, classify_body, drawing, wait_until
+from tests.support.service_process import Answer, classify_body, drawing
+from tests.support.waiting import wait_until
 
 TIMEOUT_S = 20
 PAUSE_S = 0.05

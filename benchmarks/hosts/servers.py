@@ -14,7 +14,7 @@ from tests.support.machines import Machine
 from tests.support.project_copy import PROJECT, environment, run
 from tests.support.run_cleanup import start_process
 from tests.support.service import KEY
-from tests.support.service_process import PATIENCE_S, wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 PORT = 8000
 SITE = PROJECT / "deploy/nginx.conf"

@@ -20,8 +20,9 @@ from app.services.copy_to import SourceChanged, copy_to
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.ports import free_port
 from tests.support.service import connected, execute, rows
-from tests.support.service_process import drawing, serving, wait_until
+from tests.support.service_process import drawing, serving
 from tests.support.stored_rows import random_rows, store
+from tests.support.waiting import wait_until
 
 ROWS = random_rows(300)
 NO_TIMES = (

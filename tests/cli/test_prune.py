@@ -14,8 +14,9 @@ from sqlalchemy import text
 from app.cli.exit_codes import ExitCode
 from tests.support.command_line import done, in_terminal, refused, run_process
 from tests.support.service import connected, execute, rows, stored
-from tests.support.service_process import Load, missing, serving, wait_until
+from tests.support.service_process import Load, missing, serving
 from tests.support.stored_rows import Row, random_rows, store
+from tests.support.waiting import wait_until
 
 NOW = datetime.now(UTC)
 

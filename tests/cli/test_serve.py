@@ -12,7 +12,8 @@ from tests.support.ports import free_port
 from tests.support.programs import start_program
 from tests.support.project_copy import PROJECT, environment
 from tests.support.service import KEY
-from tests.support.service_process import Client, classify_body, drawing, wait_until
+from tests.support.service_process import Client, classify_body, drawing
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize("host", ["", "x86_64-conda-linux-gnu", "no such host", "::1::1"])

@@ -15,9 +15,10 @@ from tests.support.command_line import done, run
 from tests.support.http_fixtures import Start
 from tests.support.model_files import swapping_model
 from tests.support.percentages import percent
-from tests.support.service import DRAWING, connected, eventually
+from tests.support.service import DRAWING, connected
 from tests.support.shadow_model import shadow_rows
 from tests.support.stored_rows import random_rows, store
+from tests.support.waiting import wait_until
 
 ROWS = random_rows(700)
 JSON = (
@@ -145,7 +146,7 @@ def test_models_lists_the_loaded_model_first() -> None:
 def test_models_compares_the_shadow_model_with_the_answers(start: Start, database_url: str, tmp_path: Path) -> None:
     client = start(DATABASE_URL=database_url, SHADOW_MODEL_PATH=str(swapping_model(tmp_path, 7, 9)))
     client.post("/classify", json=DRAWING)
-    eventually(lambda: bool(shadow_rows(database_url)))
+    wait_until(lambda: bool(shadow_rows(database_url)), "the shadow model has answered")
     assert done("models", "--json") == client.get("/models").text + "\n"
     shadow_row = done("models").partition("shadow model")[2].splitlines()[1]
     assert shadow_row.split()[:3] == ["v2", "1", "0.0"]

@@ -13,7 +13,8 @@ from app.database import Database
 from app.database.errors import DatabaseUnavailable
 from tests.support.pools import open_scans
 from tests.support.predictions import count_predictions
-from tests.support.service import SECONDS, eventually
+from tests.support.service import SECONDS
+from tests.support.waiting import wait_until
 
 ENDLESS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
@@ -85,7 +86,7 @@ def test_statement_ends_when_its_caller_is_gone(database: Database, ask: Ask) ->
 
     asyncio.run(scenario())
     assert asyncio.run(database.read(count_predictions)) == asyncio.run(database.scan(count_predictions)) == 0
-    eventually(lambda: open_scans(database) == 0)
+    wait_until(lambda: open_scans(database) == 0, "the scan has ended")
 
 
 def test_loop_of_short_statements_ends_too(database: Database) -> None:

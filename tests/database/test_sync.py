@@ -9,8 +9,9 @@ import psycopg
 from sqlalchemy import make_url
 
 from tests.support.service import LOOK, assert_outcome_unknown, rows
-from tests.support.service_process import Service, drawing, serving, wait_until
+from tests.support.service_process import Service, drawing, serving
 from tests.support.strace import failing_syncs, strace
+from tests.support.waiting import wait_until
 
 REQUESTS = 50
 CALLS = ("fsync", "fdatasync", "pwrite64", "write", "writev", "sendto", "sendmsg")

@@ -24,7 +24,8 @@ from tests.support.nginx import (
 )
 from tests.support.project_copy import PROJECT
 from tests.support.service import DRAWING, KEY
-from tests.support.service_process import serving, wait_until
+from tests.support.service_process import serving
+from tests.support.waiting import wait_until
 
 
 def test_http_is_redirected_to_https_with_method_and_path(deployed: Deployed) -> None:

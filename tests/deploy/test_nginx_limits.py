@@ -24,7 +24,8 @@ from tests.support.nginx import (
 )
 from tests.support.ports import free_port
 from tests.support.service import DRAWING
-from tests.support.service_process import serving, wait_until
+from tests.support.service_process import serving
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize(("path", "limit"), [("/classify", MAX_BODY), *MAX_BODIES.items()])

@@ -24,7 +24,8 @@ from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, need, run
 from tests.support.run_cleanup import start_process
 from tests.support.service import KEY
-from tests.support.service_process import drawing, serving, wait_until
+from tests.support.service_process import drawing, serving
+from tests.support.waiting import wait_until
 
 DEPLOY = PROJECT / "deploy"
 ALERTS = (DEPLOY / "alerts.yml").read_text()

@@ -14,7 +14,8 @@ from tests.support.nginx import http_in_front
 from tests.support.project_copy import PROJECT
 from tests.support.results_page import classify_drawings, labels
 from tests.support.service import DRAWING, KEY
-from tests.support.service_process import serving, wait_until
+from tests.support.service_process import serving
+from tests.support.waiting import wait_until
 
 _DOCUMENTED = re.search(r"```nginx\n(.*?)```", (PROJECT / "docs/operations.md").read_text(), re.DOTALL)
 assert _DOCUMENTED

@@ -22,8 +22,8 @@ from app import __version__
 from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, environment
 from tests.support.service import DRAWING, KEY
-from tests.support.service_process import wait_until
 from tests.support.tools import run_tool
+from tests.support.waiting import wait_until
 
 SECONDS = 100
 EXTRAS = {"deploy/otel/requirements.in", "deploy/parquet/requirements.in"}

@@ -16,7 +16,7 @@ from app.drawings.image_files import read_image
 from tests.support.digit_images import encoded, picture
 from tests.support.hostile_images import SLOW_BMP
 from tests.support.project_copy import PROJECT
-from tests.support.service import eventually
+from tests.support.waiting import wait_until
 
 FOUR = encoded(picture("4"))
 
@@ -64,7 +64,7 @@ def test_killed_process_is_replaced(decoder: Decoder) -> None:
     decoder.read(FOUR)
     (pid,) = children() - before
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z")
+    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z", "the process has ended")
     assert decoder.read(FOUR) == read_image(FOUR).tobytes()
 
 
@@ -151,4 +151,4 @@ def test_process_ends_when_the_service_is_killed() -> None:
         tasks = Path(f"/proc/{parent.pid}/task").glob("*/children")
         (pid,) = {pid for task in tasks for pid in task.read_text().split()}
         parent.kill()
-    eventually(lambda: not Path(f"/proc/{pid}").exists())
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the process has ended")

@@ -10,8 +10,9 @@ import pytest
 
 from tests.support.nginx import calling, https_in_front
 from tests.support.service import DRAWING
-from tests.support.service_process import Client, Load, Reply, Service, drawing, serving, stored_answers, wait_until
+from tests.support.service_process import Client, Load, Reply, Service, drawing, serving, stored_answers
 from tests.support.slow_clients import BODY, HEAD, Slow, hang_up
+from tests.support.waiting import wait_until
 
 WRITERS = 200
 READERS = 10

@@ -18,13 +18,13 @@ from tests.support.service import (
     DRAWING,
     assert_storage_problem,
     connected,
-    eventually,
     execute,
     hidden,
     random_drawings,
     rows,
     stored,
 )
+from tests.support.waiting import wait_until
 
 Fault = Callable[[str], AbstractContextManager[None]]
 
@@ -220,7 +220,7 @@ def test_connection_ended_during_a_request_stores_nothing(start: Any, postgres_u
                 )
             )
 
-        eventually(ended)
+        wait_until(ended, "the write was ended")
         assert_storage_problem(waiting.result())
     assert stored(postgres_url) == (0, 0)
     assert client.post("/classify", json=DRAWING).status_code == 200

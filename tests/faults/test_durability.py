@@ -12,16 +12,8 @@ from sqlalchemy import text
 from tests.support.kill_rounds import assert_sound, kill_under_load
 from tests.support.project_copy import need, run
 from tests.support.service import KEY, assert_not_stored_or_unknown, connected
-from tests.support.service_process import (
-    Client,
-    Load,
-    Service,
-    drawing,
-    missing,
-    serving,
-    stored_answers,
-    wait_until,
-)
+from tests.support.service_process import Client, Load, Service, drawing, missing, serving, stored_answers
+from tests.support.waiting import wait_until
 
 
 # benchmarks/faults/kills.py kills more often.

@@ -17,12 +17,12 @@ from tests.support.service import (
     assert_not_stored_or_unknown,
     assert_outcome_unknown,
     assert_storage_problem,
-    eventually,
     execute,
     rows,
     stored,
 )
-from tests.support.service_process import Load, Service, missing, serving, stored_answers, wait_until
+from tests.support.service_process import Load, Service, missing, serving, stored_answers
+from tests.support.waiting import wait_until
 
 CLIENTS = 16
 ONCE = {"Idempotency-Key": "the-same-one"}
@@ -85,7 +85,7 @@ def test_hanging_commit_reports_unknown_outcome(start: Start, cluster: Cluster, 
     )
     with ThreadPoolExecutor(1) as caller:
         waiting = caller.submit(client.post, "/classify", json=DRAWING, headers=ONCE)
-        eventually(lambda: bool(rows(private_url, committing)))
+        wait_until(lambda: bool(rows(private_url, committing)), "a commit has begun")
         with cluster.hanging():
             assert_outcome_unknown(waiting.result(), REPEAT)
     # Stopping waits for the commit.

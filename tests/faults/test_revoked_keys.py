@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.command_line import done
 from tests.support.service import rows
-from tests.support.service_process import Client, serving, wait_until
+from tests.support.service_process import Client, serving
+from tests.support.waiting import wait_until
 
 # The promise of docs/operations.md.
 REVOKED_WITHIN_S = 5

@@ -21,8 +21,9 @@ from app.drawings.packing import pack
 from tests.support.command_line import run_process
 from tests.support.project_copy import run
 from tests.support.service import KEY, assert_problem, assert_storage_problem, connected, rows
-from tests.support.service_process import Load, Reply, Service, drawing, missing, serving, stored_answers, wait_until
+from tests.support.service_process import Load, Reply, Service, drawing, missing, serving, stored_answers
 from tests.support.small_disk import fill_disk, mounted_disk
+from tests.support.waiting import wait_until
 
 
 def delete(database: Path) -> None:

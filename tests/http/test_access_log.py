@@ -21,7 +21,8 @@ from tests.support.ports import free_port
 from tests.support.programs import start_program
 from tests.support.project_copy import PROJECT, environment, need
 from tests.support.service import KEY
-from tests.support.service_process import Client, Service, classify_body, drawing, serving, wait_until
+from tests.support.service_process import Client, Service, classify_body, drawing, serving
+from tests.support.waiting import wait_until
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 REQUEST = re.compile(rf"^({TIME}) INFO access: (\S+) (\S+) (\S+) (\S+) (\d+) (\d+\.\d) ms$", re.MULTILINE)

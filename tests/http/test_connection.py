@@ -16,9 +16,10 @@ from starlette.types import Receive, Scope, Send
 
 from tests.support.raw_http import GET, assert_refused, connected, exchange, statuses
 from tests.support.service import KEY, served
-from tests.support.service_process import PATIENCE_S, Service, serving, wait_until
+from tests.support.service_process import Service, serving
 from tests.support.short_deadlines import ShortDeadlines
 from tests.support.slow_clients import BODY, HEAD
+from tests.support.waiting import PATIENCE_S, wait_until
 
 CHUNKED = HEAD.replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked")
 CHUNK = b"%x\r\n%s\r\n" % (len(BODY), BODY)

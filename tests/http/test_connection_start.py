@@ -12,7 +12,8 @@ from tests.support.project_copy import PROJECT, environment
 from tests.support.raw_http import assert_limited
 from tests.support.run_cleanup import start_process
 from tests.support.service import KEY
-from tests.support.service_process import serving, wait_until
+from tests.support.service_process import serving
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -29,8 +29,9 @@ from app.services.export import Export
 from tests.support.databases import DISCONNECT_OTHERS
 from tests.support.export_files import DIGITS, ROWS, fill
 from tests.support.pools import open_scans
-from tests.support.service import KEY, SECONDS, eventually, execute, runtime_of, scope_of, served
+from tests.support.service import KEY, SECONDS, execute, runtime_of, scope_of, served
 from tests.support.stored_rows import drawing_of, store
+from tests.support.waiting import wait_until
 
 # Enough drawings for several pieces of lines.
 MANY = [ROWS[0]._replace(id=id_, labels=("7",)) for id_ in range(1, 401)]
@@ -292,4 +293,4 @@ def test_server_notices_a_disconnected_client(sqlite_client: TestClient, sqlite_
         with requested(port, "format=jsonl") as response:
             assert response.read(100).startswith(b'{"id":1,')
             assert open_scans(get_database()) == 1
-        eventually(lambda: open_scans(get_database()) == 0)
+        wait_until(lambda: open_scans(get_database()) == 0, "the scan has ended")

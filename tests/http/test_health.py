@@ -9,7 +9,8 @@ from starlette.testclient import TestClient
 
 from app.classifier import get_classifier
 from app.database.schema_version import schema_revision
-from tests.support.service import DRAWING, assert_problem, connected, eventually, execute, hidden, stored
+from tests.support.service import DRAWING, assert_problem, connected, execute, hidden, stored
+from tests.support.waiting import wait_until
 
 CHECKS = ("model", "schema", "write")
 
@@ -55,16 +56,16 @@ def test_ready_names_an_outdated_schema(client: TestClient, database_url: str) -
         assert "alembic upgrade head" in assert_not_ready(client, "schema")
     finally:
         execute(database_url, f"UPDATE alembic_version SET version_num = '{schema_revision()}'")
-    eventually(lambda: client.get("/health/ready").status_code == 200)
+    wait_until(lambda: client.get("/health/ready").status_code == 200, "the service is ready")
 
 
 def test_ready_fails_while_the_database_file_is_moved_away(sqlite_client: TestClient, tmp_path: Path) -> None:
     assert sqlite_client.get("/health/ready").status_code == 200
     (tmp_path / "pixelwise.db").rename(tmp_path / "moved.db")
-    eventually(lambda: sqlite_client.get("/health/ready").status_code == 503)
+    wait_until(lambda: sqlite_client.get("/health/ready").status_code == 503, "the service is not ready")
     assert "moved, deleted or replaced" in assert_not_ready(sqlite_client, "write")
     (tmp_path / "moved.db").rename(tmp_path / "pixelwise.db")
-    eventually(lambda: sqlite_client.get("/health/ready").status_code == 200)
+    wait_until(lambda: sqlite_client.get("/health/ready").status_code == 200, "the service is ready")
 
 
 def test_ready_responds_in_time_while_a_write_hangs(sqlite_client: TestClient, sqlite_url: str) -> None:

@@ -17,16 +17,8 @@ from app.schemas.classify import SEVEN
 from tests.support.digit_images import encoded, picture
 from tests.support.lanes import from_address, occupy, release
 from tests.support.pools import pending_writes
-from tests.support.service import (
-    DRAWING,
-    KEY,
-    SECONDS,
-    client_of,
-    connected,
-    eventually,
-    scope_of,
-    stored,
-)
+from tests.support.service import DRAWING, KEY, SECONDS, client_of, connected, scope_of, stored
+from tests.support.waiting import wait_until
 
 BATCH = {"json": {"images": [SEVEN] * 3}}
 IMAGE = {"files": {"file": encoded(picture("4"))}}
@@ -153,7 +145,7 @@ def test_images_need_no_place_of_batches(sqlite_client: TestClient, sqlite_url: 
         with connected(sqlite_url) as other:
             other.execute(text("BEGIN IMMEDIATE"))
             waiting = caller.submit(sqlite_client.post, "/classify/batch", **BATCH)
-            eventually(lambda: len(pending_writes(get_database())) == 1)
+            wait_until(lambda: len(pending_writes(get_database())) == 1, "the batch waits")
             # An invalid image needs no database.
             refused = sqlite_client.post("/classify/image", files={"file": b"no image"})
             assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY

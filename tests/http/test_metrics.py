@@ -28,11 +28,11 @@ from tests.support.service import (
     assert_outcome_unknown,
     assert_problem,
     connected,
-    eventually,
     random_drawings,
     runtime_of,
 )
 from tests.support.stored_rows import random_rows, store
+from tests.support.waiting import wait_until
 
 SECONDS = "http_server_request_duration_seconds_count"
 
@@ -114,7 +114,7 @@ def test_predictions_of_an_unknown_outcome_are_counted_once_stored(sqlite_client
     def stored() -> float:
         return Metrics.of(sqlite_client).since(before, "pixelwise_prediction_confidence_count")
 
-    eventually(lambda: stored() == count)
+    wait_until(lambda: stored() == count, "the batch is counted")
 
 
 def test_batches_are_measured(client: TestClient) -> None:
@@ -167,18 +167,18 @@ def test_queue_has_the_requests_that_wait(sqlite_client: TestClient, sqlite_url:
     with ThreadPoolExecutor(5) as callers, connected(sqlite_url) as other:
         other.execute(text("BEGIN IMMEDIATE"))
         calls = [callers.submit(sqlite_client.post, "/classify", json=DRAWING) for _ in range(5)]
-        eventually(lambda: length() >= 5)
+        wait_until(lambda: length() >= 5, "five requests wait")
         other.rollback()
         assert {call.result().status_code for call in calls} == {200}
-    eventually(lambda: length() == 0)
+    wait_until(lambda: length() == 0, "no request waits")
 
 
 def test_checks_of_readiness_are_gauges(sqlite_client: TestClient, tmp_path: Path) -> None:
     assert Metrics.of(sqlite_client).by("check", "pixelwise_ready") == {"model": 1, "schema": 1, "write": 1}
     (tmp_path / "pixelwise.db").rename(tmp_path / "moved.db")
-    eventually(lambda: Metrics.of(sqlite_client).by("check", "pixelwise_ready")["write"] == 0)
+    wait_until(lambda: Metrics.of(sqlite_client).by("check", "pixelwise_ready")["write"] == 0, "the check fails")
     (tmp_path / "moved.db").rename(tmp_path / "pixelwise.db")
-    eventually(lambda: Metrics.of(sqlite_client).by("check", "pixelwise_ready")["write"] == 1)
+    wait_until(lambda: Metrics.of(sqlite_client).by("check", "pixelwise_ready")["write"] == 1, "the check is ok")
 
 
 def test_model_has_its_version_and_checksum(sqlite_client: TestClient) -> None:

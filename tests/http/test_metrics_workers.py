@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.metrics import KeyHolder, Metrics
-from tests.support.service_process import Service, sent_to, serving, wait_until
+from tests.support.service_process import Service, sent_to, serving
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

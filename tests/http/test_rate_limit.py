@@ -13,17 +13,8 @@ from starlette.testclient import TestClient
 
 from app.http.rate_limit_memory import MemoryCounts
 from tests.support.http_fixtures import Start
-from tests.support.service import (
-    DRAWING,
-    KEY,
-    assert_problem,
-    client_of,
-    eventually,
-    exchange,
-    runtime_of,
-    scope_of,
-    stored,
-)
+from tests.support.service import DRAWING, KEY, assert_problem, client_of, exchange, runtime_of, scope_of, stored
+from tests.support.waiting import wait_until
 
 DAY_S = 24 * 60 * 60
 
@@ -295,4 +286,4 @@ def test_counts_of_absent_addresses_are_deleted(start: Start, sqlite_url: str, m
         client.post("/classify", content=b"")
         return len(memory.counts) <= 3
 
-    eventually(forgotten)
+    wait_until(forgotten, "old counts are deleted")

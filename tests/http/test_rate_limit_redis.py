@@ -15,8 +15,9 @@ from app.main import create_app
 from tests.support.http_fixtures import Start
 from tests.support.ports import free_port
 from tests.support.redis_server import redis_server, redis_uri
-from tests.support.service import DRAWING, KEY, client_of, eventually, random_drawings
+from tests.support.service import DRAWING, KEY, client_of, random_drawings
 from tests.support.service_process import sent_to, serving
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -124,7 +125,7 @@ def test_process_counts_in_memory_while_redis_is_down(
         else:
             server.wait()
             running.enter_context(redis_server(port))
-        eventually(lambda: statuses(client, 1) == [200])
+        wait_until(lambda: statuses(client, 1) == [200], "a drawing is stored")
         codes = statuses(client, 8)
         if fault == "hanging":
             # Redis had counted two, and then reads the commands that it was sent while it hung.
@@ -166,4 +167,4 @@ def test_connections_to_redis_are_closed_at_the_end(
         with client_of(create_app()) as client:
             assert statuses(client, 1) == [200]
             assert len(operator.client_list()) == 2
-        eventually(lambda: len(operator.client_list()) == 1)
+        wait_until(lambda: len(operator.client_list()) == 1, "the connection is closed")

@@ -6,7 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.support.service import DRAWING, random_drawings, rows
-from tests.support.service_process import serving, wait_until
+from tests.support.service_process import serving
+from tests.support.waiting import wait_until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"

@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.databases import migrate
 from tests.support.review_rows import add_drawings
-from tests.support.service import eventually, rows
+from tests.support.service import rows
 from tests.support.sql_statements import Statement, before_each
+from tests.support.waiting import wait_until
 
 BATCH = 10_000
 LAST = 2 * BATCH + 1
@@ -52,7 +53,7 @@ def test_drawing_that_is_deleted_while_it_is_queued_does_not_stop_the_upgrade(ma
     with psycopg.connect(many_drawings) as client, ThreadPoolExecutor(1) as threads:
 
         def commit() -> None:
-            eventually(lambda: bool(rows(many_drawings, WAITING)))
+            wait_until(lambda: bool(rows(many_drawings, WAITING)), "a statement waits for a lock")
             client.commit()
 
         def delete(statement: Statement) -> None:

@@ -14,7 +14,8 @@ from tests.support.digit_strokes import FOUR, ONE, SEVEN, by_mouse, by_touch, on
 from tests.support.draw_page import stored_digits
 from tests.support.nginx import Front
 from tests.support.service import KEY, rows
-from tests.support.service_process import Service, wait_until
+from tests.support.service_process import Service
+from tests.support.waiting import wait_until
 
 DOT = [[(0.5, 0.5)]]
 

@@ -16,7 +16,8 @@ from tests.support.draw_page import stored_digits
 from tests.support.ports import free_port
 from tests.support.results_page import classify_drawings, go
 from tests.support.service import KEY, connected, execute, hidden, rows
-from tests.support.service_process import Service, serving, wait_until
+from tests.support.service_process import Service, serving
+from tests.support.waiting import wait_until
 
 UNREACHABLE = "PixelWise cannot be reached."
 

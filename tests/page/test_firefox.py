@@ -6,7 +6,7 @@ from tests.support.digit_strokes import FOUR, ONE, SEVEN
 from tests.support.firefox import firefox
 from tests.support.results_page import labels
 from tests.support.service import KEY, rows
-from tests.support.service_process import wait_until
+from tests.support.waiting import wait_until
 
 ENTER, ESCAPE, DOWN = "\ue007", "\ue00c", "\ue015"
 

@@ -7,7 +7,8 @@ from tests.support.digit_strokes import ONE, SEVEN, by_mouse
 from tests.support.draw_page import draw_seven, stored_ids
 from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER, send
 from tests.support.service import KEY, rows
-from tests.support.service_process import Service, wait_until
+from tests.support.service_process import Service
+from tests.support.waiting import wait_until
 
 PURPOSE = "PixelWise reads the digit that you draw, and keeps every drawing with its answer."
 

@@ -10,7 +10,8 @@ from tests.support.browser import DESKTOP, SharedTab, reload
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
 from tests.support.results_page import Held, classify_drawings, go, lose_on_the_way_to_the_page, row, send
 from tests.support.service import KEY, rows
-from tests.support.service_process import Service, serving, wait_until
+from tests.support.service_process import Service, serving
+from tests.support.waiting import wait_until
 
 
 def draw(page: Page) -> None:
@@ -214,8 +215,7 @@ def draw_while_the_key_is_replaced(page: Page) -> Held:
 
 def test_drawing_that_the_old_key_may_not_store_is_stored_with_the_new_one(shared_tab: SharedTab, site: str) -> None:
     with shared_tab.open(site, key="wrong") as page:
-        held = draw_while_the_key_is_replaced(page)
-        held.let_go()
+        draw_while_the_key_is_replaced(page).let_go()
         expect(page.locator(".state")).to_contain_text("number 1.")
         expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
 

@@ -8,7 +8,8 @@ from playwright.sync_api import CDPSession, Page, expect
 from tests.support.digit_strokes import FOUR, SEVEN, by_mouse
 from tests.support.results_page import classify_drawings, go
 from tests.support.service import KEY, rows
-from tests.support.service_process import Service, wait_until
+from tests.support.service_process import Service
+from tests.support.waiting import wait_until
 
 ALT, CTRL, META, SHIFT = 1, 2, 4, 8
 

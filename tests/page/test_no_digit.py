@@ -10,8 +10,9 @@ from tests.support.draw_page import draw_seven
 from tests.support.results_page import classify_drawings, go, labels, row
 from tests.support.review_rows import add_drawings
 from tests.support.service import execute
-from tests.support.service_process import Service, wait_until
+from tests.support.service_process import Service
 from tests.support.stats_page import section, wait_until_loaded
+from tests.support.waiting import wait_until
 
 CLASSIFY: Final = re.compile(r"/api/classify(/preview)?$")
 

@@ -12,7 +12,8 @@ from tests.support.nginx import http_in_front
 from tests.support.notes_page import PREDICTION, begin, begin_in_list, box
 from tests.support.results_page import Held, classify_drawings, go, labels, lose_on_the_way_to_the_page, notes, row
 from tests.support.service import execute
-from tests.support.service_process import Service, wait_until
+from tests.support.service_process import Service
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

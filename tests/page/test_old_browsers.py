@@ -13,7 +13,8 @@ from tests.support.project_copy import PROJECT
 from tests.support.results_page import classify_drawings, go, labels, row
 from tests.support.review_rows import add_drawings
 from tests.support.service import execute, rows
-from tests.support.service_process import Service, wait_until
+from tests.support.service_process import Service
+from tests.support.waiting import wait_until
 
 STATIC: Final = PROJECT / "app/static"
 

@@ -9,7 +9,8 @@ from tests.support.digit_strokes import ONE, SEVEN
 from tests.support.draw_page import draw_unsent, expect_stored, stored_digits, unsent
 from tests.support.results_page import lose_on_the_way_to_the_page, send
 from tests.support.service import KEY
-from tests.support.service_process import Service, wait_until
+from tests.support.service_process import Service
+from tests.support.waiting import wait_until
 
 API = "**/api/**"
 

@@ -7,8 +7,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import SharedTab, open_page, reload
 from tests.support.results_page import classify_drawings, go, labels, notes, row, send
-from tests.support.service import KEY, eventually, execute
-from tests.support.service_process import Service, wait_until
+from tests.support.service import KEY, execute
+from tests.support.service_process import Service
+from tests.support.waiting import wait_until
 
 MOST_PICTURES = 150
 WATCH_PICTURES = """
@@ -151,7 +152,7 @@ def test_double_click_on_a_label_stores_it_once(page: Page, service: Service, sq
     row(page, 1).get_by_role("button", name="Label").click()
     row(page, 1).get_by_role("button", name="It is a 4").dblclick()
     row(page, 1).get_by_role("button", name="It is a 5").click()
-    eventually(lambda: labels(sqlite_url)[-1:] == [(1, "5")])
+    wait_until(lambda: labels(sqlite_url)[-1:] == [(1, "5")], "the second label is stored")
     assert labels(sqlite_url) == [(1, "4"), (1, "5")]
 
 
@@ -164,7 +165,7 @@ def test_label_given_offline_is_stored_once_after_reconnecting(page: Page, servi
     expect(page.get_by_text("Your label is kept and will be stored.")).to_be_visible()
     go(page, "#/draw")
     page.context.set_offline(False)
-    eventually(lambda: labels(sqlite_url) == [(1, "4")])
+    wait_until(lambda: labels(sqlite_url) == [(1, "4")], "the label is stored")
     go(page, "#/results")
     expect(row(page, 1)).to_contain_text("4")
     assert labels(sqlite_url) == [(1, "4")]
@@ -264,6 +265,6 @@ def test_results_without_a_key_ask_for_it_instead_of_showing_drawings(
         page.get_by_role("button", name="Use this key").tap()
         expect(row(page, 2)).to_contain_text("9")
         expect(row(page, 2).locator("img")).to_have_js_property("naturalWidth", 28)
-        eventually(lambda: labels(sqlite_url) == [(2, "9")])
+        wait_until(lambda: labels(sqlite_url) == [(2, "9")], "the label is stored")
         expect(page.get_by_text("You need the API key to see drawings")).to_be_hidden()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

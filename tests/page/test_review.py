@@ -12,7 +12,8 @@ from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER
 from tests.support.review_page import expect_drawing, expect_labels, labels, number, press
 from tests.support.review_rows import add_drawings, reviews
 from tests.support.service import execute
-from tests.support.service_process import Service, serving, wait_until
+from tests.support.service_process import Service, serving
+from tests.support.waiting import wait_until
 
 LATER_MS = 11 * 60 * 1000
 MOST_RESERVED = 100

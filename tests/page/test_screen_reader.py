@@ -9,7 +9,8 @@ from playwright.sync_api import Page, Route, expect
 from tests.support.digit_strokes import SEVEN, by_mouse
 from tests.support.results_page import Held, classify_drawings, go
 from tests.support.review_rows import add_drawings
-from tests.support.service_process import Service, wait_until
+from tests.support.service_process import Service
+from tests.support.waiting import wait_until
 
 EMPTY_PAD: Final = """
 - main:

@@ -15,7 +15,7 @@ from app.repository import counts, steps
 from app.services.counts import check_counts, complete_counts, rebuild_counts
 from tests.support.databases import migrate
 from tests.support.service import connected, execute, rows
-from tests.support.service_process import PATIENCE_S, wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 LABELS = ("0", "1", "5", "none")

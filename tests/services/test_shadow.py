@@ -14,8 +14,9 @@ from app.main import create_app
 from app.schemas.classify import SEVEN
 from tests.support.http_fixtures import Start
 from tests.support.model_files import model_of_nothing, model_that_breaks, second_model, swapping_model
-from tests.support.service import DRAWING, KEY, eventually, hidden, runtime_of, start_problem, stored
+from tests.support.service import DRAWING, KEY, hidden, runtime_of, start_problem, stored
 from tests.support.shadow_model import HangingClassifier, shadow_rows
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_shadow_predictions_are_stored_separately(start: Start, database_url: st
     client = started(start, database_url, second)
     answer = classify(client)
     assert answer["prediction"] == "7"
-    eventually(lambda: bool(shadow_rows(database_url)))
+    wait_until(lambda: bool(shadow_rows(database_url)), "the shadow model has answered")
     (kept,) = shadow_rows(database_url)
     assert kept == {
         "prediction_id": answer["id"],
@@ -67,7 +68,7 @@ def test_batches_and_images_are_scored_too(start: Start, sqlite_url: str, second
 def test_models_lists_the_shadow_predictions(start: Start, sqlite_url: str, second: Path) -> None:
     client = started(start, sqlite_url, second)
     classify(client)
-    eventually(lambda: bool(shadow_rows(sqlite_url)))
+    wait_until(lambda: bool(shadow_rows(sqlite_url)), "the shadow model has answered")
     live, second = client.get("/models").json()["models"]
     assert (live["loaded"], live["predictions"], live["shadow"]) == ("live", 1, None)
     assert (second["loaded"], second["version"], second["predictions"]) == ("shadow", "v2", 0)
@@ -112,9 +113,9 @@ def test_failing_shadow_table_never_affects_the_client(
     with hidden(database_url, "shadow_predictions"):
         # In one request, because the first skipped drawings are logged at once.
         lost = client.post("/classify/batch", json={"images": [SEVEN] * 3}).json()["results"]
-        eventually(lambda: bool(caplog.records))
+        wait_until(lambda: bool(caplog.records), "skipped drawings are logged")
     later = classify(client)["id"]
-    eventually(lambda: bool(shadow_rows(database_url)))
+    wait_until(lambda: bool(shadow_rows(database_url)), "the shadow model has answered")
     assert [row["prediction_id"] for row in shadow_rows(database_url)] == [later]
     assert stored(database_url) == (len(lost) + 1, len(lost) + 1)
     (record,) = caplog.records
@@ -124,7 +125,7 @@ def test_failing_shadow_table_never_affects_the_client(
 def test_deleting_a_prediction_deletes_its_shadow_prediction(start: Start, database_url: str, second: Path) -> None:
     client = started(start, database_url, second)
     prediction_id = classify(client)["id"]
-    eventually(lambda: bool(shadow_rows(database_url)))
+    wait_until(lambda: bool(shadow_rows(database_url)), "the shadow model has answered")
     assert client.delete(f"/results/{prediction_id}").status_code == 204
     assert shadow_rows(database_url) == []
 
@@ -136,7 +137,7 @@ def test_requests_are_answered_while_the_shadow_model_hangs(start: Start, sqlite
     shadow.classifier = hanging = HangingClassifier(second_model(tmp_path))
     try:
         classify(client)
-        eventually(hanging.started.is_set)
+        wait_until(hanging.started.is_set, "the shadow model hangs")
         ids = [classify(client)["id"] for _ in range(5)]
         assert shadow_rows(sqlite_url) == []
     finally:

@@ -14,8 +14,9 @@ from app.repository.classify import NewPrediction, add_predictions
 from app.repository.shadow import ShadowAnswer, add_shadow_predictions
 from app.services import shadow
 from tests.support.model_files import model_that_breaks, second_model, swapping_model
-from tests.support.service import eventually, execute, random_drawings
+from tests.support.service import execute, random_drawings
 from tests.support.shadow_model import HangingClassifier, shadow_rows
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_drawings_after_a_failure_are_scored(
         ids = await sqlite_database.write(remember)
         queue = shadow.Shadow(Classifier(model_that_breaks(tmp_path)), sqlite_database)
         queue.offer(ids[:1], [random_drawings(1).tobytes()])
-        await asyncio.to_thread(eventually, lambda: bool(caplog.records))
+        await asyncio.to_thread(wait_until, lambda: bool(caplog.records), "skipped drawings are logged")
         queue.offer(ids[1:2], [bytes(784)])
         await queue.close()
         return ids

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sy
 
 from tests.support.project_copy import cannot_run
 from tests.support.service import KEY
-from tests.support.service_process import PATIENCE_S
+from tests.support.waiting import PATIENCE_S
 
 DESKTOP: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 850}}
 PHONE: Final[dict[str, Any]] = {

@@ -4,7 +4,7 @@ from playwright.sync_api import LocatorAssertions, Page, expect
 
 from tests.support.digit_strokes import SEVEN, by_mouse
 from tests.support.service import rows
-from tests.support.service_process import wait_until
+from tests.support.waiting import wait_until
 
 
 def draw_seven(page: Page, number: int = 1) -> None:

@@ -20,7 +20,7 @@ from websocket import WebSocket, create_connection
 from tests.support.digit_strokes import Stroke
 from tests.support.project_copy import need
 from tests.support.run_cleanup import start_process
-from tests.support.service_process import PATIENCE_S
+from tests.support.waiting import PATIENCE_S
 
 # No first-run pages, no updates and no requests to Mozilla.
 PREFERENCES: Final = {

@@ -4,15 +4,8 @@ from pathlib import Path
 from random import Random
 
 from tests.support.service import rows, stored
-from tests.support.service_process import (
-    Answer,
-    Load,
-    Service,
-    missing,
-    serving,
-    stored_answers,
-    wait_until,
-)
+from tests.support.service_process import Answer, Load, Service, missing, serving, stored_answers
+from tests.support.waiting import wait_until
 
 # Enough clients for each of two workers to have some; the system chooses which one accepts a connection.
 CLIENTS_OF_WORKERS = 16

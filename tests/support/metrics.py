@@ -10,8 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from starlette.testclient import TestClient
 
-from tests.support.service import KEY, eventually
+from tests.support.service import KEY
 from tests.support.service_process import Client, Reply
+from tests.support.waiting import wait_until
 
 REFRESHED = "pixelwise_refreshed_timestamp_seconds"
 
@@ -63,5 +64,5 @@ class Metrics:
 def refreshed(client: TestClient) -> Metrics:
     """Wait until the service has computed its slow gauges, for the first time."""
     begin = time.time()
-    eventually(lambda: (Metrics.of(client).value(REFRESHED) or 0) >= begin)
+    wait_until(lambda: (Metrics.of(client).value(REFRESHED) or 0) >= begin, "the slow gauges are computed")
     return Metrics.of(client)

@@ -27,7 +27,8 @@ from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, cannot_run, need, run
 from tests.support.run_cleanup import start_process
 from tests.support.service import KEY, PLAIN
-from tests.support.service_process import PATIENCE_S, Service, serving, wait_until
+from tests.support.service_process import Service, serving
+from tests.support.waiting import PATIENCE_S, wait_until
 
 SITE = PROJECT / "deploy/nginx.conf"
 HSTS = "max-age=31536000"

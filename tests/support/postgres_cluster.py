@@ -23,7 +23,7 @@ from tests.support.machines import THIS_MACHINE, Machine
 from tests.support.ports import free_port
 from tests.support.project_copy import PROJECT, cannot_run
 from tests.support.run_cleanup import start_process, watch_folder, watch_process
-from tests.support.service_process import PATIENCE_S, wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 POOLER = PROJECT / "deploy/pgbouncer.ini"
 # PostgreSQL and PgBouncer refuse to run as root; Debian's packages make this user for them.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from tests.support.service_process import PATIENCE_S
+from tests.support.waiting import PATIENCE_S
 
 GET = b"GET /health HTTP/1.1\r\nHost: pixelwise\r\n"
 

@@ -11,7 +11,7 @@ import redis
 from tests.support.machines import THIS_MACHINE, Machine
 from tests.support.project_copy import cannot_run
 from tests.support.run_cleanup import start_process
-from tests.support.service_process import wait_until
+from tests.support.waiting import wait_until
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from playwright.sync_api import Locator, Page, Route
 
 from app.http.problems import MaybeStored, problem_response
 from tests.support.service import KEY, random_drawings, rows
-from tests.support.service_process import PATIENCE_S, Service, wait_until
+from tests.support.service_process import Service
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def send(service: Service, method: str, path: str, body: Any) -> Any:

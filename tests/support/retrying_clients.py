@@ -17,16 +17,8 @@ from tests.support.callers import Callers
 from tests.support.digit_images import encoded
 from tests.support.ports import free_port
 from tests.support.service import KEY
-from tests.support.service_process import (
-    PATIENCE_S,
-    Answer,
-    Reply,
-    classify_body,
-    drawing,
-    serving,
-    stored_answers,
-    wait_until,
-)
+from tests.support.service_process import Answer, Reply, classify_body, drawing, serving, stored_answers
+from tests.support.waiting import PATIENCE_S, wait_until
 
 BOUNDARY = "a-line-that-is-in-no-image"
 # Statuses after which clients try again.

@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from tests.support.service import rows
-from tests.support.service_process import wait_until
+from tests.support.waiting import wait_until
 
 
 def number(page: Page) -> int:

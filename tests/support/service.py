@@ -1,8 +1,7 @@
 """The service in this process: requests over HTTP, and SQL on its tables."""
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from threading import Thread
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Message, Scope
 from app.http.runtime import Runtime
 from app.schemas.classify import SEVEN
 from tests.support.connections import connected
+from tests.support.waiting import wait_until
 
 KEY = "a-key-that-opens-nothing-outside-of-the-tests"
 ADDRESS = "203.0.113.1"
@@ -132,14 +132,6 @@ def hidden(database_url: str, table: str) -> Iterator[None]:
         execute(database_url, f"ALTER TABLE hidden RENAME TO {table}")
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds; fail when it does not within a few seconds."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 def start_problem(app: ASGIApp) -> str | None:
     """Start and stop the application as a server does; return why it did not start, or None."""
     sent: list[Message] = []
@@ -210,7 +202,7 @@ def served(app: ASGIApp, protocol: type[asyncio.Protocol] | str = "auto") -> Ite
     thread = Thread(target=server.run)
     thread.start()
     try:
-        eventually(lambda: server.started)
+        wait_until(lambda: server.started, "the server has started")
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True

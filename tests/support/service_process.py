@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,9 +21,7 @@ from tests.support.ports import free_port
 from tests.support.programs import Program, start_program
 from tests.support.project_copy import PROJECT, environment
 from tests.support.service import KEY, rows
-
-# How long anything may take before a test says that it hangs.
-PATIENCE_S = 30
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 class Answer(NamedTuple):
@@ -54,14 +52,6 @@ def drawing(random: Random) -> bytes:
 def classify_body(pixels: bytes) -> bytes:
     """The drawing as the body of `POST /classify`."""
     return json.dumps({"pixels": [list(pixels[row : row + 28]) for row in range(0, 784, 28)]}).encode()
-
-
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Wait for the condition; fail, naming it, when it does not come true."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"after {PATIENCE_S} s still not true: {what}"
-        time.sleep(0.02)
 
 
 class Client:

@@ -10,7 +10,8 @@ from random import Random
 from typing import Self
 
 from tests.support.service import KEY
-from tests.support.service_process import PATIENCE_S, classify_body, drawing
+from tests.support.service_process import classify_body, drawing
+from tests.support.waiting import PATIENCE_S
 
 BODY = classify_body(drawing(Random(0)))
 HEAD = f"POST /classify HTTP/1.1\r\nHost: pixelwise\r\nX-API-Key: {KEY}\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()

@@ -25,14 +25,14 @@ from tests.support.service import (
     assert_outcome_unknown,
     assert_storage_problem,
     connected,
-    eventually,
     execute,
     rows,
     start_problem,
     stored,
 )
-from tests.support.service_process import Load, missing, serving, wait_until
+from tests.support.service_process import Load, missing, serving
 from tests.support.small_disk import fill_disk, mounted_disk
+from tests.support.waiting import wait_until
 
 ONCE = {"Idempotency-Key": "the-same-one"}
 
@@ -106,7 +106,7 @@ def test_server_that_does_not_sync_is_refused_at_start_and_reported_later(
     assert client.get("/health/ready").status_code == 200
     cluster.set("fsync", "off")
     try:
-        eventually(lambda: client.get("/health/ready").status_code == 503)
+        wait_until(lambda: client.get("/health/ready").status_code == 503, "the service is not ready")
         write = client.get("/health/ready").json()["checks"]["write"]
         assert "fsync = off" in write
         problem = start_problem(create_app())
@@ -114,7 +114,7 @@ def test_server_that_does_not_sync_is_refused_at_start_and_reported_later(
         assert "fsync = off" in problem
     finally:
         cluster.set("fsync", "on")
-    eventually(lambda: client.get("/health/ready").status_code == 200)
+    wait_until(lambda: client.get("/health/ready").status_code == 200, "the service is ready")
 
 
 def test_asynchronous_default_of_the_server_is_overridden(start: Start, private_url: str) -> None:
@@ -186,7 +186,7 @@ def test_connection_that_ends_during_commit_reports_unknown_outcome(start: Start
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND query = 'COMMIT' AND state = 'active'"
         )
-        eventually(lambda: bool(rows(private_url, end_commits)))
+        wait_until(lambda: bool(rows(private_url, end_commits)), "a commit was ended")
         assert_outcome_unknown(waiting.result(), REPEAT)
     execute(private_url, "DROP TRIGGER dawdle ON predictions")
     # This time the row was not stored; the repeated request stores it.

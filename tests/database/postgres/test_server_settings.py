@@ -19,7 +19,8 @@ from tests.support.databases import migrate, postgres_database
 from tests.support.http_fixtures import Start
 from tests.support.old_databases import refusal
 from tests.support.project_copy import need
-from tests.support.service import DRAWING, eventually, execute, rows
+from tests.support.service import DRAWING, execute, rows
+from tests.support.waiting import wait_until
 
 # A role that every server has, without privileges of its own.
 ROLE = "pg_monitor"
@@ -105,7 +106,7 @@ def test_isolation_level_of_the_server_changes_nothing(start: Start, empty_postg
     with psycopg.connect(url) as other, ThreadPoolExecutor(1) as caller:
         other.execute("INSERT INTO labels (prediction_id, label) VALUES (1, '3')")
         answer = caller.submit(client.put, "/results/1/label", json={"label": "7"})
-        eventually(lambda: bool(rows(url, waiting)))
+        wait_until(lambda: bool(rows(url, waiting)), "the label waits for a lock")
         other.commit()
         assert answer.result().status_code == 200
     assert rows(url, "SELECT label FROM labelled_predictions") == [{"label": "7"}]

@@ -23,13 +23,13 @@ from tests.support.service import (
     assert_problem,
     assert_storage_problem,
     connected,
-    eventually,
     execute,
     rows,
     runtime_of,
     start_problem,
 )
 from tests.support.standby import is_standby, reads_from, ready, stopped
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +61,7 @@ def pair() -> Iterator[Pair]:
 def client(start: Start, pair: Pair) -> TestClient:
     """The service with both servers."""
     client = start(DATABASE_URL=pair.url, READ_DATABASE_URL=pair.read_url)
-    eventually(lambda: reads_from(client) == "standby")
+    wait_until(lambda: reads_from(client) == "standby", "the standby is read")
     return client
 
 
@@ -69,7 +69,7 @@ def client(start: Start, pair: Pair) -> TestClient:
 def behind(standby: Cluster) -> Iterator[None]:
     """Let the standby receive the log and not apply it."""
     standby.ask("SELECT pg_wal_replay_pause()")
-    eventually(lambda: standby.ask("SELECT pg_get_wal_replay_pause_state()") == "paused")
+    wait_until(lambda: standby.ask("SELECT pg_get_wal_replay_pause_state()") == "paused", "the replay is paused")
     try:
         yield
     finally:
@@ -111,7 +111,7 @@ def test_log_that_ends_within_a_record_does_not_hold_up_reads(client: TestClient
                 pair.standby.ask(IS_CUT.format(end))
             )
 
-        eventually(ends_within_a_record)
+        wait_until(ends_within_a_record, "the log ends within a record")
         assert reads_from(client) == "standby"
         other.rollback()
 
@@ -128,7 +128,7 @@ def test_write_is_seen_at_once_while_the_standby_is_behind(
         assert (status, state) == (200, "ready")
         assert "behind the primary server" in checks["standby"]
         assert rows(pair.read_url, f"SELECT id FROM predictions WHERE id = {prediction_id}") == []
-    eventually(lambda: reads_from(client) == "standby")
+    wait_until(lambda: reads_from(client) == "standby", "the standby is read")
     assert len(lines(caplog, NOT_USED)) == 1
     assert caplog.messages[-1] == "READ_DATABASE_URL is used again"
 
@@ -145,7 +145,7 @@ def test_reads_go_to_the_primary_while_the_standby_is_stopped(
         status, state, checks = ready(client)
         assert (status, state) == (200, "ready")
         assert "correct the host and the port in READ_DATABASE_URL" in checks["standby"]
-    eventually(lambda: reads_from(client) == "standby")
+    wait_until(lambda: reads_from(client) == "standby", "the standby is read")
     assert len(lines(caplog, NOT_USED)) == 1
 
 
@@ -157,7 +157,7 @@ def test_read_that_the_standby_breaks_off_is_answered_by_the_primary(client: Tes
     end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
     with ThreadPoolExecutor(1) as caller:
         answer = caller.submit(client.portal.call, runtime_of(client).database.scan, work)
-        eventually(lambda: pair.standby.ask(end) == 1)
+        wait_until(lambda: pair.standby.ask(end) == 1, "the read was ended")
         assert answer.result() is False
 
 
@@ -174,7 +174,7 @@ def test_reads_go_to_the_primary_while_the_standby_hangs(client: TestClient, pai
     with pair.standby.hanging():
         assert client.get("/results").status_code == 200
         assert reads_from(client) == "primary"
-    eventually(lambda: reads_from(client) == "standby")
+    wait_until(lambda: reads_from(client) == "standby", "the standby is read")
 
 
 def test_service_only_reads_while_the_primary_is_stopped(
@@ -193,16 +193,19 @@ def test_service_only_reads_while_the_primary_is_stopped(
         assert client.get("/v2/health/ready").status_code == HTTPStatus.SERVICE_UNAVAILABLE
         with stopped(pair.standby):
             assert_storage_problem(client.get("/results"))
-            eventually(lambda: client.get("/health/ready").status_code == HTTPStatus.SERVICE_UNAVAILABLE)
+            wait_until(
+                lambda: client.get("/health/ready").status_code == HTTPStatus.SERVICE_UNAVAILABLE,
+                "the service is not ready",
+            )
             problem = assert_problem(client.get("/health/ready"), HTTPStatus.SERVICE_UNAVAILABLE, "checks")
             assert [name for name, check in problem["checks"].items() if check == "ok"] == ["model"]
-        eventually(lambda: client.get("/results").status_code == 200)
-    eventually(lambda: client.post("/classify", json=DRAWING).status_code == 200)
+        wait_until(lambda: client.get("/results").status_code == 200, "results are read")
+    wait_until(lambda: client.post("/classify", json=DRAWING).status_code == 200, "a drawing is stored")
     # The standby follows again a moment later.
     prediction_id = client.post("/classify", json=DRAWING).json()["id"]
     assert client.get(f"/results/{prediction_id}").status_code == 200
-    eventually(lambda: ready(client)[:2] == (200, "ready"))
-    eventually(lambda: caplog.messages[-1] == "DATABASE_URL answers again")
+    wait_until(lambda: ready(client)[:2] == (200, "ready"), "the service is ready")
+    wait_until(lambda: caplog.messages[-1] == "DATABASE_URL answers again", "the log says that the primary answers")
     assert len(lines(caplog, AWAY)) == 1
 
 
@@ -210,7 +213,7 @@ def test_service_only_reads_while_the_primary_hangs(client: TestClient, pair: Pa
     with pair.primary.hanging():
         assert client.get("/results").status_code == 200
         assert reads_from(client) == "standby"
-    eventually(lambda: client.post("/classify", json=DRAWING).status_code == 200)
+    wait_until(lambda: client.post("/classify", json=DRAWING).status_code == 200, "a drawing is stored")
 
 
 @pytest.mark.parametrize("other", ["the primary itself", "another database of the standby"])
@@ -255,13 +258,13 @@ def test_promoted_standby_is_never_written_to(client: TestClient, pair: Pair, st
         "INSERT INTO predictions (id, prediction, confidence, model_version, created_at)"
         " VALUES (1000000, '7', 0.9, 'v1', now())",
     )
-    eventually(lambda: reads_from(client) == "primary")
+    wait_until(lambda: reads_from(client) == "primary", "the primary is read")
     assert client.get("/results/1000000").status_code == HTTPStatus.NOT_FOUND
     prediction_id = client.post("/classify", json=DRAWING).json()["id"]
     assert rows(pair.read_url, f"SELECT id FROM predictions WHERE id = {prediction_id}") == []
     with stopped(pair.primary):
         # It has the latest rows there are.
-        eventually(lambda: client.get("/results/1000000").status_code == 200)
+        wait_until(lambda: client.get("/results/1000000").status_code == 200, "the standby is read")
         assert_storage_problem(client.post("/classify", json=DRAWING))
         database = runtime_of(client).database
         assert [client.portal.call(how, is_read_only) for how in (database.read, database.scan)] == ["on", "on"]

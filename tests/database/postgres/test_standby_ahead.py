@@ -10,8 +10,9 @@ from starlette.testclient import TestClient
 from tests.support.databases import migrate
 from tests.support.http_fixtures import Start
 from tests.support.postgres_cluster import Cluster, postgres_cluster, standby_of
-from tests.support.service import DRAWING, assert_storage_problem, eventually, rows
+from tests.support.service import DRAWING, assert_storage_problem, rows
 from tests.support.standby import reads_from, ready, stopped
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -49,10 +50,10 @@ def test_standby_ahead_of_a_restored_primary_answers_no_reads(start: Start, prim
         copy_files(primary)
         client = start(DATABASE_URL=url, READ_DATABASE_URL=read_url)
         lost = [store(client) for _ in range(50)]
-        eventually(lambda: reads_from(client) == "standby")
+        wait_until(lambda: reads_from(client) == "standby", "the standby is read")
         restore_files(primary)
 
-        eventually(lambda: client.post("/classify", json=DRAWING).status_code == HTTPStatus.OK)
+        wait_until(lambda: client.post("/classify", json=DRAWING).status_code == HTTPStatus.OK, "a drawing is stored")
         assert rows(read_url, f"SELECT id FROM predictions WHERE id = {lost[-1]}")
         for _ in range(3):
             stored = store(client)
@@ -60,7 +61,7 @@ def test_standby_ahead_of_a_restored_primary_answers_no_reads(start: Start, prim
             assert client.get(f"/results/{lost[-1]}").status_code == HTTPStatus.NOT_FOUND
             assert reads_from(client) == "primary"
         assert ready(client)[:2] == (200, "ready")
-        eventually(lambda: ready(client)[2]["standby"] == AHEAD)
+        wait_until(lambda: ready(client)[2]["standby"] == AHEAD, "the standby is ahead")
         another = start(DATABASE_URL=url, READ_DATABASE_URL=read_url)
         assert another.get(f"/results/{lost[-1]}").status_code == HTTPStatus.NOT_FOUND
         with stopped(primary):

@@ -17,7 +17,7 @@ from app.database.errors import DatabaseUnavailable
 from app.database.sqlite import file_guard
 from tests.support.predictions import add_prediction
 from tests.support.service import rows
-from tests.support.service_process import wait_until
+from tests.support.waiting import wait_until
 
 
 def path_of(database: Database) -> Path:
