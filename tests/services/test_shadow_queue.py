@@ -37,7 +37,7 @@ def remember(session: Session, count: int = 3) -> list[int]:
 
 
 async def score(database: Database, model: Path, ids: list[int], images: npt.NDArray[np.uint8]) -> None:
-    """Score these drawings and end the shadow model."""
+    """Score these drawings and close the shadow model."""
     queue = shadow.Shadow(Classifier(model), database)
     queue.offer(ids, [image.tobytes() for image in images])
     await queue.close()
@@ -129,7 +129,7 @@ def test_full_queue_skips_drawings_and_logs_it_once(
     assert "left out 2000 drawings" in last
 
 
-def test_end_does_not_wait_for_a_hanging_model(
+def test_close_does_not_wait_for_a_hanging_model(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
