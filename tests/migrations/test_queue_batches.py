@@ -53,9 +53,9 @@ def test_drawing_cannot_be_deleted_between_its_queueing_and_the_commit(many_draw
 
     def delete(statement: Statement) -> None:
         if is_batch(statement) and not refused:
-            with psycopg.connect(many_drawings, options="-c lock_timeout=100ms") as client:
-                with pytest.raises(psycopg.errors.LockNotAvailable):
-                    client.execute("DELETE FROM predictions WHERE id = 1")
+            impatient = psycopg.connect(many_drawings, options="-c lock_timeout=100ms")
+            with impatient as client, pytest.raises(psycopg.errors.LockNotAvailable):
+                client.execute("DELETE FROM predictions WHERE id = 1")
             refused.append(1)
 
     with before_each(delete):
