@@ -20,8 +20,8 @@ MAX_CROPS = 4
 # A frame on a sheet on a table.
 MAX_LAYERS = 3
 
-# Light is even if EVEN_SHARE of the border is within EVEN_WITHIN levels (of 255) of its median, or of the picture
-# within these of two levels BLACK_ON_WHITE apart. Shadows differ less.
+# Light is even if EVEN_SHARE of the border is within EVEN_WITHIN levels (of 255) of its median, or EVEN_SHARE of the
+# picture is within EVEN_WITHIN of one of two levels that are BLACK_ON_WHITE apart. Shadows differ less.
 EVEN_SHARE = 0.6
 EVEN_WITHIN = 8
 BLACK_ON_WHITE = 160
@@ -189,7 +189,7 @@ def _find(ink: Floats) -> Box | None:
     step = ceil(max(ink.shape) / COARSE_SIDE)
     coarse = _averaged(ink, step)
     # More than half may be ink.
-    faint = coarse[coarse <= coarse.max() / 2]
+    faint = coarse[coarse <= (coarse.min() + coarse.max()) / 2]
     noise = 1.4826 * float(np.median(abs(faint - np.median(faint))))
     if ink.max() < BLANK_BELOW or coarse.max() < 1 + BLANK_DEVIATIONS * noise:
         return None

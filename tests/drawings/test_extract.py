@@ -101,6 +101,12 @@ def test_digit_on_a_long_strip_is_read(shape: tuple[int, int]) -> None:
     assert read(strip) == "4"
 
 
+@pytest.mark.parametrize("side", [96, 200])
+def test_picture_that_has_ink_everywhere_is_not_blank(side: int) -> None:
+    checkerboard = (np.indices((side, side)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    assert drawn(Image.fromarray(checkerboard)).any()
+
+
 @pytest.mark.parametrize("side", [280, 1000])
 def test_specks_do_not_move_the_digit(side: int) -> None:
     image = picture("4", side, size=0.4)
