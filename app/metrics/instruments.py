@@ -89,7 +89,8 @@ DB_SIZE: Final = _gauge("pixelwise_db_size_bytes", "Size of the database, withou
 DISK_SIZE: Final = _gauge("pixelwise_disk_size_bytes", "Size of the disk that SQLite's file is on.")
 DISK_FREE: Final = _gauge("pixelwise_disk_free_bytes", "Free space of the disk that SQLite's file is on.")
 LAST_BACKUP: Final = _gauge(
-    "pixelwise_last_backup_timestamp_seconds", "Time of the newest backup; 0 if there is none, NaN if they are off."
+    "pixelwise_last_backup_timestamp_seconds",
+    "Time of the newest complete backup whose time is not in the future; 0 if there is none, NaN if they are off.",
 )
 DRIFT_STATUS: Final = _gauge("pixelwise_drift_status", "1 for the status of GET /stats/drift.", "status")
 DRIFT_PSI: Final = _gauge("pixelwise_drift_psi", "Population stability index of a signal.", "signal")

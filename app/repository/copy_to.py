@@ -128,7 +128,7 @@ def count_orphans(session: Session) -> dict[str, int]:
 
 
 def count_odd_times(session: Session) -> dict[tuple[str, str], int]:
-    """Count SQLite rows with a value that is read as no time, by table and column."""
+    """Count SQLite rows with an invalid time, by table and column."""
     counts = {}
     for table in TABLES:
         for column in table.columns:

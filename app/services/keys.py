@@ -79,7 +79,7 @@ def end_of(key: StoredKey | Row[Any]) -> datetime | None:
 
 
 def _ends(key: StoredKey | Row[Any]) -> dict[str, datetime | None]:
-    """Return long ago for an end that is not a time."""
+    """Return the ends by name; an invalid one counts as 1970."""
     ends = {"revoked_at": (key.revoked_at, key.is_revoked), "expires_at": (key.expires_at, key.expires)}
     return {name: (time or _PASSED) if is_set else None for name, (time, is_set) in ends.items()}
 
