@@ -6,7 +6,7 @@ import typer
 from app.cli.options import parser_of
 from app.schemas.types import Port
 
-# The service stops within twenty seconds, two of them for the server itself.
+# The service stops within twenty seconds; two are the server's own.
 GRACE_SECONDS: Final = 18
 
 
@@ -25,15 +25,17 @@ def serve(
     """
     import uvicorn
 
-    from app.config import PACKAGE_FOLDER, set_environment
+    from app.config import PACKAGE_FOLDER, get_settings, set_environment
 
     try:
-        # An empty host would be all networks.
+        # Empty means all networks.
         known = bool(host) and bool(socket.getaddrinfo(host, port))
     except (OSError, UnicodeError):
         known = False
     if not known:
         raise typer.BadParameter("must be an address of this machine, such as 127.0.0.1", param_hint="--host")
+    # uvicorn would end in a traceback.
+    get_settings()
     given = set_environment("FORWARDED_ALLOW_IPS", "UVICORN_", "WEB_CONCURRENCY")
     log_config = given.get("UVICORN_LOG_CONFIG", str(PACKAGE_FOLDER / "uvicorn_log.json"))
     options = {"host": host, "port": port, "log-config": log_config, "timeout-graceful-shutdown": GRACE_SECONDS}

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from app.cli.exit_codes import ExitCode
-from tests.support.command_line import refused
+from tests.support.command_line import refused, run_process
 from tests.support.ports import free_port
 from tests.support.programs import start_program
 from tests.support.project_copy import PROJECT, environment
@@ -52,3 +52,9 @@ def test_options_of_uvicorn_are_read_from_the_file(sqlite_url: str, tmp_path: Pa
             process.kill()
     assert "/classify" not in log.read_text()
     assert "INFO uvicorn: Application startup complete." in log.read_text()
+
+
+def test_invalid_option_of_uvicorn_in_the_file_ends_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WEB_CONCURRENCY=two\n")
+    ended = run_process(tmp_path, "serve", "--port", str(free_port()))
+    assert ended == (ExitCode.UNAVAILABLE, "", "pixelwise: WEB_CONCURRENCY: must be a number from 1\n")
