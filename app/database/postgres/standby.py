@@ -100,6 +100,7 @@ class Standby:
             "DATABASE_URL answers again",
         )
         self._position: LogPosition | None = None
+        self._is_known_ahead = False
         self._running: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
         self._repeated: asyncio.Task[None] | None = None
@@ -193,13 +194,15 @@ class Standby:
 
     async def _is_ahead(self, state: ServerState, *, primary_answers: bool) -> bool:
         """Return whether the standby has what the primary never wrote."""
-        if not primary_answers:
-            return self.problem == _AHEAD
-        if self._position is None or state.missing_bytes is None or state.missing_bytes >= 0:
-            return False
-        # The primary may have written more since.
-        written = await self._ask_primary(self._primary_reader.run(partial(find_written_bytes, self._position)))
-        return written is not None and written + state.missing_bytes < 0
+        if primary_answers and self._position is not None:
+            beyond = -(state.missing_bytes or 0)
+            written: int | None = 0
+            if beyond > 0:
+                # The primary may have written more since.
+                written = await self._ask_primary(self._primary_reader.run(partial(find_written_bytes, self._position)))
+            if written is not None:
+                self._is_known_ahead = beyond > written
+        return self._is_known_ahead
 
 
 def find_position(session: Session) -> LogPosition:

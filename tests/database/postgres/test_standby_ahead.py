@@ -66,3 +66,7 @@ def test_standby_ahead_of_a_restored_primary_answers_no_reads(start: Start, prim
         assert another.get(f"/results/{lost[-1]}").status_code == HTTPStatus.NOT_FOUND
         with stopped(primary):
             assert_storage_problem(client.get("/results"))
+            with standby.hanging():
+                wait_until(lambda: "no answer" in ready(client)[2]["standby"], "the standby does not answer")
+            wait_until(lambda: ready(client)[2]["standby"] == AHEAD, "the standby is ahead")
+            assert_storage_problem(client.get("/results"))
