@@ -66,10 +66,10 @@ def _target_url(url: str) -> str:
         target_url = checked_database_url(url)
         parse_database_url(target_url)
     except ConfigurationError as error:
-        _, name, reason = str(error).partition("DATABASE_URL")
-        # Otherwise it is about a setting that the URL inserts.
-        if name:
-            raise typer.BadParameter(reason.lstrip(": "), param_hint="URL") from None
+        name, _, reason = str(error).partition(" ")
+        # Otherwise it is about a setting in the URL.
+        if name in ("DATABASE_URL", "DATABASE_URL:"):
+            raise typer.BadParameter(reason, param_hint="URL") from None
         raise
     if not source_url.startswith("sqlite") or not target_url.startswith("postgresql"):
         raise CommandError(
