@@ -38,11 +38,11 @@ DELETE FROM review_queue WHERE prediction_id = {0} AND (queue, priority) NOT IN
 INSERT INTO review_queue (queue, priority, prediction_id)
 SELECT queue, priority, prediction_id FROM unlabelled_drawings WHERE prediction_id = {0} ON CONFLICT DO NOTHING;
 """
-# On PostgreSQL a deletion, and release 0.9 for a label, waits for a batch, a fraction of a second.
 END_OF_BATCH = """
 SELECT max(id) FROM (SELECT id FROM predictions WHERE id > :after ORDER BY id LIMIT 10000) AS batch
 """
-# On PostgreSQL, so that none is deleted while it is queued.
+# On PostgreSQL, so that no prediction is deleted while it is queued. A deletion, and a label of release 0.9, waits for
+# the batch, a fraction of a second.
 LOCK_BATCH = """
 SELECT count(*) FROM (
   SELECT 1 FROM predictions WHERE id IN (

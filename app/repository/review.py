@@ -23,7 +23,7 @@ GUESS_BATCH_SIZES: Final = (10, 40, 160, 640)
 # With fewer hits, the ids have too many gaps for guessing.
 MIN_HITS: Final = 20
 
-# A longer run is what `prune` left.
+# Only `prune` leaves a longer run.
 MAX_LABELLED_RUN: Final = 100
 
 _READ_BATCH_SIZE: Final = 25
@@ -57,7 +57,7 @@ def iterate_sampled(session: Session, reserved_since: datetime) -> Iterator[Row[
 
 
 def iterate_by_margin(session: Session, reserved_since: datetime) -> Iterator[Row[Any]]:
-    """Yield unlabelled drawings, smallest margin first; larger margins only of the newest drawings."""
+    """Yield unlabelled digits, smallest margin first; larger margins only of the newest drawings."""
     newest = select(Drawing.prediction_id, Drawing.margin).where(_is_free(reserved_since), *_is_open(session, Drawing))
     newest = newest.outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
     newest = newest.where(Drawing.margin > SMALL_MARGIN).order_by(Drawing.prediction_id.desc())
