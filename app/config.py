@@ -24,6 +24,7 @@ from app.env_file import (
     check_deployment,
     deployment_value,
     expanded,
+    known_values,
     misspelt,
     read_env_file,
     setting_value,
@@ -73,7 +74,7 @@ def _known_values() -> dict[str, str]:
     for name in values:
         if name not in _KNOWN and name.upper() in _KNOWN:
             raise ConfigurationError(f"{name} in .env: write {name.upper()}")
-    return {name: value for given in (values, os.environ) for name, value in given.items() if value.strip()}
+    return known_values(values)
 
 
 def _sqlalchemy_url(text: str) -> str:

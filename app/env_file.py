@@ -68,6 +68,11 @@ def read_env_file(path: Path) -> dict[str, str]:
     return values
 
 
+def known_values(from_file: Mapping[str, str]) -> dict[str, str]:
+    """Leave out empty ones; the environment overrides the file."""
+    return {name: value for given in (from_file, os.environ) for name, value in given.items() if value.strip()}
+
+
 def expanded(text: str, known: Mapping[str, str]) -> str:
     """Replace each ${NAME}, in the inserted values too; raise ValueError for an unknown one."""
 
@@ -190,8 +195,7 @@ def main(arguments: list[str]) -> None:
     """Check the settings of DEPLOYMENT, or print a setting: NAME [DEFAULT]."""
     name, *default = arguments or [""]
     try:
-        from_file = {other: value for other, value in read_env_file(Path(".env")).items() if value}
-        known = {**from_file, **{other: value for other, value in os.environ.items() if value.strip()}}
+        known = known_values(read_env_file(Path(".env")))
         values = {other: deployment_value(other, known) for other in DEPLOYMENT}
         value = values[name] if name in values else setting_value(name, known)
     except (EnvFileError, ValueError) as error:

@@ -242,6 +242,16 @@ def test_empty_variable_of_the_environment_does_not_override_the_file(
     assert run(Path.cwd(), *command, PIXELWISE_BACKUP="").stdout == "off\n"
 
 
+def test_value_of_white_space_is_empty_to_the_service_and_to_scripts(
+    settings_environment: pytest.MonkeyPatch,
+) -> None:
+    Path(".env").write_text("HOST_OF_MODELS=' '\nMODEL_URL=https://${HOST_OF_MODELS}/m\n")
+    with pytest.raises(ConfigurationError, match="HOST_OF_MODELS is set neither"):
+        get_settings()
+    printed = run(Path.cwd(), sys.executable, "-I", str(PROJECT_FOLDER / "app/env_file.py"), "MODEL_URL")
+    assert "HOST_OF_MODELS is set neither" in printed.stderr
+
+
 def test_inserted_value_is_read_like_a_setting(settings_environment: pytest.MonkeyPatch) -> None:
     Path(".env").write_text(
         "DATABASE_URL=postgresql://pixelwise:${DB_PASSWORD}@localhost/pixelwise\nDB_PASSWORD=${FROM_VAULT}\n"
