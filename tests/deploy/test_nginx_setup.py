@@ -116,6 +116,16 @@ def test_configuration_refused_by_nginx_is_rolled_back_with_the_reason(machine: 
     assert machine.enabled == {"pixelwise"}
 
 
+def test_configuration_refused_later_is_not_said_to_be_restored(machine: Machine) -> None:
+    machine.set_up()
+    (machine.nginx / "sites-enabled/other").write_text("server { listen 80 default_server; }\n")
+    before = machine.state()
+    refused = machine.set_up()
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == "pixelwise: nginx rejected the configuration (see above)"
+    assert machine.state() == before
+
+
 def test_nginx_without_folders_of_sites_is_refused_in_one_line(machine: Machine) -> None:
     shutil.rmtree(machine.nginx / "sites-enabled")
     before = machine.state()
