@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.notes_page import PREDICTION, begin, begin_in_list, box
 from tests.support.results_page import Held, classify_drawings, go, lose_on_the_way_to_the_page, notes, row
@@ -49,12 +49,36 @@ def come_back(page: Page) -> None:
     expect(page.get_by_role("heading", name="Prediction 1")).to_be_visible()
 
 
-def reconnect(page: Page) -> None:
-    """Let changes reach the service again, and everything try at once that waits for that."""
+def reconnect(page: Page) -> list[str]:
+    """Let changes reach the service again, and everything try at once that waits for that.
+
+    Returns the methods of the requests for the prediction from here on: a save begins with a GET.
+    """
     page.unroute_all()
+    methods = record(page)
     for is_offline in (True, False):
         page.context.set_offline(is_offline)
-    page.wait_for_timeout(500)
+    return methods
+
+
+def record(page: Page) -> list[str]:
+    methods: list[str] = []
+
+    def note(route: Route) -> None:
+        methods.append(route.request.method)
+        route.fallback()
+
+    page.route(PREDICTION, note)
+    return methods
+
+
+def reload_the_list(page: Page) -> None:
+    """Load the list anew, which takes longer than a save that has begun takes to send a request."""
+    go(page, "#/draw")
+    expect(page.locator("canvas.pad")).to_be_visible()
+    with page.expect_response("**/api/results?*"):
+        go(page, "#/results")
+    expect(row(page, 1)).to_be_visible()
 
 
 @pytest.mark.parametrize("begin_somewhere", [begin, begin_in_list])
@@ -65,8 +89,10 @@ def test_cancelled_notes_are_not_stored_by_an_editor_that_was_left(
     save_in_vain(one)
     come_back(one)
     one.get_by_role("button", name="Cancel").click()
-    reconnect(one)
+    methods = reconnect(one)
     expect(one.get_by_text("No notes yet.")).to_be_visible()
+    reload_the_list(one)
+    assert methods == []
     assert notes(sqlite_url, 1) is None
 
 
@@ -78,9 +104,11 @@ def test_notes_cancelled_in_another_editor_while_they_are_saved_are_not_stored(o
     go(one, "#/results/1")
     held.let_go()
     one.get_by_role("button", name="Cancel").click()
+    methods = record(one)
     with one.expect_event("requestfinished"):
         request.continue_()
-    one.wait_for_timeout(200)
+    reload_the_list(one)
+    assert methods == []
     assert notes(sqlite_url, 1) is None
 
 
@@ -90,7 +118,9 @@ def test_closed_panel_saves_nothing(one: Page, sqlite_url: str) -> None:
     opener = row(one, 1).get_by_role("button", name="Notes")
     opener.click()
     expect(box(one)).to_be_hidden()
-    reconnect(one)
+    methods = reconnect(one)
+    reload_the_list(one)
+    assert methods == []
     assert notes(sqlite_url, 1) is None
     opener.click()
     expect(box(one)).to_have_value("with a bar")

@@ -27,9 +27,9 @@ def test_notice_stays_while_a_newer_load_goes_on(page: Page, address: str, failu
     page.route(address, lambda _: None)
     with page.expect_request(address):
         again.click()
-    with page.expect_request(address):
+    # The newer load aborts the older one.
+    with page.expect_request(address), page.expect_event("requestfailed"):
         page.get_by_role("button", name="Reload").click()
-    page.wait_for_timeout(200)
     assert notice.count() == 1
     page.unroute_all(behavior="ignoreErrors")
     page.get_by_role("button", name="Reload").click()
