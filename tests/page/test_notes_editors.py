@@ -138,6 +138,35 @@ def test_list_says_again_what_was_not_saved_and_saves_it(one: Page, sqlite_url: 
     assert notes(sqlite_url, 1) == "with a bar"
 
 
+def test_text_that_was_typed_on_in_another_editor_is_not_saved_by_a_retry(one: Page, sqlite_url: str) -> None:
+    begin_in_list(one, "with")
+    save_in_vain(one)
+    come_back(one)
+    box(one).fill("with a ")
+    go(one, "#/results")
+    expect(box(one)).to_have_value("with a ")
+    expect(one.locator("form").get_by_role("alert")).to_contain_text("Your text is kept.")
+    expect(one.get_by_role("button", name="Try again now")).to_be_hidden()
+    methods = reconnect(one)
+    reload_the_list(one)
+    assert methods == []
+    one.get_by_role("button", name="Save").click()
+    expect(box(one)).to_be_hidden()
+    assert notes(sqlite_url, 1) == "with a "
+
+
+def test_text_that_was_typed_on_before_the_save_failed_is_not_saved_by_a_retry(one: Page) -> None:
+    begin(one, "with")
+    held = Held(one, PREDICTION, "PATCH")
+    one.get_by_role("button", name="Save").click()
+    request = held.wait()
+    box(one).fill("with a ")
+    one.get_by_role("button", name="Save").focus()
+    request.abort()
+    expect(one.locator("form").get_by_role("alert")).to_contain_text("Your text is kept.")
+    expect(one.get_by_role("button", name="Try again now")).to_be_hidden()
+
+
 def lose_the_answer(page: Page) -> None:
     """Press Save, and lose the answer."""
     held = Held(page, PREDICTION, "PATCH")

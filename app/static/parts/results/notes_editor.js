@@ -69,6 +69,7 @@ export function createNotesEditor({ id, notes }, onclose) {
   let isDone = false;
   /** @type {ApiError | null} why the last save failed */
   let failed = null;
+  let sent = "";
   const area = el("textarea", { rows: "3", maxlength: String(MAX_LENGTH), "aria-label": `Notes on prediction ${id}` });
   const save = el("button", { class: "primary" }, "Save");
   const cancel = button("Cancel", drop);
@@ -103,10 +104,10 @@ export function createNotesEditor({ id, notes }, onclose) {
     if (isSaving || isDone || !element.isConnected) return;
     setSaving(true);
     failed = null;
-    const sent = area.value;
+    sent = area.value;
     try {
       const stored = await store(sent.trim() ? sent : null);
-      if (stored && !isDone) finish(sent, stored);
+      if (stored && !isDone) finish(stored);
     } catch (error) {
       failed = asApiError(error);
       showFailure();
@@ -119,10 +120,9 @@ export function createNotesEditor({ id, notes }, onclose) {
   /**
    * Close, unless somebody has typed on since the notes were sent.
    *
-   * @param {string} sent
    * @param {Result} stored
    */
-  function finish(sent, stored) {
+  function finish(stored) {
     const text = allDrafts().get(id)?.text ?? sent;
     if (text === sent) {
       drop();
@@ -136,7 +136,7 @@ export function createNotesEditor({ id, notes }, onclose) {
   function showFailure() {
     if (!failed || isDone) return;
     // A retry by itself would save what is half typed.
-    const retry = document.activeElement === area ? undefined : submit;
+    const retry = document.activeElement === area || area.value !== sent ? undefined : submit;
     notice.show(failed, { retry, keeps: "Your text is kept." });
   }
 
