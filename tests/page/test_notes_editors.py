@@ -8,6 +8,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.support.notes_page import PREDICTION, begin, begin_in_list, box
 from tests.support.results_page import Held, classify_drawings, go, lose_on_the_way_to_the_page, notes, row
 from tests.support.service_process import Service
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -165,6 +166,23 @@ def test_text_that_was_typed_on_before_the_save_failed_is_not_saved_by_a_retry(o
     request.abort()
     expect(one.locator("form").get_by_role("alert")).to_contain_text("Your text is kept.")
     expect(one.get_by_role("button", name="Try again now")).to_be_hidden()
+
+
+def test_save_in_a_second_editor_closes_it_once_the_first_has_saved_the_same(one: Page, sqlite_url: str) -> None:
+    begin_in_list(one, "with a bar")
+    first = Held(one, PREDICTION, "PATCH")
+    one.get_by_role("button", name="Save").click()
+    request = first.wait()
+    go(one, "#/results/1")
+    expect(one.get_by_role("heading", name="Prediction 1")).to_be_visible()
+    second = Held(one, PREDICTION, "GET")
+    one.get_by_role("button", name="Save").click()
+    answer = second.wait()
+    request.continue_()
+    wait_until(lambda: one.evaluate("sessionStorage.getItem('pixelwise-notes')") == "[]", "the draft is dropped")
+    answer.continue_()
+    expect(one.locator(".notes-text")).to_have_text("with a bar")
+    assert notes(sqlite_url, 1) == "with a bar"
 
 
 def lose_the_answer(page: Page) -> None:

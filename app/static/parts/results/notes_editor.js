@@ -150,13 +150,13 @@ export function createNotesEditor({ id, notes }, onclose) {
     const hadDraft = hasDraft(id);
     for (let refused = ""; ; ) {
       const { result, etag } = await readResult(id);
-      // Cancelled, here or in another editor.
-      if (isDone || (hadDraft && !hasDraft(id))) return null;
-      // An earlier save may have lost its answer.
+      // An earlier save may have lost its answer, or another editor saved this.
       if (result.notes === text) {
         announceResultChange(id, result);
         return result;
       }
+      // Cancelled, here or in another editor.
+      if (isDone || (hadDraft && !hasDraft(id))) return null;
       if (![base, sentNotes.get(id)].includes(result.notes)) {
         showTheirs(result);
         return null;
