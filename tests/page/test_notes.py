@@ -177,11 +177,20 @@ def test_notes_on_a_prediction_that_somebody_deleted_do_not_warn_once_it_says_so
     execute(sqlite_url, "DELETE FROM drawings WHERE prediction_id = 1", "DELETE FROM predictions WHERE id = 1")
     reload(own)
     expect(own.get_by_text("This prediction does not exist.")).to_be_visible()
+    expect(own.get_by_role("blockquote")).to_have_text("mine")
     go(own, "#/results")
     row(own, 2).get_by_role("button", name="Label").click()
     own.on("dialog", lambda dialog: dialog.dismiss())
     with own.expect_event("close"):
         own.close(run_before_unload=True)
+
+
+def test_unsaved_notes_are_shown_when_a_label_finds_the_prediction_deleted(one: Page, sqlite_url: str) -> None:
+    begin(one, "mine")
+    execute(sqlite_url, "DELETE FROM drawings", "DELETE FROM predictions")
+    one.get_by_role("button", name="It is a 4").click()
+    expect(one.get_by_text("This prediction does not exist. It may have been deleted.").first).to_be_visible()
+    expect(one.get_by_role("blockquote")).to_have_text("mine")
 
 
 def test_notes_on_a_deleted_prediction_do_not_warn(own: Page) -> None:

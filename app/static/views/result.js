@@ -31,7 +31,7 @@ export function create() {
   /** @param {number} id */
   async function load(id) {
     open?.close();
-    const mine = (open = openResult(id, { notice, reload: () => load(id), ondeleted: showMissing }));
+    const mine = (open = openResult(id, { notice, reload: () => load(id), ondeleted: () => showMissing(id) }));
     // A retry is not read out.
     if (notice.element.hidden) content.replaceChildren(el("p", { class: "quiet", role: "status" }, "Loading …"));
     try {
@@ -54,10 +54,13 @@ export function create() {
     }
   }
 
-  function showMissing() {
+  /** @param {number} id */
+  function showMissing(id) {
     const hadFocus = content.contains(document.activeElement);
+    const text = allDrafts().get(id)?.text;
     notice.clear();
     content.replaceChildren(el("p", { class: "card" }, "This prediction does not exist. It may have been deleted."));
+    if (text) content.append(el("p", {}, "Your unsaved notes were:"), el("blockquote", { dir: "auto" }, text));
     if (hadFocus) back.focus();
   }
 

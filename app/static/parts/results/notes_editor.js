@@ -27,7 +27,8 @@ export function allDrafts() {
   drafts = new Map(/** @type {[number, Draft][]} */ (readList(STORED.notes)));
   noteUnsaved();
   onResultChange(({ id, result }) => {
-    if (!result) keepDraft(id, null);
+    // Last, so that a view can show the text.
+    if (!result) queueMicrotask(() => keepDraft(id, null));
   });
   return drafts;
 }
