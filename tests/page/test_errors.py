@@ -233,8 +233,8 @@ def test_notice_does_not_cover_the_end_of_the_page(phone: Page, service: Service
     [
         (500, "application/problem+json", "Something went wrong inside PixelWise."),
         (403, "application/problem+json", "This key may not do that."),
-        (401, "text/html", "A proxy in front of PixelWise asks for a password."),
-        (403, "text/html", "A proxy in front of PixelWise asks for a password."),
+        (401, "text/html", "A proxy in front of PixelWise refuses this."),
+        (403, "text/html", "A proxy in front of PixelWise refuses this."),
     ],
 )
 def test_drawing_that_is_refused_again_and_again_can_be_discarded(

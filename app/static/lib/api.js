@@ -26,7 +26,7 @@ const MESSAGES = {
   offline: "PixelWise cannot be reached.",
   key: "This needs the API key.",
   forbidden: "This key may not do that.",
-  proxy: "A proxy in front of PixelWise asks for a password. Open PixelWise in another tab and enter it there.",
+  proxy: "A proxy in front of PixelWise refuses this. Open PixelWise in another tab: it may ask for a password.",
   large: "This is too large for PixelWise.",
   limited: "Too many requests in a short time.",
   unavailable: "PixelWise cannot store anything at the moment.",
