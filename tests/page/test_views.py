@@ -1,7 +1,9 @@
 """Going from view to view."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import open_page
 
 
 def test_view_that_could_not_be_loaded_opens_when_the_browser_is_online(page: Page) -> None:
@@ -47,3 +49,9 @@ def test_page_whose_first_files_are_missing_says_to_reload(page: Page) -> None:
     page.reload()
     expect(page.locator("canvas.pad")).to_be_visible()
     expect(missing).to_have_count(0)
+
+
+def test_page_without_javascript_says_that_it_needs_it_and_not_to_reload(browser: Browser, site: str) -> None:
+    with open_page(browser, site, java_script_enabled=False) as page:
+        expect(page.locator("noscript p")).to_be_visible()
+        expect(page.get_by_text("If nothing appears, reload the page.")).to_have_css("display", "none")
