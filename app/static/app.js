@@ -49,6 +49,8 @@ let current = null;
 let navigations = 0;
 /** @type {number | undefined} the next try, while the view of the address could not be loaded */
 let retry;
+/** @type {number | undefined} */
+let scopesRetry;
 
 /**
  * @param {string} id
@@ -150,11 +152,13 @@ function showKeyState(isWrong = false) {
 }
 
 async function learnScopes() {
+  clearTimeout(scopesRetry);
   try {
     await loadScopes();
-  } catch (error) {
+  } catch (caught) {
+    const { isTemporary, retryAfter } = asApiError(caught);
     // Otherwise the next request says what is wrong.
-    if (asApiError(error).isTemporary) setTimeout(learnScopes, RETRY_MS);
+    if (isTemporary) scopesRetry = setTimeout(learnScopes, retryAfter ? retryAfter * 1000 : RETRY_MS);
   }
 }
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser import SharedTab
 from tests.support.digit_strokes import SEVEN, by_mouse
@@ -13,6 +13,7 @@ from tests.support.draw_page import draw_seven
 from tests.support.results_page import classify_drawings, go, labels, send
 from tests.support.service import KEY, rows
 from tests.support.service_process import Service, serving
+from tests.support.waiting import wait_until
 
 NOT_ALLOWED = "This key may not do that."
 WRONG = "This API key is wrong."
@@ -157,6 +158,27 @@ def test_scopes_are_asked_for_again_after_an_outage(shared_tab: SharedTab, servi
         expect(review).to_be_visible()
         page.clock.run_for(5000)
         expect(review).to_be_hidden()
+
+
+def test_scopes_are_asked_for_again_once_and_when_the_service_says(shared_tab: SharedTab, site: str) -> None:
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, headers={"Retry-After": "60"}, content_type="text/html", body="")
+
+    with shared_tab.open(site, key=None) as page:
+        expect(page.locator("canvas.pad")).to_be_visible()
+        page.clock.install()
+        page.route("**/keys/current", refuse)
+        for _ in range(3):
+            with page.expect_response("**/keys/current"):
+                go(page, f"#key={KEY}")
+        page.clock.run_for(50_000)
+        assert len(asked) == 3
+        wait_until(lambda: page.clock.run_for(5000) or len(asked) > 3, "the scopes are asked for again")
+        page.clock.run_for(30_000)
+        assert len(asked) == 4
 
 
 def test_filter_by_model_version_is_there_once_the_key_is(
