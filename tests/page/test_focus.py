@@ -87,6 +87,18 @@ def test_queue_chosen_by_keyboard_keeps_the_focus(page: Page, sqlite_url: str) -
     expect(queue).to_be_focused()
 
 
+def test_queue_chosen_by_keyboard_keeps_the_focus_after_a_click_that_chose_nothing(page: Page, sqlite_url: str) -> None:
+    add_drawings(sqlite_url, {id_: id_ / 100 for id_ in range(1, 4)})
+    go(page, "#/review")
+    expect_drawing(page)
+    queue = page.get_by_label("Drawings to review")
+    queue.click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile(r"queue=not_a_digit$"))
+    expect(queue).to_be_focused()
+
+
 @pytest.mark.parametrize("pressed", ["Undo", "Clear", "Store"])
 def test_pad_takes_the_focus_from_a_button_that_goes(page: Page, pressed: str) -> None:
     pause_clock(page)

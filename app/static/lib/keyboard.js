@@ -92,6 +92,18 @@ export function letGoOfClicked(view) {
   });
 }
 
+/**
+ * Take the focus from a list after a choice with a pointer: keys would choose again.
+ *
+ * @param {HTMLSelectElement} list
+ */
+export function letGoOfChosen(list) {
+  let isByPointer = false;
+  list.addEventListener("pointerdown", () => (isByPointer = true));
+  list.addEventListener("keydown", () => (isByPointer = false));
+  list.addEventListener("change", () => isByPointer && list.blur());
+}
+
 /** Press a button or link once while Enter is held down on it; browsers click again and again. */
 export function pressOnce() {
   document.addEventListener("keydown", (event) => {

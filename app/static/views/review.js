@@ -3,7 +3,7 @@
 import { button, el } from "../lib/dom.js";
 import { answerText, claimOf, DIGITS, isNoDigit, labelName, labelPhrase, NOT_A_DIGIT } from "../lib/format.js";
 import { getKey, lacks } from "../lib/key.js";
-import { addShortcuts, labelShortcuts, letGoOfClicked } from "../lib/keyboard.js";
+import { addShortcuts, labelShortcuts, letGoOfChosen, letGoOfClicked } from "../lib/keyboard.js";
 import { outboxes } from "../lib/outbox.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { createNotice } from "../parts/notice.js";
@@ -222,9 +222,7 @@ export function create() {
   }
 
   elements.which.addEventListener("change", () => (location.hash = `#/review${elements.which.value && `?queue=${elements.which.value}`}`));
-  // After a choice with a pointer the next key labels.
-  const letGo = () => elements.which.blur();
-  elements.which.addEventListener("pointerdown", () => elements.which.addEventListener("change", letGo, { once: true }));
+  letGoOfChosen(elements.which);
   elements.scores.append(scores.element);
   elements.controls.prepend(labeller.element);
   letGoOfClicked(elements.element);
