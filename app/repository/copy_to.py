@@ -46,6 +46,9 @@ LARGEST_ID: Final = 2**31 - 1
 
 _CHECKSUMS: Final = 2**256
 
+# The triggers keep plans made for empty tables.
+_SETTINGS: Final = "SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+
 
 class TableContent(NamedTuple):
     """A row count and a sum of checksums, independent of order and engine."""
@@ -97,9 +100,11 @@ def add_rows(session: Session, table: Table, rows: Sequence[Values]) -> None:
     connection = session.connection()
     driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
     try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+        with driver.cursor() as cursor:
+            cursor.execute(_SETTINGS)
+            with cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
     except psycopg.DataError as error:
         # The rest of the message may contain a value.
         cause = str(error).partition("\n")[0].partition(": ")[0]

@@ -12,7 +12,7 @@ from app.repository.copy_to import LARGEST_ID, TABLES, TableContent
 from app.schemas.copy_to import Copied, CopiedTable
 from app.services.errors import ServiceError
 
-COPY_BATCH_SIZE: Final = 1000
+COPY_BATCH_SIZE: Final = 2000
 
 
 class TargetDiffers(ServiceError):

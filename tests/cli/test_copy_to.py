@@ -90,6 +90,16 @@ def test_keys_and_audit_log_are_copied(filled: str, postgres_url: str) -> None:
         assert rows(postgres_url, query) == rows(filled, query) != []
 
 
+def test_labels_are_copied_without_reading_all_earlier_ones_for_each(filled: str, postgres_url: str) -> None:
+    # PostgreSQL then knows that the table is empty, and plans to read all of it.
+    execute(postgres_url, "ANALYZE labels")
+    done("copy-to", postgres_url)
+    statement = "SELECT seq_tup_read, idx_scan FROM pg_stat_user_tables WHERE relname = 'labels'"
+    labels = row_counts(postgres_url)["labels"]
+    wait_until(lambda: rows(postgres_url, statement)[0]["idx_scan"] >= labels, "the statistics of the table")
+    assert rows(postgres_url, statement)[0]["seq_tup_read"] < 10 * labels
+
+
 @pytest.mark.parametrize("written", NO_TIMES)
 def test_value_that_is_not_a_time_is_refused_before_the_copy(filled: str, postgres_url: str, written: str) -> None:
     execute(
