@@ -8,7 +8,8 @@ from slowapi import Limiter
 from slowapi.errors import RateLimitExceeded
 
 from app.http.authentication import key_of
-from app.http.problems import TooManyRequests, response_to
+from app.http.errors import TooManyRequests
+from app.http.problems import response_to
 from app.metrics.instruments import RATE_LIMITED
 
 CHANGES: Final = "30/minute"

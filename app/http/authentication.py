@@ -7,8 +7,8 @@ from fastapi import Security
 from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
+from app.http.errors import InvalidApiKey, MissingScope
 from app.http.headers import raw_values
-from app.http.problems import InvalidApiKey, MissingScope
 from app.http.runtime import runtime_of
 from app.schemas.keys import Scope
 from app.services.audit import Actor

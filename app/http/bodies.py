@@ -14,9 +14,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from app.drawings.shape import PIXELS, SIDE
+from app.http.errors import InvalidRequest, UnsupportedBody
 from app.http.headers import single_header
 from app.http.pixel_text import read_batch
-from app.http.problems import InvalidRequest, UnsupportedBody
 from app.schemas.classify import MAX_BATCH, BatchRequest, ClassifyRequest
 
 JSON: Final = "application/json"

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from app.http.problems import Busy
+from app.http.errors import Busy
 
 # Of one batch or image, in bytes.
 MAX_LARGE_BODY: Final = 8 * 1024 * 1024

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Request
 
+from app.http.errors import invalid
 from app.http.headers import single_header
-from app.http.problems import invalid
 
 _TAG: Final = r'(?:W/)?"[!#-~\x80-\xff]*"'
 _TAGS: Final = rf"\*|{_TAG}(?:[ \t]*,[ \t]*{_TAG})*"

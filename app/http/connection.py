@@ -8,16 +8,10 @@ from uuid import uuid4
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from app.http.errors import HeadTooLarge, InvalidUrl, MalformedRequest, ProblemError, RequestTimeout
 from app.http.forwarded import drop_invalid_hops
 from app.http.headers import RAW_HEADERS
-from app.http.problems import (
-    HeadTooLarge,
-    InvalidUrl,
-    MalformedRequest,
-    ProblemError,
-    RequestTimeout,
-    problem_response,
-)
+from app.http.problems import problem_response
 from app.http.response_transport import ResponseTransport
 
 MAX_HEAD: Final = 64 * 1024

@@ -4,7 +4,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.config import get_settings
-from app.http.problems import PreflightRefused, response_to
+from app.http.errors import PreflightRefused
+from app.http.problems import response_to
 
 REQUEST_HEADERS = (
     "Authorization",

@@ -7,8 +7,8 @@ from starlette.requests import HTTPConnection
 from app.config import environment_with
 from app.drawings.containers import count_pixels
 from app.drawings.decoder import Decoder, DecoderBusy
+from app.http.errors import Busy
 from app.http.lanes import IMAGES, Lane
-from app.http.problems import Busy
 from app.services.threads import in_thread
 
 # Two large images at once would take too much memory.

@@ -15,9 +15,10 @@ from app.config import ConfigurationError, get_settings
 from app.http.access_log import AccessLog
 from app.http.body_memory import MAX_LARGE_BODY, BodyMemory
 from app.http.cors import AllowedOrigins
+from app.http.errors import BodyTooLarge
 from app.http.headers import RAW_HEADERS
 from app.http.metrics import RequestDurations
-from app.http.problems import EXPECTED, BodyTooLarge, response_to
+from app.http.problems import EXPECTED, response_to
 from app.http.telemetry import start_telemetry
 from app.http.trace_context import TraceParent, trace_parent
 

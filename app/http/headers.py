@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from app.http.problems import invalid
+from app.http.errors import invalid
 
 # Defaults of all responses, also in nginx.
 HEADERS: Final[Mapping[str, str]] = {

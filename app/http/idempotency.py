@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
+from app.http.errors import IDEMPOTENCY_KEY, invalid
 from app.http.headers import single_header
-from app.http.problems import IDEMPOTENCY_KEY, invalid
 from app.services.idempotency import IdempotentRequest
 
 MAX_LENGTH: Final = 255

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from app.database.limits import EXPORT_PLACES, REVIEW_PLACES, SCAN_PLACES
-from app.http.problems import Busy
+from app.http.errors import Busy
 from app.http.rate_limit import client_address
 
 T = TypeVar("T")

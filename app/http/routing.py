@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.authentication import RequireKey, RequireKeyUnlessPublic
-from app.http.problems import InvalidRequest
+from app.http.errors import InvalidRequest
 
 _BROKEN_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 _NOT_UTF8: Final = re.compile("[\ud800-\udfff]")

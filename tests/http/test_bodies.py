@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from app.drawings.shape import PIXELS
 from app.http.bodies import parse_json
-from app.http.problems import InvalidRequest
+from app.http.errors import InvalidRequest
 from app.schemas.classify import SEVEN, BatchRequest, ClassifyRequest
 from app.schemas.inference import InferRequest
 from app.schemas.keys import KeyCreate

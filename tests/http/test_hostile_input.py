@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from app.http.bodies import parse_drawing
 from app.http.edge import MAX_BODY
-from app.http.problems import InvalidRequest
+from app.http.errors import InvalidRequest
 from app.schemas.classify import ClassifyRequest
 from tests.support.service import DRAWING, assert_problem, stored
 

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from app.database import get_database
+from app.http.errors import Busy
 from app.http.lanes import BATCHES, SCANS, Lane, LaneLimits
-from app.http.problems import Busy
 from app.schemas.classify import SEVEN
 from tests.support.digit_images import encoded, picture
 from tests.support.lanes import from_address, occupy, release

@@ -5,8 +5,8 @@ from itertools import chain
 import pytest
 
 from app.http.bodies import parse_json
+from app.http.errors import InvalidRequest
 from app.http.pixel_text import read_batch
-from app.http.problems import InvalidRequest
 from app.schemas.classify import MAX_BATCH, BatchRequest
 
 INK = random.Random(5)

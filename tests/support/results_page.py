@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from playwright.sync_api import Locator, Page, Route
 
-from app.http.problems import MaybeStored, problem_response
+from app.http.errors import MaybeStored
+from app.http.problems import problem_response
 from tests.support.service import KEY, random_drawings, rows
 from tests.support.service_process import Service
 from tests.support.waiting import PATIENCE_S, wait_until

@@ -8,9 +8,9 @@ from app.http import idempotency
 from app.http.authentication import Client
 from app.http.bodies import FORM, JSON, RAW, media_type, parse_batch, parse_drawing, read_body, read_file, split_batch
 from app.http.classification import classify_and_store
+from app.http.errors import InvalidRequest
 from app.http.lanes import while_connected
 from app.http.openapi import BINARY, documented, request_body
-from app.http.problems import InvalidRequest
 from app.http.routing import BytesRoute
 from app.http.runtime import runtime_of
 from app.schemas.classify import BatchRequest, BatchResponse, ClassifyRequest, ClassifyResponse, PreviewResponse

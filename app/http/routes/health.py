@@ -1,7 +1,7 @@
 from fastapi import APIRouter, Request
 
+from app.http.errors import NotReady
 from app.http.openapi import documented
-from app.http.problems import NotReady
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.health import OK, Health, HealthWithModel, Readiness
