@@ -1,7 +1,7 @@
 """Errors of the HTTP layer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from app.schemas.health import OK
 from app.schemas.problems import FieldError
@@ -88,9 +88,23 @@ class Busy(ProblemError):
         super().__init__("Too many requests of this kind are in progress; nothing was stored. Try again later.")
 
 
+class Advice(NamedTuple):
+    """What to do after an unknown outcome."""
+
+    text: str
+    may_repeat: bool = False
+
+
+LOOK: Final = Advice("Look whether it was stored before you send it again.")
+REPEAT: Final = Advice("Send the request again.", may_repeat=True)
+
+
 class MaybeStored(ProblemError):
-    def __init__(self, advice: str) -> None:
-        super().__init__(f"The outcome of the commit is unknown: the row may or may not be stored. {advice}")
+    def __init__(self, advice: Advice) -> None:
+        super().__init__(
+            f"The outcome of the commit is unknown: the row may or may not be stored. {advice.text}",
+            headers={"Retry-After": "1"} if advice.may_repeat else None,
+        )
 
 
 class NotReady(ProblemError):

@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from app.database.errors import DatabaseBusy, DatabaseError, DatabaseFull, OutcomeUnknown
 from app.http.errors import (
     IDEMPOTENCY_KEY,
+    LOOK,
+    REPEAT,
     BodyTooLarge,
     Busy,
     HeadTooLarge,
@@ -35,7 +37,6 @@ from app.schemas.inference import InferenceError
 from app.schemas.problems import FieldError, Problem
 from app.services.errors import Conflict, InProgress, InvalidInput, KeyReused, ModelFailed, NotFound, PreconditionFailed
 
-_LOOK: Final = "Look whether it was stored before you send it again."
 INFERENCE: Final = "/v2"
 """The prefix of the Open Inference Protocol, whose errors have a form of their own."""
 
@@ -68,7 +69,7 @@ REPLIES: Final[dict[type[Exception], _Reply]] = {
     TooManyRequests: _Reply(HTTPStatus.TOO_MANY_REQUESTS),
     Busy: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 1),
     NotReady: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 5),
-    MaybeStored: _Reply(HTTPStatus.SERVICE_UNAVAILABLE, 1),
+    MaybeStored: _Reply(HTTPStatus.SERVICE_UNAVAILABLE),
     DatabaseBusy: _Reply(
         HTTPStatus.SERVICE_UNAVAILABLE, 1, "The database is busy; nothing was stored. Try again later."
     ),
@@ -102,8 +103,8 @@ MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid; `errors` lists the invalid parts.",
     HTTPStatus.TOO_MANY_REQUESTS: "This address or key has reached its rate limit; try again after `Retry-After`.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers or the URL are too large.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be used; nothing was stored, unless `stored` is `unknown`. "
-    "Try again after `Retry-After`.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be used; nothing was stored. Try again after `Retry-After`. "
+    "If `stored` is `unknown`, `detail` says what to do.",
     HTTPStatus.INSUFFICIENT_STORAGE: "The disk is full; nothing was stored. Try again after `Retry-After`.",
 }
 
@@ -181,7 +182,8 @@ def response_to(request: Request, error: Exception) -> Response:
             log: ThrottledLog = request.app.state.runtime.errors
             log.error(f"{type(error).__name__}: {error}", request.state.request_id)
             if isinstance(error, OutcomeUnknown):
-                error = MaybeStored(request.scope["state"].get("advice", _LOOK))
+                usual = REPEAT if request.method in ("GET", "HEAD") else LOOK
+                error = MaybeStored(request.scope["state"].get("advice", usual))
     return problem_response(error, request.state.request_id, inference=_is_inference(request))
 
 

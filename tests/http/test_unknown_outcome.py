@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from app.database.errors import OutcomeUnknown
 from tests.support.keys import create_key
-from tests.support.service import DRAWING, LOOK, REPEAT, assert_outcome_unknown, runtime_of
+from tests.support.service import AGAIN, DRAWING, LOOK, REPEAT, assert_outcome_unknown, runtime_of
 
 ONCE = {"headers": {"Idempotency-Key": "one"}}
 TABLET = {"name": "tablet", "scopes": ["read"]}
@@ -27,6 +27,7 @@ def lose_the_answer(_connection: Connection) -> None:
         ("PATCH", "/results/1", {"json": {"notes": "with a bar"}}, LOOK),
         ("DELETE", "/results/1", {}, LOOK),
         ("POST", "/keys/phone/revoke", {}, LOOK),
+        ("GET", "/review", {}, AGAIN),
         ("POST", "/keys", {"json": TABLET}, "If GET /keys lists the key, rotate it."),
         ("POST", "/keys/phone/rotate", {}, "create another key and revoke this one."),
     ],

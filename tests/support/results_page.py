@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Locator, Page, Route
 
-from app.http.errors import MaybeStored
+from app.http.errors import Advice, MaybeStored
 from app.http.problems import problem_response
 from tests.support.service import KEY, random_drawings, rows
 from tests.support.service_process import Service
@@ -104,7 +104,7 @@ def lose_the_end_of_the_answer(route: Route) -> None:
 def lose_on_the_way_from_the_database(route: Route) -> None:
     """Let the service handle the request, and answer as if the database connection broke during the commit."""
     route.fetch()
-    problem = problem_response(MaybeStored("Look."), "lost")
+    problem = problem_response(MaybeStored(Advice("Send it again.", may_repeat=True)), "lost")
     route.fulfill(status=problem.status_code, headers=dict(problem.headers), body=bytes(problem.body))
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from app.http import admin_limit
 from app.http.authentication import AdminKey, AnyKey, actor_of, key_of
 from app.http.bodies import JSON, json_body
+from app.http.errors import Advice
 from app.http.openapi import documented, request_body
 from app.http.reads import read
 from app.http.routing import ApiRoute
@@ -22,8 +23,8 @@ _UNKNOWN: Final = "There is no such key."
 _TAKEN: Final = "There is, or was, a key of this name."
 _UNCHANGEABLE: Final = "The key is revoked, has expired, or is SECRET_API_KEY."
 # The secret in an answer that was lost cannot be shown again.
-_IF_CREATED: Final = "If GET /keys lists the key, rotate it."
-_IF_ROTATED: Final = "If GET /keys lists it with another prefix, create another key and revoke this one."
+_IF_CREATED: Final = Advice("If GET /keys lists the key, rotate it.")
+_IF_ROTATED: Final = Advice("If GET /keys lists the key with another prefix, create another key and revoke this one.")
 
 
 @router.get(
