@@ -103,6 +103,7 @@ MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid; `errors` lists the invalid parts.",
     HTTPStatus.TOO_MANY_REQUESTS: "This address or key has reached its rate limit; try again after `Retry-After`.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers or the URL are too large.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The model failed on a drawing, and nothing was stored; or an unexpected error.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be used; nothing was stored. Try again after `Retry-After`. "
     "If `stored` is `unknown`, `detail` says what to do.",
     HTTPStatus.INSUFFICIENT_STORAGE: "The disk is full; nothing was stored. Try again after `Retry-After`.",

@@ -127,6 +127,13 @@ def test_routes_with_a_key_document_401_and_429(method: str, path: str) -> None:
     assert ("401" in responses_of(method, path)) == ("429" in responses_of(method, path))
 
 
+def test_routes_that_run_the_model_document_500() -> None:
+    assert {path for method, path in OPERATIONS if "500" in responses_of(method, path)} == {
+        *("/classify", "/classify/preview", "/classify/batch", "/classify/image"),
+        "/v2/models/digits/infer",
+    }
+
+
 @pytest.mark.parametrize("path", ["/classify", "/classify/preview", "/classify/batch", "/v2/models/digits/infer"])
 def test_documented_request_is_accepted(sqlite_client: TestClient, path: str) -> None:
     body = SCHEMA["paths"][path]["post"]["requestBody"]

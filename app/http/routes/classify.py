@@ -30,7 +30,7 @@ _FORM: Final[dict[str, Any]] = {
 @router.post(
     "/classify",
     response_model=ClassifyResponse,
-    responses=documented(401, 403, 409, 413, 415, 422, 429, 503, 507),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 500, 503, 507),
     openapi_extra=request_body({JSON: ClassifyRequest}) | _IDEMPOTENT,
     summary="Classify a drawing and store the prediction",
 )
@@ -48,7 +48,7 @@ async def classify_drawing(request: Request, client: Client) -> Response:
 @router.post(
     "/classify/preview",
     response_model=PreviewResponse,
-    responses=documented(401, 403, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 413, 415, 422, 429, 500, 503),
     openapi_extra=request_body({JSON: ClassifyRequest}),
     summary="Classify a drawing without storing it",
 )
@@ -65,7 +65,7 @@ async def classify_preview(request: Request, client: Client) -> Response:
 @router.post(
     "/classify/batch",
     response_model=BatchResponse,
-    responses=documented(401, 403, 409, 413, 415, 422, 429, 503, 507),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 500, 503, 507),
     openapi_extra=request_body({JSON: BatchRequest, RAW: BINARY}) | _IDEMPOTENT,
     summary="Classify up to 1,000 drawings and store the predictions",
 )
@@ -90,7 +90,7 @@ async def classify_batch(request: Request, client: Client) -> Response:
 @router.post(
     "/classify/image",
     response_model=ClassifyResponse,
-    responses=documented(401, 403, 409, 413, 415, 422, 429, 503, 507),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 500, 503, 507),
     openapi_extra=request_body({FORM: _FORM}) | _IDEMPOTENT,
     summary="Classify the digit in an image and store the prediction",
 )

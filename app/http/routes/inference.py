@@ -102,7 +102,7 @@ async def _check_readiness(request: Request) -> None:
     response_model=InferResponse,
     responses={
         200: {"content": {RAW: {"schema": BINARY}}},
-        **documented(401, 403, 409, 413, 415, 422, 429, 503, 507, inference=True),
+        **documented(401, 403, 409, 413, 415, 422, 429, 500, 503, 507, inference=True),
     },
     openapi_extra=request_body({JSON: InferRequest, RAW: BINARY})
     | {"parameters": [idempotency.PARAMETER, _JSON_LENGTH_PARAMETER]},
