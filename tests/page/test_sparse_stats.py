@@ -1,5 +1,6 @@
 """The stats of few drawings, few labels or two models: the page says what is missing, and shows no other selection."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.results_page import go
@@ -77,8 +78,12 @@ def test_drift_shows_no_signal_of_the_version_that_was_selected_before(page: Pag
     expect(signal).to_be_visible()
 
 
-def test_comparison_with_a_shadow_model_says_which_drawings_have_labels(page: Page, sqlite_url: str) -> None:
-    store(sqlite_url, [row._replace(labels=("7",)) for row in random_rows(40)])
+@pytest.mark.parametrize(("wrong", "p_value"), [(2, "p = 0.50"), (6, "p = 0.031"), (40, "p < 0.001")])
+def test_comparison_with_a_shadow_model_has_its_p_value_and_says_which_drawings_have_labels(
+    page: Page, sqlite_url: str, wrong: int, p_value: str
+) -> None:
+    rows = [row._replace(labels=("7",), prediction="1" if row.id <= wrong else "7") for row in random_rows(40)]
+    store(sqlite_url, rows)
     execute(
         sqlite_url,
         "INSERT INTO shadow_predictions (prediction_id, model_sha256, model_version, prediction, confidence)"
@@ -86,6 +91,7 @@ def test_comparison_with_a_shadow_model_says_which_drawings_have_labels(page: Pa
     )
     go(page, "#/stats?last=all")
     wait_until_loaded(page)
+    expect(section(page, "Model versions")).to_contain_text(f"(McNemar, {p_value})")
     expect(section(page, "Model versions")).to_contain_text("which favours any other model")
 
 

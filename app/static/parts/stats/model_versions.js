@@ -4,7 +4,7 @@ import { read } from "../../lib/api.js";
 import { el } from "../../lib/dom.js";
 import { counted, countOf, utcDate } from "../../lib/format.js";
 import { createSection } from "./section.js";
-import { intervalText, missingLabels, shareText } from "./table.js";
+import { intervalText, missingLabels, pValueText, shareText } from "./table.js";
 
 /** @import { ModelVersion, ModelVersions, ShadowStats } from "../../lib/types.js" */
 
@@ -15,7 +15,7 @@ function shadowInWords({ predictions, agreement, accuracy, accuracy_answered: li
   const significance = p < 0.05 ? "more than chance explains" : "no more than chance explains";
   return (
     `${agreed} On the ${counted(accuracy.labelled)} with a label its accuracy is ${shareText(accuracy.accuracy)}, that of the ` +
-    `live model ${shareText(live.accuracy)}: ${significance} (McNemar, p = ${p.toPrecision(2)}). Most labels are of drawings that ` +
+    `live model ${shareText(live.accuracy)}: ${significance} (McNemar, ${pValueText(p)}). Most labels are of drawings that ` +
     "the live model was unsure of, which favours any other model. Decide by the drawings drawn at random in a replay."
   );
 }

@@ -49,6 +49,16 @@ export function shareText(share) {
 }
 
 /**
+ * Write a p-value as the command line does: never as zero.
+ *
+ * @param {number} p
+ */
+export function pValueText(p) {
+  if (p < 0.001) return "p < 0.001";
+  return `p = ${p.toFixed(p < 0.1 ? 3 : 2)}`;
+}
+
+/**
  * The cells of an accuracy: labelled, accuracy, interval.
  *
  * @param {LabelledAccuracy} accuracy
