@@ -1,15 +1,8 @@
-from typing import Final
-
 from app.cli import context
 from app.cli.options import Json
 from app.cli.tables import PValue, Share, format_accuracy, format_digit_or_not, format_digits, print_table, share
 from app.cli.terminal import print_json, say
-from app.schemas.model_versions import ModelVersions
-
-_BIASED: Final = (
-    "Most labels are of drawings that the live model was unsure of, which favours any other model. "
-    "Decide by the drawings drawn at random in a replay."
-)
+from app.schemas.model_versions import BIASED_LABELS, ModelVersions
 
 
 def models(as_json: Json = False) -> None:
@@ -96,4 +89,4 @@ def _print_shadows(found: ModelVersions) -> None:
         )
         print_table(headings, shadows, blank_before=True)
         if any(model.shadow and model.shadow.accuracy.labelled for model in found.models):
-            say(_BIASED)
+            say(BIASED_LABELS)

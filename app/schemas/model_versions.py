@@ -1,9 +1,14 @@
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas.stats import ACCURACY, NOT_A_DIGIT_SHARE, LabelledAccuracy
+
+BIASED_LABELS: Final = (
+    "Most labels are of drawings that the live model was unsure of, which favours any other model. "
+    "Decide by the drawings drawn at random in a replay."
+)
 
 # A shadow model that has become the live one.
 _LIVE: Any = {
@@ -47,8 +52,7 @@ class ShadowStats(BaseModel):
     agreed: int = Field(description="The number that equal the stored prediction.")
     agreement: float = Field(description="The share that agrees.")
     accuracy: LabelledAccuracy = Field(
-        description="The accuracy of the shadow model on its labelled drawings. Most labels are of drawings that the "
-        "live model was unsure of, which favours any other model. Decide by the drawings drawn at random in a replay."
+        description=f"The accuracy of the shadow model on its labelled drawings. {BIASED_LABELS}"
     )
     accuracy_answered: LabelledAccuracy = Field(
         description="That of the stored predictions on the same drawings; its `digit_or_not` is null."
