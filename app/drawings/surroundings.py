@@ -94,7 +94,7 @@ class _Part(NamedTuple):
 
 
 def separate(light: Floats) -> Separated | None:
-    """Return where the digit is, None if nothing is around it; raise ImageError if they cannot be separated."""
+    """Return where the digit is, or None if nothing surrounds it; raise ImageError if inseparable."""
     from scipy import ndimage  # Slow to load.
 
     ground = _ground(light)

@@ -39,7 +39,7 @@ class AccessLog:
 
     @contextmanager
     def in_uvicorns_place(self) -> Iterator[None]:
-        """Write a line where uvicorn would write its own, if that goes to a stream in our format."""
+        """Write a line in place of uvicorn's, if that has our format."""
         format_uvicorns_messages()
         logger = logging.getLogger("uvicorn.access")
         handlers = logger.handlers

@@ -55,7 +55,7 @@ def read_batch(body: bytes) -> list[bytes] | None:
 
 
 def _without_space(body: bytes) -> bytes | None:
-    """Return the body without the white space that JSON allows, unless some stands in a number or in the key."""
+    """Return the body without JSON's white space, unless some is in a number or the key."""
     dense = body.translate(None, _SPACE)
     if len(dense) == len(body):
         return body
@@ -81,7 +81,7 @@ def _read(text: bytes, count: int) -> bytes | None:
 
 
 def _numbers(digits: npt.NDArray[np.uint8], last: _Places, lengths: _Places) -> bytes | None:
-    """Return the numbers as bytes, unless one is above 255, begins with 0 or is missing; `last` is each last digit."""
+    """Return the numbers as bytes, unless one exceeds 255, begins with 0 or is missing; `last` is each last digit."""
     if lengths.min() < 1 or lengths.max() > 3:
         return None
     numbers = digits[last].astype(np.uint16)

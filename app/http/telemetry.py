@@ -39,7 +39,7 @@ def start_telemetry() -> "OpenTelemetry | None":
 
 
 def _endpoint(signal: str, settings: Mapping[str, str]) -> str | None:
-    """Return the name of the variable that says where to send the signal, if it is to be sent."""
+    """Return the variable that says where to send the signal, if it is sent."""
     names = (f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     is_off = settings.get(f"OTEL_{signal}_EXPORTER", "").lower() == "none"
     return None if is_off else next((name for name in names if name in settings), None)

@@ -86,7 +86,7 @@ def _find_days(
     filters: ResultFilters,
     conditions: Callable[[TableClause, ResultFilters], list[ColumnElement[bool]]],
 ) -> Days | None:
-    """Return the first and last day of the counts and of the changes noted since; adding them up would read all."""
+    """Return the first and last day of the counts and newer changes, without adding them up."""
     since = filters.since and filters.since.replace(hour=0, minute=0, second=0, microsecond=0)
 
     def starts_in(view: TableClause, *needed: ColumnElement[bool]) -> Select[Any]:

@@ -74,7 +74,7 @@ def iterate_not_digits(session: Session, reserved_since: datetime) -> Iterator[R
 def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
     """Yield unsampled drawings from the first unlabelled one on, each equally likely, at a constant cost.
 
-    Before it, `prune` has left labelled ones, which are more often wrong.
+    Before it are labelled ones that `prune` left.
     """
     last = session.scalar(select(func.max(Drawing.prediction_id))) or 0
     first = _first_unlabelled(session, last)

@@ -56,7 +56,7 @@ class ReadLog:
         self._batcher = database.batcher(_store)
 
     async def add(self, actor: Actor, action: Action, what: str) -> None:
-        """Return once the entry is on disk; if that is impossible, log it, so that a full disk prevents no read."""
+        """Return once the entry is on disk; if it cannot be stored, log it, so that reads go on."""
         entry = _entry(actor, action, what)
         try:
             async with asyncio.timeout(ENTRY_TIMEOUT_S):

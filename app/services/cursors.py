@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def next_cursor(rows: Sequence[T], limit: int, position: Callable[[T], Position]) -> str | None:
-    """Return the cursor after the page's last row; one row more than the limit shows that there is a next page."""
+    """Return the cursor after the page's last row; a row above the limit shows a next page."""
     return cursor_of(position(rows[limit - 1])) if len(rows) > limit else None
 
 

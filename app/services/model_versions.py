@@ -22,7 +22,7 @@ _ORDER: Final[tuple[Role, ...]] = ("live", "shadow")
 
 
 class _ModelKey(NamedTuple):
-    """Two files may have the same version. `sha256` is None for stored predictions of a file that is not loaded."""
+    """Two files may have the same version. `sha256` is None for a file that is not loaded."""
 
     version: str
     sha256: str | None

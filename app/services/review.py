@@ -98,7 +98,7 @@ def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Rev
 def choose(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Choice:
     """Choose unlabelled drawings: reserved ones first; of the rest, one in RANDOM_ONE_IN is a random sample.
 
-    The queue of drawings that are not digits has no random samples.
+    The queue of non-digits has no random samples.
     """
     reserved_since = datetime.now(UTC) - RESERVED_FOR
     page, digits = _Page(query.limit), query.queue != "not_a_digit"

@@ -174,7 +174,7 @@ class Standby:
         return position
 
     async def _find_problem(self, *, primary_answers: bool) -> str | None:
-        """Wait until the standby has the position, for MAX_LAG_S at most; return None or why it cannot be used."""
+        """Wait up to MAX_LAG_S until the standby has the position; return its problem."""
         allowed_bytes = 0 if primary_answers else MAX_LOSS_BYTES
         deadline, pause_s = time.monotonic() + MAX_LAG_S, _FIRST_PAUSE_S
         try:

@@ -65,7 +65,7 @@ def check_sqlite(path: Path, rows: Mapping[str, int], progress: Progress) -> int
 
 
 def _show_steps(copy: sqlite3.Connection, rows: Mapping[str, int], progress: Progress) -> None:
-    """Report the steps of SQLite's virtual machine as a share of those that the rows of all tables and indexes need."""
+    """Report SQLite's steps as a share of those that all rows and index entries need."""
     trees = Counter(name for (name,) in copy.execute("SELECT tbl_name FROM sqlite_schema WHERE rootpage > 0"))
     total = sum(size * trees[name] for name, size in rows.items()) * _STEPS_FOR_A_ROW
     steps = 0
@@ -128,7 +128,7 @@ def give_to_owner_of(database: Path, new: int, backup: Path) -> None:
 
 
 def replace(database: Path, new: Path, kept: Path) -> list[tuple[Path, Path]]:
-    """Replace the database, keep the old one; return the renames, old names first.
+    """Replace the database, but keep it; return the renames, old names first.
 
     A power cut leaves the old file, the new one, or none.
     """

@@ -86,7 +86,7 @@ class FileGuard:
         self._checked_folder = unchanged if settled else None
 
     def may_checkpoint(self) -> bool:
-        """Raise DatabaseUnavailable if the WAL was emptied in place: a checkpoint would write the gap into the file."""
+        """Raise DatabaseUnavailable if the WAL was emptied in place: a checkpoint would damage the file."""
         magic = self._wal_magic()
         if magic in _WAL_MAGIC:
             self._wal_was_valid = True
