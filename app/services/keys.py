@@ -60,7 +60,8 @@ def rotate_key(session: Session, name: str, overlap: timedelta, actor: Actor) ->
         raise Conflict(f"The key {name} is revoked or has expired; create a key with another name.")
     secret = _new_secret()
     # Another host's clock may be behind.
-    previous = {"previous_sha256": row.sha256 if overlap else None, "previous_until": now + overlap}
+    until = now + overlap if overlap else _PASSED
+    previous = {"previous_sha256": row.sha256, "previous_until": until}
     repository.change_key(session, name, {**_stored(secret), **previous})
     record(session, actor, Action.ROTATE_KEY, f"key {name}")
     return _with_secret(session, name, secret)
