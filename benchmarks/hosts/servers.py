@@ -18,7 +18,7 @@ from tests.support.waiting import PATIENCE_S, wait_until
 
 PORT = 8000
 SITE = PROJECT / "deploy/nginx.conf"
-# A request that waits longer for a host gets 504. The configuration that ships has 90 s, for exports.
+# A request that waits longer for a host gets 504. The configuration that ships waits longer, for long reads.
 ANSWER_TIMEOUT_S = 4
 
 _AROUND = """

@@ -107,7 +107,7 @@ def test_page_works_behind_a_password_and_says_when_it_is_missing(
                 expect(page.locator("main")).to_contain_text("Nothing is stored yet")
             with open_page(browser, f"{front}/half/") as page:
                 page.get_by_role("link", name="Results").click()
-                expect(page.locator("main")).to_contain_text("A proxy in front of PixelWise asks for a password")
+                expect(page.locator("main")).to_contain_text("A proxy in front of PixelWise refuses this.")
 
 
 def test_two_folders_of_one_host_share_neither_unsent_labels_nor_the_key(
