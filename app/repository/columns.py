@@ -28,5 +28,5 @@ HAS_TIME: Final = _IsTime(Prediction.created_at)
 
 
 def without_index(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-    """Return the same value without an index: SQLite may choose a slow one."""
+    """Return the same value, for which no index is used: SQLite may choose a slow one."""
     return column.op("||")("") if isinstance(column.type, String) else column + 0

@@ -48,7 +48,7 @@ def among_few_notes(session: Session, text: str) -> ColumnElement[bool] | None:
 
 
 def _finds(text: str) -> ColumnElement[bool]:
-    """The notes have all groups of the text, in any case and order."""
+    """The notes have all groups of the text, in any case and order: this finds more."""
     groups = {text[start : start + _GROUP].replace('"', '""') for start in range(len(text) - _GROUP + 1)}
     return literal_column(_NOTES_SEARCH.name).op("MATCH")(" AND ".join(f'"{group}"' for group in sorted(groups)))
 

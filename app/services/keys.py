@@ -60,8 +60,7 @@ def rotate_key(session: Session, name: str, overlap: timedelta, actor: Actor) ->
         raise Conflict(f"The key {name} is revoked or has expired; create a key with another name.")
     secret = _new_secret()
     # Another host's clock may be behind.
-    until = now + overlap if overlap else _PASSED
-    previous = {"previous_sha256": row.sha256, "previous_until": until}
+    previous = {"previous_sha256": row.sha256, "previous_until": now + overlap if overlap else _PASSED}
     repository.change_key(session, name, {**_stored(secret), **previous})
     record(session, actor, Action.ROTATE_KEY, f"key {name}")
     return _with_secret(session, name, secret)

@@ -128,7 +128,7 @@ def give_to_owner_of(database: Path, new: int, backup: Path) -> None:
 
 
 def replace(database: Path, new: Path, kept: Path) -> list[tuple[Path, Path]]:
-    """Replace the database, but keep it; return the renames, old names first.
+    """Replace the database, keep the old one; return the renames, old names first.
 
     A power cut leaves the old file, the new one, or none.
     """
