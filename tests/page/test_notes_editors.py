@@ -42,6 +42,13 @@ def save_in_vain(page: Page) -> None:
     expect(page.locator("form").get_by_role("alert")).to_contain_text("Your text is kept.")
 
 
+def save_held(page: Page, method: str) -> Held:
+    """Press Save, and hold its request with this method."""
+    held = Held(page, PREDICTION, method)
+    page.get_by_role("button", name="Save").click()
+    return held
+
+
 def come_back(page: Page) -> None:
     """Leave the view, and open that of the prediction, which has an editor of the same draft."""
     go(page, "#/draw")
@@ -99,8 +106,7 @@ def test_cancelled_notes_are_not_stored_by_an_editor_that_was_left(
 
 def test_notes_cancelled_in_another_editor_while_they_are_saved_are_not_stored(one: Page, sqlite_url: str) -> None:
     begin_in_list(one, "with a bar")
-    held = Held(one, PREDICTION, "GET")
-    one.get_by_role("button", name="Save").click()
+    held = save_held(one, "GET")
     request = held.wait()
     go(one, "#/results/1")
     held.let_go()
@@ -158,9 +164,7 @@ def test_text_that_was_typed_on_in_another_editor_is_not_saved_by_a_retry(one: P
 
 def test_text_that_was_typed_on_before_the_save_failed_is_not_saved_by_a_retry(one: Page) -> None:
     begin(one, "with")
-    held = Held(one, PREDICTION, "PATCH")
-    one.get_by_role("button", name="Save").click()
-    request = held.wait()
+    request = save_held(one, "PATCH").wait()
     box(one).fill("with a ")
     one.get_by_role("button", name="Save").focus()
     request.abort()
@@ -170,14 +174,10 @@ def test_text_that_was_typed_on_before_the_save_failed_is_not_saved_by_a_retry(o
 
 def test_save_in_a_second_editor_closes_it_once_the_first_has_saved_the_same(one: Page, sqlite_url: str) -> None:
     begin_in_list(one, "with a bar")
-    first = Held(one, PREDICTION, "PATCH")
-    one.get_by_role("button", name="Save").click()
-    request = first.wait()
+    request = save_held(one, "PATCH").wait()
     go(one, "#/results/1")
     expect(one.get_by_role("heading", name="Prediction 1")).to_be_visible()
-    second = Held(one, PREDICTION, "GET")
-    one.get_by_role("button", name="Save").click()
-    answer = second.wait()
+    answer = save_held(one, "GET").wait()
     request.continue_()
     wait_until(lambda: one.evaluate("sessionStorage.getItem('pixelwise-notes')") == "[]", "the draft is dropped")
     answer.continue_()
@@ -187,9 +187,7 @@ def test_save_in_a_second_editor_closes_it_once_the_first_has_saved_the_same(one
 
 def lose_the_answer(page: Page) -> None:
     """Press Save, and lose the answer."""
-    held = Held(page, PREDICTION, "PATCH")
-    page.get_by_role("button", name="Save").click()
-    lose_on_the_way_to_the_page(held.wait())
+    lose_on_the_way_to_the_page(save_held(page, "PATCH").wait())
     expect(page.locator("form").get_by_role("alert")).to_contain_text("Your text is kept.")
 
 
