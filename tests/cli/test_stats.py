@@ -153,7 +153,8 @@ def test_models_compares_the_shadow_model_with_the_answers(start: Start, databas
     # No p-value without a label.
     assert shadow_row.split()[-1] == "-"
     assert run("models").err == ""
-    client.put("/results/1/label", json={"label": "9"})
+    labelled = client.put("/results/1/label", json={"label": "9"})
+    assert labelled.status_code == 200, labelled.text
     assert "which favours any other model" in run("models").err
 
 

@@ -70,9 +70,9 @@ def _lock(connection: "psycopg.Connection[Any]", name: str) -> bool:
     return bool(taken)
 
 
-# A connection that an earlier test left open must not keep the next test waiting for its locks.
+# A connection that an earlier test left open must not hold locks of the next test, nor take one of its ids.
 DISCONNECT_OTHERS: Final = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     f" WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> '{KEPT}'"
 )
 
