@@ -27,6 +27,7 @@ from app.schemas.backup import BackupManifest
 
 BLOCK_SIZE: Final = 1 << 23
 MANIFEST: Final = ".manifest.json"
+_TIME: Final = "%Y%m%dT%H%M%S.%f"
 _OURS: Final = re.compile(r"pixelwise-\d{8}T\d{6}\.\d{6}Z\.(db|dump)")
 _LOCK: Final = ".pixelwise-backup.lock"
 _UNFINISHED: Final = f".pixelwise-backup{UNFINISHED}"
@@ -54,10 +55,8 @@ def back_up(database: Database, folder: Path, keep: int, progress: Progress) -> 
 
 def newest_backup(folder: Path) -> datetime | None:
     """Return the time of the newest complete backup that is not in the future, or None."""
-    complete = _complete(folder) if folder.is_dir() else set()
-    now = _name_at(datetime.now(UTC))
-    newest = max((path.stem for path in complete if path.stem <= now), default=None)
-    return None if newest is None else datetime.strptime(newest, "pixelwise-%Y%m%dT%H%M%S.%f%z")
+    times = map(_time_of, _complete(folder) if folder.is_dir() else ())
+    return max((time for time in times if time and time <= datetime.now(UTC)), default=None)
 
 
 def manifest_of(backup: Path) -> Path:
@@ -119,7 +118,7 @@ def _write(database: Database, unfinished: Path, progress: Progress) -> tuple[Pa
 
 
 def _name_at(time: datetime) -> str:
-    return f"pixelwise-{time:%Y%m%dT%H%M%S.%fZ}"
+    return f"pixelwise-{time:{_TIME}}Z"
 
 
 def _copy(session: Session, unfinished: Path, progress: Progress) -> None:
@@ -166,4 +165,14 @@ def _delete_oldest(folder: Path, keep: int, made: Path) -> None:
 
 
 def _complete(folder: Path) -> set[Path]:
-    return {path for path in folder.iterdir() if _OURS.fullmatch(path.name) and manifest_of(path).exists()}
+    return {path for path in folder.iterdir() if _time_of(path) and manifest_of(path).exists()}
+
+
+def _time_of(backup: Path) -> datetime | None:
+    """Return the time in the file's name, or None if the file is not a backup of ours."""
+    if not _OURS.fullmatch(backup.name):
+        return None
+    try:
+        return datetime.strptime(backup.stem, f"pixelwise-{_TIME}%z")
+    except ValueError:
+        return None

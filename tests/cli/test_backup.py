@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -102,10 +103,12 @@ def test_only_the_newest_backups_are_kept_and_other_files_stay(configured_sqlite
     assert {path.name for path in backups(tmp_path / FOLDER)} == {kept.name, *taken[2:]}
 
 
-def rename_to_the_future(folder: Path, name: str) -> None:
-    later = "pixelwise-29991231T235959.000000Z.db"
+def rename_to(time: str, folder: Path, name: str) -> None:
     for end in ("", ".manifest.json"):
-        (folder / f"{name}{end}").rename(folder / f"{later}{end}")
+        (folder / f"{name}{end}").rename(folder / f"pixelwise-{time}.000000Z.db{end}")
+
+
+rename_to_the_future = partial(rename_to, "29991231T235959")
 
 
 def test_new_backup_is_kept_even_if_older_ones_have_later_times(configured_sqlite: str, tmp_path: Path) -> None:
@@ -124,6 +127,15 @@ def test_backup_with_a_time_in_the_future_is_deleted_first_and_is_not_the_newest
     assert {path.name for path in backups(folder)} == {str(manifest["file"]) for manifest in taken}
     rename_to_the_future(folder, str(taken[1]["file"]))
     assert newest_backup(folder) == datetime.fromisoformat(str(taken[0]["created_at"]))
+
+
+def test_file_whose_name_has_an_impossible_time_is_no_backup_of_ours(configured_sqlite: str, tmp_path: Path) -> None:
+    folder = tmp_path / FOLDER
+    rename_to("20261331T250000", folder, str(take_backup()["file"]))
+    assert newest_backup(folder) is None
+    newest = take_backup(FOLDER, "--keep", "1")
+    assert newest_backup(folder) == datetime.fromisoformat(str(newest["created_at"]))
+    assert len(backups(folder)) == 2
 
 
 def test_failed_backup_keeps_the_older_ones(configured_sqlite: str, tmp_path: Path) -> None:
