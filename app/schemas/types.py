@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from app.drawings.shape import NOT_A_DIGIT
 
 # An unescaped + in a query string arrives as a space: `2026-11-20T09:30:00 00:00`.
-_SPACE_BEFORE_ZONE = re.compile(r"(.+[Tt ]\d\d:\d\d\S*) (\d\d:?\d\d)")
+_SPACE_BEFORE_ZONE: Final = re.compile(r"(\S{10}[Tt ]\d\d:\d\d\S*) (\d\d:?\d\d)")
 _TIME: Final = (
     "^(19[0-9]{2}|[2-8][0-9]{3}|9000)-[0-9]{2}-[0-9]{2}"
     "([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?$"

@@ -1,5 +1,7 @@
 """Numbers, times and truth values are read in one form each."""
 
+import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,8 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.schemas.drift import DriftQuery
 from app.schemas.export import ExportQuery
+from app.schemas.keys import KeyName
 from app.schemas.results import MAX_NOTES, NotesUpdate, ResultsQuery
-from app.schemas.types import Flag, Id, Moment, Port
+from app.schemas.types import Flag, Id, Label, Moment, Port, Text
+from tests.support.service import SECONDS
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -56,6 +60,31 @@ def test_time_is_read_as_utc(text: str, time: datetime) -> None:
 def test_other_text_is_no_time(text: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Moment).validate_python(text)
+
+
+@pytest.fixture
+def _little_processor_time() -> Iterator[None]:
+    """Fail a test that takes seconds of processor time, as one with a quadratic regular expression would for hours."""
+
+    def fail(*_: object) -> None:
+        pytest.fail("the test takes too long")
+
+    signal.signal(signal.SIGVTALRM, fail)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    yield
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
+
+
+@pytest.mark.usefixtures("_little_processor_time")
+@pytest.mark.parametrize("kind", [Moment, Id, Port, Flag, Text, Label, KeyName])
+@pytest.mark.parametrize("piece", ["T00:00", "2026-11-20T00:00 ", " 00:00", "0.", "1", "\0", "a-"])
+def test_long_text_is_checked_once(kind: Any, piece: str) -> None:
+    try:
+        TypeAdapter(kind).validate_python(piece * 200_000)
+    except ValidationError:
+        return
+    assert kind is Text
 
 
 WRONG_INTEGERS = [
