@@ -4,13 +4,15 @@ The database is DATABASE_URL, in the environment or in .env.
 """
 
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from app import fast_start, models  # noqa: F401  # The models are the tables to check.
 from app.config import ConfigurationError, get_settings
 from app.database import Database
 from app.database.errors import DatabaseError, describe
-from app.database.schema_version import schema_revision
+from app.database.migrations import upgrade_to_head
+from app.database.schema_version import found_revision
 from app.repository.steps import is_anything_remaining
 
 fast_start.collect_garbage_less_often()
@@ -27,50 +29,46 @@ def main(arguments: list[str]) -> None:
         problem = schema_problem()
         # Tables of a newer, compatible release are no problem; its migrations are not here.
         if problem is not None:
-            upgrade()
+            upgrade_to_head()
             if (remaining := schema_problem()) is not None:
                 raise SystemExit(f"pixelwise: {remaining}")
-        was_complete = problem is None and not complete_tables()
+        with configured_database() as database:
+            was_complete = problem is None and not complete_tables(database)
+            with database.snapshot() as session:
+                revision = found_revision(session.connection())
     except (ConfigurationError, DatabaseError) as error:
         raise SystemExit(f"pixelwise: {describe(error)}") from error
     done = "was already up to date" if was_complete else "is ready"
-    print(f"The database {done} (revision {schema_revision()}).")
+    print(f"The database {done} (revision {revision}).")
 
 
-def upgrade() -> None:
-    # Slow to load, and most starts have nothing to do.
-    from alembic.config import Config
-
-    from alembic import command
-
-    command.upgrade(Config(Path(__file__).with_name("alembic.ini")), "head")
-
-
-def complete_tables() -> bool:
-    """Go on with the counting of an interrupted upgrade; return whether there was something to do."""
+@contextmanager
+def configured_database() -> Iterator[Database]:
     database = Database(get_settings().database_url, beside_service=True)
     try:
-        with database.snapshot() as session:
-            if not is_anything_remaining(session):
-                return False
-        # Slow to load.
-        from app.cli.terminal import progress_bar
-        from app.services import counts
-
-        with progress_bar("Counting predictions") as progress:
-            counts.complete_tables(database, progress)
-        return True
+        yield database
     finally:
         database.close()
+
+
+def complete_tables(database: Database) -> bool:
+    """Go on with the counting of an interrupted upgrade; return whether there was something to do."""
+    with database.snapshot() as session:
+        if not is_anything_remaining(session):
+            return False
+    # Slow to load.
+    from app.cli.terminal import progress_bar
+    from app.services import counts
+
+    with progress_bar("Counting predictions") as progress:
+        counts.complete_tables(database, progress)
+    return True
 
 
 def schema_problem() -> str | None:
     """Return None, or why the service cannot use the tables."""
-    database = Database(get_settings().database_url, beside_service=True)
-    try:
+    with configured_database() as database:
         return database.schema_problem()
-    finally:
-        database.close()
 
 
 if __name__ == "__main__":

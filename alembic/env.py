@@ -21,7 +21,7 @@ from app.database import Database
 from app.database.base import UtcDateTime
 from app.database.errors import UPGRADE, DatabaseError, describe, translated_errors
 from app.database.revision_files import revision_files_problem
-from app.database.schema_version import schema_revision
+from app.database.schema_version import found_revision, schema_problem, schema_revision
 from app.database.sqlite.foreign_keys import BrokenReferences, foreign_keys_checked
 from app.database.sqlite.migration_engine import is_missing, migration_engine, question_engine
 from app.database.url import parse_database_url
@@ -168,7 +168,7 @@ def number_revision(_context: MigrationContext, _revision: object, scripts: list
 
 def unknown_revision(connection: sa.Connection) -> str:
     """Return the error message for a database whose revision is not in `alembic/versions`."""
-    found = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    found = found_revision(connection)
     inspector = sa.inspect(connection)
     columns: list[str] = []
     if inspector.has_table("predictions"):
@@ -225,8 +225,15 @@ def has_steps(url: sa.URL) -> bool:
             # The unknown revision may be the one of the command.
             if not any(f"Can't locate revision identified by '{head}'" in str(error) for head in heads):
                 raise
+            if is_upgrade_to_head(command) and schema_problem(connection) is None:
+                # Tables of a newer, compatible release; its migrations are not here.
+                return False
             raise CommandError(unknown_revision(connection)) from error
         return any(True for _ in steps)
+
+
+def is_upgrade_to_head(command: MigrationContext) -> bool:
+    return command.opts["fn"].__name__ == "upgrade" and command.opts["destination_rev"] in ("head", "heads")
 
 
 def refuse_question(url: sa.URL, opts: dict[str, Any]) -> None:

@@ -8,17 +8,13 @@ def upgrade() -> None:
 
     Example: python -m app upgrade
     """
-    from alembic.config import Config
-
-    from alembic import command
-    from app.config import PROJECT_FOLDER
-    from app.database.schema_version import schema_revision
+    from app.database.migrations import upgrade_to_head
+    from app.database.schema_version import found_revision
 
     try:
-        command.upgrade(Config(PROJECT_FOLDER / "alembic.ini"), "head")
+        upgrade_to_head()
     except SystemExit as error:
         # alembic/env.py adds the prefix, too.
         raise CommandError(str(error).removeprefix("pixelwise: "), ExitCode.UNAVAILABLE) from error
-    with context.open_database():
-        pass
-    say(f"The database is at revision {schema_revision()}.")
+    revision = context.read(lambda session: found_revision(session.connection()))
+    say(f"The database is at revision {revision}.")

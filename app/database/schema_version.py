@@ -23,6 +23,14 @@ def schema_revision() -> str:
     return max(path.name[:4] for path in (PROJECT_FOLDER / "alembic" / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
 
 
+def found_revision(connection: Connection) -> str | None:
+    """Return the revision of the database, which may be of another release."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
 def schema_problem(connection: Connection) -> str | None:
     """Check the revision and the tables of the imported models."""
     tables = _tables(connection)

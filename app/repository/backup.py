@@ -5,24 +5,15 @@ from collections.abc import Callable
 from sqlalchemy import func, inspect, select, table, text
 from sqlalchemy.orm import Session
 
-_VERSION = "alembic_version"
-
 
 def count_rows(session: Session, report: Callable[[int, int], object] = lambda done, total: None) -> dict[str, int]:
-    names = sorted(set(inspect(session.connection()).get_table_names()) - {_VERSION})
+    names = sorted(set(inspect(session.connection()).get_table_names()) - {"alembic_version"})
     counted = select(func.count())
     rows = {}
     for number, name in enumerate(names):
         report(number, len(names))
         rows[name] = session.scalar(counted.select_from(table(name))) or 0
     return rows
-
-
-def find_revision(session: Session) -> str | None:
-    if not inspect(session.connection()).has_table(_VERSION):
-        return None
-    revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
 
 
 def export_snapshot(session: Session) -> str:

@@ -20,9 +20,10 @@ from app import __version__
 from app.atomic_file import UNFINISHED, atomic_file, create_private
 from app.database import Database
 from app.database.postgres.dumps import check_dump, dump_postgres, refuse_pooler
+from app.database.schema_version import found_revision
 from app.database.sqlite.copies import CopyError, check_sqlite, copy_sqlite, reading, size_of, sync
 from app.progress import Progress
-from app.repository.backup import count_rows, export_snapshot, find_revision
+from app.repository.backup import count_rows, export_snapshot
 from app.schemas.backup import BackupManifest
 
 BLOCK_SIZE: Final = 1 << 23
@@ -91,7 +92,8 @@ def _write(database: Database, unfinished: Path, progress: Progress) -> tuple[Pa
         kind: Literal["sqlite", "postgresql"] = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
         if kind == "postgresql":
             refuse_pooler(session.connection())
-        rows, revision = count_rows(session, partial(progress, "Counting rows")), find_revision(session)
+        rows = count_rows(session, partial(progress, "Counting rows"))
+        revision = found_revision(session.connection())
         if kind == "sqlite":
             _copy(session, unfinished, progress)
         else:
