@@ -2,7 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ from training.material import Material, collect
 from training.mnist import Digits
 from training.network import DigitNetwork, Teacher
 from training.report import Run, report
-from training.state import CheckpointError
+from training.state import CheckpointError, load_teacher, save
 from training.train import Trained, Validation, error, logits, train
 
 VALIDATION = 5_000
@@ -29,13 +31,24 @@ ENOUGH = 10
 SHIPPED = Path("models/digits.onnx")
 
 
+class Given(NamedTuple):
+    """What the files hold that the options name."""
+
+    exports: list[Exported]
+    extra: Extra
+    start: DigitNetwork | None
+    teachers: dict[Path, Teacher]
+    """Those that exist."""
+
+
 def main() -> None:
     """Run the whole training; the test sets are used only at the end, when nothing is chosen any more."""
     options = _options()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(options.device.type == "cpu")
     numbers = mnist.load("train", options.mnist)
-    exports, extra, start = _given(options, numbers)
+    given = _given(options, numbers)
+    exports, extra = given.exports, given.extra
     if exports:
         print(f"{len(extra.digits.labels):,} exported drawings, {extra.left_out} left out", flush=True)
     if extra.relabelled:
@@ -47,7 +60,7 @@ def main() -> None:
     material = collect(fit, extra, options.seed, packages, every=max(1, ENOUGH // max(1, options.epochs)))
     validations = _validations(check, extra, options.seed)
     try:
-        trained = _trained(options, material.to(options.device), validations, start)
+        trained = _trained(options, material.to(options.device), validations, given)
     except CheckpointError as problem:
         sys.exit(f"training: {problem}")
     both = validations[:CHOOSING]
@@ -58,26 +71,22 @@ def main() -> None:
     _describe(Run(options, exports, extra, material.kinds, packages, check, errors, calibration, trained))
 
 
-def _trained(
-    options: argparse.Namespace, material: Material, validations: list[Validation], start: DigitNetwork | None
-) -> Trained:
+def _trained(options: argparse.Namespace, material: Material, validations: list[Validation], given: Given) -> Trained:
     """Train the teachers that are missing and so many networks as asked for; return the one that reads best."""
     teachers = []
     for number, path in enumerate(options.teacher, start=1):
-        if not path.exists():
+        if path not in given.teachers:
             print(f"Training the teacher {path}", flush=True)
             taught = train(material, validations, epochs=options.epochs, seed=options.seed + 100 * number, kind=Teacher)
-            torch.save(taught.network.state_dict(), path)
-        teacher = Teacher()
-        teacher.load_state_dict(torch.load(path, weights_only=True))
-        teachers.append(teacher)
+            save(path, taught.network.state_dict())
+        teachers.append(given.teachers.get(path) or load_teacher(path))
     found = []
     for number in range(options.tries):
         checkpoint: Path | None = options.checkpoint
         if checkpoint and number:
             checkpoint = checkpoint.with_stem(f"{checkpoint.stem}-{number + 1}")
         plan = {"epochs": options.epochs, "seed": options.seed + number}
-        found.append(train(material, validations, start, teachers=teachers, checkpoint=checkpoint, **plan))
+        found.append(train(material, validations, given.start, teachers=teachers, checkpoint=checkpoint, **plan))
     return min(found, key=lambda trained: sum(error(trained.network, v) for v in validations[:CHOOSING]))
 
 
@@ -104,16 +113,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--version", default="v2", help="the model version stored in the file")
     _add_training_options(parser)
     parser.add_argument("--without-fonts", action="store_true", help="fetch no packages; the card says so")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=_at_least(0), default=1)
     options = parser.parse_args()
-    for path in filter(None, (options.output, options.checkpoint)):
+    if options.output.suffix != ".onnx":
+        parser.error(f"the name of {options.output} must end with .onnx")
+    for path in filter(None, (options.output, options.checkpoint, *options.teacher)):
         if not path.parent.is_dir():
             parser.error(f"{path} cannot be written: there is no folder {path.parent}")
     return options
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--epochs", type=int, default=78, help="of 100,000 drawings each")
+    parser.add_argument("--epochs", type=_at_least(1), default=78, help="of 100,000 drawings each")
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -128,22 +139,42 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="learn from the answers of this large network, which is trained first if the file is missing; may be"
         " repeated; needs a GPU",
     )
-    parser.add_argument("--tries", type=int, default=1, help="train so many networks and keep the one that reads best")
+    parser.add_argument(
+        "--tries", type=_at_least(1), default=1, help="train so many networks and keep the one that reads best"
+    )
     parser.add_argument(
         "--device",
-        type=torch.device,
+        type=_device,
         default="cuda" if torch.cuda.is_available() else "cpu",
         help="cpu or cuda (default: cuda if there is a GPU)",
     )
 
 
-def _given(options: argparse.Namespace, numbers: Digits) -> tuple[list[Exported], Extra, DigitNetwork | None]:
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, not {text}")
+        return int(text)
+
+    return number
+
+
+def _device(name: str) -> torch.device:
+    if name not in ("cpu", "cuda"):
+        raise argparse.ArgumentTypeError(f"must be cpu or cuda, not {name}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise argparse.ArgumentTypeError("PyTorch finds no GPU")
+    return torch.device(name)
+
+
+def _given(options: argparse.Namespace, numbers: Digits) -> Given:
     """Read the files that the options name; exit with one line if one cannot be used."""
     try:
         exports = [exported.load(path) for path in options.extra]
         extra = exported.together(exports, numbers.images, mnist.load("t10k", options.mnist).images)
-        return exports, extra, restore(options.start_from) if options.start_from else None
-    except (OSError, ValueError) as problem:
+        start = restore(options.start_from) if options.start_from else None
+        return Given(exports, extra, start, {path: load_teacher(path) for path in options.teacher if path.exists()})
+    except (OSError, ValueError, CheckpointError) as problem:
         sys.exit(f"training: {problem}")
 
 

@@ -74,7 +74,7 @@ def write(report: Report, classifier: Classifier, path: Path, size: int, picture
         "",
         "## Mistakes on the MNIST test set",
         "",
-        f"{_confusions(report.test, 12)}.",
+        f"{_confusions(report.test, len(report.test.confusions))}.",
         "",
         *_limits(report),
     ]
@@ -197,7 +197,7 @@ def _mistakes(others: list[OnKept], path: Path, pictures: dict[str, Path | None]
     for other in others:
         picture = pictures[other.kept.name]
         count = round(other.doubted.sure * other.doubted.count)
-        lines.append(f"**{other.kept.name.capitalize()}**: {count:,} of {other.doubted.count:,}; {_read(other)}.")
+        lines.append(f"**{other.kept.name.capitalize()}**: {count:,} of {other.doubted.count:,}{_read(other)}.")
         lines.append("")
         if picture:
             place = Path(os.path.relpath(picture, path.parent))
@@ -206,10 +206,10 @@ def _mistakes(others: list[OnKept], path: Path, pictures: dict[str, Path | None]
 
 
 def _read(other: OnKept) -> str:
-    """Say which digits are read most often with a confidence above 0.9."""
+    """Say which four digits are read most often with a confidence above 0.9."""
     read = other.answers.read[other.answers.confidence > 0.9].tolist()
     often = sorted(set(read), key=lambda digit: (-read.count(digit), digit))[:4]
-    return ", ".join(f"{read.count(digit)} as {digit}" for digit in often) or "none"
+    return f", most often {', '.join(f'{read.count(digit)} as {digit}' for digit in often)}" if often else ""
 
 
 def _held_out(report: Report) -> list[str]:

@@ -1,6 +1,7 @@
 """Write a trained network as an ONNX file for the service, with metadata, and read it back for fine-tuning."""
 
 import copy
+import io
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from app.classifier.onnx_model import PREPROCESSING
 from training.calibrate import Calibration
 from training.network import DigitNetwork, Served
+from training.state import write_whole
 
 OPSET = 18
 
@@ -21,18 +23,19 @@ OPSET = 18
 def export(network: DigitNetwork, calibration: Calibration, version: str, path: Path) -> None:
     """Write the network to `path`: input uint8 (N, 28, 28), output float32 (N, 11) as `Served` describes."""
     served = Served(_with_calibration(fused(network), calibration)).eval()
+    content = io.BytesIO()
     # dynamo=False: the tracing exporter needs no further package and gives a clean graph for this simple network.
     torch.onnx.export(
         served,
         (torch.zeros(1, 28, 28, dtype=torch.uint8),),
-        str(path),
+        content,
         input_names=["images"],
         output_names=["scores"],
         dynamic_axes={"images": {0: "n"}, "scores": {0: "n"}},
         opset_version=OPSET,
         dynamo=False,
     )
-    model = onnx.load(str(path))
+    model = onnx.load_from_string(content.getvalue())
     metadata = {
         "version": version,
         "classes": json.dumps([str(digit) for digit in range(10)]),
@@ -43,7 +46,7 @@ def export(network: DigitNetwork, calibration: Calibration, version: str, path: 
     }
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, str(path))
+    write_whole(path, model.SerializeToString())
 
 
 def restore(path: Path) -> DigitNetwork:

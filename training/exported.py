@@ -29,10 +29,12 @@ class Exported(NamedTuple):
     name: str
     sha256: str
     train: Digits
+    train_ids: npt.NDArray[np.int64]
     test: Digits
     test_ids: npt.NDArray[np.int64]
     no_digit: Images
     """For training."""
+    no_digit_ids: npt.NDArray[np.int64]
     no_digit_test: Images
     no_digit_test_ids: npt.NDArray[np.int64]
 
@@ -52,10 +54,13 @@ def load(path: Path) -> Exported:
 
 
 def _exported(name: str, sha256: str, arrays: dict[str, Any]) -> Exported:
-    train, _ = _digits(arrays, "train")
+    train, train_ids = _digits(arrays, "train")
     test, test_ids = _digits(arrays, "test")
     none, ids, for_testing = _images(arrays["x_none"]), arrays["ids_none"], arrays["test_none"].astype(bool)
-    return Exported(name, sha256, train, test, test_ids, none[~for_testing], none[for_testing], ids[for_testing])
+    return Exported(
+        *(name, sha256, train, train_ids, test, test_ids),
+        *(none[~for_testing], ids[~for_testing], none[for_testing], ids[for_testing]),
+    )
 
 
 def _digits(arrays: dict[str, Any], side: str) -> tuple[Digits, npt.NDArray[np.int64]]:
@@ -96,7 +101,7 @@ class Extra(NamedTuple):
 def together(exports: list[Exported], mnist_train: Images, mnist_test: Images) -> Extra:
     """Combine the training parts of exports; raise ValueError if a test drawing is in any training data.
 
-    Equal drawings become one, with the last label.
+    Equal drawings become one, with the label of the last export, and in an export that of the last drawing.
     """
     found: dict[bytes, int] = {}
     relabelled = set()
@@ -119,10 +124,10 @@ def together(exports: list[Exported], mnist_train: Images, mnist_test: Images) -
 
 
 def _to_train_on(export: Exported) -> Iterator[tuple[bytes, int]]:
-    for image, label in zip(export.train.images, export.train.labels.tolist(), strict=True):
-        yield image.tobytes(), label
-    for image in export.no_digit:
-        yield image.tobytes(), NOT_A_DIGIT
+    images = np.concatenate([export.train.images, export.no_digit])
+    labels = [*export.train.labels.tolist(), *[NOT_A_DIGIT] * len(export.no_digit)]
+    for place in np.argsort(np.concatenate([export.train_ids, export.no_digit_ids]), kind="stable"):
+        yield images[place].tobytes(), labels[place]
 
 
 def _refuse_trained(export: Exported, trained: Set[bytes]) -> None:

@@ -1,6 +1,7 @@
 """The state of a training, which can be written and read again."""
 
 import hashlib
+import io
 import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +12,37 @@ import torch
 from torch import Tensor
 
 from training.material import Material
-from training.network import DigitNetwork
+from training.network import DigitNetwork, Teacher
+
+_BROKEN = (AttributeError, EOFError, KeyError, RuntimeError, TypeError, pickle.UnpicklingError)
+"""What `torch.load` and `load_state_dict` raise for other files."""
 
 
 class CheckpointError(Exception):
     """A file from which this training cannot go on."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file; a stop at any time leaves the old file or the new one."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(content)
+    new.replace(path)
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_whole(path, content.getvalue())
+
+
+def load_teacher(path: Path) -> Teacher:
+    """Read a teacher; raise CheckpointError for another file."""
+    teacher = Teacher()
+    try:
+        teacher.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    except _BROKEN as error:
+        raise CheckpointError(f"{path} is not a teacher") from error
+    return teacher
 
 
 @dataclass
@@ -34,7 +61,6 @@ class State:
     """What decides the result."""
 
     def save(self, path: Path) -> None:
-        """Write the state; a stop at any time leaves the old file or the new one."""
         content = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -46,15 +72,14 @@ class State:
             "gpu": self.gpu,
             "plan": self.plan,
         }
-        torch.save(content, path.with_suffix(".new"))
-        path.with_suffix(".new").replace(path)
+        save(path, content)
 
     def load(self, path: Path) -> None:
         """Go on where `save` was called; raise CheckpointError for a file of another plan."""
         try:
             content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
             plan = content.get("plan", {})
-        except (AttributeError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        except _BROKEN as error:
             raise CheckpointError(f"{path} is not a checkpoint") from error
         if plan != self.plan:
             names = [name for name, value in self.plan.items() if name in plan and plan[name] != value]

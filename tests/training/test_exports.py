@@ -94,6 +94,15 @@ def test_equal_drawings_are_trained_on_once_with_the_last_label(export: Exported
     assert extra.relabelled == 3
 
 
+def test_last_of_equal_drawings_in_an_export_has_the_label(tmp_path: Path) -> None:
+    ids = {"ids_train": np.array([2, 9, 4]), "ids_none": np.array([6, 7])}
+    mixed = load(write(tmp_path / "mixed.npz", x_none=DRAWINGS[[1, 6]], **ids))
+    later = load(write(tmp_path / "later.npz", x_none=DRAWINGS[[0, 6]], **ids))
+    for export, image, label in ((mixed, DRAWINGS[1], 7), (later, DRAWINGS[0], NOT_A_DIGIT)):
+        read = zip(*map(np.concatenate, zip(*together([export], NOTHING, NOTHING)[:2], strict=True)), strict=True)
+        assert [each for drawing, each in read if drawing.tobytes() == image.tobytes()] == [label]
+
+
 def test_export_named_twice_changes_nothing(export: Exported) -> None:
     once, twice = together([export], NOTHING, NOTHING), together([export, export], NOTHING, NOTHING)
     for part, again in zip((*once.digits, *once.check), (*twice.digits, *twice.check), strict=True):
