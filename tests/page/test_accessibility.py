@@ -99,9 +99,9 @@ def test_tab_key_reaches_every_control_in_order_with_visible_focus(page: Page) -
         *("Skip to the content", "PixelWise", "Draw", "Results", "Review", "Stats"),
         "The key is set; change or forget it",
         "Drawing area. Draw a digit here with mouse, pen or finger.",
-        *("Clear", "Delete", "Image", "Pen", "normal", "number 1", "Right"),
+        *("Clear", "Delete", "Image", "Pen", "normal", "Right"),
         *(f"It is a {digit}" for digit in range(8)),
-        *("It is an 8", "It is a 9", "It is not a digit", "Details", "API"),
+        *("It is an 8", "It is a 9", "It is not a digit", "number 1", "Details", "API"),
     ]
     assert [name for name, seen in walked if not seen] == []
 

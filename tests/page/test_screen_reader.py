@@ -41,13 +41,13 @@ ANSWER: Final = f"""
 - region "Prediction":
     - paragraph: /^7 almost certain, 99.\\d %$/
     - paragraph: /^Read as 7, almost certain, 99.\\d %\\.$/
+    - group "What does the drawing show?":
+      - button "Right"
+{BUTTONS}      - button "It is not a digit"
     - status:
       - text: Stored as
       - link "number 1"
       - text: . Is it right?
-    - group "What does the drawing show?":
-      - button "Right"
-{BUTTONS}      - button "It is not a digit"
     - group:
       - text: Details
       - list "Score of each digit"

@@ -1,7 +1,6 @@
 """The page on phones: what is needed fits on the screen, and a finger hits it."""
 
-from itertools import combinations
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,42 +8,12 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import SharedTab
 from tests.support.digit_strokes import SEVEN, by_touch
 from tests.support.review_rows import add_drawings
+from tests.support.screen_boxes import assert_fits, box
 from tests.support.service import KEY
 
 # Width, height, and the smallest side of a control.
 SCREENS: Final = [(320, 568, 40), (390, 664, 44), (844, 390, 44)]
 CHOICES: Final = [*(f"It is a {digit}" for digit in range(8)), "It is an 8", "It is a 9", "It is not a digit"]
-
-
-class Box(NamedTuple):
-    """An element on the screen."""
-
-    name: str
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def overlaps(self, other: "Box") -> bool:
-        beside = self.right <= other.left or other.right <= self.left
-        return not beside and self.top < other.bottom and other.top < self.bottom
-
-
-def box(page: Page, name: str, selector: str = "") -> Box:
-    found = page.locator(selector) if selector else page.get_by_role("button", name=name, exact=True)
-    measured = found.bounding_box()
-    assert measured, name
-    left, top = measured["x"], measured["y"]
-    return Box(name, left, top, left + measured["width"], top + measured["height"])
-
-
-def assert_fits(page: Page, boxes: list[Box]) -> None:
-    """Check that all are on the screen without scrolling, beside each other."""
-    assert page.evaluate("scrollY") == 0
-    width, height = page.evaluate("[innerWidth, innerHeight]")
-    outside = [one for one in boxes if one.left < 0 or one.top < 0 or one.right > width or one.bottom > height]
-    assert not outside
-    assert not [(one.name, other.name) for one, other in combinations(boxes, 2) if one.overlaps(other)]
 
 
 @pytest.mark.parametrize(("width", "height", "side"), SCREENS)

@@ -268,7 +268,7 @@ export function create() {
   });
   elements.notices.append(notice.element);
   elements.more.append(scores.element, seen);
-  elements.answer.append(labeller.element, elements.notices, elements.more);
+  elements.answer.append(labeller.element, state, elements.notices, elements.more);
   elements.element.append(...images.elements);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && finishUnseen());
   window.addEventListener("pagehide", finishUnseen);

@@ -47,7 +47,6 @@ export function createElements(actions) {
     createIntroduction(locked),
     el("p", { class: "headline" }, digit, certainty),
     spoken,
-    state,
   );
   const tools = el("div", { class: "tools" }, undo, clear, store, remove, photo, choose, pens);
   const surface = el("section", { class: "surface", "aria-label": "Drawing" }, el("div", { class: "paper" }, canvas, picture.element, hint), tools, createKeyHelp());
