@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.browser import let_act
 from tests.support.digit_strokes import ONE, by_mouse
 from tests.support.draw_page import draw_seven, stored_ids
 from tests.support.results_page import Held, classify_drawings, go, lose_on_the_way_to_the_page
@@ -32,7 +33,6 @@ def test_dialog_stays_open_while_the_prediction_is_deleted(page: Page, sqlite_ur
     expect(page.get_by_role("button", name="Keep it")).to_be_disabled()
     for _ in range(3):
         page.keyboard.press("Escape")
-        page.wait_for_timeout(50)
         expect(page.get_by_role("dialog")).to_be_visible()
     held.let_go()
     expect(page.locator(".state")).to_have_text("Deleted.")
@@ -69,8 +69,8 @@ def test_late_answer_to_a_deletion_leaves_the_reader_in_another_view(page: Page,
     expect(page.get_by_role("heading", name="Stats")).to_be_visible()
     with page.expect_response(PREDICTION):
         request.continue_()
-    page.wait_for_timeout(100)
-    assert page.url.endswith("#/stats")
+    let_act(page)
+    assert page.evaluate("location.hash") == "#/stats"
 
 
 def test_dialog_is_closed_when_its_view_is_left(page: Page) -> None:
@@ -93,10 +93,11 @@ def test_question_that_arrives_late_does_not_cover_the_next_drawing(page: Page, 
     by_mouse(page, ONE)
     with page.expect_response(awaited):
         request.continue_()
-    page.wait_for_timeout(100)
+    let_act(page)
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.keyboard.press("Enter")
     expect(page.locator(".state")).to_contain_text("number 2.")
+    expect(page.get_by_role("dialog")).to_be_hidden()
     assert stored_ids(sqlite_url) == [1, 2]
 
 

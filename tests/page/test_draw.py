@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import DESKTOP, open_page
+from tests.support.browser import DESKTOP, open_page, pause_clock
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, by_mouse, by_touch, on_the_screen, touch
 from tests.support.draw_page import stored_digits
 from tests.support.nginx import Front
@@ -30,12 +30,6 @@ def ink(page: Page) -> int:
     return int(page.locator("canvas.pad").evaluate(f"{count}.filter(Boolean).length"))
 
 
-def pause_clock(page: Page) -> None:
-    """Stop the page's clock, so that a slow machine does not count as a pause between strokes."""
-    page.clock.install(time=0)
-    page.clock.pause_at(60_000)
-
-
 def test_two_strokes_are_stored_as_one_drawing_after_a_pause(page: Page, sqlite_url: str) -> None:
     pause_clock(page)
     by_mouse(page, FOUR[:1])
@@ -52,30 +46,42 @@ def test_two_strokes_are_stored_as_one_drawing_after_a_pause(page: Page, sqlite_
 
 
 def test_nothing_is_stored_while_the_pen_is_pressed(page: Page, sqlite_url: str) -> None:
+    pause_clock(page)
     ((first, *others),) = on_the_screen(page, SEVEN)
     page.mouse.move(*first)
     page.mouse.down()
     for point in others:
         page.mouse.move(*point, steps=5)
+    page.clock.run_for(100)
     expect(page.locator(".digit-read")).to_have_text("7")
     page.keyboard.press("Enter")
-    page.wait_for_timeout(1500)
+    page.clock.run_for(1500)
     assert stored_digits(sqlite_url) == []
 
     page.mouse.up()
+    page.clock.run_for(1000)
     state(page).to_contain_text("number 1.")
     assert stored_digits(sqlite_url) == ["7"]
 
 
+def expect_next_number(page: Page, number: int) -> None:
+    """Store a one, and expect that nothing else has taken its number."""
+    by_mouse(page, ONE)
+    page.keyboard.press("Enter")
+    state(page).to_contain_text(f"number {number}.")
+
+
 def test_enter_stores_and_the_next_stroke_starts_a_new_drawing(page: Page, sqlite_url: str) -> None:
+    pause_clock(page)
     for number, (digit, strokes) in enumerate([("7", SEVEN), ("1", ONE), ("4", FOUR)], start=1):
         by_mouse(page, strokes)
         page.keyboard.press("Enter")
         state(page).to_contain_text(f"number {number}.")
         expect(page.locator(".digit-read")).to_have_text(digit)
     page.keyboard.press("Enter")
-    page.wait_for_timeout(1200)
-    assert stored_digits(sqlite_url) == ["7", "1", "4"]
+    page.clock.run_for(1200)
+    expect_next_number(page, 4)
+    assert stored_digits(sqlite_url) == ["7", "1", "4", "1"]
 
 
 def test_last_stroke_can_be_undone_by_key_and_button(page: Page, sqlite_url: str) -> None:
@@ -103,24 +109,26 @@ def test_cleared_drawing_is_not_stored(page: Page, sqlite_url: str, way: str) ->
         page.get_by_role("button", name="Clear").click()
     else:
         page.keyboard.press(way)
-    page.clock.resume()
-    page.wait_for_timeout(1200)
+    page.clock.run_for(1200)
 
     assert ink(page) == 0
     expect(page.locator(".digit-read")).to_be_empty()
-    assert stored_digits(sqlite_url) == []
+    expect_next_number(page, 1)
+    assert stored_digits(sqlite_url) == ["1"]
 
 
 def test_empty_pad_and_dot_are_not_stored(page: Page, sqlite_url: str) -> None:
     expect(page.locator("canvas.pad")).to_be_visible()
+    pause_clock(page)
     page.keyboard.press("Enter")
     state(page).to_have_text("Draw something first.")
     by_mouse(page, DOT)
     state(page).to_contain_text("only a dot")
-    page.wait_for_timeout(1200)
+    page.clock.run_for(1200)
 
     assert ink(page) == 0
-    assert stored_digits(sqlite_url) == []
+    expect_next_number(page, 1)
+    assert stored_digits(sqlite_url) == ["1"]
 
 
 def test_stroke_continues_outside_the_pad(page: Page, sqlite_url: str) -> None:

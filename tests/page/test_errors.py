@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import text
 
-from tests.support.browser import SharedTab, open_page, reload
+from tests.support.browser import SharedTab, open_page
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, Stroke, by_mouse
 from tests.support.draw_page import stored_digits
 from tests.support.ports import free_port
@@ -95,7 +95,7 @@ def test_drawing_resent_before_the_commit_is_stored_once(page: Page, sqlite_url:
         other.execute(text("BEGIN IMMEDIATE"))
         with page.expect_request("**/api/classify"):
             draw(page, SEVEN)
-        reload(page)
+        page.reload()
         notice(page).to_contain_text("PixelWise is still storing this. Your drawing is kept and will be stored.")
     # The notice is also hidden for a moment at each retry.
     wait_until(lambda: stored_digits(sqlite_url), "the drawing is stored")
@@ -170,12 +170,12 @@ def test_unstored_drawing_survives_a_reload(page: Page, sqlite_url: str) -> None
     with hidden(sqlite_url, "predictions"):
         draw(page, SEVEN)
         notice(page).to_contain_text("PixelWise cannot store anything at the moment.")
-        reload(page)
+        page.reload()
         notice(page).to_contain_text("PixelWise cannot store anything at the moment.")
     try_again(page)
     notice(page).to_be_hidden()
     wait_until(lambda: stored_digits(sqlite_url) == ["7"], "the drawing is stored")
-    reload(page)
+    page.reload()
     draw(page, ONE)
     state(page).to_contain_text("number 2.")
     assert stored_digits(sqlite_url) == ["7", "1"]
@@ -287,7 +287,7 @@ def test_drawing_that_waits_for_the_service_or_the_key_cannot_be_discarded(page:
 def test_invalid_drawing_does_not_block_the_next(page: Page, sqlite_url: str) -> None:
     damaged = json.dumps([{"requestId": "of-an-older-page", "pixels": [[0] * 28] * 27}])
     page.evaluate("damaged => sessionStorage.setItem('pixelwise-outbox', damaged)", damaged)
-    reload(page)
+    page.reload()
     notice(page).to_contain_text("PixelWise rejected this as invalid. This drawing cannot be stored.")
     draw(page, SEVEN)
     page.get_by_role("button", name="Discard it").click()

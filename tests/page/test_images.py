@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.support.browser import SharedTab
+from tests.support.browser import SharedTab, expect_warning
 from tests.support.digit_images import encoded, picture
 from tests.support.digit_strokes import FOUR, ONE, by_mouse
 from tests.support.draw_page import stored_digits
@@ -87,20 +87,11 @@ def test_phone_takes_a_photo_with_its_camera(phone: Page, sqlite_url: str) -> No
 
 
 def test_image_waits_for_the_service_and_closing_the_tab_warns(page: Page, sqlite_url: str) -> None:
-    warned: list[str] = []
-
-    def stay(dialog: Dialog) -> None:
-        warned.append(dialog.type)
-        dialog.dismiss()
-
     page.context.route(API, lambda route: route.abort())
     choose(page, PAPER["7"])
     expect(page.get_by_text("Your drawing is kept until this tab is closed, and will be stored.")).to_be_visible()
     page.keyboard.press("1")
-    page.on("dialog", stay)
-    with page.expect_event("dialog"):
-        page.close(run_before_unload=True)
-    assert warned == ["beforeunload"]
+    expect_warning(page)
     page.context.unroute_all()
     page.get_by_role("button", name="Try again now").click()
     expect(page.locator(".state")).to_have_text("Thank you. Labelled as a 1.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
-from tests.support.browser import DESKTOP, SharedTab, reload
+from tests.support.browser import DESKTOP, SharedTab, let_act
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
 from tests.support.results_page import Held, classify_drawings, go, lose_on_the_way_to_the_page, row, send
 from tests.support.service import KEY, rows
@@ -35,7 +35,7 @@ class Hold:
         """Answer a check, and let the page act on it."""
         with self.page.expect_event("requestfinished"):
             self.routes[number].fulfill(json={"scopes": []})
-        self.page.wait_for_timeout(50)
+        let_act(self.page)
 
 
 def enter(page: Page, key: str) -> None:
@@ -78,7 +78,7 @@ def test_key_from_a_link_stays_in_the_tab_and_out_of_every_url(
 
 def test_new_tab_asks_for_the_key_and_a_reload_does_not(page: Page, site: str) -> None:
     expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
-    reload(page)
+    page.reload()
     expect(page.get_by_role("button", name="The key is set; change or forget it")).to_be_visible()
     second = page.context.new_page()
     second.goto(site)

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Request, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
-from tests.support.browser import open_page, reload
+from tests.support.browser import close_unasked, expect_warning, open_page
 from tests.support.draw_page import stored_ids
 from tests.support.nginx import http_in_front
 from tests.support.notes_page import PREDICTION, begin, begin_in_list, box
 from tests.support.results_page import Held, classify_drawings, go, labels, lose_on_the_way_to_the_page, notes, row
 from tests.support.service import execute
 from tests.support.service_process import Service
-from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -66,13 +65,15 @@ def test_half_typed_notes_are_not_saved_by_a_retry(one: Page, sqlite_url: str) -
     box(one).focus()
     expect(alert).to_contain_text("Your text is kept.")
     expect(alert.get_by_role("button", name="Try again now")).to_be_hidden()
+    saved: list[str | None] = []
+    one.on("request", lambda request: request.method == "PATCH" and saved.append(request.post_data))
     one.context.set_offline(False)
     box(one).press_sequentially(" a ")
-    one.wait_for_timeout(200)
     assert notes(sqlite_url, 1) is None
     box(one).press_sequentially("bar")
     box(one).press("Control+Enter")
     expect(box(one)).to_be_hidden()
+    assert len(saved) == 1
     assert notes(sqlite_url, 1) == "with a bar"
 
 
@@ -137,36 +138,18 @@ def own(browser: Browser, site: str, service: Service) -> Iterator[Page]:
 
 
 def test_unsaved_notes_warn(own: Page) -> None:
-    warned: list[str] = []
-
-    def stay(dialog: Dialog) -> None:
-        warned.append(dialog.type)
-        dialog.dismiss()
-
     begin(own, "")
     box(own).press_sequentially("mine")
-    own.on("dialog", stay)
-    with own.expect_event("dialog"):
-        own.close(run_before_unload=True)
-    assert warned == ["beforeunload"]
+    expect_warning(own)
 
 
 def test_notes_of_an_earlier_visit_warn_too(own: Page) -> None:
-    warned: list[str] = []
-
-    def stay(dialog: Dialog) -> None:
-        warned.append(dialog.type)
-        dialog.dismiss()
-
     begin_in_list(own, "mine")
-    reload(own)
+    own.reload()
     expect(box(own)).to_have_value("mine")
     # Chromium asks only after a click.
     box(own).click()
-    own.on("dialog", stay)
-    with own.expect_event("dialog"):
-        own.close(run_before_unload=True)
-    wait_until(lambda: own.wait_for_timeout(10) or warned == ["beforeunload"], "the browser asks")
+    expect_warning(own)
 
 
 def test_notes_on_a_prediction_that_somebody_deleted_do_not_warn_once_it_says_so(
@@ -175,14 +158,12 @@ def test_notes_on_a_prediction_that_somebody_deleted_do_not_warn_once_it_says_so
     classify_drawings(service, 1)
     begin(own, "mine")
     execute(sqlite_url, "DELETE FROM drawings WHERE prediction_id = 1", "DELETE FROM predictions WHERE id = 1")
-    reload(own)
+    own.reload()
     expect(own.get_by_text("This prediction does not exist.")).to_be_visible()
     expect(own.get_by_role("blockquote")).to_have_text("mine")
     go(own, "#/results")
     row(own, 2).get_by_role("button", name="Label").click()
-    own.on("dialog", lambda dialog: dialog.dismiss())
-    with own.expect_event("close"):
-        own.close(run_before_unload=True)
+    close_unasked(own)
 
 
 def test_unsaved_notes_are_shown_when_a_label_finds_the_prediction_deleted(one: Page, sqlite_url: str) -> None:
@@ -198,6 +179,4 @@ def test_notes_on_a_deleted_prediction_do_not_warn(own: Page) -> None:
     own.get_by_role("button", name="Delete …").click()
     own.get_by_role("button", name="Delete permanently").click()
     expect(own.get_by_role("heading", name="Results", exact=True)).to_be_visible()
-    own.on("dialog", lambda dialog: dialog.dismiss())
-    with own.expect_event("close"):
-        own.close(run_before_unload=True)
+    close_unasked(own)

@@ -4,9 +4,9 @@ import json
 import time
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.browser import open_page, reload
+from tests.support.browser import close_unasked, expect_warning, let_act, open_page
 from tests.support.digit_strokes import ONE, SEVEN, by_mouse
 from tests.support.draw_page import draw_unsent, expect_stored, stored_digits, unsent
 from tests.support.results_page import classify_drawings, go, labels, row
@@ -22,6 +22,8 @@ for (const name of ["localStorage", "sessionStorage"]) {
 // As in Firefox.
 window.BroadcastChannel = class { constructor() { throw new DOMException("", "SecurityError"); } };
 """
+# As long as a tab waits, by its own clock, before it takes what another tab has not claimed again.
+DECIDE = "window.decided = new Promise((done) => setTimeout(() => setTimeout(done, 100), 1000));"
 FILL_STORAGE = "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); };"
 
 
@@ -50,7 +52,7 @@ def test_unsent_drawings_are_counted_in_every_view_and_sent_from_any(away: Page,
         unsent(away).to_be_visible()
         expect(away.get_by_text("Your 2 drawings are kept and will be stored.")).to_be_visible()
     go(away, "#/results")
-    reload(away)
+    away.reload()
     unsent(away).to_have_text("2 not stored yet")
     assert stored_digits(sqlite_url) == []
     reconnect(away)
@@ -75,7 +77,6 @@ def test_drawings_of_a_lost_tab_are_sent_by_the_next(
     away: Page, site: str, sqlite_url: str, runs_unload_handlers: bool
 ) -> None:
     context = away.context
-    away.on("dialog", lambda dialog: dialog.accept())
     with away.expect_event("close"):
         away.close(run_before_unload=runs_unload_handlers)
     context.unroute_all()
@@ -89,36 +90,32 @@ def test_several_tabs_store_each_item_once(away: Page, site: str, service: Servi
     for tab in tabs:
         tab.goto(f"{site}#key={KEY}")
         tab.bring_to_front()
-    away.wait_for_timeout(1500)
+        tab.evaluate(f"() => {{ {DECIDE} }}")
+    wait_until_decided(tabs)
     assert [tab.locator(".unsent").inner_text() for tab in tabs] == ["", "", ""], "an open tab keeps its drawings"
     away.close()
     reconnect(tabs[0])
     for tab in tabs:
         tab.on("request", lambda request: request.url.endswith("/classify") and classified.append(request.url))
-        tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        tab.evaluate(f"() => {{ document.dispatchEvent(new Event('visibilitychange')); {DECIDE} }}")
     expect_stored(sqlite_url, ["7", "1"])
-    tabs[0].wait_for_timeout(300)
+    wait_until_decided(tabs)
     assert len(classified) == 2
 
 
+def wait_until_decided(tabs: list[Page]) -> None:
+    for tab in tabs:
+        tab.evaluate("window.decided")
+        let_act(tab)
+
+
 def test_leaving_with_something_unsent_warns(away: Page, sqlite_url: str) -> None:
-    warned: list[str] = []
-
-    def stay(dialog: Dialog) -> None:
-        warned.append(dialog.type)
-        dialog.dismiss()
-
-    away.on("dialog", stay)
-    with away.expect_event("dialog"):
-        away.close(run_before_unload=True)
-    assert warned == ["beforeunload"]
+    expect_warning(away)
     reconnect(away)
     away.get_by_role("button", name="Try again now").click()
     expect_stored(sqlite_url, ["7", "1"])
     unsent(away).to_be_empty()
-    with away.expect_event("close"):
-        away.close(run_before_unload=True)
-    assert warned == ["beforeunload"]
+    close_unasked(away)
 
 
 def test_drawing_is_sent_although_its_tab_is_left_within_the_pause(page: Page, site: str, sqlite_url: str) -> None:
@@ -185,7 +182,7 @@ def test_labels_of_all_views_wait_in_one_outbox(page: Page, service: Service, sq
     page.keyboard.press("5")
     unsent(page).to_have_text("2 not stored yet")
     go(page, "#/stats")
-    reload(page)
+    page.reload()
     expect(page.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
     page.unroute_all()
     page.get_by_role("button", name="Try again now").click()
@@ -198,6 +195,6 @@ def test_items_of_an_older_version_of_the_page_are_sent(page: Page, service: Ser
     given = json.dumps([{"requestId": "of-an-older-page", "id": 1, "label": "8"}])
     for name in ("pixelwise-words", "pixelwise-labels", "pixelwise-corrections"):
         page.evaluate("([name, given]) => sessionStorage.setItem(name, given)", [name, given])
-        reload(page)
+        page.reload()
         wait_until(lambda: page.evaluate("localStorage.length + sessionStorage.length") == 1, "all is sent")
     assert labels(sqlite_url)[-1] == (1, "8")

@@ -88,11 +88,13 @@ def enter_key(page: Page, key: str) -> None:
 def test_drawing_that_may_be_stored_is_not_sent_with_another_key_without_asking(
     other_key: Page, sqlite_url: str
 ) -> None:
-    other_key.wait_for_timeout(200)
+    sent: list[str] = []
+    other_key.on("request", lambda request: request.url.endswith("/classify") and sent.append(request.url))
     assert stored_digits(sqlite_url) == ["7"]
     assert KEY not in str(other_key.evaluate("Object.values(localStorage)"))
     other_key.get_by_role("button", name="Send it anyway").click()
     unsent(other_key).to_be_empty()
+    assert len(sent) == 1
     assert stored_digits(sqlite_url) == ["7", "7"]
 
 

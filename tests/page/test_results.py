@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import SharedTab, open_page, reload
+from tests.support.browser import SharedTab, open_page
 from tests.support.results_page import classify_drawings, go, labels, notes, row, send
 from tests.support.service import KEY, execute
 from tests.support.service_process import Service
@@ -40,12 +40,7 @@ def test_going_back_from_a_row_restores_the_scroll_position(page: Page, service:
     # More rows load near the end of the list.
     page.mouse.move(600, 600)
     everything = page.get_by_text("160 shown, no more.")
-    for _ in range(1000):
-        if everything.count():
-            break
-        page.mouse.wheel(0, 600)
-        page.wait_for_timeout(20)
-    expect(everything).to_be_attached()
+    wait_until(lambda: page.mouse.wheel(0, 1800) or everything.count(), "all rows are shown")
     expect(page.get_by_role("button", name="Show more")).to_be_hidden()
     link = row(page, 60).get_by_role("link")
     link.scroll_into_view_if_needed()
@@ -176,7 +171,7 @@ def test_notes_are_edited_in_place_and_drafts_survive_a_reload(page: Page, servi
     go(page, "#/results")
     row(page, 1).get_by_role("button", name="Notes").click()
     page.get_by_role("textbox", name="Notes on prediction 1").fill("with a bar")
-    reload(page)
+    page.reload()
     box = page.get_by_role("textbox", name="Notes on prediction 1")
     expect(box).to_have_value("with a bar")
     page.get_by_role("button", name="Save").click()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.browser import PHONE, SharedTab, open_page, reload
+from tests.support.browser import PHONE, SharedTab, open_page
 from tests.support.results_page import WAYS_TO_LOSE_AN_ANSWER
 from tests.support.review_page import expect_drawing, expect_labels, labels, number, press
 from tests.support.review_rows import add_drawings, reviews
@@ -183,7 +183,7 @@ def test_unsent_labels_survive_a_reload(review: Page, sqlite_url: str) -> None:
     given = [(press(review, key), key, KEY_NAME) for key in "12"]
     expect(review.get_by_text("Your 2 labels are kept and will be stored.")).to_be_visible()
     review.unroute("**/label")
-    reload(review)
+    review.reload()
     expect_drawing(review)
     assert number(review) not in {id_ for id_, _, _ in given}
     expect_labels(sqlite_url, given)

@@ -4,13 +4,12 @@ import re
 from typing import Final
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.support.digit_strokes import SEVEN, by_mouse
 from tests.support.results_page import Held, classify_drawings, go
 from tests.support.review_rows import add_drawings
 from tests.support.service_process import Service
-from tests.support.waiting import wait_until
 
 EMPTY_PAD: Final = """
 - main:
@@ -152,18 +151,16 @@ def test_retry_that_fails_again_is_not_announced_and_leaves_the_focus(
 
 
 def test_notice_says_that_it_tries_again(page: Page) -> None:
-    held: list[Route] = []
     page.route("**/api/classify", lambda route: route.abort())
     by_mouse(page, SEVEN)
     page.keyboard.press("Enter")
     button = page.get_by_role("button", name="Try again now")
     expect(button).to_be_visible()
     page.unroute_all()
-    page.route("**/api/classify", lambda route: held.append(route))
+    held = Held(page, "**/api/classify", "POST")
     button.click()
     expect(page.locator(".countdown")).to_have_text("Trying again …")
-    wait_until(lambda: page.wait_for_timeout(10) or held, "the drawing is sent")
-    held[0].continue_()
+    held.let_go()
     expect(page.locator(".state")).to_contain_text("number 1.")
     expect(page.locator(".countdown")).to_be_hidden()
 
