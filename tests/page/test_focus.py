@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import SharedTab
+from tests.support.browser import SharedTab, pause_clock
 from tests.support.digit_images import encoded, picture
 from tests.support.digit_strokes import FOUR, ONE, SEVEN, by_mouse
 from tests.support.draw_page import draw_seven
@@ -14,12 +14,6 @@ from tests.support.review_page import expect_drawing, press
 from tests.support.review_rows import add_drawings
 from tests.support.service import KEY, execute, rows
 from tests.support.service_process import Service
-
-
-def pause_clock(page: Page) -> None:
-    """Stop the page's clock, so that nothing is stored by itself."""
-    page.clock.install(time=0)
-    page.clock.pause_at(60_000)
 
 
 def labels(database_url: str) -> list[str]:

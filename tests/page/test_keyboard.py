@@ -5,6 +5,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
+from tests.support.browser import pause_clock
 from tests.support.digit_strokes import FOUR, SEVEN, by_mouse
 from tests.support.results_page import classify_drawings, go
 from tests.support.service import KEY, rows
@@ -142,8 +143,7 @@ UNDO: Final = {
 
 def test_held_undo_key_undoes_one_stroke(page: Page, sqlite_url: str) -> None:
     keyboard = page.context.new_cdp_session(page)
-    page.clock.install(time=0)
-    page.clock.pause_at(60_000)
+    pause_clock(page)
     for number, (typed, code, modifiers) in enumerate(UNDO.values(), start=1):
         by_mouse(page, [*SEVEN, FOUR[1]])
         key(keyboard, "Z", "KeyZ", CTRL + SHIFT)
@@ -206,8 +206,7 @@ def test_arrows_scroll_other_views_after_the_list_was_shown_twice(page: Page, se
 
 
 def test_label_given_before_the_drawing_is_stored_counts_once_it_is(page: Page, sqlite_url: str) -> None:
-    page.clock.install(time=0)
-    page.clock.pause_at(60_000)
+    pause_clock(page)
     by_mouse(page, SEVEN)
     page.keyboard.press("1")
     expect(page.locator(".state")).to_have_text("This will be stored in a moment, labelled as a 1.")
@@ -219,8 +218,7 @@ def test_label_given_before_the_drawing_is_stored_counts_once_it_is(page: Page, 
 
 
 def test_agreement_does_not_count_for_a_drawing_that_is_continued(page: Page, sqlite_url: str) -> None:
-    page.clock.install(time=0)
-    page.clock.pause_at(60_000)
+    pause_clock(page)
     by_mouse(page, FOUR[:1])
     page.clock.run_for(100)
     expect(page.locator(".certainty")).not_to_be_empty()

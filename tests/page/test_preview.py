@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.support.browser import pause_clock
 from tests.support.digit_strokes import FOUR, ONE, by_mouse
 from tests.support.draw_page import expect_stored
 
@@ -34,8 +35,7 @@ def test_prediction_of_earlier_strokes_is_not_shown_when_the_next_have_none(
     page: Page, sqlite_url: str, failure: str
 ) -> None:
     # Nothing is stored by itself.
-    page.clock.install(time=0)
-    page.clock.pause_at(60_000)
+    pause_clock(page)
     by_mouse(page, FOUR[:1])
     expect(page.locator(".certainty")).not_to_be_empty()
     expect(page.locator("canvas.seen")).to_be_visible()

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.support.browser import let_act
+
 
 def abort(route: Route) -> None:
     route.abort()
@@ -30,6 +32,7 @@ def test_notice_stays_while_a_newer_load_goes_on(page: Page, address: str, failu
     # The newer load aborts the older one.
     with page.expect_request(address), page.expect_event("requestfailed"):
         page.get_by_role("button", name="Reload").click()
+    let_act(page)
     assert notice.count() == 1
     page.unroute_all(behavior="ignoreErrors")
     page.get_by_role("button", name="Reload").click()
