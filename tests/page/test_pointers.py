@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
-from tests.support.browser import PHONE, open_page
-from tests.support.digit_strokes import FOUR, ONE, SEVEN, Stroke, by_mouse, on_the_screen, touch
+from tests.support.browser import PHONE, open_page, pause_clock
+from tests.support.digit_strokes import FOUR, ONE, SEVEN, Stroke, by_mouse, mouse_event, on_the_screen, touch
 from tests.support.results_page import go
 from tests.support.service import rows
 
@@ -18,8 +18,7 @@ def phone(browser: Browser, site: str) -> Iterator[Page]:
     """The page on a phone, with the key; its clock stands still, so that nothing is stored before Enter."""
     with open_page(browser, site, **PHONE) as page:
         expect(page.locator("canvas.pad")).to_be_visible()
-        page.clock.install(time=0)
-        page.clock.pause_at(60_000)
+        pause_clock(page)
         yield page
 
 
@@ -41,13 +40,10 @@ def press(page: Page, strokes: list[Stroke]) -> None:
 
 def by_pen(page: Page, pen: CDPSession, strokes: list[Stroke]) -> None:
     for first, *others in on_the_screen(page, strokes):
-        for kind, buttons, (x, y) in [
-            ("mousePressed", 1, first),
-            *(("mouseMoved", 1, point) for point in others),
-            ("mouseReleased", 0, others[-1]),
-        ]:
-            event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": buttons, "clickCount": 1}
-            pen.send("Input.dispatchMouseEvent", {**event, "pointerType": "pen"})
+        mouse_event(pen, "mousePressed", first, pointer="pen")
+        for point in others:
+            mouse_event(pen, "mouseMoved", point, pointer="pen")
+        mouse_event(pen, "mouseReleased", others[-1], buttons=0, pointer="pen")
 
 
 def test_pen_draws_while_the_palm_rests(phone: Page, sqlite_url: str) -> None:
@@ -79,8 +75,7 @@ LOSSES = {
 
 def test_stroke_ends_when_the_page_loses_it(page: Page, sqlite_url: str) -> None:
     expect(page.locator("canvas.pad")).to_be_visible()
-    page.clock.install(time=0)
-    page.clock.pause_at(60_000)
+    pause_clock(page)
     expected = []
     for way, lose in LOSSES.items():
         go(page, "#/stats")
@@ -122,8 +117,7 @@ def test_finger_draws_after_a_view_was_left_with_a_finger_down(phone: Page, sqli
 
 def test_only_the_first_button_draws(page: Page, sqlite_url: str) -> None:
     expect(page.locator("canvas.pad")).to_be_visible()
-    page.clock.install(time=0)
-    page.clock.pause_at(60_000)
+    pause_clock(page)
     for button in ("right", "middle"):
         page.mouse.move(300, 300)
         page.mouse.down(button=button)  # type: ignore[arg-type]

@@ -218,19 +218,19 @@ def test_closed_notice_leaves_no_window_listeners(counted: Page, service: Servic
     counted.context.set_offline(False)
     expect(row(counted, 1).locator(".notes")).to_have_text("kept")
     assert notes(sqlite_url, 1) == "kept"
-    assert counted.evaluate("listeners.size") == before
+    wait_until(lambda: counted.evaluate("listeners.size") == before, "the listeners are gone")
 
 
 def test_drawings_are_loaded_near_the_screen_and_released_later(browser: Browser, site: str, service: Service) -> None:
-    classify_drawings(service, 250)
+    classify_drawings(service, MOST_PICTURES + 20)
     with open_page(browser, site, script=WATCH_PICTURES) as page:
         go(page, "#/results")
-        newest = row(page, 250).locator("img")
+        newest = row(page, MOST_PICTURES + 20).locator("img")
         expect(newest).to_have_js_property("naturalWidth", 28)
         wait_until(lambda: page.evaluate("pictures.made") >= 10, "the drawings near the screen are there")
         page.wait_for_load_state("networkidle")
         assert page.evaluate("pictures.made") < 50
-        for number in range(240, 0, -10):
+        for number in range(MOST_PICTURES + 10, 0, -10):
             image = row(page, number).locator("img")
             image.scroll_into_view_if_needed()
             expect(image).to_have_js_property("naturalWidth", 28)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from random import Random
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from playwright.sync_api import CDPSession, Page
 
@@ -161,13 +162,29 @@ def on_the_screen(page: Page, strokes: list[Stroke]) -> list[list[tuple[int, int
 
 
 def by_mouse(page: Page, strokes: list[Stroke]) -> None:
-    """Draw with the mouse, and lift it after each stroke."""
+    """Draw with the mouse, and lift it after each stroke.
+
+    Playwright's own mouse looks twice with each move whether something is dragged, which costs as much as the drawing.
+    """
+    mouse = _sessions.get(page) or _sessions.setdefault(page, page.context.new_cdp_session(page))
     for first, *others in on_the_screen(page, strokes):
-        page.mouse.move(*first)
-        page.mouse.down()
+        mouse_event(mouse, "mouseMoved", first, buttons=0)
+        mouse_event(mouse, "mousePressed", first)
         for point in others:
-            page.mouse.move(*point)
-        page.mouse.up()
+            mouse_event(mouse, "mouseMoved", point)
+        mouse_event(mouse, "mouseReleased", others[-1] if others else first, buttons=0)
+
+
+_sessions: Final[WeakKeyDictionary[Page, CDPSession]] = WeakKeyDictionary()
+
+
+def mouse_event(
+    device: CDPSession, kind: str, point: tuple[int, int], *, buttons: int = 1, pointer: str = "mouse"
+) -> None:
+    """Move a mouse or a pen, or press its button or let it go; `buttons` are those that are then pressed."""
+    event = {"type": kind, "x": point[0], "y": point[1], "buttons": buttons, "pointerType": pointer}
+    button = {} if kind == "mouseMoved" and not buttons else {"button": "left", "clickCount": 1}
+    device.send("Input.dispatchMouseEvent", {**event, **button})
 
 
 def by_touch(page: Page, finger: CDPSession, strokes: list[Stroke]) -> None:
