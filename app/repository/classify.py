@@ -52,19 +52,19 @@ def add_predictions(
     if is_sqlite(session):
         return _insert_in_sqlite(connection, rows, drawings), created_at
     if len(many) == 1:
-        return [connection.scalar(_insert_both(), rows[0] | drawings[0]) or 0], created_at
+        return [connection.scalar(_insert_both(*rows[0], *drawings[0]), rows[0] | drawings[0]) or 0], created_at
     ids = list(connection.scalars(_INSERT_PREDICTIONS, rows))
     connection.execute(_INSERT_DRAWING, [{"prediction_id": id_, **row} for id_, row in zip(ids, drawings, strict=True)])
     return ids, created_at
 
 
 @cache
-def _insert_both() -> Insert:
+def _insert_both(*names: str) -> Insert:
     """One message to PostgreSQL instead of two; SQLite has no such statement."""
-    given: list[Column[Any]] = [column for column in _PREDICTIONS.c if column.name not in ("id", "notes")]
+    given: list[Column[Any]] = [column for column in _PREDICTIONS.c if column.name in names]
     values: dict[str, Any] = {column.name: bindparam(column.name) for column in given}
     prediction = insert(_PREDICTIONS).values(values).returning(_PREDICTIONS.c.id).cte()
-    given = [column for column in _DRAWINGS.c if column.name != "prediction_id"]
+    given = [column for column in _DRAWINGS.c if column.name in names]
     chosen = select(prediction.c.id, *(bindparam(column.name, type_=column.type) for column in given))
     key = _DRAWINGS.c.prediction_id
     return insert(_DRAWINGS).from_select([key, *given], chosen).returning(key)

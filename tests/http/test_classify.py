@@ -1,20 +1,34 @@
 """POST /classify: the response and the stored row."""
 
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.classifier import classify, get_classifier
 from app.config import PROJECT_FOLDER
 from app.models import Drawing, Prediction
+from tests.support.databases import migrate
+from tests.support.project_copy import PROJECT, run
 from tests.support.service import DRAWING, KEY, connected, exchange, execute, random_drawings, rows, scope_of, stored
 
 FIELDS = ["id", "prediction", "confidence", "not_a_digit", "scores", "model_version", "created_at"]
 DIGITS = [str(digit) for digit in range(10)]
+WITH_NEW_COLUMN = """
+from sqlalchemy import Column, String
+from app.models import Prediction
+Prediction.mood = Column(String)
+from app.main import app
+from tests.support.service import DRAWING, client_of
+with client_of(app) as client:
+    print(client.post("/classify", json=DRAWING).status_code)
+"""
 
 
 def test_response_has_exactly_the_documented_fields(client: TestClient) -> None:
@@ -66,6 +80,16 @@ def test_prediction_is_stored_with_its_drawing_and_scores(client: TestClient, da
     assert remembered["prediction_id"] == answer["id"]
     assert bytes(remembered["pixels"]) == drawing.tobytes()
     assert remembered["scores"] == list(answer["scores"].values())
+
+
+def test_new_nullable_column_of_the_model_needs_no_value(empty_database_url: str, tmp_path: Path) -> None:
+    migrate(empty_database_url)
+    execute(empty_database_url, "ALTER TABLE predictions ADD COLUMN mood VARCHAR")
+    settings = {"DATABASE_URL": empty_database_url, "SECRET_API_KEY": KEY, "PYTHONPATH": str(PROJECT)}
+    done = run(tmp_path, sys.executable, "-c", WITH_NEW_COLUMN, **settings)
+    assert (done.stdout, done.returncode) == ("200\n", 0), done.stderr
+    with connected(empty_database_url) as connection:
+        assert connection.execute(sa.text("SELECT mood FROM predictions")).all() == [(None,)]
 
 
 def test_blank_drawing_is_classified_and_stored(client: TestClient, database_url: str) -> None:
