@@ -20,7 +20,7 @@ export function createImageInput({ onimage, onrefused }) {
   /** @param {File[]} given */
   async function take(given) {
     const [image, ...others] = given.filter(({ type }) => type.startsWith("image/"));
-    if (!image) onrefused("That is not an image. PixelWise reads PNG, JPEG, WebP, GIF and BMP.");
+    if (!image) onrefused("That is not an image. Choose a picture, such as a PNG or JPEG file.");
     else if (image.size > MAX_BYTES) onrefused("That image is larger than 8 MiB, which is too large for PixelWise.");
     else {
       // In memory: browsers do not send a file that was changed or deleted in the meantime.
