@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from app.analysis.drift import Observations, Signal, compare
+from app.analysis.drift import Observations, compare
 from app.classifier import classify_batch
 from app.config import Settings
 from app.drawings.ink_statistics import ink_statistics
-from app.schemas.drift import Thresholds
+from app.schemas.drift import DriftSignal, Thresholds
 from benchmarks.report import table
 from training.mnist import load
 from training.strokes import draw
@@ -29,9 +29,9 @@ _SETTINGS = Settings.model_fields
 DEFAULTS = Thresholds(p=_SETTINGS["drift_p_value"].default, psi=_SETTINGS["drift_psi"].default)
 
 # Alarm rules: thresholds on the raw values, with p corrected, and with both values corrected.
-RULES: dict[str, Callable[[Signal], bool]] = {
-    "uncorrected": lambda one: one.comparison.p < DEFAULTS.p and one.comparison.psi >= DEFAULTS.psi,
-    "p corrected": lambda one: one.adjusted_p < DEFAULTS.p and one.comparison.psi >= DEFAULTS.psi,
+RULES: dict[str, Callable[[DriftSignal], bool]] = {
+    "uncorrected": lambda one: one.p < DEFAULTS.p and one.psi >= DEFAULTS.psi,
+    "p corrected": lambda one: one.adjusted_p < DEFAULTS.p and one.psi >= DEFAULTS.psi,
     "both corrected": lambda one: one.drifted,
 }
 
@@ -72,7 +72,7 @@ def part_of(observations: Observations, rows: npt.NDArray[np.int64]) -> Observat
 
 def comparisons(
     right: Observations, wrong: Observations, sizes: tuple[int, int], share: float, trials: int, seed: int = 1
-) -> Iterator[list[Signal]]:
+) -> Iterator[list[DriftSignal]]:
     """Yield, for each trial, the signals of a window in which this share of the drawings is faulty.
 
     sizes: window and reference, sampled without overlap. `wrong` has the same drawings as `right`, with a fault.
@@ -111,7 +111,7 @@ def _faults(sources: dict[str, Images], trials: int, seed: int) -> Iterator[Sequ
                 yield source, fault, *map(str, sizes), *found
 
 
-def _caught(windows: Iterable[list[Signal]]) -> str:
+def _caught(windows: Iterable[list[DriftSignal]]) -> str:
     drifted = [any(signal.drifted for signal in signals) for signals in windows]
     return f"{np.mean(drifted):.1%}"
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from app.analysis.intervals import holm
 from app.drawings.arrays import Floats
 from app.drawings.ink_statistics import INK
-from app.schemas.drift import DRAWINGS_NEEDED, Thresholds
+from app.drawings.shape import by_digit
+from app.schemas.drift import DRAWINGS_NEEDED, DriftHistogram, DriftSignal, Thresholds
 
 _BINS = 10
 _HISTOGRAM_BINS = 20
@@ -26,16 +27,8 @@ class Observations(NamedTuple):
     ink: Floats
 
 
-class Histogram(NamedTuple):
-    """Shares in bins of equal width; `edges` has one value more."""
-
-    edges: list[float]
-    window: list[float]
-    reference: list[float]
-
-
-class Comparison(NamedTuple):
-    """`window` and `reference` are means, or for digits ten shares."""
+class _Comparison(NamedTuple):
+    """The fields of a DriftSignal that do not depend on the other signals."""
 
     name: str
     test: str
@@ -43,19 +36,12 @@ class Comparison(NamedTuple):
     p: float
     psi: float
     psi_by_chance: float
-    window: float | list[float]
-    reference: float | list[float]
-    histogram: Histogram
+    window: float | dict[str, float]
+    reference: float | dict[str, float]
+    histogram: DriftHistogram
 
 
-class Signal(NamedTuple):
-    comparison: Comparison
-    adjusted_p: float
-    psi_threshold: float
-    drifted: bool
-
-
-def compare(window: Observations, reference: Observations, thresholds: Thresholds) -> list[Signal]:
+def compare(window: Observations, reference: Observations, thresholds: Thresholds) -> list[DriftSignal]:
     """Compare every property of two windows of at least one drawing.
 
     Drift has an adjusted p-value below `p`, and a PSI at least `psi` above that by chance, or nine tests and small
@@ -69,23 +55,28 @@ def compare(window: Observations, reference: Observations, thresholds: Threshold
     found += [_compare_values(name, window.ink[:, i], reference.ink[:, i]) for i, name in enumerate(INK)]
     signals = []
     for one, adjusted in zip(found, holm([one.p for one in found]), strict=True):
-        psi = thresholds.psi + one.psi_by_chance
-        signals.append(Signal(one, adjusted, psi, drifted=adjusted < thresholds.p and one.psi >= psi))
+        fields = one._asdict()
+        threshold = thresholds.psi + fields.pop("psi_by_chance")
+        drifted = adjusted < thresholds.p and one.psi >= threshold
+        signals.append(DriftSignal(**fields, adjusted_p=adjusted, psi_threshold=threshold, drifted=drifted))
     return signals
 
 
-def _compare_digits(window: Integers, reference: Integers) -> Comparison:
+def _compare_digits(window: Integers, reference: Integers) -> _Comparison:
     from scipy import stats  # Slow to load.
 
     counts = np.stack([np.bincount(digits, minlength=10) for digits in (window, reference)])
     test = stats.chi2_contingency(counts[:, counts.any(axis=0)])
-    shares: tuple[list[float], list[float]] = tuple((counts / counts.sum(axis=1, keepdims=True)).tolist())
+    window_shares, reference_shares = (counts / counts.sum(axis=1, keepdims=True)).tolist()
     stability = population_stability(*counts)
-    histogram = Histogram([float(digit) for digit in range(11)], *shares)
-    return Comparison("digits", "chi-square", float(test.statistic), float(test.pvalue), *stability, *shares, histogram)
+    histogram = DriftHistogram(edges=list(range(11)), window=window_shares, reference=reference_shares)
+    shares = by_digit(window_shares), by_digit(reference_shares)
+    return _Comparison(
+        "digits", "chi-square", float(test.statistic), float(test.pvalue), *stability, *shares, histogram
+    )
 
 
-def _compare_values(name: str, window: Values, reference: Values) -> Comparison:
+def _compare_values(name: str, window: Values, reference: Values) -> _Comparison:
     from scipy import stats
 
     # The exact distribution takes seconds, and agrees for hundreds of drawings.
@@ -95,17 +86,17 @@ def _compare_values(name: str, window: Values, reference: Values) -> Comparison:
     stability = population_stability(*(np.bincount(numbers, minlength=len(edges) + 1) for numbers in bins))
     means = float(window.mean()), float(reference.mean())
     histogram = _histogram(window, reference)
-    return Comparison(
+    return _Comparison(
         name, "kolmogorov-smirnov", float(test.statistic), float(test.pvalue), *stability, *means, histogram
     )
 
 
-def _histogram(window: Values, reference: Values) -> Histogram:
+def _histogram(window: Values, reference: Values) -> DriftHistogram:
     edges = np.histogram_bin_edges(np.concatenate([window, reference]), _HISTOGRAM_BINS)
     window_shares, reference_shares = (
         (np.histogram(values, edges)[0] / len(values)).tolist() for values in (window, reference)
     )
-    return Histogram(edges.tolist(), window_shares, reference_shares)
+    return DriftHistogram(edges=edges.tolist(), window=window_shares, reference=reference_shares)
 
 
 def _edges(reference: Values) -> Values:

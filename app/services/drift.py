@@ -6,23 +6,12 @@ import numpy as np
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from app.analysis.drift import Observations, Signal, compare
+from app.analysis.drift import Observations, compare
 from app.config import get_settings
 from app.drawings.arrays import images_of
 from app.drawings.ink_statistics import INK, ink_statistics
-from app.drawings.shape import by_digit
 from app.repository.drift import list_drawings
-from app.schemas.drift import (
-    DRAWINGS_NEEDED,
-    MAX_REFERENCE,
-    MAX_WINDOW,
-    Drift,
-    DriftHistogram,
-    DriftQuery,
-    DriftSignal,
-    Thresholds,
-    Window,
-)
+from app.schemas.drift import DRAWINGS_NEEDED, MAX_REFERENCE, MAX_WINDOW, Drift, DriftQuery, Thresholds, Window
 from app.schemas.results import ResultFilters
 from app.services.errors import InvalidInput
 
@@ -46,7 +35,7 @@ def get_drift(session: Session, query: DriftQuery) -> Drift:
         window=window.as_window(),
         reference=reference.as_window(),
         thresholds=thresholds,
-        signals=[_signal(signal) for signal in signals],
+        signals=signals,
     )
 
 
@@ -107,24 +96,3 @@ def _observe(rows: Sequence[Row[Any]]) -> Observations:
         np.array([row.not_a_digit for row in rows], np.float64),
         ink_statistics(images_of([row.pixels for row in rows])),
     )
-
-
-def _signal(signal: Signal) -> DriftSignal:
-    comparison = signal.comparison
-    return DriftSignal(
-        name=comparison.name,
-        test=comparison.test,
-        statistic=comparison.statistic,
-        p=comparison.p,
-        adjusted_p=signal.adjusted_p,
-        psi=comparison.psi,
-        psi_threshold=signal.psi_threshold,
-        drifted=signal.drifted,
-        window=_means(comparison.window),
-        reference=_means(comparison.reference),
-        histogram=DriftHistogram(**comparison.histogram._asdict()),
-    )
-
-
-def _means(values: float | list[float]) -> float | dict[str, float]:
-    return values if isinstance(values, float) else by_digit(values)

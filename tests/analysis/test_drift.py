@@ -5,15 +5,15 @@ import numpy.typing as npt
 import pytest
 import scipy
 
-from app.analysis.drift import Observations, Signal, compare, population_stability
+from app.analysis.drift import Observations, compare, population_stability
 from app.config import ConfigurationError, get_settings
 from app.drawings.ink_statistics import INK, ink_statistics
-from app.schemas.drift import Thresholds
+from app.drawings.shape import SIDE, by_digit
+from app.schemas.drift import DriftSignal, Thresholds
 from benchmarks.drift import FAULTS, comparisons, observe, part_of, shifted
 from training.mnist import Digits
 from training.strokes import draw
 
-SIDE = 28
 THRESHOLDS = Thresholds(p=0.01, psi=0.1)
 
 Drawing = npt.NDArray[np.uint8]
@@ -117,7 +117,7 @@ def test_classes_empty_in_both_windows_are_ignored() -> None:
 @pytest.mark.parametrize("ink", [None, 7.0])
 def test_histograms_count_every_drawing(ink: float | None) -> None:
     window, reference = observations(300), observations(1000, seed=2, ink=ink)
-    digits, *others = [signal.comparison.histogram for signal in compare(window, reference, THRESHOLDS)]
+    digits, *others = [signal.histogram for signal in compare(window, reference, THRESHOLDS)]
     assert digits.edges == list(range(11))
     assert digits.window == pytest.approx(np.bincount(window.digits, minlength=10) / 300)
     for values, before, found in zip(
@@ -149,19 +149,19 @@ def observations(size: int, seed: int = 1, confidence: float | None = None, ink:
     return drawn
 
 
-def signal_of(name: str, window: Observations, reference: Observations, thresholds: Thresholds = THRESHOLDS) -> Signal:
-    (found,) = [one for one in compare(window, reference, thresholds) if one.comparison.name == name]
+def signal_of(name: str, *windows: Observations, thresholds: Thresholds = THRESHOLDS) -> DriftSignal:
+    (found,) = [one for one in compare(*windows, thresholds) if one.name == name]
     return found
 
 
 def test_every_property_is_compared_once() -> None:
-    names = [one.comparison.name for one in compare(observations(300), observations(300, seed=2), THRESHOLDS)]
+    names = [one.name for one in compare(observations(300), observations(300, seed=2), THRESHOLDS)]
     assert names == ["digits", "confidence", *INK]
 
 
 def test_values_are_compared_with_a_kolmogorov_smirnov_test() -> None:
     window, reference = observations(300), observations(900, seed=2)
-    one = signal_of("confidence", window, reference).comparison
+    one = signal_of("confidence", window, reference)
     known = scipy.stats.ks_2samp(window.confidence, reference.confidence, method="asymp")
     assert (one.test, one.statistic, one.p) == ("kolmogorov-smirnov", known.statistic, known.pvalue)
     assert (one.window, one.reference) == (window.confidence.mean(), reference.confidence.mean())
@@ -170,26 +170,26 @@ def test_values_are_compared_with_a_kolmogorov_smirnov_test() -> None:
 def test_digits_are_compared_with_a_chi_square_test() -> None:
     window = observations(300)._replace(digits=np.repeat([0, 1], [180, 120]))
     reference = observations(300)._replace(digits=np.repeat([0, 1, 2], [100, 150, 50]))
-    one = signal_of("digits", window, reference).comparison
+    one = signal_of("digits", window, reference)
     # Expected counts are 140, 135 and 25 in each row.
     assert (one.test, one.statistic) == ("chi-square", pytest.approx(2 * (40**2 / 140 + 15**2 / 135 + 25**2 / 25)))
     assert one.p == pytest.approx(scipy.stats.chi2.sf(one.statistic, 2))
-    assert one.window == [0.6, 0.4, *[0] * 8]
-    assert one.reference == pytest.approx([1 / 3, 1 / 2, 1 / 6, *[0] * 7])
+    assert one.window == by_digit([0.6, 0.4, *[0] * 8])
+    assert one.reference == pytest.approx(by_digit([1 / 3, 1 / 2, 1 / 6, *[0] * 7]))
 
 
 def test_p_is_corrected_for_the_number_of_signals() -> None:
     found = compare(observations(300), observations(300, seed=2), THRESHOLDS)
-    smallest = min(found, key=lambda one: one.comparison.p)
-    assert smallest.adjusted_p == pytest.approx(min(1, len(found) * smallest.comparison.p))
-    assert all(one.adjusted_p >= one.comparison.p for one in found)
+    smallest = min(found, key=lambda one: one.p)
+    assert smallest.adjusted_p == pytest.approx(min(1, len(found) * smallest.p))
+    assert all(one.adjusted_p >= one.p for one in found)
 
 
 def test_significant_but_small_difference_is_not_drift() -> None:
     window, reference = observations(10_000), observations(50_000, seed=2)
     one = signal_of("confidence", window._replace(confidence=window.confidence * 0.95), reference)
     assert one.adjusted_p < 1e-4
-    assert one.comparison.psi < one.psi_threshold
+    assert one.psi < one.psi_threshold
     assert not one.drifted
 
 
@@ -197,8 +197,8 @@ def test_large_but_insignificant_difference_is_not_drift() -> None:
     window, reference = observations(300), observations(300, seed=2)
     shifted_window = window._replace(confidence=window.confidence * 0.7)
     assert signal_of("confidence", shifted_window, reference).drifted
-    one = signal_of("confidence", shifted_window, reference, Thresholds(p=1e-30, psi=0.1))
-    assert one.comparison.psi > one.psi_threshold
+    one = signal_of("confidence", shifted_window, reference, thresholds=Thresholds(p=1e-30, psi=0.1))
+    assert one.psi > one.psi_threshold
     assert not one.drifted
 
 
@@ -213,15 +213,15 @@ def test_windows_of_one_value_do_not_differ(value: float) -> None:
     same = observations(300, confidence=value, ink=value)._replace(digits=np.full(300, 7))
     other = observations(1000, confidence=value, ink=value)._replace(digits=np.full(1000, 7))
     for one in compare(same, other, THRESHOLDS):
-        assert (one.comparison.statistic, one.comparison.p, one.adjusted_p) == (0, 1, 1)
-        assert (one.comparison.psi, one.psi_threshold, one.drifted) == (0, THRESHOLDS.psi, False)
+        assert (one.statistic, one.p, one.adjusted_p) == (0, 1, 1)
+        assert (one.psi, one.psi_threshold, one.drifted) == (0, THRESHOLDS.psi, False)
 
 
 @pytest.mark.parametrize(("usual", "found"), [(1.0, 0.999), (0.0, 0.001), (0.5, 0.4999), (0.5, 0.5001)])
 def test_leaving_a_constant_value_is_drift_in_either_direction(usual: float, found: float) -> None:
     one = signal_of("confidence", observations(300, confidence=found), observations(300, confidence=usual))
     assert one.drifted
-    assert one.comparison.psi > 1
+    assert one.psi > 1
 
 
 def test_most_frequent_value_has_its_own_bin() -> None:
@@ -259,8 +259,8 @@ def faulty(images: Drawing, fault: str) -> Observations:
     return observe(FAULTS[fault](images[:1500]))
 
 
-def names_of(signals: list[Signal]) -> set[str]:
-    return {signal.comparison.name for signal in signals if signal.drifted}
+def names_of(signals: list[DriftSignal]) -> set[str]:
+    return {signal.name for signal in signals if signal.drifted}
 
 
 @pytest.mark.slow

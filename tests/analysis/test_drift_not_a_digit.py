@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy
 
-from app.analysis.drift import Comparison, Observations, compare
+from app.analysis.drift import Observations, compare
 from app.drawings.ink_statistics import INK
-from app.schemas.drift import Thresholds
+from app.schemas.drift import DriftSignal, Thresholds
 
 
 def observations(size: int, seed: int) -> Observations:
@@ -16,9 +16,9 @@ def observations(size: int, seed: int) -> Observations:
     return Observations(digits, confidence, np.full(size, np.nan), rng.normal(size=(size, 6)).astype(np.float32))
 
 
-def compared(window: Observations, reference: Observations) -> dict[str, Comparison]:
+def compared(window: Observations, reference: Observations) -> dict[str, DriftSignal]:
     signals = compare(window, reference, Thresholds(p=0.01, psi=0.1))
-    return {one.comparison.name: one.comparison for one in signals}
+    return {one.name: one for one in signals}
 
 
 @pytest.mark.parametrize(("told", "names"), [(299, []), (300, ["not_a_digit"])])
