@@ -1,19 +1,10 @@
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from app.analysis.intervals import Interval, wilson_interval
-
-
-class Bin(NamedTuple):
-    size: int
-    lowest: float
-    highest: float
-    mean_confidence: float
-    accuracy: float
-    interval: Interval
+from app.analysis.intervals import wilson_interval
+from app.schemas.calibration import CalibrationBin
 
 
 def reliability_bins(
@@ -21,7 +12,7 @@ def reliability_bins(
     correct: npt.NDArray[np.bool_],
     size: npt.NDArray[np.int64],
     bins: int = 10,
-) -> list[Bin]:
+) -> list[CalibrationBin]:
     """Divide predictions into bins of equal size. `size` (N,) says how many have this confidence and correctness."""
     values, group = np.unique(confidence, return_inverse=True)
     sizes = np.bincount(group, size).astype(np.int64)
@@ -35,19 +26,25 @@ def reliability_bins(
     return [_bin(np.repeat(values, sizes)[part], spread[part]) for part in parts if part.size]
 
 
-def _bin(confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_]) -> Bin:
+def _bin(confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_]) -> CalibrationBin:
     interval = wilson_interval(int(correct.sum()), correct.size)
     assert interval is not None
-    lowest, highest = float(confidence[0]), float(confidence[-1])
-    return Bin(correct.size, lowest, highest, float(confidence.mean()), float(correct.mean()), interval)
+    return CalibrationBin(
+        count=correct.size,
+        lowest=float(confidence[0]),
+        highest=float(confidence[-1]),
+        mean_confidence=float(confidence.mean()),
+        accuracy=float(correct.mean()),
+        interval=interval,
+    )
 
 
-def expected_calibration_error(bins: Sequence[Bin]) -> float | None:
+def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float | None:
     """Return the mean of |confidence - accuracy| weighted by bin size.
 
     Guo et al. 2017 (arXiv 1706.04599), equation 3, with bins of equal mass.
     """
-    total = sum(part.size for part in bins)
+    total = sum(part.count for part in bins)
     if not total:
         return None
-    return sum(part.size * abs(part.accuracy - part.mean_confidence) for part in bins) / total
+    return sum(part.count * abs(part.accuracy - part.mean_confidence) for part in bins) / total

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from app.analysis.calibration import expected_calibration_error, reliability_bins
 from app.repository.calibration import count_labelled
-from app.schemas.calibration import LABELS_NEEDED, Calibration, CalibrationBin, CalibrationQuery
+from app.schemas.calibration import LABELS_NEEDED, Calibration, CalibrationQuery
 from app.schemas.results import ResultFilters
 
 
@@ -25,5 +25,5 @@ def get_calibration(session: Session, query: CalibrationQuery) -> Calibration:
         mean_confidence=int((millionths * size).sum()) / 1e6 / labelled if labelled else None,
         accuracy=int((correct * size).sum()) / labelled if labelled else None,
         expected_calibration_error=expected_calibration_error(bins),
-        bins=[CalibrationBin(count=part.size, **part._asdict()) for part in bins],
+        bins=bins,
     )
