@@ -33,12 +33,14 @@ def actor() -> "Actor":
 
 
 @contextmanager
-def open_database(*, at_any_revision: bool = False, beside_service: bool = True) -> Iterator["Database"]:
-    """Open the database; raise CommandError if it needs an upgrade, unless `at_any_revision`."""
+def open_database(
+    url: str | None = None, *, at_any_revision: bool = False, beside_service: bool = True
+) -> Iterator["Database"]:
+    """Open DATABASE_URL or `url`; raise CommandError if it needs an upgrade, unless `at_any_revision`."""
     from app.config import get_settings
     from app.database import Database
 
-    database = Database(get_settings().database_url, beside_service=beside_service)
+    database = Database(url or get_settings().database_url, beside_service=beside_service)
     try:
         if not at_any_revision and (problem := database.schema_problem()):
             raise CommandError(problem, ExitCode.UNAVAILABLE)

@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,7 +32,9 @@ def copy_to(
 
     target_url = _target_url(url)
     _refuse_used_source()
-    with progress_bar("Reading") as progress, context.open_database() as source, _open_target(target_url) as target:
+    opened_target = context.open_database(target_url, at_any_revision=True)
+    with progress_bar("Reading") as progress, context.open_database() as source, opened_target as target:
+        _check_schema(target)
         copied = copy(source, target, progress)
     if as_json:
         print_json(copied)
@@ -78,15 +78,7 @@ def _target_url(url: str) -> str:
     return target_url
 
 
-@contextmanager
-def _open_target(url: str) -> Iterator["Database"]:
-    from app.database import Database
-
-    target = Database(url)
-    try:
-        if problem := target.schema_problem():
-            text = f"the database to copy to: {problem.replace('DATABASE_URL', 'URL')}"
-            raise CommandError(text, ExitCode.UNAVAILABLE)
-        yield target
-    finally:
-        target.close()
+def _check_schema(target: "Database") -> None:
+    if problem := target.schema_problem():
+        text = f"the database to copy to: {problem.replace('DATABASE_URL', 'URL')}"
+        raise CommandError(text, ExitCode.UNAVAILABLE)
