@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from app.analysis.export_files import is_test
 from app.analysis.replay import page
 from app.analysis.replay.answer_store import RECORD, Answers, AnswersFile, Description, FolderRefused, folder_name
-from app.analysis.replay.flips import ComparedDrawing, FlipsTable, TopFlips
+from app.analysis.replay.flips import COLUMNS, ComparedDrawing, TopFlips, csv_line
 from app.analysis.replay.latency import BATCH_SIZE, speeds
 from app.analysis.replay.totals import Membership, ReplayTotals
 from app.analysis.replay.verdict import verdict, verdict_on_part
@@ -120,12 +120,12 @@ class _Replay:
         report_file, page_file, table_file = files
         totals, top_flips = ReplayTotals(), TopFlips(MAX_SHOWN_FLIPS)
         with atomic_file(table_file) as file:
-            table = FlipsTable(file)
+            file.write(csv_line(COLUMNS))
             for compared, membership in self._compared(answers):
                 totals.add(compared, membership)
                 if compared.stored != compared.new:
                     top_flips.add(compared)
-                    table.add(compared)
+                    file.write(csv_line(compared))
         report = self._report(totals, loaded)
         shown = top_flips.in_order()
         with self._database.snapshot() as session:

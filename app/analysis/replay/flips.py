@@ -4,7 +4,7 @@ import csv
 import heapq
 from collections.abc import Iterable
 from io import StringIO
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from app.analysis.export_files import formula_safe
 
@@ -51,15 +51,7 @@ class TopFlips:
         return [flip for _, flip in sorted(self._heap, reverse=True)]
 
 
-class FlipsTable:
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._write(COLUMNS)
-
-    def add(self, flip: ComparedDrawing) -> None:
-        self._write(formula_safe(cell) if isinstance(cell, str) else cell for cell in flip)
-
-    def _write(self, cells: Iterable[object]) -> None:
-        line = StringIO()
-        csv.writer(line).writerow(cells)
-        self._file.write(line.getvalue().encode())
+def csv_line(cells: Iterable[object]) -> bytes:
+    line = StringIO()
+    csv.writer(line).writerow(formula_safe(cell) if isinstance(cell, str) else cell for cell in cells)
+    return line.getvalue().encode()
