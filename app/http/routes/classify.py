@@ -7,13 +7,14 @@ from app.drawings.formats import FORMAT_NAMES
 from app.http import idempotency
 from app.http.authentication import Client
 from app.http.bodies import FORM, JSON, RAW, media_type, parse_batch, parse_drawing, read_body, read_file, split_batch
-from app.http.classification import classify_and_store
 from app.http.errors import InvalidRequest
 from app.http.lanes import while_connected
 from app.http.openapi import BINARY, documented, request_body
 from app.http.routing import BytesRoute
 from app.http.runtime import runtime_of
+from app.http.telemetry import child_span
 from app.schemas.classify import BatchRequest, BatchResponse, ClassifyRequest, ClassifyResponse, PreviewResponse
+from app.services.classify import ClassifyCall
 from app.services.threads import in_thread
 
 router = APIRouter(tags=["classify"], route_class=BytesRoute)
@@ -108,6 +109,18 @@ async def classify_image(request: Request, client: Client) -> Response:
     except ImageError as error:
         raise InvalidRequest([{"loc": ["file"], "msg": str(error), "type": "image"}], under=["body"]) from error
     return _json(await classify_and_store(request, client, [pixels]))
+
+
+async def classify_and_store(request: Request, client: str, drawings: list[bytes], *, is_batch: bool = False) -> bytes:
+    """Return the response body of `ClassifyService`."""
+    idempotent = idempotency.idempotent_request(request, client, drawings)
+    state = request.scope["state"]
+    call = ClassifyCall(drawings, state["request_id"], client, idempotent, is_batch, state.get("trace_id"))
+    with child_span(request.scope, "classify and store"):
+        answer = await runtime_of(request).classify.classify(call)
+    # For telemetry.
+    state["stored"] = len(answer.predictions)
+    return answer.body
 
 
 def _json(body: str | bytes) -> Response:

@@ -7,12 +7,12 @@ from app.http import idempotency
 from app.http.authentication import ClassifyKey, Client
 from app.http.bodies import JSON, RAW, parse_json, read_body
 from app.http.body_memory import MAX_LARGE_BODY
-from app.http.classification import classify_and_store
 from app.http.errors import NotReady, invalid
 from app.http.headers import single_header
 from app.http.lanes import while_connected
 from app.http.openapi import BINARY, documented, request_body
 from app.http.problems import INFERENCE
+from app.http.routes.classify import classify_and_store
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.inference import (
