@@ -55,7 +55,7 @@ class Batcher(Generic[I, R]):
             writer.threads.put(partial(self._write_waiting, writer))
 
     def _write(self, writer: Writer, batch: list[tuple[Job[R], I]]) -> None:
-        while batch := [(job, item) for job, item in batch if not job.expired]:
+        while batch := [(job, item) for job, item in batch if not job.is_claimed]:
             jobs, items = zip(*batch, strict=True)
             try:
                 work = self._prepare(list(items))

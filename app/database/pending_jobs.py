@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy import Connection
 
 from app.database.errors import CallerTimedOut, DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
-from app.database.limits import BUSY_TIMEOUT_S
+from app.database.limits import BUSY_TIMEOUT_S, QUEUE_SIZE
 from app.metrics.instruments import QUEUE_LENGTH
 
 T = TypeVar("T")
@@ -36,8 +36,8 @@ class Job(Generic[T]):
         self._interrupt: Callable[[], None] | None = None
 
     @property
-    def expired(self) -> bool:
-        """Whether the caller of an unclaimed job timed out."""
+    def is_claimed(self) -> bool:
+        """Whether it is being committed, or its caller timed out or is gone."""
         return self._decision.locked()
 
     def claim(self) -> bool:
@@ -49,7 +49,7 @@ class Job(Generic[T]):
     def expire(self) -> None:
         if self.future.done():
             return
-        if self._decision.acquire(blocking=False):
+        if self.claim():
             self._drop()
             self.future.set_exception(DatabaseUnavailable("the database does not answer"))
         else:
@@ -57,7 +57,7 @@ class Job(Generic[T]):
 
     def abandon(self) -> None:
         """Drop a job whose caller is gone, unless it is being committed."""
-        if self._decision.acquire(blocking=False):
+        if self.claim():
             self._drop()
 
     def _drop(self) -> None:
@@ -73,13 +73,13 @@ class Job(Generic[T]):
         with self._running:
             self._interrupt = getattr(driver, "interrupt", None) or partial(driver.cancel_safe, timeout=BUSY_TIMEOUT_S)
         try:
-            if self.expired:
+            if self.is_claimed:
                 refuse()
             yield
         finally:
             with self._running:
                 self._interrupt = None
-            if self.expired:
+            if self.is_claimed:
                 # An interrupt may still be on its way to the server.
                 connection.invalidate()
 
@@ -120,9 +120,8 @@ def claim_all(jobs: Sequence[Job[Any]]) -> bool:
 
 
 class PendingJobs:
-    def __init__(self, name: str, *, queue_size: int, timeout_s: float) -> None:
+    def __init__(self, name: str, timeout_s: float) -> None:
         self.timeout_s = timeout_s
-        self._queue_size = queue_size
         self._jobs: set[Job[Any]] = set()
         self._length = QUEUE_LENGTH.labels(name)
         self._timer: asyncio.TimerHandle | None = None
@@ -132,8 +131,8 @@ class PendingJobs:
         return len(self._jobs)
 
     def check_space(self) -> None:
-        if len(self._jobs) >= self._queue_size:
-            raise DatabaseBusy(f"{self._queue_size} requests are waiting for the database")
+        if len(self._jobs) >= QUEUE_SIZE:
+            raise DatabaseBusy(f"{QUEUE_SIZE} requests are waiting for the database")
 
     def add(self, work: Callable[..., T], then: Callable[[T], None] | None = None) -> Job[T]:
         job = Job(work, self.timeout_s, then)
@@ -146,7 +145,7 @@ class PendingJobs:
 
     def run(self, job: Job[T]) -> None:
         """Do the work, unless its caller has timed out, and answer the caller."""
-        if not job.expired:
+        if not job.is_claimed:
             try:
                 job.outcome = job.work(job)
             except BaseException as error:  # noqa: BLE001  # The thread must survive.

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.database.begin import begin_session
 from app.database.errors import translated_errors
-from app.database.limits import QUEUE_SIZE
 from app.database.pending_jobs import Job, PendingJobs
 from app.database.threads import Threads
 from app.database.writer import Work
@@ -28,7 +27,7 @@ class Reader:
     ) -> None:
         self.engine = engine
         self._sessions = sessions
-        self._pending = PendingJobs(name, queue_size=QUEUE_SIZE, timeout_s=timeout_s)
+        self._pending = PendingJobs(name, timeout_s)
         self._threads = Threads(name, threads)
         self.close = self._threads.close
 
@@ -68,7 +67,7 @@ class Reader:
                 await asyncio.wait([step.future])
                 step.future.exception()
             closing = self._enter(stream.close)
-            if step is not None and step.expired:
+            if step is not None and step.is_claimed:
                 closing.future.cancel()
             else:
                 await closing.future

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.database.begin import begin
 from app.database.errors import CallerTimedOut, translated_errors
-from app.database.limits import QUEUE_SIZE
 from app.database.pending_jobs import Job, PendingJobs, claim_all
 from app.database.threads import Threads
 from app.metrics.instruments import WRITE_SECONDS
@@ -33,7 +32,7 @@ class Writer:
     ) -> None:
         """`before_commit` may raise DatabaseError."""
         self.engine = engine
-        self.pending = PendingJobs("write", queue_size=QUEUE_SIZE, timeout_s=timeout_s)
+        self.pending = PendingJobs("write", timeout_s)
         self._sessions = sessions
         self._before_commit, self._after_commit = before_commit, after_commit
         self.threads = Threads("write", threads)
