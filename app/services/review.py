@@ -1,6 +1,7 @@
 """The review queue: doubtful drawings, and random samples for an unbiased accuracy."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random, SystemRandom
@@ -54,6 +55,10 @@ class _Page:
         return refused
 
 
+class ChoiceChanged(Exception):
+    """Others reserved, sampled or labelled some of the chosen drawings."""
+
+
 class Choice(NamedTuple):
     """The drawings of a page, and new random samples; some are both."""
 
@@ -69,17 +74,14 @@ async def offer_page(database: Database, query: ReviewQuery, actor: Actor) -> Re
     """Choose drawings without holding the write lock, and reserve them."""
     for _ in range(MAX_CHOICES):
         choice = await database.scan(lambda session: choose(session, query))
-        page = await database.write(partial(_recorded, actor, partial(reserve, query=query, choice=choice)))
-        if page is not None:
-            return page
-    page = await database.write(partial(_recorded, actor, partial(offer, query=query)))
-    assert page is not None
-    return page
+        with suppress(ChoiceChanged):
+            return await database.write(partial(_recorded, actor, partial(reserve, query=query, choice=choice)))
+    return await database.write(partial(_recorded, actor, partial(offer, query=query)))
 
 
-def _recorded(actor: Actor, work: Callable[[Session], ReviewPage | None], session: Session) -> ReviewPage | None:
+def _recorded(actor: Actor, work: Callable[[Session], ReviewPage], session: Session) -> ReviewPage:
     page = work(session)
-    if page is not None and page.results:
+    if page.results:
         ids = ", ".join(str(item.id) for item in page.results)
         record(session, actor, Action.REVIEW, f"predictions {ids}")
     return page
@@ -90,7 +92,7 @@ def offer(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Rev
     repository.lock_queue(session)
     choice = choose(session, query, random)
     page = reserve(session, query, choice, drop_changed=True)
-    if page is None or (choice.page and not page.results):
+    if choice.page and not page.results:
         raise DatabaseBusy("others label the chosen drawings")
     return page
 
@@ -112,15 +114,15 @@ def choose(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Ch
     return Choice(list(page.rows.values()), drawn)
 
 
-def reserve(session: Session, query: ReviewQuery, choice: Choice, *, drop_changed: bool = False) -> ReviewPage | None:
-    """Reserve the existing drawings; if others reserved, sampled or labelled some, drop these or return None."""
+def reserve(session: Session, query: ReviewQuery, choice: Choice, *, drop_changed: bool = False) -> ReviewPage:
+    """Reserve the existing drawings; drop those that others changed, or raise ChoiceChanged."""
     repository.lock_queue(session)
     now = datetime.now(UTC)
     existing = repository.lock_predictions(session, {row.id for row in choice.rows})
     now_states = repository.find_states(session, existing)
     changed = {row.id for row in choice.rows if now_states.get(row.id) != repository.state_of(row)} & existing
     if changed and not drop_changed:
-        return None
+        raise ChoiceChanged
     offered = [row for row in choice.page if row.id in existing - changed]
     shown, drawn = {row.id for row in offered}, choice.drawn
     sampled = {row.id for row in offered if row.sampled} | drawn.keys()

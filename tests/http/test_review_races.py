@@ -8,7 +8,7 @@ from app.database import Database
 from app.database.errors import DatabaseBusy
 from app.schemas.review import ReviewPage, ReviewQuery
 from app.services.audit import Actor
-from app.services.review import MAX_CHOICES, choose, offer, offer_page, reserve
+from app.services.review import MAX_CHOICES, ChoiceChanged, choose, offer, offer_page, reserve
 from tests.support.review_rows import add_drawings, add_labels, reviews
 from tests.support.sql_statements import Statement, before_each
 
@@ -21,7 +21,8 @@ def test_drawing_that_another_process_takes_in_between_is_not_offered_twice(
     async def scenario() -> ReviewPage:
         choice = await database.scan(lambda session: choose(session, ReviewQuery(limit=5)))
         await database.write(lambda session: offer(session, ReviewQuery(limit=5, reviewer="anna")))
-        assert await database.write(lambda session: reserve(session, ReviewQuery(limit=5), choice)) is None
+        with pytest.raises(ChoiceChanged):
+            await database.write(lambda session: reserve(session, ReviewQuery(limit=5), choice))
         return await offer_page(database, ReviewQuery(limit=5), Actor("anna", None))
 
     page = asyncio.run(scenario())
@@ -71,6 +72,5 @@ def test_sample_that_is_labelled_meanwhile_is_left_out_but_counts(database: Data
     choice = asyncio.run(database.scan(lambda session: choose(session, query)))
     add_labels(database_url, dict.fromkeys(choice.drawn, "1"))
     page = asyncio.run(database.write(lambda session: reserve(session, query, choice, drop_changed=True)))
-    assert page is not None
     assert [item.id for item in page.results] == [row.id for row in choice.page if row.id not in choice.drawn]
     assert {id_ for id_, (sampled, _, _) in reviews(database_url).items() if sampled} == choice.drawn.keys()
