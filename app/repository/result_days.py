@@ -39,15 +39,17 @@ def narrowed(session: Session, filters: ResultFilters) -> ResultFilters | None:
         return filters
     found = []
     if given & _COUNTED:
-        found.append(find_days(session, filters))
+        if (days := find_days(session, filters)) is None:
+            return None
+        found.append(days)
     if by_label:
-        found.append(_find_days(session, LabelCount, filters, _of_labels))
-    if None in found:
-        return None
+        if (days := _find_days(session, LabelCount, filters, _of_labels)) is None:
+            return None
+        found.append(days)
     if not given & _BY_TIME or not found:
         return filters
-    since = max(days.first for days in found if days)
-    until = min(days.end for days in found if days)
+    since = max(days.first for days in found)
+    until = min(days.end for days in found)
     return filters.model_copy(
         update={
             "since": since if filters.since is None else max(since, filters.since),
