@@ -166,18 +166,19 @@ class Edge:
 
     async def _respond_to_large(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the body wait for memory."""
+        request = object()
 
         async def receive_with_room() -> Message:
             message = await receive()
             if message["type"] == "http.request":
                 size = len(message.get("body", b""))
-                await self._memory.add(receive_with_room, size, more=message.get("more_body", False))
+                await self._memory.add(request, size, more=message.get("more_body", False))
             return message
 
         try:
             await app(scope, receive_with_room, send)
         finally:
-            self._memory.remove(receive_with_room)
+            self._memory.remove(request)
 
 
 def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
