@@ -13,7 +13,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from app.config import get_settings
-from app.http import access_log, admin_limit, docs_pages, openapi, problems, static_page
+from app.http import access_log, docs_pages, openapi, problems, rate_limit_admin, static_page
 from app.http.connection import limit_connections
 from app.http.edge import Edge
 from app.http.routes import (
@@ -60,7 +60,7 @@ ROUTERS: Final = (
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     shorten_log_records()
     allow_many_connections()
-    admin_limit.limiter.reset()
+    rate_limit_admin.limiter.reset()
     async with running(get_settings()) as app.state.runtime:
         yield
 
@@ -96,7 +96,7 @@ def create_app() -> FastAPI:
     app.mount("/static", static_page.FILES)
     app.mount("/static-offline-docs", docs_pages.FILES)
     problems.install(app)
-    admin_limit.install(app)
+    rate_limit_admin.install(app)
     openapi.complete(app)
     return app
 

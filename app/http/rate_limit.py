@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 
 from app.config import Settings
 from app.http.errors import TooManyRequests
-from app.http.limit import Counts, Limit, RedisDown, Windows, used
+from app.http.rate_limit_headers import Counts, Limit, RedisDown, Windows, used
 from app.http.rate_limit_memory import MemoryCounts
 from app.metrics.instruments import RATE_LIMITED
 from app.services.key_table import ClientKey

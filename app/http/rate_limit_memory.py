@@ -1,7 +1,7 @@
 import time
 from typing import Final
 
-from app.http.limit import Windows, used
+from app.http.rate_limit_headers import Windows, used
 
 SWEEP_S: Final = 10.0
 _NOTHING: Final = 0, 0.0

@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from app.http.limit import RedisDown, Windows
+from app.http.rate_limit_headers import RedisDown, Windows
 
 log = logging.getLogger("pixelwise")
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.database.limits import ANSWER_TIMEOUT_S
-from app.http.admin_limit import CHANGES
+from app.http.rate_limit_admin import CHANGES
 from app.schemas.classify import SEVEN
 from tests.support.hanging_writes import Hanging, occupy
 from tests.support.http_fixtures import Start

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, text, update
 from starlette.testclient import TestClient
 
-from app.http.admin_limit import CHANGES
+from app.http.rate_limit_admin import CHANGES
 from app.models import Prediction
 from tests.support.backups import take_backup
 from tests.support.hanging_writes import Hanging

@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.http import admin_limit
+from app.http import rate_limit_admin
 from app.http.authentication import AdminKey
 from app.http.headers import link_to_next
 from app.http.openapi import NEXT_PAGE, documented
@@ -20,7 +20,7 @@ router = APIRouter(tags=["keys"], route_class=ApiRoute)
     responses={200: {"headers": NEXT_PAGE}, **documented(401, 403, 422, 429, 503)},
     summary="List who did what, newest first",
 )
-@admin_limit.reads
+@rate_limit_admin.reads
 async def list_audit(request: Request, response: Response, query: Annotated[AuditQuery, Query()]) -> AuditPage:
     """List reads of drawings, exports, labels, changes, deletions and changes of keys."""
     page = await scan(request, lambda session: audit.list_page(session, query))

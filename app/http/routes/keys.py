@@ -4,7 +4,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy.orm import Session
 
-from app.http import admin_limit
+from app.http import rate_limit_admin
 from app.http.authentication import AdminKey, AnyKey, actor_of, key_of
 from app.http.bodies import JSON, json_body
 from app.http.errors import Advice
@@ -37,7 +37,7 @@ async def get_current_key(request: Request) -> CurrentKey:
 
 
 @router.get("", dependencies=[AdminKey], responses=documented(401, 403, 422, 429, 503), summary="List the keys")
-@admin_limit.reads
+@rate_limit_admin.reads
 async def list_keys(request: Request) -> KeyList:
     """List all keys with their last use, without their secrets. SECRET_API_KEY is not among them."""
     return await read(request, keys.list_keys)
@@ -50,7 +50,7 @@ async def list_keys(request: Request) -> KeyList:
     openapi_extra=request_body({JSON: KeyCreate}),
     summary="Create a key",
 )
-@admin_limit.key_changes
+@rate_limit_admin.key_changes
 async def create_key(request: Request, body: Annotated[KeyCreate, Depends(json_body(KeyCreate))]) -> KeyWithSecret:
     """Create a key. Its secret is in this answer only, and works at once."""
     request.state.advice = _IF_CREATED
@@ -67,7 +67,7 @@ async def create_key(request: Request, body: Annotated[KeyCreate, Depends(json_b
     responses=documented(401, 403, 404, 409, 422, 429, 503, 507, meanings={404: _UNKNOWN, 409: _UNCHANGEABLE}),
     summary="Give a key a new secret",
 )
-@admin_limit.key_changes
+@rate_limit_admin.key_changes
 async def rotate_key(request: Request, name: Name, query: Annotated[RotateQuery, Query()]) -> KeyWithSecret:
     """Return a new secret for the key. The old one is accepted for `overlap_hours` more."""
     request.state.advice = _IF_ROTATED
@@ -88,7 +88,7 @@ async def rotate_key(request: Request, name: Name, query: Annotated[RotateQuery,
     responses=documented(401, 403, 404, 409, 422, 429, 503, 507, meanings={404: _UNKNOWN, 409: _UNCHANGEABLE}),
     summary="Revoke a key",
 )
-@admin_limit.key_changes
+@rate_limit_admin.key_changes
 async def revoke_key(request: Request, name: Name) -> None:
     """Revoke a key. Every process refuses it within five seconds; its name is never used again."""
     await runtime_of(request).database.write(lambda session: keys.revoke_key(session, name, actor_of(request)))
