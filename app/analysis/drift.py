@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.analysis.intervals import holm
+from app.analysis.significance import holm
 from app.drawings.arrays import Floats
 from app.drawings.ink_statistics import INK
 from app.drawings.shape import by_digit

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.analysis.accuracy import DECIMALS, AccuracyCounter
-from app.analysis.intervals import mcnemar_exact
+from app.analysis.significance import mcnemar_exact
 from app.classifier import Classifier
 from app.repository import model_versions as repository
 from app.repository import stats

@@ -2,8 +2,9 @@ from collections import Counter
 from typing import Final, NamedTuple
 
 from app.analysis.accuracy import DECIMALS, AccuracyCounter
-from app.analysis.intervals import mcnemar_exact, wilson_interval
+from app.analysis.intervals import wilson_interval
 from app.analysis.replay.flips import ComparedDrawing
+from app.analysis.significance import mcnemar_exact
 from app.drawings.shape import NOT_A_DIGIT, says_not_a_digit
 from app.schemas.replay import (
     Agreement,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.analysis.intervals import mcnemar_exact
 from app.analysis.replay.verdict import verdict, verdict_on_part
+from app.analysis.significance import mcnemar_exact
 from app.schemas.replay import Agreement, LabelledComparison
 
 
