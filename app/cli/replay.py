@@ -3,7 +3,7 @@ from typing import Annotated, Final
 
 import typer
 
-from app.analysis.formats import format_share
+from app.analysis.number_texts import format_share
 from app.cli import context
 from app.cli.options import Json
 from app.cli.tables import PValue, format_accuracy, format_digit_or_not, format_range, print_facts, print_table, share

@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from app.analysis.formats import format_share
+from app.analysis.number_texts import format_share
 from app.cli import context
 from app.cli.context import CLIENT
 from app.cli.drawing import print_drawing

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from app.analysis.formats import format_p, format_share
+from app.analysis.number_texts import format_p, format_share
 from app.cli.terminal import output
 from app.logs.printable import printable
 from app.schemas.backup import BackupManifest

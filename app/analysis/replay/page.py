@@ -6,7 +6,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from app.analysis.formats import format_p_with_name, format_share
+from app.analysis.number_texts import format_p_with_name, format_share
 from app.analysis.replay.flips import ComparedDrawing
 from app.drawings.image_files import write_png
 from app.schemas.replay import ReplayReport

@@ -1,4 +1,4 @@
-from app.analysis.formats import format_p_with_name
+from app.analysis.number_texts import format_p_with_name
 from app.analysis.replay.totals import SIGNIFICANT
 from app.schemas.replay import Agreement, LabelledComparison
 

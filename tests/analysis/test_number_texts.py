@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.analysis.formats import format_p_with_name
+from app.analysis.number_texts import format_p_with_name
 
 
 @pytest.mark.parametrize(
