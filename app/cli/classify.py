@@ -55,7 +55,7 @@ def classify(
 def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]:
     from app.classifier import get_classifier
     from app.services.classify import ClassifyCall, classify_drawings, store
-    from app.services.idempotency import Answer
+    from app.services.idempotency import StoredResponse
     from app.services.pack import PackingPermission
 
     drawings = _read_drawings(files)
@@ -65,9 +65,9 @@ def _classify_files(files: list[Path], *, dry_run: bool) -> list[ClassifiedFile]
         raise new
     stored: Sequence[ClassifyResponse | None] = [None] * len(drawings)
     if not dry_run:
-        (answer,) = context.write(partial(store, calls, [new], packing=PackingPermission()))
-        assert isinstance(answer, Answer)
-        stored = BatchResponse.model_validate_json(answer.body).results
+        (response,) = context.write(partial(store, calls, [new], packing=PackingPermission()))
+        assert isinstance(response, StoredResponse)
+        stored = BatchResponse.model_validate_json(response.body).results
     return [
         ClassifiedFile(
             file=_printable_name(file),

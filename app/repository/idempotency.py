@@ -15,21 +15,21 @@ class AnsweredRequest(NamedTuple):
     response: str
 
 
-def find_answer(session: Session, client: str, key: str, *, since: datetime) -> AnsweredRequest | None:
+def find_response(session: Session, client: str, key: str, *, since: datetime) -> AnsweredRequest | None:
     columns = (IdempotencyKey.request_sha256, IdempotencyKey.response)
     mine = (IdempotencyKey.client == client, IdempotencyKey.key == key, IdempotencyKey.created_at >= since)
     found = session.execute(select(*columns).where(*mine)).one_or_none()
     return None if found is None else AnsweredRequest(*found)
 
 
-def add_answer(
-    session: Session, client: str, key: str, answer: AnsweredRequest, now: datetime, since: datetime
+def add_response(
+    session: Session, client: str, key: str, answered: AnsweredRequest, now: datetime, since: datetime
 ) -> bool:
-    """Store the answer; return False if one is stored since then.
+    """Store the response; return False if one is stored since then.
 
     On PostgreSQL it waits for another transaction with the same key.
     """
-    statement = dialect_insert(session, _KEYS).values(client=client, key=key, created_at=now, **answer._asdict())
+    statement = dialect_insert(session, _KEYS).values(client=client, key=key, created_at=now, **answered._asdict())
     replaced = {name: statement.excluded[name] for name in ("request_sha256", "response", "created_at")}
     statement = statement.on_conflict_do_update(
         index_elements=[_KEYS.c.client, _KEYS.c.key], set_=replaced, where=_KEYS.c.created_at < since
@@ -37,13 +37,13 @@ def add_answer(
     return session.execute(statement.returning(_KEYS.c.key)).one_or_none() is not None
 
 
-def count_answers(session: Session, *, before: datetime) -> int:
+def count_responses(session: Session, *, before: datetime) -> int:
     older = select(func.count()).select_from(IdempotencyKey).where(IdempotencyKey.created_at < before)
     return session.scalar(older) or 0
 
 
-def delete_answers(session: Session, *, before: datetime, limit: int) -> None:
-    """Delete some older answers, except those that another transaction is deleting."""
+def delete_responses(session: Session, *, before: datetime, limit: int) -> None:
+    """Delete some older responses, except those that another transaction is deleting."""
     mine = tuple_(IdempotencyKey.client, IdempotencyKey.key)
     oldest = (
         select(IdempotencyKey.client, IdempotencyKey.key)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.models import Prediction, ShadowPrediction
 
 
-class ShadowAnswer(NamedTuple):
+class NewShadowPrediction(NamedTuple):
     prediction_id: int
     prediction: str
     confidence: float
@@ -18,10 +18,10 @@ _INSERT = insert(cast(Table, ShadowPrediction.__table__))
 
 
 def add_shadow_predictions(
-    session: Session, model_sha256: str, model_version: str, answers: Sequence[ShadowAnswer]
+    session: Session, model_sha256: str, model_version: str, new: Sequence[NewShadowPrediction]
 ) -> None:
     """Skip deleted predictions and those already answered."""
-    ids = [answer.prediction_id for answer in answers]
+    ids = [one.prediction_id for one in new]
     answered = exists().where(
         ShadowPrediction.prediction_id == Prediction.id, ShadowPrediction.model_sha256 == model_sha256
     )
@@ -30,10 +30,10 @@ def add_shadow_predictions(
     locked = missing.order_by(Prediction.id).with_for_update(read=True, key_share=True, of=Prediction)
     wanted = set(session.scalars(locked))
     rows = [
-        {**answer._asdict(), "model_sha256": model_sha256, "model_version": model_version}
+        {**one._asdict(), "model_sha256": model_sha256, "model_version": model_version}
         # In the order of the locks.
-        for answer in sorted(answers)
-        if answer.prediction_id in wanted
+        for one in sorted(new)
+        if one.prediction_id in wanted
     ]
     if rows:
         session.connection().execute(_INSERT, rows)

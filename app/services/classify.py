@@ -20,7 +20,7 @@ from app.metrics.instruments import BATCH_SIZE, CONFIDENCE, INFERENCE_SECONDS, N
 from app.repository.classify import NewPrediction, add_predictions
 from app.schemas.classify import PreviewResponse
 from app.services.errors import ModelFailed
-from app.services.idempotency import Answer, IdempotentRequest, RequestsInProgress, answer_once
+from app.services.idempotency import IdempotentRequest, RequestsInProgress, StoredResponse, respond_once
 from app.services.pack import PackingPermission
 from app.services.shadow import Shadow
 from app.services.threads import in_thread
@@ -60,8 +60,8 @@ class ClassifyService:
     def close(self) -> None:
         self._threads.shutdown(wait=False)
 
-    async def classify(self, call: ClassifyCall) -> Answer:
-        """Return the answer once all predictions are stored; raise DatabaseError or ServiceError."""
+    async def classify(self, call: ClassifyCall) -> StoredResponse:
+        """Return the response once all predictions are stored; raise DatabaseError or ServiceError."""
         if call.idempotent is None:
             return await self._write(call)
         with self.in_progress.exclusive(call.idempotent):
@@ -79,7 +79,7 @@ class ClassifyService:
         """Return a drawing of 784 bytes as the network gets it."""
         return self._classifier.normalise(images_of([pixels])).tobytes()
 
-    async def _write(self, call: ClassifyCall) -> Answer:
+    async def _write(self, call: ClassifyCall) -> StoredResponse:
         if len(call.drawings) == 1:
             return await self._batcher.write(call)
         work = await in_thread(self._prepare, [call], self._threads.map)
@@ -88,17 +88,19 @@ class ClassifyService:
             raise outcome
         return outcome
 
-    def _count_and_offer_all(self, outcomes: Sequence[Answer | Exception]) -> None:
+    def _count_and_offer_all(self, outcomes: Sequence[StoredResponse | Exception]) -> None:
         for outcome in outcomes:
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, StoredResponse):
                 self._count_and_offer(outcome)
 
-    def _count_and_offer(self, answer: Answer) -> None:
-        if self._shadow is not None and answer.ids:
-            self._shadow.offer(answer.ids, [one.pixels for one in answer.predictions])
-        self._stored.add(answer.predictions)
+    def _count_and_offer(self, response: StoredResponse) -> None:
+        if self._shadow is not None and response.ids:
+            self._shadow.offer(response.ids, [one.pixels for one in response.predictions])
+        self._stored.add(response.predictions)
 
-    def _prepare(self, calls: Sequence[ClassifyCall], run: Map = map) -> Callable[[Session], list[Answer | Exception]]:
+    def _prepare(
+        self, calls: Sequence[ClassifyCall], run: Map = map
+    ) -> Callable[[Session], list[StoredResponse | Exception]]:
         return partial(store, calls, classify_drawings(self._classifier, calls, run), packing=self._packing)
 
 
@@ -139,22 +141,24 @@ def store(
     session: Session,
     *,
     packing: PackingPermission,
-) -> list[Answer | Exception]:
-    """See `answer_once`; calls that the model failed keep their exception."""
+) -> list[StoredResponse | Exception]:
+    """See `respond_once`; calls that the model failed keep their exception."""
     valid = [(call, one) for call, one in zip(calls, new, strict=True) if not isinstance(one, ModelFailed)]
 
-    def answer(numbers: Sequence[int]) -> list[Answer]:
+    def respond(numbers: Sequence[int]) -> list[StoredResponse]:
         chosen = [valid[number] for number in numbers]
         many = list(chain.from_iterable(new for _, new in chosen))
         ids, created_at = add_predictions(session, many, packed=packing.is_allowed(session))
         mine = iter(ids)
-        return [_answer(call, list(islice(mine, len(new))), new, created_at) for call, new in chosen]
+        return [_response(call, list(islice(mine, len(new))), new, created_at) for call, new in chosen]
 
-    answers = iter(answer_once(session, [call.idempotent for call, _ in valid], answer))
-    return [one if isinstance(one, ModelFailed) else next(answers) for one in new]
+    responses = iter(respond_once(session, [call.idempotent for call, _ in valid], respond))
+    return [one if isinstance(one, ModelFailed) else next(responses) for one in new]
 
 
-def _answer(call: ClassifyCall, ids: Sequence[int], new: Sequence[NewPrediction], created_at: datetime) -> Answer:
+def _response(
+    call: ClassifyCall, ids: Sequence[int], new: Sequence[NewPrediction], created_at: datetime
+) -> StoredResponse:
     results = [
         {
             # In the order of `ClassifyResponse`.
@@ -168,7 +172,7 @@ def _answer(call: ClassifyCall, ids: Sequence[int], new: Sequence[NewPrediction]
         }
         for id_, one in zip(ids, new, strict=True)
     ]
-    return Answer(msgspec.json.encode({"results": results} if call.is_batch else results[0]), ids, new)
+    return StoredResponse(msgspec.json.encode({"results": results} if call.is_batch else results[0]), ids, new)
 
 
 def _count(stored: Sequence[Sequence[NewPrediction]]) -> None:

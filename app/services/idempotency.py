@@ -1,4 +1,4 @@
-"""Answer a repeated request with the stored answer."""
+"""Answer a repeated request with the stored response."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from sqlalchemy.orm import Session
 
 from app.repository.classify import NewPrediction
-from app.repository.idempotency import AnsweredRequest, add_answer, delete_answers, find_answer
+from app.repository.idempotency import AnsweredRequest, add_response, delete_responses, find_response
 from app.repository.results import delete_prediction
 from app.services.errors import InProgress, KeyReused
 
@@ -33,7 +33,7 @@ class IdempotentRequest(NamedTuple):
         return cls(client, key, hashlib.sha256(route.encode() + b"\0" + b"".join(drawings)).hexdigest())
 
 
-class Answer(NamedTuple):
+class StoredResponse(NamedTuple):
     """A response body, and what was stored for it: nothing for a repeated request."""
 
     body: bytes
@@ -58,33 +58,33 @@ class RequestsInProgress:
             self._keys.remove(key)
 
 
-def answer_once(
+def respond_once(
     session: Session,
     requests: Sequence[IdempotentRequest | None],
-    answer: Callable[[Sequence[int]], Sequence[Answer]],
-) -> list[Answer | Exception]:
-    """Return stored answers; `answer` makes the missing ones, by number, and they are stored.
+    respond: Callable[[Sequence[int]], Sequence[StoredResponse]],
+) -> list[StoredResponse | Exception]:
+    """Return stored responses; `respond` makes the missing ones, by number, and they are stored.
 
-    KeyReused, or InProgress for another process, may take an answer's place.
+    KeyReused, or InProgress for another process, may take a response's place.
     """
     now = datetime.now(UTC)
     since = now - KEPT
-    outcomes: dict[int, Answer | Exception] = {}
+    outcomes: dict[int, StoredResponse | Exception] = {}
     for number, request in enumerate(requests):
-        if request is not None and (before := find_answer(session, request.client, request.key, since=since)):
+        if request is not None and (before := find_response(session, request.client, request.key, since=since)):
             same = before.request_sha256 == request.sha256
-            outcomes[number] = Answer(before.response.encode()) if same else KeyReused(_KEY_REUSED)
+            outcomes[number] = StoredResponse(before.response.encode()) if same else KeyReused(_KEY_REUSED)
     new = [number for number in range(len(requests)) if number not in outcomes]
-    answers = dict(zip(new, answer(new), strict=True)) if new else {}
+    responses = dict(zip(new, respond(new), strict=True)) if new else {}
     # Sorted, or two transactions could wait for each other's keys.
     keyed = sorted((request, number) for number in new if (request := requests[number]) is not None)
     for request, number in keyed:
-        stored = AnsweredRequest(request.sha256, answers[number].body.decode())
-        if not add_answer(session, request.client, request.key, stored, now=now, since=since):
-            for prediction_id in answers.pop(number).ids:
+        stored = AnsweredRequest(request.sha256, responses[number].body.decode())
+        if not add_response(session, request.client, request.key, stored, now=now, since=since):
+            for prediction_id in responses.pop(number).ids:
                 delete_prediction(session, prediction_id)
             outcomes[number] = InProgress(_IN_PROGRESS)
     if keyed:
-        delete_answers(session, before=since, limit=DELETE_BATCH_SIZE * len(keyed))
-    outcomes |= answers
+        delete_responses(session, before=since, limit=DELETE_BATCH_SIZE * len(keyed))
+    outcomes |= responses
     return [outcomes[number] for number in range(len(requests))]

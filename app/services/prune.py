@@ -9,7 +9,7 @@ from app.database import Database
 from app.progress import Progress
 from app.repository import audit
 from app.repository import prune as repository
-from app.repository.idempotency import count_answers, delete_answers
+from app.repository.idempotency import count_responses, delete_responses
 from app.repository.results import Position
 from app.schemas.audit import Action
 from app.schemas.prune import Pruned
@@ -38,14 +38,14 @@ def prune(database: Database, query: PruneQuery, actor: Actor, *, dry_run: bool,
     expired = datetime.now(UTC) - KEPT
     with database.snapshot() as session:
         old = repository.count_old_predictions(session, before)
-        keys = count_answers(session, before=expired)
+        keys = count_responses(session, before=expired)
         entries = 0 if query.audit_before is None else audit.count_entries(session, query.audit_before)
     count = old.predictions if labelled else old.predictions - old.labelled
     released = 0
     if not dry_run:
         deleter = _Deleter(database, partial(record, actor=actor, action=Action.PRUNE, what=_describe(query)))
         _delete_entries(deleter, query.audit_before, entries)
-        _delete_answers(deleter, expired, keys)
+        _delete_responses(deleter, expired, keys)
         count = _delete_old(deleter, before, labelled=labelled, total=count, progress=progress)
         released = _shrink_file(database, progress)
     with database.snapshot() as session:
@@ -80,9 +80,9 @@ class _Deleter:
         return work(session)
 
 
-def _delete_answers(deleter: _Deleter, before: datetime, count: int) -> None:
+def _delete_responses(deleter: _Deleter, before: datetime, count: int) -> None:
     for _ in range(0, count, DELETE_BATCH_SIZE):
-        deleter.run(lambda session: delete_answers(session, before=before, limit=DELETE_BATCH_SIZE))
+        deleter.run(lambda session: delete_responses(session, before=before, limit=DELETE_BATCH_SIZE))
 
 
 def _delete_entries(deleter: _Deleter, before: datetime | None, count: int) -> None:

@@ -11,7 +11,7 @@ from app.classifier.probabilities import are_probabilities
 from app.database import Database
 from app.drawings.arrays import images_of
 from app.logs.throttled import ThrottledLog
-from app.repository.shadow import ShadowAnswer, add_shadow_predictions
+from app.repository.shadow import NewShadowPrediction, add_shadow_predictions
 
 log = logging.getLogger("pixelwise")
 
@@ -79,19 +79,19 @@ class Shadow:
                     self._queue.task_done()
 
     async def _classify(self, drawings: Sequence[_Drawing]) -> None:
-        answers = await asyncio.to_thread(self._answers, drawings)
+        new = await asyncio.to_thread(self._predictions, drawings)
         model = self.classifier
-        await self._database.write(
-            lambda session: add_shadow_predictions(session, model.sha256, model.version, answers)
-        )
+        await self._database.write(lambda session: add_shadow_predictions(session, model.sha256, model.version, new))
 
-    def _answers(self, drawings: Sequence[_Drawing]) -> list[ShadowAnswer]:
+    def _predictions(self, drawings: Sequence[_Drawing]) -> list[NewShadowPrediction]:
         images = images_of([drawing.pixels for drawing in drawings])
         answers = self.classifier.classify_batch(images)
         if not all(map(are_probabilities, answers)):
             raise ValueError("the model returns numbers that are not probabilities")
         return [
-            ShadowAnswer(drawing.prediction_id, answer["prediction"], answer["confidence"], answer["not_a_digit"])
+            NewShadowPrediction(
+                drawing.prediction_id, answer["prediction"], answer["confidence"], answer["not_a_digit"]
+            )
             for drawing, answer in zip(drawings, answers, strict=True)
         ]
 

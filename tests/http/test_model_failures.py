@@ -16,7 +16,7 @@ from app.cli.exit_codes import ExitCode
 from app.schemas.classify import SEVEN
 from app.services.classify import ClassifyCall
 from app.services.errors import ModelFailed
-from app.services.idempotency import Answer
+from app.services.idempotency import StoredResponse
 from tests.support.command_line import refused
 from tests.support.digit_images import encoded
 from tests.support.http_fixtures import Start
@@ -40,14 +40,14 @@ def test_drawing_that_the_model_fails_on_fails_no_other_in_its_transaction(
     service = runtime_of(light).classify
     good, bad = np.array(SEVEN, np.uint8).tobytes(), SQUARE.tobytes()
 
-    async def classify_together() -> list[Answer | BaseException]:
+    async def classify_together() -> list[StoredResponse | BaseException]:
         drawings = [*[good] * 5, bad, *[good] * 2]
         calls = [ClassifyCall([pixels], f"request {number}", "test") for number, pixels in enumerate(drawings)]
         return await asyncio.gather(*map(service.classify, calls), return_exceptions=True)
 
     assert light.portal is not None
     outcomes = light.portal.call(classify_together)
-    assert [type(outcome) for outcome in outcomes] == [*[Answer] * 5, ModelFailed, *[Answer] * 2]
+    assert [type(outcome) for outcome in outcomes] == [*[StoredResponse] * 5, ModelFailed, *[StoredResponse] * 2]
     stored = rows(database_url, "SELECT request_id FROM predictions ORDER BY id")
     assert [row["request_id"] for row in stored] == [f"request {number}" for number in (0, 1, 2, 3, 4, 6, 7)]
 

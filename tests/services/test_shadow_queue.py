@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.classifier import Classifier
 from app.database import Database
 from app.repository.classify import NewPrediction, add_predictions
-from app.repository.shadow import ShadowAnswer, add_shadow_predictions
+from app.repository.shadow import NewShadowPrediction, add_shadow_predictions
 from app.services import shadow
 from tests.support.model_files import model_that_breaks, second_model, swapping_model
 from tests.support.service import execute, random_drawings
@@ -87,7 +87,7 @@ def test_drawing_offered_twice_is_stored_once(database: Database, database_url: 
 def test_predictions_of_two_models_are_both_stored(database: Database, database_url: str) -> None:
     async def run() -> list[int]:
         ids = await database.write(remember)
-        answers = [ShadowAnswer(id_, "3", 0.5, None) for id_ in ids]
+        answers = [NewShadowPrediction(id_, "3", 0.5, None) for id_ in ids]
         await database.write(lambda session: add_shadow_predictions(session, "a" * 64, "v2", answers))
         await database.write(lambda session: add_shadow_predictions(session, "b" * 64, "v2", answers))
         return ids
