@@ -81,18 +81,18 @@ def sample_drawings(session: Session, random: Random) -> Iterator[Row[Any]]:
     if first is None:
         return
     ids = range(first, last + 1)
-    drawn: set[int] = set()
+    sampled_ids: set[int] = set()
     for size in GUESS_BATCH_SIZES:
         guessed = random.sample(ids, min(size, len(ids)))
-        found = _find_unsampled(session, set(guessed) - drawn)
+        found = _find_unsampled(session, set(guessed) - sampled_ids)
         for id_ in guessed:
             if id_ in found:
-                drawn.add(id_)
+                sampled_ids.add(id_)
                 yield found[id_]
         if size >= len(ids):
             return
-    if len(drawn) < MIN_HITS:
-        yield from _sample_by_offset(session, random, first, drawn)
+    if len(sampled_ids) < MIN_HITS:
+        yield from _sample_by_offset(session, random, first, sampled_ids)
 
 
 def _first_unlabelled(session: Session, last: int) -> int | None:
@@ -108,7 +108,7 @@ def _first_unlabelled(session: Session, last: int) -> int | None:
     return first
 
 
-def _sample_by_offset(session: Session, random: Random, first: int, drawn: set[int]) -> Iterator[Row[Any]]:
+def _sample_by_offset(session: Session, random: Random, first: int, sampled_ids: set[int]) -> Iterator[Row[Any]]:
     """Sample by position: slow, but unaffected by gaps between ids."""
     # Random offsets need no order.
     left = select(Drawing.prediction_id).outerjoin(Review, Review.prediction_id == Drawing.prediction_id)
@@ -117,8 +117,8 @@ def _sample_by_offset(session: Session, random: Random, first: int, drawn: set[i
     for offset in random.sample(range(count), min(MIN_HITS, count)):
         id_ = session.scalar(left.offset(offset).limit(1))
         # Deleted since the count.
-        if id_ is not None and id_ not in drawn:
-            drawn.add(id_)
+        if id_ is not None and id_ not in sampled_ids:
+            sampled_ids.add(id_)
             yield from _find_unsampled(session, [id_]).values()
 
 

@@ -138,16 +138,16 @@ class Export:
             self._progress("Exporting", self._done, 2 * len(self._ids))
 
     def _describe(self, sha256: str) -> ExportManifest:
-        drawn, digit = self._splits != _NO_DRAWING, self._answers < _NONE
-        answers = self._answers[drawn & digit]
+        has_drawing, digit = self._splits != _NO_DRAWING, self._answers < _NONE
+        answers = self._answers[has_drawing & digit]
         counts = ExportCounts(
             rows=len(self._ids),
             train=int((digit & (self._splits == _TRAIN)).sum()),
             test=int((digit & (self._splits == _TEST)).sum()),
-            none=int((drawn & (self._answers == _NONE)).sum()),
-            without_drawing=int((~drawn).sum()),
-            without_digit=int((drawn & (self._answers == _UNKNOWN)).sum()),
-            unlabelled=int((drawn & digit & (self._labels == _UNKNOWN)).sum()),
+            none=int((has_drawing & (self._answers == _NONE)).sum()),
+            without_drawing=int((~has_drawing).sum()),
+            without_digit=int((has_drawing & (self._answers == _UNKNOWN)).sum()),
+            unlabelled=int((has_drawing & digit & (self._labels == _UNKNOWN)).sum()),
             per_digit={name: int((answers == code).sum()) for name, code in _DIGIT_CODES.items()},
         )
         versions = dict(self._versions.most_common(MAX_VERSIONS))

@@ -63,11 +63,11 @@ class Choice(NamedTuple):
     """The drawings of a page, and new random samples; some are both."""
 
     page: list[Row[Any]]
-    drawn: dict[int, Row[Any]]
+    samples: dict[int, Row[Any]]
 
     @property
     def rows(self) -> list[Row[Any]]:
-        return [*self.page, *self.drawn.values()]
+        return [*self.page, *self.samples.values()]
 
 
 async def offer_page(database: Database, query: ReviewQuery, actor: Actor) -> ReviewPage:
@@ -109,9 +109,9 @@ def choose(session: Session, query: ReviewQuery, random: Random = _RANDOM) -> Ch
     if not digits:
         page.fill(repository.iterate_not_digits(session, reserved_since))
         return Choice(list(page.rows.values()), {})
-    drawn = _add_random(session, page, reserved_since, random)
+    samples = _add_random(session, page, reserved_since, random)
     page.fill(repository.iterate_by_margin(session, reserved_since))
-    return Choice(list(page.rows.values()), drawn)
+    return Choice(list(page.rows.values()), samples)
 
 
 def reserve(session: Session, query: ReviewQuery, choice: Choice, *, drop_changed: bool = False) -> ReviewPage:
@@ -124,9 +124,9 @@ def reserve(session: Session, query: ReviewQuery, choice: Choice, *, drop_change
     if changed and not drop_changed:
         raise ChoiceChanged
     offered = [row for row in choice.page if row.id in existing - changed]
-    shown, drawn = {row.id for row in offered}, choice.drawn
-    sampled = {row.id for row in offered if row.sampled} | drawn.keys()
-    unshown = [row for id_, row in drawn.items() if id_ in existing and id_ not in shown]
+    shown, samples = {row.id for row in offered}, choice.samples
+    sampled = {row.id for row in offered if row.sampled} | samples.keys()
+    unshown = [row for id_, row in samples.items() if id_ in existing and id_ not in shown]
     repository.save_reviews(
         session,
         [_review(row.id, row.id in sampled, query.reviewer, now) for row in offered]
@@ -148,13 +148,13 @@ def _add_random(session: Session, page: _Page, reserved_since: datetime, random:
     whole, rest = divmod(page.free, RANDOM_ONE_IN)
     leaving = page.free - whole - (random.randrange(RANDOM_ONE_IN) < rest)
     duplicates = page.fill(repository.iterate_sampled(session, reserved_since), leaving)
-    drawn: dict[int, Row[Any]] = {}
+    samples: dict[int, Row[Any]] = {}
     draws = repository.sample_drawings(session, random)
     while page.free > leaving + duplicates and (row := next(draws, None)) is not None:
-        drawn[row.id] = row
+        samples[row.id] = row
         if not row.labelled and (row.offered_at is None or row.offered_at <= reserved_since):
             duplicates += not page.add(row)
-    return drawn
+    return samples
 
 
 def _review(prediction_id: int, sampled: bool, reviewer: str | None, offered_at: datetime | None) -> dict[str, Any]:

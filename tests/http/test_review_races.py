@@ -70,7 +70,7 @@ def test_sample_that_is_labelled_meanwhile_is_left_out_but_counts(database: Data
     add_drawings(database_url, {id_: id_ / 1000 for id_ in range(1, 31)})
     query = ReviewQuery(limit=10)
     choice = asyncio.run(database.scan(lambda session: choose(session, query)))
-    add_labels(database_url, dict.fromkeys(choice.drawn, "1"))
+    add_labels(database_url, dict.fromkeys(choice.samples, "1"))
     page = asyncio.run(database.write(lambda session: reserve(session, query, choice, drop_changed=True)))
-    assert [item.id for item in page.results] == [row.id for row in choice.page if row.id not in choice.drawn]
-    assert {id_ for id_, (sampled, _, _) in reviews(database_url).items() if sampled} == choice.drawn.keys()
+    assert [item.id for item in page.results] == [row.id for row in choice.page if row.id not in choice.samples]
+    assert {id_ for id_, (sampled, _, _) in reviews(database_url).items() if sampled} == choice.samples.keys()
