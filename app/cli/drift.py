@@ -1,4 +1,4 @@
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -7,10 +7,7 @@ from app.cli.exit_codes import ExitCode
 from app.cli.options import Json, query_options
 from app.cli.tables import PValue, Share, format_value, print_facts, print_table
 from app.cli.terminal import print_json, say
-from app.schemas.drift import Drift, DriftQuery, Window
-
-# The signals that are shares of 0 to 1.
-_SHARES: Final = ("confidence", "not_a_digit")
+from app.schemas.drift import SHARES, Drift, DriftQuery, Window
 
 
 @query_options(DriftQuery)
@@ -78,4 +75,4 @@ def _describe(window: Window, needed: int) -> str:
 def _mean(name: str, value: float | dict[str, float]) -> float | None:
     if not isinstance(value, float):
         return None
-    return Share(value) if name in _SHARES else value
+    return Share(value) if name in SHARES else value

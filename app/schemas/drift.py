@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,6 +8,11 @@ from app.schemas.types import Moment, Query, Text, Until
 DRAWINGS_NEEDED = 300
 MAX_WINDOW = 10_000
 MAX_REFERENCE = 50_000
+
+SHARES: Final = ("confidence", "not_a_digit")
+"""The signals that are shares of 0 to 1."""
+SIGNALS: Final = ("digits", *SHARES, "ink", "peak", "box", "offset_x", "offset_y", "stroke_width")
+
 _DIGITS: Any = {
     "name": "digits",
     "test": "chi-square",
@@ -62,9 +67,7 @@ class DriftHistogram(BaseModel):
 class DriftSignal(BaseModel):
     """A property of the drawings or answers, compared."""
 
-    name: str = Field(
-        description="digits, confidence, not_a_digit, ink, peak, box, offset_x, offset_y or stroke_width."
-    )
+    name: str = Field(description=f"{', '.join(SIGNALS[:-1])} or {SIGNALS[-1]}.")
     test: Literal["chi-square", "kolmogorov-smirnov"]
     statistic: float
     p: float = Field(description="The probability of such a difference by chance.")

@@ -15,11 +15,10 @@ from app.classifier import Classifier
 from app.config import backup_folder
 from app.database import Database
 from app.database.url import sqlite_path
-from app.drawings.ink_statistics import INK
 from app.metrics import instruments as metrics
 from app.repository.metrics import database_size
 from app.schemas.calibration import Calibration, CalibrationQuery
-from app.schemas.drift import Drift, DriftQuery
+from app.schemas.drift import SIGNALS, Drift, DriftQuery
 from app.services.calibration import get_calibration
 from app.services.drift import get_drift
 
@@ -29,8 +28,6 @@ KEEP_S: Final = 300.0
 
 # Long enough for labels, short enough to see a change.
 ACCURACY_PERIOD: Final = timedelta(days=30)
-
-_SIGNALS: Final = ("digits", "confidence", "not_a_digit", *INK)
 
 
 class SlowGauges:
@@ -97,7 +94,7 @@ def _show_calibration(found: Calibration) -> None:
 def _show_drift(found: Drift) -> None:
     _show_status(metrics.DRIFT_STATUS, found.status, Drift)
     signals = {signal.name: signal for signal in found.signals}
-    for name in _SIGNALS:
+    for name in SIGNALS:
         signal = signals.get(name)
         metrics.DRIFT_PSI.labels(name).set(signal.psi if signal else nan)
         metrics.DRIFTED.labels(name).set(signal.drifted if signal else nan)

@@ -6,7 +6,7 @@ import scipy
 
 from app.analysis.drift import Observations, compare
 from app.drawings.ink_statistics import INK
-from app.schemas.drift import DriftSignal, Thresholds
+from app.schemas.drift import SIGNALS, DriftSignal, Thresholds
 
 
 def observations(size: int, seed: int) -> Observations:
@@ -28,6 +28,12 @@ def test_it_is_compared_if_both_windows_have_it_for_300_drawings(told: int, name
     many.not_a_digit[100:] = np.linspace(0, 1, 800)
     for window, reference in ((few, many), (many, few)):
         assert list(compared(window, reference)) == ["digits", "confidence", *names, *INK]
+
+
+def test_signals_have_their_order_if_all_are_compared() -> None:
+    window, reference = observations(300, seed=1), observations(300, seed=2)
+    window.not_a_digit[:] = reference.not_a_digit[:] = 0.5
+    assert tuple(compared(window, reference)) == SIGNALS
 
 
 def test_drawings_without_it_are_left_out() -> None:
