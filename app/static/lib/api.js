@@ -67,6 +67,9 @@ const KINDS = {
  */
 const KINDS_OF_PROXY = { 401: "proxy", 403: "proxy", 404: "unavailable" };
 
+/** The wait before another try, if the service names none. */
+export const DEFAULT_WAIT_S = 5;
+
 /** A failed request. `message` is for people. */
 export class ApiError extends Error {
   /**

@@ -67,6 +67,11 @@ export function button(text, onclick, properties = {}) {
   return el("button", { type: "button", onclick, ...properties }, text);
 }
 
+/** Return whether there is room for what a phone folds away. */
+export function isRoomy() {
+  return matchMedia("(min-width: 761px) and (min-height: 560px)").matches;
+}
+
 /** Give the focus to the view: what had it is gone. */
 export function focusView() {
   document.getElementById("view")?.focus({ preventScroll: true });

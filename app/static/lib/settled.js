@@ -6,6 +6,10 @@ import { addShortcuts } from "./keyboard.js";
 
 const PAUSE_MS = 800;
 
+// A year of four digits is whole; while 2026 is typed, it is 2, 20 and 202.
+export const FIRST_DAY = "1970-01-01";
+export const LAST_DAY = "9999-12-31";
+
 /** @type {WeakSet<Field>} fields whose value is still being typed */
 const pending = new WeakSet();
 

@@ -1,11 +1,10 @@
 /** Says what went wrong, and offers what can be done about it. */
 
+import { DEFAULT_WAIT_S } from "../lib/api.js";
 import { button, el, focusView } from "../lib/dom.js";
 import { askForKey } from "./key_dialog.js";
 
 /** @import { ApiError } from "../lib/api.js" */
-
-const DEFAULT_WAIT_S = 5;
 
 /** Make a place for one notice. */
 export function createNotice() {

@@ -1,10 +1,9 @@
 /** A surface to draw on with mouse, pen or finger. It keeps strokes, so it can undo, and is sharp at every size. */
 
-import { contextOf, paintStrokes } from "../lib/drawing.js";
+import { PENS, contextOf, paintStrokes } from "../lib/drawing.js";
 
 /** @import { Stroke } from "../lib/drawing.js" */
 
-const NORMAL_WIDTH = 1 / 14;
 // A touch so soon after a pen is the palm of its hand.
 const PALM_MS = 1000;
 const PRIMARY_BUTTON = 1;
@@ -22,7 +21,7 @@ export function createPad(canvas, { onstart, onmove, onend }) {
   const context = contextOf(canvas, { desynchronized: true });
   /** @type {Stroke[]} */
   let strokes = [];
-  let width = NORMAL_WIDTH;
+  let width = PENS.normal;
   /** @type {{id: number, type: string} | null} the pointer that draws */
   let pointer = null;
   let lastPen = -Infinity;

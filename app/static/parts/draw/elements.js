@@ -1,14 +1,11 @@
 /** The elements of the view in which a digit is drawn. */
 
-import { button, el } from "../../lib/dom.js";
+import { button, el, isRoomy } from "../../lib/dom.js";
 import { PENS } from "../../lib/drawing.js";
 import { askForKey } from "../key_dialog.js";
 import { createPicture } from "./images.js";
 
 /** @typedef {Record<"undo" | "clear" | "store" | "remove" | "choose" | "photograph", () => unknown>} Actions */
-
-// Where there is room, what a phone folds away is open.
-const ROOMY = "(min-width: 761px) and (min-height: 560px)";
 
 /** @param {Actions} actions */
 export function createElements(actions) {
@@ -60,7 +57,7 @@ export function createElements(actions) {
  * @param {...HTMLElement} children
  */
 function foldable(title, properties, ...children) {
-  return el("details", { ...properties, open: matchMedia(ROOMY).matches }, el("summary", {}, title), children);
+  return el("details", { ...properties, open: isRoomy() }, el("summary", {}, title), children);
 }
 
 /** @param {HTMLElement} locked */

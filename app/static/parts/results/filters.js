@@ -1,15 +1,14 @@
 /** The filters of the list. The address holds them, named as in the API. */
 
 import { read } from "../../lib/api.js";
-import { el } from "../../lib/dom.js";
+import { el, isRoomy } from "../../lib/dom.js";
 import { DIGITS, labelName, NOT_A_DIGIT } from "../../lib/format.js";
-import { forgetTyped, onSettled, showValue } from "../../lib/settled.js";
+import { FIRST_DAY, forgetTyped, LAST_DAY, onSettled, showValue } from "../../lib/settled.js";
 
 /** @import { ModelVersions } from "../../lib/types.js" */
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
-// A year of four digits is whole; while 2026 is typed, it is 2, 20 and 202.
-const DAYS = { type: "date", min: "1970-01-01", max: "9999-12-31" };
+const DAYS = { type: "date", min: FIRST_DAY, max: LAST_DAY };
 
 /**
  * @param {string} value
@@ -86,7 +85,7 @@ export function createFilters(onchange) {
       field("Notes contain", notes),
     ),
   );
-  element.open = matchMedia("(min-width: 761px) and (min-height: 560px)").matches;
+  element.open = isRoomy();
 
   /**
    * Change some parameters of the address. The others stay, even those that this form cannot show exactly.

@@ -1,6 +1,6 @@
 /** Loads the drawings of rows on or near the screen, a few at a time, and drops those that left it longest ago. */
 
-import { asApiError, drawingUrl } from "../../lib/api.js";
+import { asApiError, DEFAULT_WAIT_S, drawingUrl } from "../../lib/api.js";
 import { getKey } from "../../lib/key.js";
 import { whyUnseen } from "../../lib/results.js";
 
@@ -9,7 +9,6 @@ import { whyUnseen } from "../../lib/results.js";
 const MARGIN = "400px";
 const MAX_REQUESTS = 4;
 const MAX_KEPT = 150;
-const DEFAULT_WAIT_S = 5;
 
 /**
  * Make the loader.

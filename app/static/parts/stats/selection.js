@@ -1,7 +1,7 @@
 /** Which predictions the stats count: the form, and the address that holds what was chosen. */
 
 import { button, el } from "../../lib/dom.js";
-import { forgetTyped, onSettled, showValue } from "../../lib/settled.js";
+import { FIRST_DAY, forgetTyped, LAST_DAY, onSettled, showValue } from "../../lib/settled.js";
 
 /** @import { Selection } from "./section.js" */
 
@@ -9,8 +9,7 @@ import { forgetTyped, onSettled, showValue } from "../../lib/settled.js";
 const DEFAULT_LAST = "1000";
 const BUCKETS = ["hour", "day", "week"];
 const WEEK_MS = 7 * 24 * 3600 * 1000;
-// A year of four digits is whole; while 2026 is typed, it is 2, 20 and 202.
-const TIMES = { type: "datetime-local", min: "1970-01-01T00:00", max: "9999-12-31T23:59" };
+const TIMES = { type: "datetime-local", min: `${FIRST_DAY}T00:00`, max: `${LAST_DAY}T23:59` };
 
 /**
  * Read a selection from the parameters of the address.
