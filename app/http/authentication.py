@@ -37,7 +37,7 @@ class RequireKey(APIKeyHeader):
             await runtime_of(request).rate_limiter.count_wrong_key(request)
             raise InvalidApiKey
         name = _remember(request, key)
-        if self.scope and key.scopes.isdisjoint((self.scope,)):
+        if self.scope and not key.may(self.scope):
             raise MissingScope(name, self.scope)
         return name
 
@@ -51,7 +51,7 @@ class RequireKeyUnlessPublic(RequireKey):
         key = await _find_key(request)
         if not key and _given_key(request):
             await runtime.rate_limiter.count_wrong_key(request)
-        if not key or key.scopes.isdisjoint((Scope.READ,)):
+        if not key or not key.may(self.scope):
             await runtime.rate_limiter.count_read(request)
         return _remember(request, key) if key else ""
 

@@ -37,6 +37,9 @@ class ClientKey:
     expires_at: datetime | None = None
     valid_until: float = math.inf
 
+    def may(self, scope: Scope | None) -> bool:
+        return scope is None or scope in self.scopes
+
 
 BUILT_IN_KEY: Final = ClientKey(BUILT_IN, frozenset(Scope))
 
