@@ -28,7 +28,7 @@ class Observations(NamedTuple):
 
 
 class _Comparison(NamedTuple):
-    """The fields of a DriftSignal that do not depend on the other signals."""
+    """A DriftSignal before p is corrected."""
 
     name: str
     test: str

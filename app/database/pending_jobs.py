@@ -37,7 +37,7 @@ class Job(Generic[T]):
 
     @property
     def is_claimed(self) -> bool:
-        """Whether it is being committed, or its caller timed out or is gone."""
+        """Also if its caller timed out or left."""
         return self._decision.locked()
 
     def claim(self) -> bool:

@@ -10,7 +10,6 @@ MAX_WINDOW = 10_000
 MAX_REFERENCE = 50_000
 
 SHARES: Final = ("confidence", "not_a_digit")
-"""The signals that are shares of 0 to 1."""
 SIGNALS: Final = ("digits", *SHARES, "ink", "peak", "box", "offset_x", "offset_y", "stroke_width")
 
 _DIGITS: Any = {

@@ -42,7 +42,6 @@ class _Page:
         return self.limit - len(self.rows)
 
     def add(self, row: Row[Any]) -> bool:
-        """Return whether the drawing was added."""
         if added := self._distinct.add(row.pixels):
             self.rows[row.id] = row
         return added
