@@ -14,6 +14,7 @@ from app import env_file
 from app.config import Settings, get_settings
 from app.database import Database, get_database
 from app.env_file import DEPLOYMENT
+from tests.support.connections import servers_asked_once
 from tests.support.databases import DISCONNECT_OTHERS, drop_abandoned, empty_tables, migrate, postgres_database
 from tests.support.programs import forking
 from tests.support.project_copy import cannot_run
@@ -48,6 +49,12 @@ def _names_are_compared_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(env_file, "get_close_matches", closest)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers_are_asked_once() -> Iterator[None]:
+    with servers_asked_once():
         yield
 
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 # What every PostgreSQL database of the tests is called. They are dropped when nobody uses them.
 NAME_PREFIX: Final = "pixelwise_pytest_"
@@ -29,6 +31,27 @@ def close_connections() -> None:
     for engine in _engines.values():
         engine.dispose()
     _engines.clear()
+
+
+@contextmanager
+def servers_asked_once() -> Iterator[None]:
+    """Until the end of the block, let each new engine know what the first one of its URL asked the server."""
+    ask = PGDialect_psycopg.initialize
+    answers: dict[sa.URL, dict[str, Any]] = {}
+
+    def initialize(dialect: PGDialect_psycopg, connection: sa.Connection) -> None:
+        url = connection.engine.url
+        if url not in answers:
+            before = vars(dialect).copy()
+            ask(dialect, connection)
+            answers[url] = {name: value for name, value in vars(dialect).items() if before.get(name) is not value}
+            # What an engine knows of its types.
+            answers[url].pop("_type_memos", None)
+        vars(dialect).update(answers[url])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PGDialect_psycopg, "initialize", initialize)
+        yield
 
 
 def _engine(database_url: str) -> sa.Engine:

@@ -133,7 +133,10 @@ def everything(url: str) -> object:
     with connected(url) as connection:
         catalogue = [connection.execute(sa.text(query)).all() for query in (COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS)]
         tables = connection.scalars(sa.text(TABLES)).all()
-        content = [connection.execute(sa.text(f'SELECT * FROM "{table}"')).all() for table in tables]
+        rows_of_all = " UNION ALL ".join(
+            f"SELECT '{table}', CAST(found AS text) FROM \"{table}\" found" for table in tables
+        )
+        content = connection.execute(sa.text(rows_of_all)).all() if tables else []
         return tables, content, catalogue
 
 
