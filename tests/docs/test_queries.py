@@ -70,26 +70,28 @@ def test_page_has_the_expected_number_of_statements() -> None:
     assert (len(QUESTIONS), len(CHANGES), len(ON_PARQUET)) == (22, 3, 6)
 
 
-@pytest.mark.parametrize("statement", QUESTIONS, ids=lambda statement: statement.splitlines()[0][:60])
-def test_query_returns_rows_without_duplicates(filled_url: str, statement: str) -> None:
-    found = rows(filled_url, statement)
-    assert found
-    assert len({tuple(row.values()) for row in found}) == len(found)
+def test_query_returns_rows_without_duplicates(filled_url: str, subtests: pytest.Subtests) -> None:
+    for statement in QUESTIONS:
+        with subtests.test(statement.splitlines()[0]):
+            found = rows(filled_url, statement)
+            assert found
+            assert len({tuple(row.values()) for row in found}) == len(found)
 
 
-@pytest.mark.parametrize("statement", BY_DAY, ids=lambda statement: statement.splitlines()[0][:60])
-def test_days_are_those_of_utc_in_every_zone(database_url: str, statement: str) -> None:
+def test_days_are_those_of_utc_in_every_zone(database_url: str, subtests: pytest.Subtests) -> None:
     store(database_url, ROWS)
-    with connected(database_url) as connection:
-        if database_url.startswith("postgresql"):
-            connection.execute(sa.text("SET TimeZone = 'America/New_York'"))
-            connection.execute(sa.text(IN_PSQL))
-        found = connection.execute(sa.text(statement)).all()
-        connection.rollback()
-    counted = [row for row in ROWS if row.label or "labelled" not in statement]
-    expected = Counter(f"{row.created_at:%Y-%m-%d}" for row in counted if row.created_at)
-    # Predictions without a time have a day of their own.
-    assert {day: count for day, count, _ in found if day not in (None, "0001-01-01")} == expected
+    for statement in BY_DAY:
+        with subtests.test(statement.splitlines()[0]):
+            with connected(database_url) as connection:
+                if database_url.startswith("postgresql"):
+                    connection.execute(sa.text("SET TimeZone = 'America/New_York'"))
+                    connection.execute(sa.text(IN_PSQL))
+                found = connection.execute(sa.text(statement)).all()
+                connection.rollback()
+            counted = [row for row in ROWS if row.label or "labelled" not in statement]
+            expected = Counter(f"{row.created_at:%Y-%m-%d}" for row in counted if row.created_at)
+            # Predictions without a time have a day of their own.
+            assert {day: count for day, count, _ in found if day not in (None, "0001-01-01")} == expected
 
 
 def test_changes_have_the_documented_effect(filled_url: str) -> None:

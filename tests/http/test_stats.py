@@ -88,11 +88,11 @@ def get_stats(client: TestClient, **parameters: Any) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("name", SELECTIONS)
-def test_stats_equal_a_count_by_hand(client: TestClient, database_url: str, name: str) -> None:
-    parameters, choose = SELECTIONS[name]
+def test_stats_equal_a_count_by_hand(client: TestClient, database_url: str, subtests: pytest.Subtests) -> None:
     store(database_url, ROWS)
-    assert get_stats(client, **parameters) == expected(choose(ROWS))
+    for name, (parameters, choose) in SELECTIONS.items():
+        with subtests.test(name):
+            assert get_stats(client, **parameters) == expected(choose(ROWS))
 
 
 def test_last_100_can_be_counted_by_model_version(client: TestClient, database_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -38,32 +38,25 @@ def expected(rows: list[Row], bucket: str, first: datetime, since: datetime, unt
     return buckets
 
 
-@pytest.mark.parametrize("version", [None, "v2"])
-@pytest.mark.parametrize(
-    ("bucket", "first", "since", "until"),
-    [
-        ("day", BEGIN, BEGIN, BEGIN + timedelta(days=8)),
-        # The first and the last bucket are incomplete.
-        ("day", BEGIN, BEGIN + timedelta(hours=7), BEGIN + timedelta(days=5, minutes=1)),
-        ("hour", BEGIN - timedelta(hours=2), BEGIN - timedelta(minutes=90), BEGIN + timedelta(days=7)),
-        ("week", datetime(2026, 2, 23, tzinfo=UTC), BEGIN, BEGIN + timedelta(days=15)),
-    ],
+RANGES = (
+    ("day", BEGIN, BEGIN, BEGIN + timedelta(days=8)),
+    # The first and the last bucket are incomplete.
+    ("day", BEGIN, BEGIN + timedelta(hours=7), BEGIN + timedelta(days=5, minutes=1)),
+    ("hour", BEGIN - timedelta(hours=2), BEGIN - timedelta(minutes=90), BEGIN + timedelta(days=7)),
+    ("week", datetime(2026, 2, 23, tzinfo=UTC), BEGIN, BEGIN + timedelta(days=15)),
 )
-def test_buckets_equal_a_count_by_hand(
-    client: TestClient,
-    database_url: str,
-    bucket: str,
-    first: datetime,
-    since: datetime,
-    until: datetime,
-    version: str | None,
-) -> None:
+
+
+def test_buckets_equal_a_count_by_hand(client: TestClient, database_url: str, subtests: pytest.Subtests) -> None:
     store(database_url, ROWS)
-    parameters = {"bucket": bucket, "since": since.isoformat(), "until": until.isoformat(), "model_version": version}
-    found = get_buckets(client, **{name: value for name, value in parameters.items() if value is not None})
-    rows = [row for row in ROWS if version in (None, row.model_version)]
-    assert found == expected(rows, bucket, first, since, until)
-    assert sum(part["count"] for part in found) > 5
+    for (bucket, first, since, until), version in product(RANGES, (None, "v2")):
+        with subtests.test(bucket=bucket, since=since, version=version):
+            of_version = {} if version is None else {"model_version": version}
+            times = {"since": since.isoformat(), "until": until.isoformat()}
+            found = get_buckets(client, bucket=bucket, **times, **of_version)
+            rows = [row for row in ROWS if version in (None, row.model_version)]
+            assert found == expected(rows, bucket, first, since, until)
+            assert sum(part["count"] for part in found) > 5
 
 
 @pytest.mark.parametrize(
