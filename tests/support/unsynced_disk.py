@@ -12,6 +12,9 @@ import apsw
 
 SECTOR = 512
 
+# The content of each file by its name; None if it is deleted.
+Files = dict[str, bytes | None]
+
 
 class Step(NamedTuple):
     """A call to the disk: write, truncate, delete, sync or sync folder; or an acknowledgement."""
@@ -73,7 +76,7 @@ class Plug:
 
     def __init__(self, files: Iterable[Path]) -> None:
         """Take the files on the disk before the first step."""
-        self._synced: dict[str, bytes | None] = {path.name: path.read_bytes() for path in files}
+        self._synced: Files = {path.name: path.read_bytes() for path in files}
         self._unsynced: list[Step] = []
 
     def do(self, step: Step) -> None:
@@ -90,8 +93,8 @@ class Plug:
             _apply(self._synced, step)
         self._unsynced = [step for step in self._unsynced if not is_synced(step)]
 
-    def cut(self, folder: Path, random: Random | None = None) -> None:
-        """Leave the synced content in the folder; with `random`, also part of the unsynced writes.
+    def cut(self, random: Random | None = None) -> Files:
+        """Return the synced content of the files; with `random`, also part of the unsynced writes.
 
         A disk may write in any order, and the last sectors of a write may be missing.
         """
@@ -101,14 +104,10 @@ class Plug:
             if random.random() < 0.5:
                 sectors = random.randint(0, len(step.data) // SECTOR + 1)
                 _apply(files, step._replace(data=step.data[: sectors * SECTOR]))
-        for old in folder.iterdir():
-            old.unlink()
-        for name, content in files.items():
-            if content is not None:
-                (folder / name).write_bytes(content)
+        return files
 
 
-def _apply(files: dict[str, bytes | None], step: Step) -> None:
+def _apply(files: Files, step: Step) -> None:
     old = files.get(step.file) or b""
     match step.call:
         case "delete":
