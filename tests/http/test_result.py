@@ -142,26 +142,29 @@ def test_notes_can_be_set_replaced_and_removed(client: TestClient, record: dict[
         assert client.get("/results/1").json() == {**record, "notes": notes}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{}",
-        b"null",
-        b'{"notes": 7}',
-        b'{"notes": "a", "prediction": "8"}',
-        b'{"notes": "a\\u0000b"}',
-        b'{"notes": "\\ud800"}',
-        b'{"notes": "' + b"x" * (MAX_NOTES + 1) + b'"}',
-        b'{"notes": NaN}',
-        b'{"notes": "\xff"}',
-        b"[" * 1000,
-    ],
-)
-def test_invalid_notes_are_refused_and_change_nothing(client: TestClient, record: dict[str, Any], body: bytes) -> None:
-    response = client.patch("/results/1", content=body, headers={"Content-Type": "application/json"})
-    assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
-    assert client.get("/results/1").headers["etag"] == record["etag"]
+INVALID_NOTES = [
+    b"",
+    b"{}",
+    b"null",
+    b'{"notes": 7}',
+    b'{"notes": "a", "prediction": "8"}',
+    b'{"notes": "a\\u0000b"}',
+    b'{"notes": "\\ud800"}',
+    b'{"notes": "' + b"x" * (MAX_NOTES + 1) + b'"}',
+    b'{"notes": NaN}',
+    b'{"notes": "\xff"}',
+    b"[" * 1000,
+]
+
+
+def test_invalid_notes_are_refused_and_change_nothing(
+    client: TestClient, record: dict[str, Any], subtests: pytest.Subtests
+) -> None:
+    for body in INVALID_NOTES:
+        with subtests.test(body=body[:40]):
+            response = client.patch("/results/1", content=body, headers={"Content-Type": "application/json"})
+            assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
+            assert client.get("/results/1").headers["etag"] == record["etag"]
 
 
 def test_prediction_is_deleted_with_its_drawing_and_labels(client: TestClient, database_url: str) -> None:
