@@ -29,25 +29,36 @@ DIGIT = np.array(DRAWING["pixels"], np.uint8).tobytes()
 NOISE = Random(1).randbytes(784)
 
 
-@pytest.fixture
-def upgraded_url(settings_environment: pytest.MonkeyPatch, empty_database_url: str) -> str:
-    """A database of this release that the release before could still use, with 2,500 drawings of that release."""
-    url = empty_database_url
+def make_upgraded(url: str, drawings: int) -> None:
+    """Make a database of this release that the release before could still use, with drawings of that release."""
     migrate(url)
     execute(url, "UPDATE schema_compatibility SET compatible_since = '0005'")
-    store(url, random_rows(2500))
-    drawings = [
+    store(url, random_rows(drawings))
+    stored_before = [
         {"prediction_id": id_, "pixels": NOISE if id_ % 10 == 0 else DIGIT, "scores": [0.5]}
-        for id_ in range(1, 2501)
+        for id_ in range(1, drawings + 1)
         if id_ % 7
     ]
     with connected(url) as connection:
-        connection.execute(sa.insert(Drawing), drawings)
+        connection.execute(sa.insert(Drawing), stored_before)
         if connection.dialect.name == "postgresql":
             # Explicit ids do not advance the sequence.
-            connection.execute(sa.text("SELECT setval('predictions_id_seq', 2500)"))
-    settings_environment.setenv("DATABASE_URL", url)
-    return url
+            connection.execute(sa.text(f"SELECT setval('predictions_id_seq', {drawings})"))
+
+
+@pytest.fixture
+def upgraded_url(settings_environment: pytest.MonkeyPatch, empty_database_url: str) -> str:
+    make_upgraded(empty_database_url, 30)
+    settings_environment.setenv("DATABASE_URL", empty_database_url)
+    return empty_database_url
+
+
+@pytest.fixture
+def large_upgraded_url(settings_environment: pytest.MonkeyPatch, empty_database_url: str) -> str:
+    """A database whose drawings are packed in three transactions."""
+    make_upgraded(empty_database_url, 2500)
+    settings_environment.setenv("DATABASE_URL", empty_database_url)
+    return empty_database_url
 
 
 def stored_pixels(url: str) -> dict[int, bytes]:
@@ -55,11 +66,11 @@ def stored_pixels(url: str) -> dict[int, bytes]:
 
 
 @pytest.mark.slow
-def test_all_drawings_are_packed_and_keep_their_pixels(upgraded_url: str) -> None:
-    before = stored_pixels(upgraded_url)
+def test_all_drawings_are_packed_and_keep_their_pixels(large_upgraded_url: str) -> None:
+    before = stored_pixels(large_upgraded_url)
     assert json.loads(done("pack", "--json")) == {"drawings": sum(pixels == DIGIT for pixels in before.values())}
-    assert stored_pixels(upgraded_url) == dict(zip(before, pack(list(before.values())), strict=True))
-    view = rows(upgraded_url, "SELECT * FROM v_drawings")
+    assert stored_pixels(large_upgraded_url) == dict(zip(before, pack(list(before.values())), strict=True))
+    view = rows(large_upgraded_url, "SELECT * FROM v_drawings")
     assert {row["prediction_id"]: bytes(row["pixels"]) for row in view} == before
     assert json.loads(done("pack", "--json")) == {"drawings": 0}
     assert "drawings packed" in done("pack")
@@ -135,12 +146,12 @@ def test_ids_without_drawings_take_no_time(settings_environment: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-def test_service_answers_meanwhile_and_loses_nothing(upgraded_url: str, tmp_path: Path) -> None:
-    with serving(upgraded_url, tmp_path) as service:
+def test_service_answers_meanwhile_and_loses_nothing(large_upgraded_url: str, tmp_path: Path) -> None:
+    with serving(large_upgraded_url, tmp_path) as service:
         with Load(service.port, 4) as load:
             load.wait_for(20)
             done("pack", "--json")
             load.wait_for(20)
         service.stop()
     assert (load.refused, load.broken) == ([], [])
-    assert missing(load.acknowledged, upgraded_url) == []
+    assert missing(load.acknowledged, large_upgraded_url) == []
