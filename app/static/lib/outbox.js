@@ -41,8 +41,9 @@ const LOSS_MS = 200;
  * @template Answer
  * @param {{prefix: string, lists: string[]}} names where the items are kept
  * @param {(item: Content & Unsent) => Promise<Answer>} store sends one item
+ * @param {(items: (Content & Unsent)[], content: Content) => Content & Unsent | undefined} [findEqual] finds the item that is the same
  */
-function createOutbox(names, store) {
+function createOutbox(names, store, findEqual) {
   /** @typedef {Content & Unsent} Item */
   /** @type {Item[]} */
   const items = [];
@@ -82,6 +83,8 @@ function createOutbox(names, store) {
    * @returns {Item}
    */
   function add(content) {
+    const equal = findEqual?.(items, content);
+    if (equal) return equal;
     const item = { requestId: newId(), at: Date.now(), ...content };
     items.push(item);
     keep(item);
@@ -265,11 +268,22 @@ async function storeLabel({ id, label, source, maybeStored }) {
   }
 }
 
+/**
+ * Return the newest label of the prediction if it is the same: a tap too many.
+ *
+ * @param {(Label & Unsent)[]} items
+ * @param {Label} given
+ */
+function findEqualLabel(items, given) {
+  const newest = items.filter(({ id }) => id === given.id).pop();
+  return newest?.label === given.label && newest.source === given.source ? newest : undefined;
+}
+
 /** @typedef {ReturnType<typeof createOutboxes>} Outboxes */
 
 function createOutboxes() {
   const drawings = createOutbox(UNSENT.drawings, storeDrawing);
-  const labels = createOutbox(UNSENT.labels, storeLabel);
+  const labels = createOutbox(UNSENT.labels, storeLabel, findEqualLabel);
   drawings.listen({
     // With an id of its own, so that a tab which ends just here adds it once.
     onstored: ({ id }, { label, requestId }) => label && labels.add({ id, label, requestId: `${requestId}-label` }),

@@ -95,7 +95,7 @@ export function create() {
     showControls();
   }
 
-  /** Finish before the page is closed or hidden, since a hidden page may be ended at any time. */
+  /** Finish before something else is shown: a hidden page may be ended at any time. */
   function finishUnseen() {
     pad.end();
     if (!item && !isBlank(pad.strokes)) finish();
@@ -205,10 +205,7 @@ export function create() {
     onstored(result, { id, label: value }) {
       // The next drawing may be on the pad by now.
       if (!answer || id !== answer.id) return;
-      if (!result) {
-        outboxStatus().showLabelError(new ApiError("gone"));
-        return;
-      }
+      if (!result) return outboxStatus().showLabelError(new ApiError("gone"));
       const isAgreement = value === claimOf(answer);
       early = { label: value, isAgreement };
       showControls();
@@ -223,8 +220,11 @@ export function create() {
    * @param {boolean} [isAgreement]
    */
   function label(value, isAgreement = false) {
-    if (answer) labels.add({ id: answer.id, label: value });
-    else if (item || !isBlank(pad.strokes)) {
+    if (answer) {
+      labeller.show({ ...answer, label: value });
+      state.textContent = "Storing the label …";
+      labels.add({ id: answer.id, label: value });
+    } else if (item || !isBlank(pad.strokes)) {
       early = { label: value, isAgreement };
       if (item) drawings.change(item, { label: value });
       else showEarlyState();
@@ -243,7 +243,6 @@ export function create() {
     const { id } = answer;
     try {
       const { createDeletion } = await import("../parts/results/deletion.js");
-      // The next drawing may be on the pad by now.
       if (id !== answer?.id) return;
       const deletion = createDeletion(id, { notice });
       elements.element.querySelector("dialog")?.remove();
@@ -291,7 +290,7 @@ export function create() {
       pad.redraw();
     },
     hide() {
-      pad.end();
+      finishUnseen();
       removeShortcuts();
       images.stop();
       elements.element.querySelector("dialog")?.close();

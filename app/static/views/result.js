@@ -102,7 +102,11 @@ export function create() {
 function openResult(id, { notice, reload, ondeleted }) {
   /** @type {Result | null} null until it is loaded */
   let result = null;
-  const label = (/** @type {string} */ value) => result && outboxes().labels.add({ id, label: value });
+  const label = (/** @type {string} */ value) => {
+    if (!result) return;
+    labeller.show({ ...result, label: value });
+    outboxes().labels.add({ id, label: value });
+  };
   const labeller = createLabeller(label);
   const state = el("p", { class: "state", role: "status" });
   const drawings = createDrawings(id);

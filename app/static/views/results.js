@@ -101,7 +101,7 @@ export function create() {
       if (mine.signal.aborted) return;
       hasFailed = true;
       status.textContent = "";
-      notice.show(asApiError(error), { retry: loadMore });
+      notice.show(asApiError(error), { retry: asApiError(error).kind === "invalid" ? undefined : loadMore });
     } finally {
       if (loading === mine) loading = null;
     }
@@ -236,6 +236,7 @@ export function create() {
   const notices = el("div", { class: "overlay" }, notice.element);
   elements.element.append(notices);
   locked.before(filters.element);
+  outboxes().drawings.listen({ onstored: () => timer && pollNewer() });
 
   return {
     element: elements.element,

@@ -136,9 +136,11 @@ export function createNotesEditor({ id, notes }, onclose) {
 
   function showFailure() {
     if (!failed || isDone) return;
+    const isGone = failed.kind === "gone";
+    if (isGone) save.hidden = theirs.hidden = true;
     // A retry by itself would save what is half typed.
-    const retry = document.activeElement === area || area.value !== sent ? undefined : submit;
-    notice.show(failed, { retry, keeps: "Your text is kept." });
+    const retry = isGone || document.activeElement === area || area.value !== sent ? undefined : submit;
+    notice.show(failed, { retry, keeps: isGone ? "Copy your text before you close." : "Your text is kept." });
   }
 
   /**

@@ -107,7 +107,10 @@ export function createResultRow(result, onlabel) {
   }
 
   function openLabeller() {
-    const label = (/** @type {string} */ value) => onlabel(id, value);
+    const label = (/** @type {string} */ value) => {
+      labeller?.show({ ...result, label: value });
+      onlabel(id, value);
+    };
     labeller = createLabeller(label);
     labeller.show(result);
     addShortcuts(labeller.element, { ...labelShortcuts(label, () => label(claimOf(result) ?? result.prediction)), Escape: close });

@@ -55,7 +55,8 @@ function windowInWords({ count, since, until }) {
 function verdictInWords({ status, needed, window, reference, signals }) {
   if (status === "not enough data") {
     const [newest, before] = [needed - window.count, needed - reference.count];
-    const missing = [newest > 0 && `${counted(newest)} newest`, before > 0 && `${counted(before)} before them`].filter(Boolean);
+    const older = newest > 0 ? "before them" : "before the newest";
+    const missing = [newest > 0 && `${counted(newest)} newest`, before > 0 && `${counted(before)} ${older}`].filter(Boolean);
     return ["Not enough data", `Each side needs ${counted(needed)} drawings. Missing: ${missing.join(" and ")}.`];
   }
   const drifted = signals.filter((signal) => signal.drifted).map(({ name }) => signalOf(name).name.toLowerCase());
