@@ -9,13 +9,13 @@
 # Settings from the environment (sudo NAME=value bash setup-server.sh, for one run) or, for every run, from .env:
 #   MODEL_URL, MODEL_SHA256   download the model from this address; its checksum must match
 #   PIXELWISE_NGINX           folder of nginx's configuration  (default: /etc/nginx); off: do not set up nginx
-#   PIXELWISE_BACKUP          off: do not enable the nightly backup
+#   PIXELWISE_BACKUP          off: disable the nightly backup
 # Settings from the environment:
 #   PIXELWISE_ROOT            folder of the service            (default: /opt/pixelwise)
 #   PIXELWISE_USER            user that runs the service       (default: produser)
 #   PIXELWISE_UNITS           folder of systemd's units        (default: /etc/systemd/system)
 #   PIXELWISE_CERTIFICATE     folder of nginx's certificate    (default: /etc/ssl/pixelwise)
-#   PIXELWISE_VENV            virtual environment              (default: .venv; production: .venv in PIXELWISE_ROOT)
+#   PIXELWISE_VENV            virtual environment, development only (default: .venv)
 set -euo pipefail
 umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -111,7 +111,7 @@ set_up_prod() {
 # may contain anything, so it is made anew; if that fails, it comes back.
 install_packages() {
     old=""
-    remove_old_environments
+    remove_leftovers
     trap put_environment_back EXIT
     if [ -n "$(find "$PIXELWISE_VENV" \( ! -user root -o ! -type l -perm /022 \) -print -quit 2>/dev/null)" ]; then
         echo "Making $PIXELWISE_VENV anew, because it does not belong to root, or others may write it."
@@ -130,10 +130,12 @@ put_environment_back() {
     rm -rf "$PIXELWISE_VENV" && mv -T "$old/venv" "$PIXELWISE_VENV" && rmdir "$old"
 }
 
-# Those that a killed run left. Only root can enter these folders.
-remove_old_environments() {
-    find "$root" -maxdepth 1 -name '.new.*' -type d -user root -perm 0700 -exec rm -rf '{}/venv' \;
-    find "$root" -maxdepth 1 -name '.new.*' -type d -user root -empty -delete
+# A killed run left these folders, which only root can enter. What it was replacing is kept.
+remove_leftovers() {
+    local left=("$root" -maxdepth 1 -name '.new.*' -type d -user root -perm 0700)
+    find "${left[@]}" -exec rm -rf '{}/venv' '{}/new' '{}/copy' \;
+    find "${left[@]}" -empty -delete
+    find "${left[@]}" -printf 'A run that was killed left %p/old. Look at it, then delete %p.\n'
 }
 
 # Root follows some settings. If the service's user wrote them, the operator must have seen them first.
@@ -157,8 +159,10 @@ check_database_folder() {
     local url folder allowed
     # The service does not get the environment of this script.
     url=$(unset DATABASE_URL && setting DATABASE_URL)
-    [ "${url#sqlite:////}" != "$url" ] || return 0
-    url=${url#sqlite:///}
+    case $url in
+    sqlite:///* | sqlite+pysqlite:///*) url=${url#*:///} ;;
+    *) return 0 ;;
+    esac
     folder=$(dirname "$(realpath --canonicalize-missing "${url%%\?*}")")
     case $folder/ in
     "$(realpath "$root")"/*) return 0 ;;
@@ -238,7 +242,7 @@ setting() {
 
 # The code includes a model. MODEL_URL replaces it, but only with a file that has the given checksum.
 fetch_model() {
-    local url wanted path partial
+    local url wanted path
     url=$(setting MODEL_URL)
     [ -n "$url" ] || return 0
     wanted=$(setting MODEL_SHA256)
@@ -251,18 +255,17 @@ fetch_model() {
     fi
     command -v curl >/dev/null || fail "curl is needed to fetch the model; install it: apt install curl"
     echo "Fetching the model from MODEL_URL."
-    partial=$(mktemp "$path.XXXXXXXX")
+    # Hidden, so that copy-code does not take it along if this script is killed.
+    partial=$(mktemp "$(dirname "$path")/.model.XXXXXXXX")
+    trap 'rm -f "$partial"' EXIT
     # Other users can see arguments, and the address may contain a secret.
-    if ! printf 'url = "%s"\n' "${url//[\"\\]/\\&}" | curl --config - --fail --silent --show-error --location --max-time 600 --output "$partial"; then
-        rm "$partial"
+    printf 'url = "%s"\n' "${url//[\"\\]/\\&}" | curl --config - --fail --silent --show-error --location --max-time 600 --output "$partial" ||
         fail "the model could not be fetched from MODEL_URL; $path was not changed"
-    fi
-    if ! has_checksum "$partial" "$wanted"; then
-        rm "$partial"
+    has_checksum "$partial" "$wanted" ||
         fail "the file at MODEL_URL does not have the checksum MODEL_SHA256; $path was not changed"
-    fi
     chmod 644 "$partial"
     mv "$partial" "$path"
+    trap - EXIT
 }
 
 has_checksum() {
@@ -293,12 +296,14 @@ migrate() {
 }
 
 # The service reads .env; it does not get this shell's environment, nor its terminal, into which it could type commands.
+# Its new files, such as the database, are private, as those of the unit are.
 as_service_user() {
-    setsid --wait runuser -u "$user" -- env -i PATH="$PATH" "$@"
+    (umask 077 && exec setsid --wait runuser -u "$user" -- env -i PATH="$PATH" "$@")
 }
 
 # Everything named here belongs to root, and the service cannot rename it. The exception is pixelwise.db*: a file with two
-# names may be a link to a file of root's elsewhere, so its owner stays.
+# names may be a link to a file of root's elsewhere, so its owner stays. Version 0.5 let everybody read the database. Root
+# would follow a link that took its name, so the service's user closes it.
 set_owners() {
     local group part
     group=$(id -gn "$user")
@@ -312,14 +317,15 @@ set_owners() {
     chown -h "root:$group" .env
     [ -L .env ] || chmod 640 .env
     find . -maxdepth 1 -name 'pixelwise.db*' -type f -links 1 ! -user "$user" -exec chown -h "$user:$group" {} +
+    as_service_user find . -maxdepth 1 -name 'pixelwise.db*' -type f -user "$user" -perm /007 -exec chmod o-rwx {} +
 }
 
 # Print a checksum of everything that the running service depends on.
 deployed_checksum() {
     {
-        find "${code[@]}" -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum
-        # The model in the .env of 0.5 may no longer exist.
-        sha256sum .env "$units/pixelwise.service" "$(setting MODEL_PATH models/digits.onnx)" 2>/dev/null || true
+        find app alembic alembic.ini init_db.py requirements.txt -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum
+        # The model in the .env of 0.5 may no longer exist, and there may be no shadow model.
+        sha256sum .env "$units/pixelwise.service" "$(setting MODEL_PATH models/digits.onnx)" "$(setting SHADOW_MODEL_PATH)" 2>/dev/null || true
         cat .venv/installed-*
     } | sha256sum
 }
@@ -330,7 +336,8 @@ install_units() {
     address=$(default_address)
     for source in deploy/*.service deploy/*.timer; do
         target=$units/${source#deploy/}
-        unit=$(sed "s|/opt/pixelwise|$root|g; s|/etc/ssl/pixelwise|$certificates|g; s|produser|$user|g; s|^Environment=UVICORN_HOST=.*|Environment=UVICORN_HOST=$address|" "$source")
+        # One of these places may contain another's name: the line break stands for the first.
+        unit=$(sed "s|/etc/ssl/pixelwise|\n|g; s|/opt/pixelwise|$root|g; s|\n|$certificates|g; s|^User=produser$|User=$user|; s|^Environment=UVICORN_HOST=.*|Environment=UVICORN_HOST=$address|" "$source")
         [ "$unit" != "$(cat "$target" 2>/dev/null)" ] || continue
         echo "Installing $target."
         echo "$unit" >"$target"
@@ -366,12 +373,11 @@ start_service() {
         echo "The unit is in $units, but systemd does not read that folder. Start the service by hand."
         return
     fi
+    systemctl enable --quiet pixelwise
     if ! systemd_reads_units; then
-        systemctl enable --quiet pixelwise
         echo "systemd is not running. The service is enabled and starts at the next boot."
         return
     fi
-    systemctl enable --quiet pixelwise
     systemctl restart pixelwise
     for ((tries = 0; tries < 30; tries++)); do
         if is_ready; then
@@ -398,18 +404,17 @@ sys.exit(connection.getresponse().status != 200)' "$host" 2>/dev/null
 }
 
 start_timers() {
-    local timer
-    if [ "$units" != /etc/systemd/system ] || ! command -v systemctl >/dev/null; then
-        return
-    fi
+    local timer change
+    [ "$units" = /etc/systemd/system ] && command -v systemctl >/dev/null || return 0
     for timer in deploy/*.timer; do
+        change=(enable start)
         case $timer in
         # Nothing deletes data until the operator enables it.
         *-prune.timer) continue ;;
-        *-backup.timer) [ "$(setting PIXELWISE_BACKUP)" != off ] || continue ;;
+        *-backup.timer) [ "$(setting PIXELWISE_BACKUP)" != off ] || change=(disable stop) ;;
         esac
-        systemctl enable --quiet "${timer#deploy/}"
-        ! systemd_reads_units || systemctl start "${timer#deploy/}"
+        systemctl "${change[0]}" --quiet "${timer#deploy/}"
+        ! systemd_reads_units || systemctl "${change[1]}" "${timer#deploy/}"
     done
 }
 

@@ -2,15 +2,19 @@
 
 import os
 import shutil
+import signal
 import ssl
 import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.support.project_copy import PROJECT, cannot_run, need, run
+from tests.support.project_copy import PROJECT, cannot_run, environment, need, run
+from tests.support.run_cleanup import start_process
+from tests.support.waiting import PATIENCE_S, wait_until
 
 DEBIAN_NGINX = Path("/etc/nginx")
 
@@ -30,14 +34,34 @@ class Machine:
     def enabled(self) -> set[str]:
         return {path.name for path in (self.nginx / "sites-enabled").iterdir()}
 
-    def set_up(self) -> subprocess.CompletedProcess[str]:
+    @property
+    def environment(self) -> dict[str, str]:
         paths = {"PIXELWISE_NGINX": str(self.nginx), "PIXELWISE_CERTIFICATE": str(self.certificates)}
-        return run(PROJECT, str(PROJECT / "scripts/nginx"), **paths, PIXELWISE_ROOT=str(PROJECT))
+        return environment(**paths, PIXELWISE_ROOT=str(PROJECT))
+
+    def set_up(self) -> subprocess.CompletedProcess[str]:
+        return run(PROJECT, str(PROJECT / "scripts/nginx"), **self.environment)
+
+    def set_up_and_interrupt(self, ending: signal.Signals) -> None:
+        """Send this signal while nginx reads its configuration, which does not end."""
+        os.mkfifo(self.nginx / "fifo")
+        with (self.nginx / "nginx.conf").open("a") as file:
+            file.write(f"include {self.nginx}/fifo;\n")
+        command = [PROJECT / "scripts/nginx"]
+        with start_process(command, env=self.environment, stdout=subprocess.DEVNULL, start_new_session=True) as setup:
+            wait_until(lambda: has_started(f"nginx -T -c {self.nginx}/nginx.conf"), "nginx reads its configuration")
+            os.killpg(setup.pid, ending)
+            setup.wait(PATIENCE_S)
 
     def state(self) -> dict[str, bytes]:
         """Return the content of every file by its path."""
         folders = (self.nginx, self.certificates)
         return {str(path): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+def has_started(command: str) -> bool:
+    with_arguments = (process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]))
+    return command.split() in with_arguments
 
 
 @pytest.fixture
@@ -71,6 +95,29 @@ def test_setup_replaces_the_welcome_page_and_can_be_repeated(machine: Machine) -
     second = machine.set_up()
     assert (second.returncode, "Nothing has changed for nginx." in second.stdout) == (0, True), second.stderr
     assert machine.state() == state
+
+
+def test_installed_site_differs_from_the_shipped_one_in_its_places_only(machine: Machine) -> None:
+    assert machine.set_up().returncode == 0
+    text = machine.site.read_text()
+    for here, place in ((machine.certificates, "/etc/ssl/pixelwise"), (PROJECT, "/opt/pixelwise")):
+        text = text.replace(str(here), place)
+    shipped = (PROJECT / "deploy/nginx.conf").read_text().splitlines()
+    if not Path("/proc/net/if_inet6").exists():
+        shipped = [line for line in shipped if "listen [::]" not in line]
+    assert text.splitlines() == shipped
+
+
+@pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_interrupted_check_leaves_no_site_that_nginx_has_not_accepted(machine: Machine, ending: signal.Signals) -> None:
+    assert machine.set_up().returncode == 0
+    machine.site.write_text("# An older version.\n")
+    shutil.copy(machine.site, f"{machine.site}.shipped")
+    (machine.nginx / "sites-enabled/pixelwise").unlink()
+    before = {path: content for path, content in machine.state().items() if not path.endswith("/nginx.conf")}
+    machine.set_up_and_interrupt(ending)
+    after = {path: content for path, content in machine.state().items() if not path.endswith("/nginx.conf")}
+    assert after == before
 
 
 def test_site_changed_by_hand_is_kept_and_the_new_one_is_written_beside_it(machine: Machine) -> None:
@@ -190,6 +237,14 @@ def test_expiring_self_signed_certificate_is_renewed_with_the_same_key(tmp_path:
     assert (tmp_path / "certificate.pem").read_bytes() != ending
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
     assert (tmp_path / "key.pem").read_bytes() == key
+
+
+def test_failure_of_openssl_leaves_no_file_behind(tmp_path: Path) -> None:
+    need("openssl", "openssl")
+    (tmp_path / "key.pem").write_text("no key")
+    failed = run(PROJECT, str(PROJECT / "scripts/certificate"), PIXELWISE_CERTIFICATE=str(tmp_path))
+    assert failed.returncode != 0
+    assert [path.name for path in tmp_path.iterdir()] == ["key.pem"]
 
 
 def test_certificate_of_an_operator_is_never_changed(tmp_path: Path) -> None:

@@ -6,22 +6,16 @@ import re
 import sqlite3
 import stat
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from importlib.util import cache_from_source
 from pathlib import Path
 
-import pytest
-
 from tests.support.documentation import prose_of
 from tests.support.ports import free_port
-from tests.support.production import SERVICE_USER, Production, configure_nginx_in, make_venv_in, write_version_05_to
+from tests.support.production import SERVICE_USER, Production
 from tests.support.project_copy import (
     PROJECT,
-    cannot_run,
     changed,
-    clone_into,
     environment,
     need,
     run,
@@ -29,29 +23,7 @@ from tests.support.project_copy import (
     state_of,
 )
 from tests.support.raw_http import assert_limited
-from tests.support.run_cleanup import start_process, watch_folder
-
-
-@pytest.fixture(scope="module")
-def production() -> Iterator[Production]:
-    if os.geteuid() != 0:
-        cannot_run("only root can set up a production machine; to run this test: sudo scripts/test")
-    need("nginx", "nginx")
-    need("openssl", "openssl")
-    # The service user cannot read pytest's own folders.
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        watch_folder(folder)
-        folder.chmod(0o755)
-        root, units, nginx = folder / "opt/pixelwise", folder / "units", folder / "nginx"
-        configure_nginx_in(nginx)
-        write_version_05_to(root)
-        make_venv_in(root)
-        machine = Production(root, units, nginx, folder / "ssl", clone_into(folder / "clone"))
-        (root / ".git").mkdir()
-        os.chown(root / ".git", pwd.getpwnam(SERVICE_USER).pw_uid, 0)
-        machine.first_output = machine.set_up()
-        yield machine
+from tests.support.run_cleanup import start_process
 
 
 def test_version_05_is_upgraded_in_place(production: Production) -> None:
@@ -67,7 +39,10 @@ def test_version_05_is_upgraded_in_place(production: Production) -> None:
 def test_service_user_can_write_its_data_and_nothing_else(production: Production) -> None:
     service = pwd.getpwnam(SERVICE_USER)
     root = production.root
-    assert (root / "pixelwise.db").stat().st_uid == service.pw_uid
+    database = (root / "pixelwise.db").stat()
+    assert database.st_uid == service.pw_uid
+    # Who can read it has all drawings, and can lock it.
+    assert not database.st_mode & stat.S_IRWXO
     assert (root.parent / "secret").stat().st_uid == 0
     # In a .git of root, git would follow the service's configuration.
     assert (root / ".git").stat().st_uid == service.pw_uid
@@ -225,37 +200,6 @@ def test_setting_that_root_follows_is_refused_if_the_service_wrote_it(production
     assert refused.returncode == 1
     assert "sets MODEL_URL, which root would follow" in refused.stderr
     path.write_text(shipped)
-
-
-def test_database_where_the_unit_may_not_write_is_refused_before_the_restart(production: Production) -> None:
-    elsewhere, path = production.root.parent / "data", production.root / ".env"
-    elsewhere.mkdir()
-    os.chown(elsewhere, pwd.getpwnam(SERVICE_USER).pw_uid, -1)
-    shipped = path.read_text()
-    path.write_text(shipped.replace(f"sqlite:///{production.root}/", f"sqlite:///{elsewhere}/"))
-    drop_in = production.units / "pixelwise.service.d/database.conf"
-    link, new = production.root.parent / "link", production.clone / "app/of_the_next_version.py"
-    link.symlink_to(elsewhere)
-    new.write_text("")
-    for given in ("", f"{elsewhere}base", f"{elsewhere}/below"):
-        if given:
-            drop_in.parent.mkdir(exist_ok=True)
-            drop_in.write_text(f"[Service]\nReadWritePaths={given}\n")
-        refused = production.try_to_set_up()
-        assert refused.returncode == 1
-        assert f"the unit of the service may not write in {elsewhere}" in refused.stderr
-        assert list(elsewhere.iterdir()) == []
-        assert not (production.root / "app/of_the_next_version.py").exists()
-    new.unlink()
-    for given in (f"{elsewhere}", f"{elsewhere.parent}", f"/none -{link}"):
-        drop_in.write_text(f"[Service]\nReadWritePaths={given}\n")
-        production.set_up()
-        assert (elsewhere / "pixelwise.db").exists()
-    link.unlink()
-    drop_in.unlink()
-    drop_in.parent.rmdir()
-    path.write_text(shipped)
-    production.set_up()
 
 
 def test_files_of_the_page_are_world_readable_for_nginx(production: Production) -> None:

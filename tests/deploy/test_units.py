@@ -4,6 +4,8 @@ import hashlib
 import os
 import re
 import shlex
+import signal
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -16,10 +18,23 @@ import pytest
 from typer.main import get_command
 
 from app.cli.main import program
-from tests.support.project_copy import PROJECT, cannot_run, changed, clone_into, need, run, settings_of, state_of
+from tests.support.project_copy import (
+    PROJECT,
+    SECONDS,
+    cannot_run,
+    changed,
+    clone_into,
+    environment,
+    need,
+    run,
+    settings_of,
+    state_of,
+)
+from tests.support.run_cleanup import start_process
 
 UNIT = PROJECT / "deploy/pixelwise.service"
 SERVICES = sorted((PROJECT / "deploy").glob("*.service"))
+NOBODY = "nobody-of-this-name"
 
 
 def shell_scripts() -> list[Path]:
@@ -106,10 +121,6 @@ def test_uninstalling_deletes_every_place_that_the_page_lists() -> None:
         assert any(fnmatch(place, each) or place.startswith(f"{each}/") for each in deleted), place
 
 
-def test_prune_timer_is_not_enabled_by_default() -> None:
-    assert "*-prune.timer) continue ;;" in (PROJECT / "setup-server.sh").read_text()
-
-
 def test_stop_timeout_of_the_unit_exceeds_the_graceful_shutdown() -> None:
     unit = dict(settings_of(UNIT))
     graceful = re.search(r"--timeout-graceful-shutdown (\d+)", unit["ExecStart"])
@@ -142,7 +153,7 @@ def test_classifying_writes_nothing_to_the_home_folder(tmp_path: Path) -> None:
 
 def as_dev(folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run setup-server.sh as on a machine without a service user."""
-    return run(folder, "bash", "setup-server.sh", PIXELWISE_USER="nobody-of-this-name", **extra)
+    return run(folder, "bash", "setup-server.sh", PIXELWISE_USER=NOBODY, **extra)
 
 
 @pytest.fixture
@@ -205,6 +216,30 @@ def test_model_that_cannot_be_verified_or_fetched_is_refused_and_removed(
     assert message in refused.stderr
     assert sorted(path.name for path in (project / "models").iterdir()) == models
     assert not (project / "pixelwise.db").exists()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_interrupted_download_leaves_nothing_behind(project: Path, ending: signal.Signals) -> None:
+    need("curl", "curl")
+    before = sorted((project / "models").iterdir())
+    target, settings = other_model(project)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(SECONDS)
+        settings["MODEL_URL"] = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        settings["PIXELWISE_USER"] = NOBODY
+        command = ["bash", "setup-server.sh"]
+        options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        with start_process(command, cwd=project, env=environment(**settings), **options) as setup:
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(1000)
+                (partial,) = set((project / "models").iterdir()) - set(before)
+                # An upgrade of another machine would copy a model with a name for all.
+                assert partial.name.startswith(".")
+                os.killpg(setup.pid, ending)
+                setup.wait(SECONDS)
+    assert sorted((project / "models").iterdir()) == before
+    assert not target.exists()
 
 
 def test_unusable_model_is_reported_before_a_database_is_created(project: Path) -> None:

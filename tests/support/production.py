@@ -33,7 +33,8 @@ class Production:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def try_to_set_up(self, **environment: str) -> subprocess.CompletedProcess[str]:
+    def try_to_set_up(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run setup-server.sh, or a command that runs it."""
         places = {
             "PIXELWISE_ROOT": str(self.root),
             "PIXELWISE_UNITS": str(self.units),
@@ -41,7 +42,7 @@ class Production:
             "PIXELWISE_CERTIFICATE": str(self.certificates),
         }
         settings = {"PIXELWISE_USER": SERVICE_USER, **places, **environment}
-        return run(self.clone, "bash", "setup-server.sh", **settings)
+        return run(self.clone, *(command or ("bash", "setup-server.sh")), **settings)
 
     def run_as_service(self, *command: str) -> subprocess.CompletedProcess[str]:
         return run(self.root, "runuser", "-u", SERVICE_USER, "--", *command)
