@@ -40,8 +40,9 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_sbom_and_licences_list_what_is_installed(project: Path) -> None:
-    run(project, "scripts/sbom").check_returncode()
-    sbom = json.loads((project / "sbom.cdx.json").read_text())
+    # A path counts from the folder that the script is run in.
+    run(project.parent, "pixelwise/scripts/sbom", "sbom.cdx.json").check_returncode()
+    sbom = json.loads((project.parent / "sbom.cdx.json").read_text())
     listed = {(each["name"].lower().replace("_", "-"), each["version"]) for each in sbom["components"]}
     assert sbom["bomFormat"] == "CycloneDX"
     about = sbom["metadata"]["component"]
@@ -62,9 +63,12 @@ def test_every_licence_is_known_and_allows_the_use() -> None:
 
 
 class Database(BaseHTTPRequestHandler):
-    """Answers as OSV does: idna 1.0 has a vulnerability, and no other package."""
+    """Answers as OSV does: idna 1.0 has a vulnerability, and no other package. Other paths are not found."""
 
     def do_POST(self) -> None:
+        if self.path != "/v1/query":
+            self.send_error(404)
+            return
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         known = asked["package"]["name"] == "idna" and asked["version"] == "1.0"
         fixed = {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "3.7"}]}
@@ -88,9 +92,12 @@ def database() -> Iterator[str]:
         server.shutdown()
 
 
-def audit(project: Path, version: str, url: str) -> tuple[int, str]:
-    (project / "list.txt").write_text(f"idna=={version} --hash=sha256:{'0' * 64}\n")
-    done = run(project, "scripts/audit", "list.txt", PIXELWISE_AUDIT_URL=url, no_proxy="*", XDG_CACHE_HOME=str(project))
+def audit(project: Path, version: str, url: str, *more: str) -> tuple[int, str]:
+    """Run the script in another folder, which has the list."""
+    folder = project.parent
+    (folder / "list.txt").write_text(f"idna=={version} --hash=sha256:{'0' * 64}\n")
+    settings = {"PIXELWISE_AUDIT_URL": url, "no_proxy": "*", "XDG_CACHE_HOME": str(project)}
+    done = run(folder, "pixelwise/scripts/audit", "list.txt", *more, **settings)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -98,8 +105,11 @@ def audit(project: Path, version: str, url: str) -> tuple[int, str]:
 def test_audit_fails_for_a_known_vulnerability_only(project: Path) -> None:
     with database() as url:
         assert audit(project, "3.7", url) == (0, "list.txt: no known vulnerabilities.\n")
-        status, output = audit(project, "1.0", url)
+        (project.parent / "second.txt").write_text((project.parent / "list.txt").read_text())
+        status, output = audit(project, "1.0", url, "missing.txt", "second.txt")
     assert status == 1
+    assert "pixelwise: cannot read missing.txt\n" in output
+    assert "second.txt: no known vulnerabilities.\n" in output
     assert "PYSEC-1" in output
     assert "scripts/lock --upgrade-package NAME" in output
 
@@ -108,3 +118,12 @@ def test_audit_fails_for_a_known_vulnerability_only(project: Path) -> None:
 def test_audit_says_that_the_database_cannot_be_reached(project: Path) -> None:
     status, output = audit(project, "3.7", "http://127.0.0.1:9/v1/query")
     assert (status, output) == (0, "The database of vulnerabilities cannot be reached; list.txt was not checked.\n")
+
+
+@pytest.mark.slow
+def test_audit_fails_if_the_database_answers_with_an_error(project: Path) -> None:
+    with database() as url:
+        status, output = audit(project, "3.7", f"{url}/of/another/service")
+    assert status == 1
+    assert "404" in output
+    assert "cannot be reached" not in output

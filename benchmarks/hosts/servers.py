@@ -74,7 +74,7 @@ class Front:
         self._reload()
 
     def put_back(self, host: Machine) -> None:
-        self.out.remove(host)
+        self.out.discard(host)
         self._reload()
 
     def keep_connections(self) -> None:

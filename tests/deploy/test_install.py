@@ -38,6 +38,17 @@ def test_install_retries_after_a_failure_and_runs_once_per_requirements(project:
     assert changed.stdout.startswith("Installing requirements.txt")
 
 
+def test_list_is_found_from_the_folder_that_the_script_is_run_in(project: Path, tmp_path: Path) -> None:
+    venv = str(tmp_path / "fresh")
+    (tmp_path / "mine.txt").write_text("# Nothing is needed.\n")
+    installed = run(tmp_path, f"{project}/scripts/install", "mine.txt", PIXELWISE_VENV=venv)
+    assert installed.returncode == 0, installed.stderr
+    # The project has this one, and the folder does not.
+    for name in ("requirements.txt", "requirments.txt"):
+        refused = run(tmp_path, f"{project}/scripts/install", name, PIXELWISE_VENV=venv)
+        assert (refused.returncode, refused.stderr) == (1, f"pixelwise: cannot read {name}\n")
+
+
 @pytest.fixture
 def quick_python(tmp_path: Path) -> str:
     """PATH with a python3 that makes virtual environments with the pip of this run; installing pip takes seconds."""
