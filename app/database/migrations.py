@@ -8,4 +8,7 @@ def upgrade_to_head() -> None:
 
     from alembic import command
 
-    command.upgrade(Config(PROJECT_FOLDER / "alembic.ini"), "head")
+    config = Config(PROJECT_FOLDER / "alembic.ini")
+    # Alembic puts the folder into alembic.ini, where % begins a name.
+    config.file_config.set("DEFAULT", "here", PROJECT_FOLDER.as_posix().replace("%", "%%"))
+    command.upgrade(config, "head")

@@ -1,9 +1,13 @@
 """The programs that upgrade: `alembic upgrade head`, `init_db.py` and `python -m app upgrade`."""
 
+from pathlib import Path
+
+import pytest
+
 from app.database.schema_version import schema_revision
-from tests.support.command_line import run
+from tests.support.command_line import run as run_command
 from tests.support.databases import migrate
-from tests.support.old_databases import execute, prepare, refusal
+from tests.support.old_databases import copy_of_project, execute, prepare, refusal, run
 
 
 def set_revision(url: str, revision: str) -> None:
@@ -23,9 +27,21 @@ def test_all_accept_the_tables_of_a_newer_compatible_release_and_name_their_revi
     try:
         migrate(url)
         assert prepare(url) == f"The database was already up to date (revision {newer}).\n"
-        assert run("upgrade") == (0, "", f"The database is at revision {newer}.\n")
+        assert run_command("upgrade") == (0, "", f"The database is at revision {newer}.\n")
         # Only the newer release has these steps.
         for arguments in (("downgrade", "-1"), ("upgrade", "+1"), ("stamp", "head")):
             assert f"revision {newer}, which is not in alembic/versions" in refusal(url, *arguments)
     finally:
         set_revision(url, schema_revision())
+
+
+@pytest.mark.slow
+def test_project_may_lie_in_a_folder_with_a_percent_sign(tmp_path: Path) -> None:
+    folder = tmp_path / "a%b"
+    folder.mkdir()
+    project = copy_of_project(folder)
+    for command in ("python init_db.py", "python -m app upgrade"):
+        database = tmp_path / f"{command.split()[1]}.db"
+        upgraded = run(f"sqlite:///{database}", command, project)
+        assert upgraded.returncode == 0, upgraded.stderr
+        assert database.exists()
