@@ -22,14 +22,11 @@ from app.database.base import UtcDateTime
 from app.database.errors import UPGRADE, DatabaseError, describe, translated_errors
 from app.database.revision_files import revision_files_problem
 from app.database.schema_version import found_revision, schema_problem, schema_revision
+from app.database.sqlite.batch_copies import copies_complete
 from app.database.sqlite.foreign_keys import BrokenReferences, foreign_keys_checked
 from app.database.sqlite.migration_engine import is_missing, migration_engine, question_engine
 from app.database.url import parse_database_url
 from app.services import counts
-
-# Alembic's batch mode names the copy of a table this way.
-COPY_PREFIX = "_alembic_tmp_"
-RENAMING = f"ALTER TABLE {COPY_PREFIX}{{0}} RENAME TO {{0}}"
 
 # An arbitrary number, the same in every release, so that two upgrades of one database exclude each other.
 ADVISORY_LOCK = 0x50495857
@@ -44,59 +41,6 @@ def make_engine(url: sa.URL, *, write: bool) -> sa.Engine:
     from app.database.postgres.engine import postgres_migration_engine
 
     return postgres_migration_engine(url, read_only=not write)
-
-
-def keep_autoincrement(table: sa.Table, connection: sa.Connection, **_arguments: object) -> None:
-    """Keep AUTOINCREMENT in the copy of a table; batch mode drops it."""
-    if connection.dialect.name == "sqlite" and table.name.startswith(COPY_PREFIX):
-        original = connection.scalar(
-            sa.text("SELECT sql FROM sqlite_master WHERE name = :name"),
-            {"name": table.name.removeprefix(COPY_PREFIX)},
-        )
-        table.dialect_options["sqlite"]["autoincrement"] |= "AUTOINCREMENT" in (original or "")
-
-
-def keep_last_id(table: sa.Table, connection: sa.Connection, **_arguments: object) -> None:
-    """Copy the last id that was used, in case its row has been deleted."""
-    if table.name.startswith(COPY_PREFIX) and table.dialect_options["sqlite"]["autoincrement"]:
-        last_id = sa.text(
-            "INSERT INTO sqlite_sequence (name, seq) SELECT :copy, seq FROM sqlite_sequence WHERE name = :name"
-        )
-        connection.execute(last_id, {"copy": table.name, "name": table.name.removeprefix(COPY_PREFIX)})
-
-
-def note_triggers(table: sa.Table, connection: sa.Connection, **_arguments: object) -> None:
-    """Note the triggers of a table that batch mode copies; they are dropped with the original."""
-    if table.name.startswith(COPY_PREFIX):
-        triggers = sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :name")
-        name = table.name.removeprefix(COPY_PREFIX)
-        connection.info[RENAMING.format(name)] = connection.scalars(triggers, {"name": name}).all()
-
-
-def make_triggers_again(connection: sa.Connection, _cursor: object, statement: str, *_rest: object) -> None:
-    """Give the triggers to the copy, which now has the name of the table."""
-    for trigger in connection.info.pop(statement.replace('"', ""), ()):
-        connection.exec_driver_sql(trigger)
-
-
-COPY_LISTENERS = (
-    (sa.Table, "before_create", keep_autoincrement),
-    (sa.Table, "after_create", keep_last_id),
-    (sa.Table, "after_create", note_triggers),
-    (sa.Engine, "after_cursor_execute", make_triggers_again),
-)
-
-
-@contextmanager
-def copies_complete() -> Iterator[None]:
-    """Keep SQLite's AUTOINCREMENT, its counters, and triggers when batch mode copies a table."""
-    for target, event, listener in COPY_LISTENERS:
-        sa.event.listen(target, event, listener)
-    try:
-        yield
-    finally:
-        for target, event, listener in COPY_LISTENERS:
-            sa.event.remove(target, event, listener)
 
 
 @contextmanager

@@ -57,22 +57,6 @@ def refuse_another_table() -> None:
             f"the table predictions ({described}) is not the one of PixelWise 0.5; nothing was changed."
             " Rename it, or point DATABASE_URL at another database"
         )
-    refuse_triggers()
-
-
-def refuse_triggers() -> None:
-    """Raise CommandError if the table has triggers on SQLite: a later revision recreates the table and loses them."""
-    bind = op.get_bind()
-    if bind.dialect.name != "sqlite":
-        return
-    names = bind.scalars(
-        sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'predictions'")
-    ).all()
-    if names:
-        raise CommandError(
-            f"the table predictions has triggers ({', '.join(names)}), which the upgrade would lose; nothing"
-            " was changed. Drop them, upgrade, and make them again"
-        )
 
 
 def downgrade() -> None:

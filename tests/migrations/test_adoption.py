@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from app.database.schema_version import schema_revision
 from tests.support.databases import migrate
@@ -21,6 +22,8 @@ from tests.support.old_databases import (
     rows,
     run,
     schema_problem,
+    sqlite_path,
+    statements_by_name,
 )
 
 pytestmark = pytest.mark.slow
@@ -72,13 +75,31 @@ def test_unknown_table_is_refused_and_unchanged(empty_database_url: str, stateme
     assert everything(empty_database_url) == before
 
 
-def test_table_with_a_trigger_is_refused_on_sqlite(tmp_path: Path) -> None:
+INSERTION = "INSERT INTO {} (prediction, confidence, model_version) VALUES ('{}', 0.5, 'v1')"
+
+
+def test_own_triggers_on_sqlite_survive_the_adoption(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'pixelwise.db'}"
     make_v0_5(url)
-    execute(url, "CREATE TRIGGER keep BEFORE DELETE ON predictions BEGIN SELECT RAISE(ABORT, 'kept'); END")
-    before = everything(url)
-    assert "keep" in refusal(url)
-    assert everything(url) == before
+    triggers = (
+        # SQLite keeps the name of the table as it is written here.
+        "CREATE TRIGGER noted AFTER INSERT ON Predictions BEGIN INSERT INTO log VALUES (new.prediction); END",
+        "CREATE TRIGGER keep BEFORE DELETE ON predictions WHEN old.prediction = '7'"
+        " BEGIN SELECT RAISE(ABORT, 'kept'); END",
+        f"CREATE TRIGGER passed_on INSTEAD OF INSERT ON ones BEGIN {INSERTION.format('predictions', '1')}; END",
+    )
+    view = "CREATE VIEW ones AS SELECT * FROM predictions WHERE prediction = '1'"
+    execute(url, "CREATE TABLE log (prediction VARCHAR)", view, *triggers)
+    migrate(url)
+    found = statements_by_name(sqlite_path(url))
+    assert {found[name] for name in ("noted", "keep", "passed_on")} == set(triggers)
+    assert rows(url, "SELECT * FROM log") == []
+    execute(url, INSERTION.format("predictions", "3"), INSERTION.format("ones", "1"))
+    assert rows(url, "SELECT * FROM log") == [("3",), ("1",)]
+    with pytest.raises(sa.exc.IntegrityError, match="kept"):
+        execute(url, "DELETE FROM predictions WHERE prediction = '7'")
+    execute(url, "DELETE FROM predictions WHERE prediction = '1'")
+    assert rows(url, "SELECT prediction FROM predictions ORDER BY id") == [("7",), ("3",)]
 
 
 def test_database_with_notes_is_adopted_by_the_suggested_command(empty_database_url: str) -> None:
