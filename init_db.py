@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app import fast_start, models  # noqa: F401  # The models are the tables to check.
+from app.cli.exit_codes import ExitCode
 from app.config import ConfigurationError, get_settings
 from app.database import Database
 from app.database.errors import DatabaseError, describe
@@ -38,6 +39,9 @@ def main(arguments: list[str]) -> None:
                 revision = found_revision(session.connection())
     except (ConfigurationError, DatabaseError) as error:
         raise SystemExit(f"pixelwise: {describe(error)}") from error
+    except KeyboardInterrupt as error:
+        print("pixelwise: interrupted; run it again", file=sys.stderr)
+        raise SystemExit(ExitCode.INTERRUPTED) from error
     done = "was already up to date" if was_complete else "is ready"
     print(f"The database {done} (revision {revision}).")
 

@@ -15,7 +15,8 @@ from alembic.util import CommandError
 
 from alembic import context
 from app import models
-from app.cli.terminal import progress_bar
+from app.cli.exit_codes import ExitCode
+from app.cli.terminal import progress_bar, say
 from app.config import ConfigurationError, get_settings
 from app.database import Database
 from app.database.base import UtcDateTime
@@ -34,10 +35,14 @@ ADVISORY_LOCK = 0x50495857
 LOCK_POLL_S = 0.2
 
 
+def say_waiting() -> None:
+    say("pixelwise: waiting for another program that changes the database")
+
+
 def make_engine(url: sa.URL, *, write: bool) -> sa.Engine:
     """Create the engine; to write, create a missing SQLite file."""
     if url.get_backend_name() == "sqlite":
-        return migration_engine(url) if write else question_engine(url)
+        return migration_engine(url, say_waiting) if write else question_engine(url)
     from app.database.postgres.engine import postgres_migration_engine
 
     return postgres_migration_engine(url, read_only=not write)
@@ -52,8 +57,12 @@ def migration_lock(engine: sa.Engine) -> Iterator[None]:
     # On a connection of its own, because a revision may commit midway. It polls, because a waiting statement holds a
     # snapshot, and so does one with parameters until its transaction ends; CREATE INDEX CONCURRENTLY waits for both.
     with engine.connect() as connection:
+        waits = False
         while not connection.scalar(sa.text(f"SELECT pg_try_advisory_xact_lock({ADVISORY_LOCK})")):
             connection.rollback()
+            if not waits:
+                say_waiting()
+            waits = True
             time.sleep(LOCK_POLL_S)
         yield
 
@@ -208,6 +217,12 @@ def one_line_errors() -> Iterator[None]:
             yield
     except (BrokenReferences, CommandError, ConfigurationError, DatabaseError, OSError) as error:
         raise SystemExit(f"pixelwise: {describe(error)}") from error
+    except KeyboardInterrupt as error:
+        # A program that calls Alembic says it itself.
+        if not context.config.cmd_opts:
+            raise
+        say("pixelwise: interrupted; run it again")
+        raise SystemExit(ExitCode.INTERRUPTED) from error
 
 
 def complete_tables(url: sa.URL) -> None:

@@ -16,5 +16,7 @@ def upgrade() -> None:
     except SystemExit as error:
         # alembic/env.py adds the prefix, too.
         raise CommandError(str(error).removeprefix("pixelwise: "), ExitCode.UNAVAILABLE) from error
+    except KeyboardInterrupt as error:
+        raise CommandError("interrupted; run it again", ExitCode.INTERRUPTED) from error
     revision = context.read(lambda session: found_revision(session.connection()))
     say(f"The database is at revision {revision}.")

@@ -135,13 +135,18 @@ class Terminal:
 
 @contextmanager
 def in_terminal(
-    folder: Path, *arguments: str, settings: Mapping[str, str], columns: int = 100, fork: bool = True
+    folder: Path,
+    *arguments: str,
+    settings: Mapping[str, str],
+    module: str = "app",
+    columns: int = 100,
+    fork: bool = True,
 ) -> Iterator[Terminal]:
-    """Run a command in a terminal, in a folder without .env; kill it at the end."""
+    """Run a command, or another program, in a terminal, in a folder without .env; kill it at the end."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     process = start_program(
-        [sys.executable, "-m", "app", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=folder,
         env=environment(PYTHONPATH=str(PROJECT), TERM="xterm-256color", **settings),
         stdin=theirs,
