@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Row, ScalarSelect, exists, insert, select
 from sqlalchemy.orm import Session, aliased
 
 from app.models import Label, Prediction
+from app.schemas.labels import MAX_LISTED
 
 
 def current_label() -> ScalarSelect[str]:
@@ -31,6 +32,6 @@ def add_label(session: Session, prediction_id: int, label: str, source: str) -> 
 
 
 def list_labels(session: Session, prediction_id: int) -> list[Row[tuple[str, str, datetime]]]:
-    """Return label, source and created_at, newest first."""
+    """Return label, source and created_at of the newest MAX_LISTED."""
     statement = select(Label.label, Label.source, Label.created_at).where(Label.prediction_id == prediction_id)
-    return list(session.execute(statement.order_by(Label.id.desc())))
+    return list(session.execute(statement.order_by(Label.id.desc()).limit(MAX_LISTED)))

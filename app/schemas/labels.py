@@ -5,6 +5,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas.types import Label, Name
 
+MAX_LISTED = 1000
+
 _LABEL: Any = {"label": "1", "source": "anna", "created_at": "2026-11-20T09:31:00.5Z"}
 
 
@@ -28,7 +30,7 @@ class LabelRead(BaseModel):
 
 
 class LabelHistory(BaseModel):
-    """All labels of a drawing, newest first. The newest counts."""
+    """The newest 1,000 labels of a drawing, newest first. The first counts."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"labels": [_LABEL]}]})
 

@@ -8,7 +8,7 @@ from app.services.results import TaggedResult, get_result, lock_unchanged
 
 
 def list_labels(session: Session, prediction_id: int) -> LabelHistory:
-    """Return the labels, newest first; raise NotFound."""
+    """Return the newest labels; raise NotFound."""
     get_result(session, prediction_id)
     rows = labels.list_labels(session, prediction_id)
     return LabelHistory(labels=[LabelRead.model_validate(row, from_attributes=True) for row in rows])

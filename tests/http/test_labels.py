@@ -1,5 +1,6 @@
 """Labels: all are kept, and the latest one is used."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -8,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from app.schemas.labels import MAX_LISTED
+from tests.support.command_line import done
 from tests.support.http_fixtures import Start
 from tests.support.service import DRAWING, assert_problem, assert_storage_problem, connected, execute
 
@@ -90,6 +93,19 @@ def test_label_inserted_with_sql_is_used(client: TestClient, database_url: str) 
     execute(database_url, "INSERT INTO labels (prediction_id, label) VALUES (1, '4')")
     assert said(client) == [("4", "by hand"), ("7", "built-in")]
     assert client.get("/results/1").json()["label"] == "4"
+
+
+def test_only_the_newest_labels_are_listed(client: TestClient, database_url: str) -> None:
+    client.post("/classify", json=DRAWING)
+    client.put("/results/1/label", json={"label": "7"})
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MAX_LISTED})"
+    execute(
+        database_url,
+        f"INSERT INTO labels (prediction_id, label, source) {numbers} SELECT 1, '4', 'person ' || i FROM n ORDER BY i",
+    )
+    newest = [("4", f"person {number}") for number in range(MAX_LISTED, 0, -1)]
+    assert said(client) == newest
+    assert len(json.loads(done("labels", "1", "--json"))["labels"]) == MAX_LISTED
 
 
 @pytest.mark.parametrize(

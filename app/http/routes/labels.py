@@ -53,5 +53,5 @@ async def set_label(
     summary="List the labels of a drawing",
 )
 async def list_labels(request: Request, prediction_id: PredictionId) -> LabelHistory:
-    """List all labels of a prediction, newest first."""
+    """List the newest 1,000 labels of a prediction, newest first."""
     return await read(request, lambda session: labels.list_labels(session, prediction_id))

@@ -198,7 +198,7 @@ function openResult(id, { notice, reload, ondeleted }) {
     editor.focus();
   }
 
-  /** Load all labels. The rest of the view works without them. */
+  /** Load the labels. The rest of the view works without them. */
   async function showLabels() {
     try {
       const { labels } = /** @type {LabelHistory} */ (await read(`results/${id}/labels`));

@@ -63,7 +63,9 @@ export function createDeletion(id, { notice, ondeleted }) {
     const { labels } = /** @type {LabelHistory} */ (history);
     etag = current.etag;
     const parts = ["the drawing", "the prediction"];
-    if (labels.length) parts.push(labels.length === 1 ? "its label" : `its ${labels.length} labels`);
+    // The list ends after 1,000.
+    const several = labels.length < 1000 ? `its ${labels.length} labels` : "all its labels";
+    if (labels.length) parts.push(labels.length === 1 ? "its label" : several);
     if (current.result.notes) parts.push("its notes");
     const last = parts.pop();
     losses.textContent = `This deletes ${parts.join(", ")} and ${last}. It cannot be undone.`;
