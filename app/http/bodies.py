@@ -33,6 +33,7 @@ _USUAL: Final[tuple[list[tuple[bytes, bytes]], ...]] = (
 # More than MAX_BATCH drawings have. Millions of empty lists would take a hundred times the memory of the body.
 _MOST: Final = {b"[": 2**16, b"{": 2**16, b",": 2**20, b":": 2**14}
 _COMPRESSION: Final = re.compile("gzip|deflate|br|zstd|compress", re.IGNORECASE)
+_MAX_PARAMETERS: Final = 16
 _CHARSETS: Final = (b"utf-8", b"utf8", b"us-ascii")
 
 M = TypeVar("M", bound=BaseModel)
@@ -72,7 +73,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def check_body_headers(request: Request) -> None:
-    """Raise UnsupportedBody for a compression, or for text that is not UTF-8."""
+    """Raise UnsupportedBody unless the body is UTF-8 or bytes, uncompressed."""
     given = [header for header in request.scope["headers"] if header[0] in _BODY_HEADERS]
     if given in _USUAL:
         return
@@ -83,8 +84,11 @@ def check_body_headers(request: Request) -> None:
             raise UnsupportedBody(
                 f"The body is compressed ({used}); send it uncompressed.", headers={"Accept-Encoding": "identity"}
             )
+    content_type = single_header(request, "Content-Type") or ""
+    if content_type.count(";") > _MAX_PARAMETERS:
+        raise UnsupportedBody(f"The Content-Type has more than {_MAX_PARAMETERS} parameters; leave out the others.")
     # As the parser of forms reads it.
-    _, options = parse_options_header(single_header(request, "Content-Type"))
+    _, options = parse_options_header(content_type)
     if media_type(request) != RAW and options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
         raise UnsupportedBody("The body is in another charset; send it in UTF-8.")
 
@@ -177,7 +181,9 @@ async def read_file(request: Request) -> bytes:
             raise _invalid_form("The form must have one field, a file named `file`")
         file = form["file"]
         if not isinstance(file, UploadFile):
-            raise _invalid_form("The field `file` must be a file with a filename, not text")
+            raise _invalid_form(
+                "The field `file` must be a file, not text; give it a `filename`, as `filename*` alone is not read"
+            )
         return await file.read()
     finally:
         await form.close()

@@ -152,6 +152,9 @@ class Connection(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise MalformedRequest
             return
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if hosts > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
+            raise MalformedRequest
         drop_invalid_hops(self.headers)
         super().on_headers_complete()
         self._cancel_read_deadline()

@@ -6,15 +6,16 @@ from itertools import takewhile
 from typing import Final
 
 FORWARDED_FOR: Final = b"x-forwarded-for"
+MAX_HOPS: Final = 32
 _HOP: Final = re.compile(r"\[([\da-f:.]+)\](?::\d{1,5})?|([\d.]+)(?::\d{1,5})?|([\da-f:.]+)", re.ASCII | re.IGNORECASE)
 
 
 def drop_invalid_hops(headers: list[tuple[bytes, bytes]]) -> None:
-    """Drop from X-Forwarded-For the last hop that is no address, and those that it reported."""
+    """Keep the last hops of X-Forwarded-For that are addresses, at most MAX_HOPS."""
     hops = [hop for name, value in headers if name == FORWARDED_FOR for hop in value.split(b",")]
     if not hops:
         return
-    valid = list(takewhile(_is_address, reversed(hops)))
+    valid = list(takewhile(_is_address, reversed(hops[-MAX_HOPS:])))
     if len(valid) < len(hops):
         headers[:] = [header for header in headers if header[0] != FORWARDED_FOR]
         if valid:

@@ -99,7 +99,7 @@ MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.CONFLICT: "Another request with this `Idempotency-Key` is in progress; try again after `Retry-After`.",
     HTTPStatus.PRECONDITION_FAILED: "The record no longer has the `ETag` of `If-Match`; nothing was changed.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this route accepts.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is compressed or not in UTF-8.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is compressed or not in UTF-8, or its Content-Type is too long.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid; `errors` lists the invalid parts.",
     HTTPStatus.TOO_MANY_REQUESTS: "This address or key has reached its rate limit; try again after `Retry-After`.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers or the URL are too large.",

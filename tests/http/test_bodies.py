@@ -147,6 +147,22 @@ def test_other_charset_is_a_415(stored: TestClient, route: Route) -> None:
         assert "UTF-8" in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    "route",
+    [
+        *(*ROUTES, Route("POST", "/classify/image", {}), Route("POST", "/v2/models/digits/infer", {})),
+        Route("POST", "/keys", {}),
+    ],
+    ids=lambda route: str(route[:2]),
+)
+def test_content_type_with_thousands_of_parameters_is_not_parsed(stored: TestClient, route: Route) -> None:
+    for kind in ("application/json", "multipart/form-data; boundary=x"):
+        headers = {"Content-Type": kind + ";" * 60_000}
+        response = stored.request(route.method, route.path, content=json.dumps(route.body), headers=headers)
+        assert response.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        assert "more than 16 parameters" in response.text
+
+
 def invalid_bodies(valid: str) -> dict[str, bytes]:
     name = valid.split('"')[1]
     escaped = rf"\u{ord(name[0]):04x}{name[1:]}"

@@ -152,6 +152,11 @@ def part(head: str = AS_FILE, end: bytes = b"\r\n--x--\r\n") -> bytes:
     return b"--x\r\nContent-Disposition: " + head.encode("latin-1") + b"\r\n\r\n" + FOUR + end
 
 
+def test_file_named_only_in_the_extended_form_is_refused_by_that_name(sqlite_client: TestClient) -> None:
+    content = part("form-data; name=\"file\"; filename*=UTF-8''marker.png")
+    assert_refused(sqlite_client, "`filename*` alone is not read", content=content, headers={"Content-Type": FORM})
+
+
 FORM = "multipart/form-data; boundary=x"
 BROKEN = {
     "no body": (FORM, b""),

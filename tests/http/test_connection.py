@@ -96,11 +96,21 @@ def test_trailers_are_no_headers(service: Service) -> None:
         GET + b"Content-Length: -1\r\n\r\n",
         GET + b" folded\r\n\r\n",
         CHUNKED + b"no number\r\n",
+        b"GET /health HTTP/1.1\r\n\r\n",
+        GET + b"host: other\r\n\r\n",
+        GET.replace(b"1.1", b"1.0") + b"Host: other\r\n\r\n",
     ],
-    ids=["text", "TLS", "HTTP/2", "CONNECT", "two lengths", "negative length", "folded header", "chunk"],
+    ids=[
+        *("text", "TLS", "HTTP/2", "CONNECT", "two lengths", "negative length", "folded header", "chunk"),
+        *("no host", "two hosts", "two hosts in HTTP/1.0"),
+    ],
 )
 def test_malformed_requests_get_a_problem(service: Service, request_bytes: bytes) -> None:
     assert_refused(exchange(service.port, request_bytes), HTTPStatus.BAD_REQUEST)
+
+
+def test_http_1_0_needs_no_host(service: Service) -> None:
+    assert statuses(exchange(service.port, b"GET /health HTTP/1.0\r\n\r\n")) == [200]
 
 
 @pytest.mark.parametrize("url", ["/results?notes_contains=café", "/café", "/health\x01"])

@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from app.http.connection import Connection
+from app.http.forwarded import MAX_HOPS
 from tests.support.raw_http import exchange
 from tests.support.service import served
 
@@ -31,6 +32,8 @@ def port() -> Iterator[int]:
         (b"X-Forwarded-For: 2001:db8::1", "2001:db8::1"),
         (b"X-Forwarded-For: [2001:db8::1]:443", "2001:db8::1"),
         (b"X-Forwarded-For: 203.0.113.9:443, 127.0.0.1", "203.0.113.9"),
+        (b"X-Forwarded-For: 203.0.113.9" + b", 127.0.0.1" * (MAX_HOPS - 1), "203.0.113.9"),
+        (b"X-Forwarded-For: 203.0.113.9" + b", 127.0.0.1" * MAX_HOPS, "127.0.0.1"),
         (b"X-Forwarded-For: junk, 203.0.113.9", "203.0.113.9"),
         (b"X-Forwarded-For: junk", "127.0.0.1"),
         (b"X-Forwarded-For: 203.0.113.9, junk", "127.0.0.1"),
