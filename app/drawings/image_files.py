@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.WebPImagePlugin import WebPImageFile
 
-from app.drawings.containers import TOO_LARGE, ImageError, count_pixels, refuse_too_large
+from app.drawings.containers import TOO_LARGE, ImageError, count_pixels
 from app.drawings.extract import Picture, drawing_of
 from app.drawings.formats import FORMAT_NAMES, IMAGE_FORMATS
 from app.drawings.shape import SIDE
@@ -49,10 +49,11 @@ def read_image(data: bytes) -> npt.NDArray[np.uint8]:
 
 def _picture(data: bytes) -> Picture:
     """Return the upright image's brightness, or its alpha channel if the ink is there."""
-    count_pixels(data)
+    pixels = count_pixels(data)
     try:
         with Image.open(BytesIO(data), formats=tuple(IMAGE_FORMATS)) as image:
-            refuse_too_large(image.width * image.height)
+            if image.width * image.height > pixels:
+                raise ImageError("The file states different sizes; save the image again.")
             smaller = max(1, isqrt(image.width * image.height // ENOUGH_PIXELS))
             image.draft("L", (image.width // smaller, image.height // smaller))
             make_upright = _UPRIGHT.get(_orientation(image))

@@ -115,6 +115,14 @@ def test_png_without_pixels_is_refused() -> None:
         assert_refused(png_of(width, height), "cut off|not a PNG")
 
 
+@pytest.mark.parametrize("first", [b"IHDR", b"prVt"])
+def test_png_that_is_larger_than_its_first_chunk_says_is_refused(first: bytes) -> None:
+    data = encoded(Image.new("L", (600, 500), 255))
+    small = png_chunk(first, struct.pack(">IIBBBBB", 28, 28, 8, 0, 0, 0, 0))
+    assert count_pixels(data[:8] + small + data[8:]) == 28 * 28
+    assert_refused(data[:8] + small + data[8:], "different sizes")
+
+
 @pytest.mark.parametrize("kind", ["zTXt", "iTXt", "iCCP", "many"])
 def test_compressed_text_bomb_is_refused(kind: str) -> None:
     bomb = zlib.compress(bytes(50_000_000), 9)
