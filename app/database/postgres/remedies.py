@@ -1,5 +1,6 @@
 """Remedies for PostgreSQL's errors that an operator can fix."""
 
+import re
 from typing import Final
 
 from psycopg import sql
@@ -24,7 +25,7 @@ _REMEDIES: Final = {
 _NO_PRIVILEGE: Final = "42501"
 # A refused connection has no SQLSTATE.
 _REFUSALS: Final = {
-    'FATAL:  database "': _REMEDIES["3D000"],
+    'FATAL:  database ".*" does not exist': _REMEDIES["3D000"],
     'FATAL:  role "': _REMEDIES["28000"],
     "FATAL:  password authentication failed": _REMEDIES["28P01"],
     "Connection refused": "start the server, or correct the host and the port in {setting}",
@@ -61,6 +62,9 @@ def add_remedies(engine: Engine, setting: str = "DATABASE_URL") -> None:
     @event.listens_for(engine, "handle_error")
     def add_remedy(context: ExceptionContext) -> None:
         original = context.original_exception
+        if isinstance(original, DatabaseUnavailable):
+            # It has passed here before.
+            return
         cause = str(original).strip().partition("\n")[0]
         remedy = _remedy(original, cause)
         if remedy is not None:
@@ -71,7 +75,7 @@ def add_remedies(engine: Engine, setting: str = "DATABASE_URL") -> None:
 def _remedy(error: BaseException, cause: str) -> str | None:
     state = getattr(error, "sqlstate", None)
     if state is None:
-        return next((remedy for part, remedy in _REFUSALS.items() if part in cause), None)
+        return next((remedy for part, remedy in _REFUSALS.items() if re.search(part, cause)), None)
     if state != _NO_PRIVILEGE:
         return _REMEDIES.get(state)
     if "owner" in cause:

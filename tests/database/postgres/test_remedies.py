@@ -1,9 +1,15 @@
 """PostgreSQL's errors name what an operator can do."""
 
+import asyncio
+
+import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 
+from app.database import Database
 from tests.support.command_line import refused, run
+from tests.support.connections import close_connections
 from tests.support.databases import migrate
 from tests.support.old_databases import execute, refusal, schema_problem
 
@@ -116,6 +122,33 @@ def test_connection_that_the_server_refuses_has_a_remedy(
     for message in (refusal(url, "current"), schema_problem(url) or ""):
         assert remedy in message
         assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("lose", "find", "remedies"),
+    [
+        ("RENAME TO {}_moved", "ALTER DATABASE {0}_moved RENAME TO {0}", 1),
+        ("ALLOW_CONNECTIONS false", "ALTER DATABASE {} ALLOW_CONNECTIONS true", 0),
+    ],
+)
+def test_lost_database_gets_its_remedy_once(
+    postgres_admin_url: str, empty_postgres_url: str, lose: str, find: str, remedies: int
+) -> None:
+    migrate(empty_postgres_url)
+    database = Database(empty_postgres_url)
+    name = sa.make_url(empty_postgres_url).database
+    assert asyncio.run(database.try_write()) is None
+    close_connections()
+    with psycopg.connect(postgres_admin_url, autocommit=True) as admin:
+        admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
+        admin.execute(sql.SQL(f"ALTER DATABASE {{}} {lose.format(name)}").format(sql.Identifier(name)))
+        try:
+            problem = asyncio.run(database.try_write()) or ""
+        finally:
+            admin.execute(find.format(name))
+    database.close()
+    assert "FATAL" in problem
+    assert problem.count("create it with createdb") == remedies
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/?sslmode=prefer"])
