@@ -246,26 +246,26 @@ class Database:
         """Commit after the block, for scripts."""
         return self._pools().writer.transaction()
 
-    async def try_write(self) -> str | None:
-        """Try a commit; return its problem, or None."""
+    async def check_write(self) -> None:
+        """Try a commit; raise DatabaseError."""
         check_server = self._pools().check_server
 
         def touch(session: Session) -> None:
             check_server(session.connection())
             session.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
-        try:
-            await self.write(touch)
-        except DatabaseError as error:
-            return str(error)
-        return None
+        await self.write(touch)
+
+    async def check_read(self) -> str | None:
+        """Return the problem of the tables, or None; raise DatabaseError."""
+        return await self.read(lambda session: schema_problem(session.connection()))
+
+    async def try_write(self) -> str | None:
+        """Return any problem, or None."""
+        return await _problem_of(self.check_write())
 
     async def try_read(self) -> str | None:
-        """Read the tables' version; return the problem, or None."""
-        try:
-            return await self.read(lambda session: schema_problem(session.connection()))
-        except DatabaseError as error:
-            return str(error)
+        return await _problem_of(self.check_read())
 
     def schema_problem(self) -> str | None:
         """Check the tables, for scripts."""
@@ -283,6 +283,13 @@ class Database:
                 return None
         except DatabaseError as error:
             return str(error)
+
+
+async def _problem_of(check: Awaitable[str | None]) -> str | None:
+    try:
+        return await check
+    except DatabaseError as error:
+        return str(error)
 
 
 @cache

@@ -7,6 +7,7 @@ from fastapi import Security
 from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
+from app.database.errors import DatabaseError
 from app.http.errors import InvalidApiKey, MissingScope
 from app.http.headers import raw_values
 from app.http.runtime import runtime_of
@@ -54,6 +55,15 @@ class RequireKeyUnlessPublic(RequireKey):
         if not key or not key.may(self.scope):
             await runtime.rate_limiter.count_read(request)
         return _remember(request, key) if key else ""
+
+
+async def sees_causes(request: HTTPConnection) -> bool:
+    """Return whether a key may read or administer."""
+    try:
+        key = await _find_key(request)
+    except DatabaseError:
+        return False
+    return bool(key and not key.scopes.isdisjoint((Scope.READ, Scope.ADMIN)))
 
 
 async def _find_key(request: HTTPConnection) -> ClientKey | None:

@@ -67,7 +67,7 @@ class Client:
         self.connection.close()
 
     def get(self, path: str) -> Reply:
-        self.connection.request("GET", path)
+        self.connection.request("GET", path, headers={"X-API-Key": KEY})
         return self.receive()
 
     def classify(self, pixels: bytes) -> Reply:

@@ -1,5 +1,6 @@
 from fastapi import APIRouter, Request
 
+from app.http.authentication import sees_causes
 from app.http.errors import NotReady
 from app.http.openapi import documented
 from app.http.routing import ApiRoute
@@ -22,7 +23,17 @@ async def live() -> Health:
     return Health(status=OK)
 
 
-_FULL = "database or disk is full"
+async def run_checks(request: Request) -> dict[str, str]:
+    """Return the checks, with causes if the key may see them; log problems."""
+    runtime = runtime_of(request)
+    checks = await runtime.readiness.check()
+    for problem in checks.logged:
+        runtime.errors.error(problem, request.state.request_id)
+    with_causes = checks.full != checks.public and await sees_causes(request)
+    return checks.full if with_causes else checks.public
+
+
+_FULL = "the disk is full"
 
 
 @router.get(
@@ -36,9 +47,11 @@ _FULL = "database or disk is full"
 async def ready(request: Request) -> Readiness:
     """Check the model, the schema and a write.
 
+    A key with the scope `read` or `admin` gets the causes in full.
+
     With READ_DATABASE_URL the status is `reads only` while nothing can be stored and everything else works.
     """
-    checks = await runtime_of(request).readiness.check()
+    checks = await run_checks(request)
     if is_read_only(checks):
         return Readiness(status="reads only", checks=checks)
     if not is_ready(checks):

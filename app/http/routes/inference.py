@@ -13,6 +13,7 @@ from app.http.lanes import while_connected
 from app.http.openapi import BINARY, documented, request_body
 from app.http.problems import INFERENCE
 from app.http.routes.classify import classify_and_store
+from app.http.routes.health import run_checks
 from app.http.routing import ApiRoute
 from app.http.runtime import runtime_of
 from app.schemas.inference import (
@@ -90,7 +91,7 @@ async def model_ready(request: Request) -> ModelReady:
 
 
 async def _check_readiness(request: Request) -> None:
-    checks = await runtime_of(request).readiness.check()
+    checks = await run_checks(request)
     if not is_ready(checks):
         raise NotReady(checks)
 

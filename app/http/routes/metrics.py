@@ -27,6 +27,6 @@ async def get_metrics(request: Request) -> Response:
     """Return counters, gauges and histograms of all workers in Prometheus' text format."""
     runtime = runtime_of(request)
     runtime.slow_gauges.refresh_soon()
-    for check, state in (await runtime.readiness.check()).items():
+    for check, state in (await runtime.readiness.check()).full.items():
         READY.labels(check).set(state == OK)
     return Response(await in_thread(exposition), media_type=CONTENT_TYPE)
