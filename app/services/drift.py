@@ -68,6 +68,10 @@ def _by_time(session: Session, query: DriftQuery) -> tuple[_Drawings, _Drawings]
     reference_until = query.reference_until or (None if window_first else query.since)
     if not window_first and not _ends_before(reference_until, query.since):
         raise InvalidInput("reference_until", "the reference must not overlap the window; give the end of one of them")
+    if _ends_before(query.until, query.since):
+        raise InvalidInput("since", "must be before until")
+    if _ends_before(reference_until, query.reference_since):
+        raise InvalidInput("reference_since", "must be before the end of the reference")
     window = ResultFilters(model_version=query.model_version, since=query.since, until=query.until)
     reference = ResultFilters(model_version=query.model_version, since=query.reference_since, until=reference_until)
     return _read(list_drawings(session, window, MAX_WINDOW)), _read(list_drawings(session, reference, MAX_REFERENCE))

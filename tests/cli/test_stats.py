@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from app.cli.exit_codes import ExitCode
 from app.models import Drawing, ShadowPrediction
-from tests.support.command_line import done, run
+from tests.support.command_line import done, refused, run
 from tests.support.http_fixtures import Start
 from tests.support.model_files import swapping_model
 from tests.support.percentages import percent
@@ -105,6 +105,12 @@ def test_calibration_prints_bins_or_says_that_labels_are_too_few() -> None:
     few = done("calibration", "--until", "2026-03-02")
     assert re.search(r"^status +not enough data *$", few, re.MULTILINE)
     assert re.search(r"^labelled +\d+ \(needs 200\)", few, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+def test_drift_refuses_a_reference_that_begins_after_its_end() -> None:
+    message = refused(ExitCode.USAGE_ERROR, "drift", "--since", "2026-11-01", "--reference-since", "2026-11-10")
+    assert message == "--reference-since: must be before the end of the reference"
 
 
 def make_newest_drawings_faint(database_url: str) -> None:

@@ -188,19 +188,21 @@ def test_window_by_time_uses_the_newest_10000(start: Start, sqlite_url: str) -> 
 
 
 @pytest.mark.parametrize(
-    "times",
+    ("place", "times"),
     [
-        {"until": 900},
-        {"since": 500, "reference_until": 501},
-        {"since": 500, "until": 700, "reference_since": 600, "reference_until": 800},
-        {"since": 500, "reference_since": 600, "reference_until": 700},
-        {"reference_since": 100},
+        ("reference_until", {"until": 900}),
+        ("reference_until", {"since": 500, "reference_until": 501}),
+        ("reference_until", {"since": 500, "until": 700, "reference_since": 600, "reference_until": 800}),
+        ("reference_until", {"since": 500, "reference_since": 600, "reference_until": 700}),
+        ("reference_until", {"reference_since": 100}),
+        ("reference_since", {"since": 500, "reference_since": 600}),
+        ("reference_since", {"since": 500, "reference_since": 300, "reference_until": 300}),
+        ("since", {"since": 500, "until": 500}),
     ],
 )
-def test_overlapping_windows_are_refused(client: TestClient, times: dict[str, int]) -> None:
-    response = client.get("/stats/drift", params=at(**times))
-    problem = assert_problem(response, HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
-    assert [error["loc"] for error in problem["errors"]] == [["query", "reference_until"]]
+def test_overlapping_or_empty_windows_are_refused(client: TestClient, place: str, times: dict[str, int]) -> None:
+    problem = assert_problem(client.get("/stats/drift", params=at(**times)), HTTPStatus.UNPROCESSABLE_ENTITY, "errors")
+    assert [error["loc"] for error in problem["errors"]] == [["query", place]]
 
 
 @pytest.mark.parametrize("name", ["last", "reference_last"])

@@ -50,8 +50,12 @@ def test_drift_of_a_period_without_a_beginning_is_not_that_of_the_newest(page: P
     go(page, "#/stats?until=2026-03-05T00:00")
     wait_until_loaded(page)
     drift = section(page, "Drift")
-    expect(drift).to_contain_text("Choose From to see the drift of a period.")
+    choose = "Choose From, earlier than Before, to see the drift of a period."
+    expect(drift).to_contain_text(choose)
     expect(drift).not_to_contain_text("drawings")
+    go(page, "#/stats?since=2026-03-05T00:00&until=2026-03-05T00:00")
+    wait_until_loaded(page)
+    expect(drift).to_contain_text(choose)
     page.get_by_label("From (UTC)").fill("2026-03-01T00:00")
     page.get_by_label("From (UTC)").press("Enter")
     expect(drift).to_contain_text("Each side needs 300 drawings.")

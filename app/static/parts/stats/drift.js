@@ -134,12 +134,12 @@ export function createDrift() {
     children: [verdict, about, compared, legend, grid, rule],
     // A chosen period is compared with the drawings before it; otherwise the newest with those right before them.
     async load({ period: { since, until }, version }, signal) {
-      // A period without a beginning has nothing before it.
-      if (until && !since) return null;
+      // A period without a beginning has nothing before it, and one that ends before it begins has no drawings.
+      if (until && (!since || since >= until)) return null;
       return /** @type {Drift} */ (await read("stats/drift", { ...(since && { since, until }), model_version: version }, { signal }));
     },
     show(drift) {
-      const [headline, sentence] = drift ? verdictInWords(drift) : ["No period", "Choose From to see the drift of a period."];
+      const [headline, sentence] = drift ? verdictInWords(drift) : ["No period", "Choose From, earlier than Before, to see the drift of a period."];
       verdict.textContent = headline;
       verdict.classList.toggle("bad", drift?.status === "drift");
       verdict.classList.toggle("good", drift?.status === "no drift");
