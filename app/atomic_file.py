@@ -1,6 +1,6 @@
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, BinaryIO
@@ -19,12 +19,25 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
     An error leaves nothing; a killed process leaves a file with the suffix UNFINISHED.
     """
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED, delete=False) as file:
-        try:
-            yield file.file
+    with atomic_files(path) as (file,):
+        yield file
+
+
+@contextmanager
+def atomic_files(*paths: Path) -> Iterator[list[IO[bytes]]]:
+    """Yield a file for each path; they take their names, in this order, once all are complete and on disk."""
+    with ExitStack() as stack:
+        files = []
+        for path in paths:
+            files.append(
+                stack.enter_context(
+                    NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED, delete=False)
+                )
+            )
+            stack.callback(Path(files[-1].name).unlink, missing_ok=True)
+        yield [file.file for file in files]
+        for file in files:
             file.flush()
             os.fsync(file.fileno())
+        for file, path in zip(files, paths, strict=True):
             Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.atomic_file import atomic_file
+from app.atomic_file import atomic_files
 from app.cli import context
 from app.cli.exit_codes import CommandError
 from app.cli.options import Json, query_options
@@ -31,7 +31,7 @@ def export(
 
     query = query.model_copy(update={"format": _format_of(file, query)})
     manifest_file = file.parent / f"{file.name}.manifest.json"
-    with atomic_file(_checked_target(file)) as data, atomic_file(_checked_target(manifest_file)) as manifest:
+    with atomic_files(_checked_target(file), _checked_target(manifest_file)) as (data, manifest):
         with progress_bar("Exporting") as progress, context.open_database() as database, database.snapshot() as session:
             exported = Export(session, query, progress)
             for piece in exported.pieces():

@@ -1,10 +1,12 @@
 """`python -m app export`: a file and its manifest, both or neither."""
 
 import json
+import os
 import re
 import stat
 import sys
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +118,24 @@ def test_failed_export_keeps_the_old_files(configured_sqlite: str, tmp_path: Pat
     with hidden(configured_sqlite, "drawings"):
         refused(ExitCode.UNAVAILABLE, "export", "drawings.csv")
         refused(ExitCode.UNAVAILABLE, "export", "others.csv")
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
+@pytest.mark.parametrize("synced", [0, 1])
+def test_interrupted_export_keeps_the_old_files(
+    configured_sqlite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: int
+) -> None:
+    store(configured_sqlite, random_rows(20), drawings=True)
+    done("export", "drawings.csv")
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    calls = count()
+
+    def sync(_file: int) -> None:
+        if next(calls) == synced:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", sync)
+    assert run("export", "drawings.csv", "--include-unlabelled").status == ExitCode.INTERRUPTED
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
