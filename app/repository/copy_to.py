@@ -145,6 +145,11 @@ def count_odd_times(session: Session) -> dict[tuple[str, str], int]:
     return counts
 
 
+def find_version(session: Session) -> int:
+    """Return a number that changes with others' commits."""
+    return int(session.scalar(text("PRAGMA data_version")))
+
+
 def find_last_ids(session: Session) -> dict[str, int]:
     known = session.execute(text("SELECT name, seq FROM sqlite_sequence")).tuples()
     return {name: last for name, last in known if name in _WITH_SEQUENCE}

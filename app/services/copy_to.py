@@ -20,7 +20,7 @@ class TargetDiffers(ServiceError):
 
 
 class SourceChanged(ServiceError):
-    """Rows were added to the source during the copy."""
+    """The source was changed during the copy."""
 
 
 def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
@@ -29,6 +29,7 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     Raises TargetDiffers, SourceChanged, or ServiceError if PostgreSQL cannot take a row.
     """
     with source.snapshot() as session:
+        version = repository.find_version(session)
         _check_rows(session)
         resumed = {table.name: _prefix(session, target, table, progress) for table in TABLES}
         total = sum(repository.count(session, table) for table in TABLES)
@@ -50,9 +51,13 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
         _compare(target, table, content, partial(_report, progress, "Comparing", compared, total))
         compared += content.rows
         tables[table.name] = CopiedTable(rows=content.rows, resumed=before.rows, checksum=content.checksum)
+    # On the same connection, the only one of the pool.
     with source.snapshot() as session:
-        if repository.find_last_ids(session) != last_ids:
-            raise SourceChanged("rows were added during the copy; stop the service, then run the command again")
+        if repository.find_version(session) != version:
+            raise SourceChanged(
+                "the database was changed during the copy; stop the service, make the target empty again, then run the"
+                " command again"
+            )
     return Copied(tables=tables)
 
 

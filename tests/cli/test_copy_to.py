@@ -274,7 +274,23 @@ def test_row_added_during_the_copy_is_detected(filled: str, postgres_url: str) -
             added = True
 
     with closing(Database(filled)) as source, closing(Database(postgres_url)) as target:
-        with pytest.raises(SourceChanged, match="rows were added during the copy"):
+        with pytest.raises(SourceChanged, match="the database was changed during the copy"):
             copy_to(source, target, add)
         copy_to(source, target, no_progress)
     assert row_counts(postgres_url) == row_counts(filled)
+
+
+@pytest.mark.parametrize("change", ["UPDATE predictions SET notes = 'new' WHERE id = 7", "DELETE FROM labels"])
+def test_change_without_a_new_id_during_the_copy_is_detected(filled: str, postgres_url: str, change: str) -> None:
+    changes = [change]
+
+    def make_change(step: str, done: int, total: int | None) -> None:
+        if step == "Comparing" and changes:
+            execute(filled, changes.pop())
+
+    with (
+        closing(Database(filled)) as source,
+        closing(Database(postgres_url)) as target,
+        pytest.raises(SourceChanged, match="make the target empty again, then run the command again"),
+    ):
+        copy_to(source, target, make_change)
