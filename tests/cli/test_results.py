@@ -112,6 +112,28 @@ def test_faint_drawing_is_shown_in_place() -> None:
     assert blocks(bytes(784)) == [EMPTY_LINE] * 14
 
 
+def test_text_stored_as_a_blob_is_shown(sqlite_client: TestClient, filled_sqlite: str) -> None:
+    labelled = next(row.id for row in ROWS if row.labels)
+    execute(
+        filled_sqlite,
+        f"UPDATE predictions SET notes = x'41ff00', model_version = x'7631' WHERE id = {labelled}",
+        f"UPDATE labels SET source = x'ff' WHERE prediction_id = {labelled}",
+    )
+    assert "A\N{REPLACEMENT CHARACTER}" in done("show", str(labelled))
+    assert "\N{REPLACEMENT CHARACTER}" in done("labels", str(labelled))
+    shown = sqlite_client.get(f"/results/{labelled}").json()
+    assert (shown["notes"], shown["model_version"]) == ("A\N{REPLACEMENT CHARACTER}\0", "v1")
+    for path in (
+        "/results",
+        f"/results/{labelled}/labels",
+        "/export?format=jsonl",
+        "/stats",
+        "/models",
+        "/stats/drift",
+    ):
+        assert sqlite_client.get(path).status_code == 200
+
+
 @pytest.mark.usefixtures("filled")
 def test_labels_are_listed_with_their_sources_newest_first() -> None:
     for label, source in (("3", "anna"), ("none", "a very long name " * 3)):

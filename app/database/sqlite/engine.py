@@ -1,10 +1,11 @@
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from typing import Any, Final, Literal
 
-from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event
+from sqlalchemy import URL, Dialect, Engine, ExceptionContext, String, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -36,11 +37,19 @@ class _CommitUnknown(sqlite3.OperationalError):
     sqlstate = OUTCOME_UNKNOWN
 
 
+class _Text(String):
+    """Text that may be stored as a BLOB."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        return lambda value: _decoded(value) if isinstance(value, bytes) else value
+
+
 class SqliteDialect(SQLiteDialect_pysqlite):
     supports_statement_cache = True
 
     def __init__(self, begin: str = "BEGIN", **options: Any) -> None:
         super().__init__(**options)
+        self.colspecs = {**self.colspecs, String: _Text}
         self._begin = begin
 
     def do_begin(self, dbapi_connection: Any) -> None:
