@@ -1,10 +1,11 @@
 from math import floor
 
 
-def format_share(value: float) -> str:
+def format_share(value: float, decimals: int = 1) -> str:
     """Format a share as the page does: only 1 becomes 100.0 %."""
-    thousandths = 1000 if value >= 1 else min(floor(value * 1000 + 0.5), 999)
-    return f"{thousandths / 10:.1f} %"
+    whole = 100 * 10**decimals
+    steps = whole if value >= 1 else min(floor(value * whole + 0.5), whole - 1)
+    return f"{100 * steps / whole:.{decimals}f} %"
 
 
 def format_p(p_value: float) -> str:

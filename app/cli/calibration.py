@@ -1,8 +1,14 @@
+from typing import Final
+
+from app.analysis.number_texts import format_share
 from app.cli import context
 from app.cli.options import Json, query_options
 from app.cli.tables import Share, format_range, print_facts, print_table, share
 from app.cli.terminal import print_json
 from app.schemas.calibration import Calibration, CalibrationQuery
+
+# Good models are above 99.9 %.
+_DECIMALS: Final = 4
 
 
 @query_options(CalibrationQuery)
@@ -35,9 +41,9 @@ def _print_calibration(calibration: Calibration) -> None:
             ("confidence", "predictions", "mean confidence", "accuracy", "95 % interval"),
             [
                 (
-                    format_range(part.lowest, part.highest),
+                    format_range(part.lowest, part.highest, _DECIMALS),
                     part.count,
-                    Share(part.mean_confidence),
+                    format_share(part.mean_confidence, _DECIMALS),
                     Share(part.accuracy),
                     format_range(*part.interval),
                 )

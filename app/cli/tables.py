@@ -73,8 +73,8 @@ def share(value: float | None) -> Share | None:
     return None if value is None else Share(value)
 
 
-def format_range(low: float, high: float) -> str:
-    return f"{format_share(low)} to {format_share(high)}"
+def format_range(low: float, high: float, decimals: int = 1) -> str:
+    return f"{format_share(low, decimals)} to {format_share(high, decimals)}"
 
 
 def format_accuracy(accuracy: LabelledAccuracy) -> str | None:

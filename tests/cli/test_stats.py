@@ -107,6 +107,17 @@ def test_calibration_prints_bins_or_says_that_labels_are_too_few() -> None:
     assert re.search(r"^labelled +\d+ \(needs 200\)", few, re.MULTILINE)
 
 
+def test_calibration_tells_the_confidences_of_a_good_model_apart(configured_sqlite: str) -> None:
+    confidences = np.linspace(0.9991, 0.99999, 300).tolist()
+    rows = [row._replace(confidence=one, labels=("7",)) for row, one in zip(random_rows(300), confidences, strict=True)]
+    store(configured_sqlite, rows)
+    bins = json.loads(done("calibration", "--json"))["bins"]
+    lines = done("calibration").partition("95 % interval")[2].strip().splitlines()
+    shown = [[float(number) for number in re.findall(r"([\d.]+) %", line)[:3]] for line in lines]
+    exact = [[100 * part[name] for name in ("from", "to", "mean_confidence")] for part in bins]
+    np.testing.assert_allclose(shown, exact, rtol=0, atol=0.0001)
+
+
 @pytest.mark.usefixtures("configured_sqlite")
 def test_drift_refuses_a_reference_that_begins_after_its_end() -> None:
     message = refused(ExitCode.USAGE_ERROR, "drift", "--since", "2026-11-01", "--reference-since", "2026-11-10")

@@ -40,10 +40,11 @@ function showReliability(figure, { bins }) {
       `For ${calibrated} of ${bins.length} groups chance explains the distance from it.`,
     columns: ["Confidence", "Drawings", "Mean confidence", "Accuracy", "95 % interval", "Explained by chance"],
     rows: () =>
+      // Good models are above 99.9 %.
       bins.map((bin) => [
-        `${percent(bin.from, 1)} to ${percent(bin.to, 1)}`,
+        `${percent(bin.from, 4)} to ${percent(bin.to, 4)}`,
         counted(bin.count),
-        percent(bin.mean_confidence, 1),
+        percent(bin.mean_confidence, 4),
         percent(bin.accuracy, 1),
         intervalText(bin.interval),
         isCalibrated(bin) ? "yes" : "no",
