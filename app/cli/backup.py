@@ -4,7 +4,7 @@ from typing import Annotated, Final
 import typer
 
 from app.cli import context
-from app.cli.options import Json, parser_of
+from app.cli.options import Json, parse_path, parser_of
 from app.cli.tables import format_prediction_count
 from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.types import PositiveInteger
@@ -17,6 +17,7 @@ def backup(
         Path | None,
         typer.Argument(
             metavar="[FOLDER]",
+            parser=parse_path,
             help="The folder for backups; created if missing. Default: PIXELWISE_BACKUP_FOLDER in .env, or backups.",
         ),
     ] = None,

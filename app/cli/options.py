@@ -4,6 +4,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
@@ -41,6 +42,12 @@ def parser_of(kind: Any) -> Callable[[Any], Any]:
             raise typer.BadParameter(_reason(error)) from None
 
     return parse
+
+
+def parse_path(text: str) -> Path:
+    if not text:
+        raise typer.BadParameter("must not be empty")
+    return Path(text)
 
 
 PredictionId = Annotated[int, typer.Argument(metavar="ID", parser=parser_of(Id), help="The id of a prediction.")]

@@ -244,3 +244,10 @@ def test_progress_is_shown_on_a_terminal(sqlite_url: str, tmp_path: Path) -> Non
         assert terminal.end() == 0
     assert "Opening" in terminal.shown
     assert "Wrote backups/pixelwise-" in terminal.shown
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+def test_empty_folder_name_is_refused(tmp_path: Path) -> None:
+    before = set(tmp_path.iterdir())
+    assert "must not be empty" in refused(ExitCode.USAGE_ERROR, "backup", "")
+    assert set(tmp_path.iterdir()) == before
