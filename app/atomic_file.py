@@ -25,7 +25,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def atomic_files(*paths: Path) -> Iterator[list[IO[bytes]]]:
-    """Yield a file for each path; they take their names, in this order, once all are complete and on disk."""
+    """Yield several; none takes its name before all are on disk."""
     with ExitStack() as stack:
         files = []
         for path in paths:

@@ -72,7 +72,7 @@ def test_replay_writes_to_no_linked_file(configured_sqlite: str, tmp_path: Path,
     for name in ("report.json", "flips.csv", "flips.html", "answers.bin"):
         (tmp_path / "replay" / name).unlink()
         (tmp_path / "replay" / name).symlink_to(secret)
-    assert "answers.bin" in refused(ExitCode.USAGE_ERROR, "replay", str(SHIPPED_MODEL), "--output", "replay")
+    assert "answers.bin" in refused(ExitCode.FAILURE, "replay", str(SHIPPED_MODEL), "--output", "replay")
     (tmp_path / "replay" / "answers.bin").unlink()
     done("replay", str(SHIPPED_MODEL), "--output", "replay")
     assert secret.read_text() == "secret"

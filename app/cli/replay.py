@@ -5,7 +5,7 @@ import typer
 
 from app.analysis.number_texts import format_share
 from app.cli import context
-from app.cli.options import Json
+from app.cli.options import Json, parse_path
 from app.cli.tables import PValue, format_accuracy, format_digit_or_not, format_range, print_facts, print_table, share
 from app.cli.terminal import print_json, progress_bar, say
 from app.schemas.replay import LabelledComparison, ReplayReport
@@ -16,7 +16,12 @@ _MAX_FLIPS: Final = 20
 def replay(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file made for PixelWise.")],
     output: Annotated[
-        Path | None, typer.Option(metavar="<folder>", help="The folder for the report. Default: named after the model.")
+        Path | None,
+        typer.Option(
+            metavar="<folder>",
+            parser=parse_path,
+            help="The folder for the report. Default: named after the model.",
+        ),
     ] = None,
     model_version: Annotated[
         str | None, typer.Option(metavar="<text>", help="Only drawings that this version answered.")

@@ -13,7 +13,15 @@ from sqlalchemy import Row
 
 from app.analysis.export_files import is_test
 from app.analysis.replay import page
-from app.analysis.replay.answer_store import RECORD, Answers, AnswersFile, Description, FolderRefused, folder_name
+from app.analysis.replay.answer_store import (
+    RECORD,
+    Answers,
+    AnswersFile,
+    Description,
+    FolderInUse,
+    FolderRefused,
+    folder_name,
+)
 from app.analysis.replay.flips import COLUMNS, ComparedDrawing, TopFlips, csv_line
 from app.analysis.replay.latency import BATCH_SIZE, speeds
 from app.analysis.replay.totals import Membership, ReplayTotals
@@ -30,7 +38,7 @@ from app.repository import replay as repository
 from app.repository.drawings import list_newest_pixels, list_pixels
 from app.schemas.export import ExportQuery
 from app.schemas.replay import Latency, ModelFile, ReplayReport
-from app.services.errors import InvalidInput
+from app.services.errors import InvalidInput, ServiceError
 
 # An interrupted replay loses at most one batch: 1/20 s of work.
 SCORE_BATCH_SIZE: Final = 1000
@@ -58,8 +66,8 @@ def replay(
 ) -> Replayed:
     """Classify every stored drawing with the model, compare, and write the report into the folder.
 
-    `loaded` is timed for comparison. Raises InvalidInput for an unusable folder, ModelError when the model fails on a
-    drawing, DatabaseError.
+    `loaded` is timed for comparison. Raises InvalidInput or ServiceError for an unusable folder, ModelError when the
+    model fails on a drawing, DatabaseError.
     """
     folder = folder or Path(folder_name(model.version, model.sha256))
     work = _Replay(database, model, model_version, progress)
@@ -69,8 +77,10 @@ def replay(
             return work.compare(file.answers(), loaded, folder)
     except FolderRefused as refused:
         raise InvalidInput("output", str(refused)) from refused
+    except FolderInUse as error:
+        raise ServiceError(str(error)) from error
     except OSError as error:
-        raise InvalidInput("output", f"cannot write {error.filename or folder}: {error.strerror}") from error
+        raise ServiceError(f"cannot write {error.filename or folder}: {error.strerror}") from error
 
 
 class _Replay:

@@ -88,3 +88,12 @@ def test_answers_from_before_a_restore_are_not_used_for_other_drawings(
     for _ in range(2):
         message = refused(ExitCode.USAGE_ERROR, *arguments)
         assert message == "--output: its answers are for drawings from before a restore; choose another folder"
+
+
+@pytest.mark.usefixtures("configured_sqlite")
+def test_folder_that_cannot_be_written_or_is_empty_text_is_refused(folder: Path) -> None:
+    (folder / "file").touch()
+    message = refused(ExitCode.FAILURE, "replay", str(SHIPPED_MODEL), "--output", str(folder / "file" / "report"))
+    assert message.startswith(f"cannot write {folder / 'file'}")
+    message = refused(ExitCode.USAGE_ERROR, "replay", str(SHIPPED_MODEL), "--output", "")
+    assert "'--output': must not be empty" in message

@@ -13,7 +13,7 @@ import pytest
 from app.analysis.replay.answer_store import ANSWERS, DESCRIPTION, RECORD, AnswersFile, Description, folder_name
 from app.classifier import Classifier
 from app.database import Database
-from app.services.errors import InvalidInput
+from app.services.errors import InvalidInput, ServiceError
 from app.services.replay import SCORE_BATCH_SIZE, database_name, replay
 from tests.support.model_files import swapping_model
 from tests.support.project_copy import PROJECT
@@ -158,19 +158,21 @@ def test_folder_with_other_files_is_refused_and_unchanged(
     assert [(path.name, path.read_text()) for path in (tmp_path / "out").iterdir()] == [(name, "Dear aunt")]
 
 
+@pytest.mark.parametrize("content", [b"{", b"\xff"])
 def test_folder_with_a_damaged_description_is_refused(
-    sqlite_database: Database, swapping: Path, tmp_path: Path
+    sqlite_database: Database, swapping: Path, tmp_path: Path, content: bytes
 ) -> None:
     run(sqlite_database, swapping, tmp_path / "out")
-    (tmp_path / "out" / DESCRIPTION).write_text("{")
+    (tmp_path / "out" / DESCRIPTION).write_bytes(content)
     with pytest.raises(InvalidInput, match=r"replay\.json is damaged"):
         run(sqlite_database, swapping, tmp_path / "out")
 
 
 def test_folder_that_cannot_be_created_is_refused(sqlite_database: Database, swapping: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidInput, match=r"cannot write .*file"):
+    with pytest.raises(ServiceError, match=r"cannot write .*file") as refused:
         run(sqlite_database, swapping, tmp_path / "file" / "out")
+    assert not isinstance(refused.value, InvalidInput)
 
 
 def test_concurrent_replay_into_the_same_folder_is_refused(
@@ -179,8 +181,9 @@ def test_concurrent_replay_into_the_same_folder_is_refused(
     out = tmp_path / "out"
     run(sqlite_database, swapping, out)
     description = Description.model_validate_json((out / DESCRIPTION).read_text())
-    with AnswersFile(out, description), pytest.raises(InvalidInput, match="another replay is using"):
+    with AnswersFile(out, description), pytest.raises(ServiceError, match="another replay is using") as refused:
         run(sqlite_database, swapping, out)
+    assert not isinstance(refused.value, InvalidInput)
     run(sqlite_database, swapping, out)
 
 

@@ -28,6 +28,10 @@ class FolderRefused(Exception):
     """The folder is unusable. The text is one line."""
 
 
+class FolderInUse(Exception):
+    """Another replay is using the folder."""
+
+
 class Description(BaseModel):
     """The model and database whose answers a folder holds."""
 
@@ -74,7 +78,7 @@ class Answers:
 
 class AnswersFile:
     def __init__(self, folder: Path, description: Description) -> None:
-        """Open a folder private to its owner; raise FolderRefused or OSError."""
+        """Open a folder private to its owner; raise FolderRefused, FolderInUse or OSError."""
         folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
         _describe(folder, description)
         flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_NOFOLLOW
@@ -83,7 +87,7 @@ class AnswersFile:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.close()
-            raise FolderRefused(f"another replay is using {folder}; wait for it or choose another folder") from None
+            raise FolderInUse(f"another replay is using {folder}; wait for it or choose another folder") from None
         # Left by a killed replay.
         for leftover in folder.glob(f".*{UNFINISHED}"):
             leftover.unlink()
@@ -118,7 +122,7 @@ class AnswersFile:
 def _describe(folder: Path, description: Description) -> None:
     path = folder / DESCRIPTION
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except FileNotFoundError:
         if any(not found.name.endswith(UNFINISHED) for found in folder.iterdir()):
             raise FolderRefused(f"{folder} holds other files; choose an empty folder") from None
