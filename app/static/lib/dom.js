@@ -69,7 +69,7 @@ export function button(text, onclick, properties = {}) {
 
 /** Return whether there is room for what a phone folds away. */
 export function isRoomy() {
-  return matchMedia("(min-width: 761px) and (min-height: 560px)").matches;
+  return matchMedia("(min-width: 47.51em) and (min-height: 35em)").matches;
 }
 
 /** Give the focus to the view: what had it is gone. */

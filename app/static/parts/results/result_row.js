@@ -1,7 +1,7 @@
 /** A row of the list of results. Its panels are made when they are first opened. */
 
 import { button, el } from "../../lib/dom.js";
-import { claimOf, isNoDigit, percent } from "../../lib/format.js";
+import { claimOf, isNoDigit, onOneLine, percent } from "../../lib/format.js";
 import { addShortcuts, labelShortcuts } from "../../lib/keyboard.js";
 import { createLabeller } from "../prediction.js";
 import { createNotesEditor, hasDraft } from "./notes_editor.js";
@@ -24,7 +24,7 @@ export function createResultRow(result, onlabel) {
     { class: "result-link", href: `#/results/${id}` },
     el("span", { class: "drawing frame" }, image),
     el("b", { class: isNoDigit(result) && "guess" }, result.prediction),
-    el("span", {}, percent(result.confidence, 1)),
+    el("span", {}, onOneLine(percent(result.confidence, 1))),
     el("span", { class: "track" }, fill),
   );
   const verdict = el("span", { class: "row-verdict" });
