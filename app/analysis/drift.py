@@ -112,7 +112,7 @@ class Stability(NamedTuple):
 
 
 def population_stability(window: Integers, reference: Integers) -> Stability:
-    """Compare counts (K,): 0 for equal shares, notable from 0.1 on.
+    """Compare counts (K,): 0 for equal shares, notable from 0.1.
 
     The sum of (p - q) ln(p / q), Jeffreys' divergence (1946), with 0.5 added to each count. By chance it is about
     (K - 1) (1/n + 1/m): Yurdakul 2018, "Statistical Properties of Population Stability Index".

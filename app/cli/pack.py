@@ -8,7 +8,7 @@ from app.cli.terminal import print_json, progress_bar, say
 def pack(as_json: Json = False) -> None:
     """Pack the drawings of an upgraded database.
 
-    The service may run. The command can be interrupted and run again. Services of release 0.9 are not ready
+    The service may run, and an interrupted run can be repeated. Services of 0.9 are not ready
     afterwards: they cannot read packed drawings.
 
     Example: python -m app pack

@@ -261,7 +261,7 @@ class Database:
         return await self.read(lambda session: schema_problem(session.connection()))
 
     async def try_write(self) -> str | None:
-        """Return any problem, or None."""
+        """Return any problem."""
         return await _problem_of(self.check_write())
 
     async def try_read(self) -> str | None:

@@ -24,7 +24,7 @@ def schema_revision() -> str:
 
 
 def found_revision(connection: Connection) -> str | None:
-    """Return the revision of the database, which may be of another release."""
+    """Return the revision, which may be another release's."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))

@@ -171,7 +171,7 @@ def _complete(folder: Path) -> set[Path]:
 
 
 def _time_of(backup: Path) -> datetime | None:
-    """Return the time in the file's name, or None if the file is not a backup of ours."""
+    """Return the time in the name of a backup of ours, or None."""
     if not _OURS.fullmatch(backup.name):
         return None
     try:
