@@ -55,8 +55,8 @@ def copy_to(source: Database, target: Database, progress: Progress) -> Copied:
     with source.snapshot() as session:
         if repository.find_version(session) != version:
             raise SourceChanged(
-                "the database was changed during the copy; stop the service, make the target empty again, then run the"
-                " command again"
+                "the database was changed during the copy; stop the service, then run the command again, with an empty"
+                " target if rows were changed or deleted"
             )
     return Copied(tables=tables)
 
