@@ -162,7 +162,7 @@ def test_models_lists_the_loaded_model_first() -> None:
 
 def test_models_compares_the_shadow_model_with_the_answers(start: Start, database_url: str, tmp_path: Path) -> None:
     client = start(DATABASE_URL=database_url, SHADOW_MODEL_PATH=str(swapping_model(tmp_path, 7, 9)))
-    client.post("/classify", json=DRAWING)
+    number = client.post("/classify", json=DRAWING).json()["id"]
     wait_until(lambda: bool(shadow_rows(database_url)), "the shadow model has answered")
     assert done("models", "--json") == client.get("/models").text + "\n"
     shadow_row = done("models").partition("shadow model")[2].splitlines()[1]
@@ -170,7 +170,7 @@ def test_models_compares_the_shadow_model_with_the_answers(start: Start, databas
     # No p-value without a label.
     assert shadow_row.split()[-1] == "-"
     assert run("models").err == ""
-    labelled = client.put("/results/1/label", json={"label": "9"})
+    labelled = client.put(f"/results/{number}/label", json={"label": "9"})
     assert labelled.status_code == 200, labelled.text
     assert "which favours any other model" in run("models").err
 

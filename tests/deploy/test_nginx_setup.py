@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.support.project_copy import PROJECT, cannot_run, environment, need, run
-from tests.support.run_cleanup import start_process
+from tests.support.run_cleanup import start_process, take_signals
 from tests.support.waiting import PATIENCE_S, wait_until
 
 DEBIAN_NGINX = Path("/etc/nginx")
@@ -48,7 +48,8 @@ class Machine:
         with (self.nginx / "nginx.conf").open("a") as file:
             file.write(f"include {self.nginx}/fifo;\n")
         command = [PROJECT / "scripts/nginx"]
-        with start_process(command, env=self.environment, stdout=subprocess.DEVNULL, start_new_session=True) as setup:
+        options = {"stdout": subprocess.DEVNULL, "start_new_session": True, "preexec_fn": take_signals}
+        with start_process(command, env=self.environment, **options) as setup:
             wait_until(lambda: has_started(f"nginx -T -c {self.nginx}/nginx.conf"), "nginx reads its configuration")
             os.killpg(setup.pid, ending)
             setup.wait(PATIENCE_S)

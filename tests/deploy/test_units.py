@@ -30,7 +30,7 @@ from tests.support.project_copy import (
     settings_of,
     state_of,
 )
-from tests.support.run_cleanup import start_process
+from tests.support.run_cleanup import start_process, take_signals
 
 UNIT = PROJECT / "deploy/pixelwise.service"
 SERVICES = sorted((PROJECT / "deploy").glob("*.service"))
@@ -229,6 +229,7 @@ def test_interrupted_download_leaves_nothing_behind(project: Path, ending: signa
         settings["PIXELWISE_USER"] = NOBODY
         command = ["bash", "setup-server.sh"]
         options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        options["preexec_fn"] = take_signals
         with start_process(command, cwd=project, env=environment(**settings), **options) as setup:
             connection, _ = server.accept()
             with connection:

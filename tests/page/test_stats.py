@@ -149,7 +149,7 @@ def test_calibration_matches_the_api_for_the_random_sample(all_stats: Page, fill
     expect(shown).to_contain_text(f"calibration error is {found['expected_calibration_error']:.3f}")
     bins = table_of(figure(all_stats, "Calibration", "Accuracy by confidence"))
     assert [row[1:4] for row in bins] == [
-        [str(one["count"]), percent(one["mean_confidence"]), percent(one["accuracy"])] for one in found["bins"]
+        [str(one["count"]), percent(one["mean_confidence"], 4), percent(one["accuracy"])] for one in found["bins"]
     ]
     honest = [one["interval"][0] <= one["mean_confidence"] <= one["interval"][1] for one in found["bins"]]
     assert [row[-1] for row in bins] == ["yes" if one else "no" for one in honest]

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 # What every PostgreSQL database of the tests is called. They are dropped when nobody uses them.
 NAME_PREFIX: Final = "pixelwise_pytest_"
@@ -36,10 +38,13 @@ def close_connections() -> None:
 @contextmanager
 def servers_asked_once() -> Iterator[None]:
     """Until the end of the block, let each new engine know what the first one of its URL asked the server."""
+    # Tests of what a start loads import this file.
+    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
     ask = PGDialect_psycopg.initialize
     answers: dict[sa.URL, dict[str, Any]] = {}
 
-    def initialize(dialect: PGDialect_psycopg, connection: sa.Connection) -> None:
+    def initialize(dialect: "PGDialect_psycopg", connection: sa.Connection) -> None:
         url = connection.engine.url
         if url not in answers:
             before = vars(dialect).copy()

@@ -3,6 +3,8 @@
 import math
 
 
-def percent(share: float) -> str:
-    """Format a share with one decimal: only 1 is 100.0 %."""
-    return f"{100 if share == 1 else min(math.floor(share * 1000 + 0.5), 999) / 10:.1f} %"
+def percent(share: float, decimals: int = 1) -> str:
+    """Format a share: only 1 is 100 %."""
+    parts = 100 * 10**decimals
+    rounded = parts if share == 1 else min(math.floor(share * parts + 0.5), parts - 1)
+    return f"{rounded / 10**decimals:.{decimals}f} %"

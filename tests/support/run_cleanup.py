@@ -26,6 +26,12 @@ def start_process(command: Any, **options: Any) -> "subprocess.Popen[Any]":
     return process
 
 
+def take_signals() -> None:
+    """Let a new process end by SIGHUP and SIGINT, which the children of nohup and of background jobs ignore."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def watch_process(pid: int) -> None:
     """Kill this process, its descendants and its session when this process ends."""
     with suppress(psutil.NoSuchProcess):
