@@ -2,8 +2,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from app.loop_round import LoopRound
-
 LARGE_PIECE: Final = 16 * 1024
 
 
@@ -13,10 +11,18 @@ class ResponseTransport:
     def __init__(self, transport: asyncio.Transport, is_closing: Callable[[], bool], close: Callable[[], None]) -> None:
         self.is_closing = is_closing
         self.close = close
-        self._pieces = LoopRound[bytes](lambda pieces: transport.write(b"".join(pieces)))
-        self.flush = self._pieces.flush
+        self._call_soon = asyncio.get_running_loop().call_soon
+        self._write = transport.write
+        self._pieces: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        self._pieces.add(data)
+        if not self._pieces:
+            self._call_soon(self.flush)
+        self._pieces.append(data)
         if len(data) > LARGE_PIECE:
             self.flush()
+
+    def flush(self) -> None:
+        if self._pieces:
+            self._write(b"".join(self._pieces))
+            self._pieces.clear()
