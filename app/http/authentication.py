@@ -63,7 +63,7 @@ async def sees_causes(request: HTTPConnection) -> bool:
         key = await _find_key(request)
     except DatabaseError:
         return False
-    return bool(key and not key.scopes.isdisjoint((Scope.READ, Scope.ADMIN)))
+    return bool(key and (key.may(Scope.READ) or key.may(Scope.ADMIN)))
 
 
 async def _find_key(request: HTTPConnection) -> ClientKey | None:
