@@ -34,8 +34,8 @@ fail() {
     exit 1
 }
 
-# What runs in a session of its own ends first; without this, bash would then go on.
-trap 'fail "interrupted; run the script again"' INT
+# What runs in a session of its own ends first; without this, bash would then go on. On HUP it may also omit traps on EXIT.
+trap 'fail "interrupted; run the script again"' HUP INT TERM
 
 main() {
     case $* in

@@ -1,5 +1,6 @@
 """scripts/nginx and scripts/certificate install nginx and keep an operator's changes."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -54,10 +55,11 @@ class Machine:
             os.killpg(setup.pid, ending)
             setup.wait(PATIENCE_S)
 
-    def state(self) -> dict[str, bytes]:
-        """Return the content of every file by its path."""
+    def state(self) -> dict[str, str]:
+        """Return the checksum of every file by its path."""
         folders = (self.nginx, self.certificates)
-        return {str(path): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def has_started(command: str) -> bool:

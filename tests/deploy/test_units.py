@@ -49,6 +49,13 @@ def test_every_shell_script_passes_shellcheck() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+def test_every_shell_script_that_cleans_up_at_its_end_does_so_after_a_signal() -> None:
+    for script in shell_scripts():
+        # Bash sometimes ends without the trap on EXIT if a signal has no trap of its own.
+        traps = [line for line in script.read_text().splitlines() if line.strip().startswith("trap ")]
+        assert any(" EXIT" in trap for trap in traps) == any(" HUP INT TERM" in trap for trap in traps), script
+
+
 def test_every_shell_script_is_executable_and_stops_at_the_first_error() -> None:
     for script in shell_scripts():
         assert os.access(script, os.X_OK), script
