@@ -80,6 +80,7 @@ def test_sqlite_backup_is_one_valid_file_with_all_rows(configured_sqlite: str, t
     assert backups(tmp_path / FOLDER) == [backup]
 
 
+@pytest.mark.slow
 def test_backup_has_all_rows_acknowledged_before_it_began(configured_sqlite: str, tmp_path: Path) -> None:
     before = []
     with serving(configured_sqlite, tmp_path) as service, Load(service.port, clients=4) as load:

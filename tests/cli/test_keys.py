@@ -46,6 +46,7 @@ def test_list_shows_scopes_and_no_secret() -> None:
     assert "keys" in done("keys", "create", "--help")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("printed", [(), ("--json",)], ids=["text", "json"])
 def test_secret_that_could_not_be_printed_changes_nothing(configured_sqlite: str, printed: tuple[str, ...]) -> None:
     def stored() -> list[dict[str, object]]:

@@ -13,10 +13,11 @@ from tests.support.project_copy import PROJECT, environment
 from tests.support.service import execute, rows
 from tests.support.stored_rows import random_rows, store
 
+pytestmark = pytest.mark.slow
+
 SEVEN = "INSERT INTO predictions (prediction, confidence, model_version) VALUES ('7', 0.94, 'v1')"
 
 
-@pytest.mark.slow
 def test_closed_pipe_prints_no_traceback(sqlite_url: str, tmp_path: Path) -> None:
     store(sqlite_url, random_rows(2500))
     command = f"set -o pipefail; {sys.executable} -m app results --all | head -n 1"

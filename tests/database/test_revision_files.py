@@ -51,6 +51,7 @@ def test_revisions_that_do_not_follow_each_other_are_named(
     assert "\n" not in problem
 
 
+@pytest.mark.slow
 def test_two_branches_with_one_number_are_refused_by_upgrade_check_and_start(sqlite_url: str, tmp_path: Path) -> None:
     project = copy_of_project(tmp_path)
     for name in ("mood", "shape"):

@@ -51,6 +51,7 @@ def test_refusal_is_the_same_and_the_process_stays(decoder: Decoder, data: bytes
     assert children() == before != set()
 
 
+@pytest.mark.slow
 def test_image_that_takes_too_long_is_refused_and_the_next_is_read() -> None:
     decoder = Decoder(environment_with(), cpu_limit_s=0.2)
     with pytest.raises(ImageError, match="too long"):

@@ -173,6 +173,7 @@ def test_queue_has_the_requests_that_wait(sqlite_client: TestClient, sqlite_url:
     wait_until(lambda: length() == 0, "no request waits")
 
 
+@pytest.mark.slow
 def test_checks_of_readiness_are_gauges(sqlite_client: TestClient, tmp_path: Path) -> None:
     assert Metrics.of(sqlite_client).by("check", "pixelwise_ready") == {"model": 1, "schema": 1, "write": 1}
     (tmp_path / "pixelwise.db").rename(tmp_path / "moved.db")

@@ -23,6 +23,8 @@ WITHOUT_PACKAGES = """\
 import sys
 import uvicorn
 
+pytestmark = pytest.mark.slow
+
 sys.modules["opentelemetry.sdk"] = None
 if __name__ == "__main__":
     uvicorn.main()
