@@ -116,7 +116,7 @@ def test_waiting_image_is_stored_although_its_file_was_deleted(page: Page, sqlit
 
 def test_image_without_a_digit_is_explained_and_discarded(page: Page, sqlite_url: str) -> None:
     choose(page, b"no image at all")
-    expect(page.get_by_role("alert")).to_contain_text("This drawing cannot be stored.")
+    expect(page.get_by_role("alert")).to_contain_text("This image cannot be stored.")
     page.get_by_role("button", name="Discard it").click()
     expect(page.locator(".hint")).to_be_visible()
     expect(page.locator("img.picture")).to_be_hidden()

@@ -294,7 +294,6 @@ function createOutboxes() {
 /** @type {Outboxes | null} */
 let shared = null;
 
-/** Return the outboxes of the page. */
 export function outboxes() {
   return (shared ??= createOutboxes());
 }

@@ -163,7 +163,6 @@ export function createUnsent({ prefix, lists, mine, canSend, ontaken, onlost }) 
     take();
   }
 
-  /** Return the items of all tabs. */
   function all() {
     return [...mine().filter(({ isKept }) => !isKept), ...sharedNames(prefix).map(readShared)];
   }

@@ -6,7 +6,6 @@ import { askForKey } from "./key_dialog.js";
 
 /** @import { ApiError } from "../lib/api.js" */
 
-/** Make a place for one notice. */
 export function createNotice() {
   const element = el("div", { class: "notice", role: "alert", hidden: true });
   const left = el("span", { class: "countdown", "aria-hidden": "true" });

@@ -14,7 +14,6 @@ const PATIENCE_MS = 1000;
 /** @type {ReturnType<typeof createOutboxStatus> | null} */
 let shared = null;
 
-/** Return the status of the page's outboxes. */
 export function outboxStatus() {
   return (shared ??= createOutboxStatus());
 }
@@ -43,7 +42,6 @@ function createOutboxStatus() {
   for (const outbox of [drawings, labels]) outbox.listen({ onchange, onfailed: showCount });
 
   return {
-    /** The number of items, for the header. */
     count,
     /** The notices; the view that is open contains them. */
     element,
@@ -73,7 +71,7 @@ function createOutboxNotice(outbox, noun, place) {
   function arrange() {
     // Only what says something is in the page.
     if (notice.element.hidden) notice.element.remove();
-    // To move an element takes its focus, and reads it out anew.
+    // Moving it takes its focus.
     else if (notice.element.parentElement !== place) place.append(notice.element);
     place.hidden = !place.childElementCount;
   }
@@ -81,7 +79,8 @@ function createOutboxNotice(outbox, noun, place) {
   /** @param {ApiError} error */
   function show(error) {
     if (error.kind === "invalid" || error.kind === "large") {
-      notice.show(error, { choices: discard, keeps: `This ${noun} cannot be stored.` });
+      const refused = "image" in (outbox.items[0] ?? {}) ? "image" : noun;
+      notice.show(error, { choices: discard, keeps: `This ${refused} cannot be stored.` });
     } else if (error.kind === "old" || error.kind === "rekeyed") {
       notice.show(error, { choices: { "Send it anyway": outbox.sendAnyway, ...discard } });
     } else if (error.kind === "gone") {
