@@ -41,6 +41,7 @@ HAS_LOW_CONFIDENCE: Final = text(f"confidence <= {LOW_CONFIDENCE}")
 SMALL_MARGIN: Final = 0.8
 MAYBE_NOT_A_DIGIT: Final = 0.1
 IS_MAYBE_NOT_A_DIGIT: Final = text(f"not_a_digit >= {MAYBE_NOT_A_DIGIT}")
+HAS_NOTES: Final = text("notes IS NOT NULL")
 
 
 def _now() -> datetime:
@@ -59,7 +60,8 @@ class Prediction(Base):
         Index("ix_predictions_low_confidence", "id", "confidence", sqlite_where=HAS_LOW_CONFIDENCE),
         # Also for `GET /review`.
         Index("ix_predictions_maybe_not_a_digit", "id", "not_a_digit", sqlite_where=IS_MAYBE_NOT_A_DIGIT),
-        Index("ix_predictions_with_notes", "id", sqlite_where=text("notes IS NOT NULL")),
+        Index("ix_predictions_with_notes", "id", sqlite_where=HAS_NOTES),
+        Index("ix_predictions_with_notes_created_at", "created_at", "id", sqlite_where=HAS_NOTES),
         # Without AUTOINCREMENT SQLite reuses the id of a deleted newest row.
         {"sqlite_autoincrement": True},
     )

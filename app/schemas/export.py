@@ -75,7 +75,7 @@ _MANIFEST: Any = {
     "format": "npz",
     "created_at": "2026-11-20T09:32:00.25Z",
     "app_version": __version__,
-    "schema_revision": "0015",
+    "schema_revision": "0016",
     "query": {"format": "npz", "include_unlabelled": False, "test_share": 0.1, "seed": "0", "model_version": "v2"},
     "split": {"rule": "test: SHA-256(seed + pixels) below test_share", "seed": "0", "test_share": 0.1},
     "counts": {

@@ -115,7 +115,7 @@ def test_postgresql_searches_notes_and_reads_the_newest_if_many_have_the_text(
         few = list(pages(client, 2, **parameters))
     (_, search, listing, *_) = [found for found in seen if "AS label" in found.text or "LIKE" in found.text]
     # So few notes are read faster without a search.
-    without_search = "DROP INDEX ix_predictions_with_notes"
+    without_search = "DROP INDEX ix_predictions_with_notes, ix_predictions_with_notes_created_at"
     plan = plan_on_postgresql(
         search, "SET LOCAL enable_indexscan = off", "SET LOCAL enable_seqscan = off", without_search
     )
@@ -130,19 +130,30 @@ def test_postgresql_searches_notes_and_reads_the_newest_if_many_have_the_text(
         assert "ix_predictions_with_notes" in plan, plan
 
 
-@pytest.mark.parametrize("filters", [{"model_version": "v1"}, {"prediction": "7"}])
-def test_postgresql_stops_at_a_full_page_if_many_of_a_value_have_the_text(
-    start: Start, truncated_postgres_url: str, filters: dict[str, str]
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({"model_version": "v1"}, "ix_predictions_with_notes "),
+        ({"prediction": "7"}, "ix_predictions_with_notes "),
+        ({"since": "2026-01-01"}, "ix_predictions_with_notes_created_at"),
+        ({"until": "2026-01-01"}, "ix_predictions_with_notes_created_at"),
+    ],
+)
+def test_postgresql_stops_at_a_full_page_if_many_have_the_text(
+    start: Start, truncated_postgres_url: str, filters: dict[str, str], index: str
 ) -> None:
     execute(
         truncated_postgres_url,
-        "INSERT INTO predictions (prediction, confidence, model_version, notes)"
-        " SELECT '7', 0.9, 'v1', CASE WHEN n % 4 = 0 THEN 'remark ' || n END FROM generate_series(1, 40000) n",
+        "INSERT INTO predictions (prediction, confidence, model_version, created_at, notes)"
+        " SELECT '7', 0.9, 'v1', timestamptz '2026-01-01' + (n - 20000) * interval '1 minute',"
+        " CASE WHEN n % 4 = 0 THEN 'remark ' || n END FROM generate_series(1, 40000) n",
         "ANALYZE predictions",
     )
     client = start(DATABASE_URL=truncated_postgres_url)
     with executed() as seen:
         assert len(client.get("/results", params={**filters, "notes_contains": "remark"}).json()["results"]) == 20
     [listing] = [found for found in seen if "AS label" in found.text]
-    plan = plan_on_postgresql(listing)
+    settings = [found.text for found in seen if found.text.startswith("SET LOCAL")]
+    plan = plan_on_postgresql(listing, *settings)
     assert "Sort" not in plan, plan
+    assert index in plan, plan

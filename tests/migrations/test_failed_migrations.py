@@ -96,7 +96,7 @@ def test_postgresql_upgrades_are_atomic_except_those_that_commit_midway(empty_po
 
 def test_postgresql_downgrades_are_atomic(empty_postgres_url: str) -> None:
     make_v0_5(empty_postgres_url)
-    migrate(empty_postgres_url)
+    migrate(empty_postgres_url, "upgrade", "0015")
     for revision in ("0014", "0013", "0012", "0011"):
         assert_leaves_nothing_wherever_it_fails(empty_postgres_url, "downgrade", revision)
     migrate(empty_postgres_url, "downgrade", "0009")
@@ -200,6 +200,7 @@ INVALID_INDEXES = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = 
         # Alike for each of six triggers.
         ("0013", "0014", 3, 3),
         ("0014", "0015", 1, 1),
+        ("0015", "0016", 2, 1),
     ],
 )
 def test_postgresql_revision_that_commits_midway_resumes_after_a_failure(
