@@ -175,6 +175,12 @@ function navigate() {
   showView();
 }
 
+/** @param {DragEvent} event */
+function keepPage(event) {
+  // The browser would show the file in place of the page.
+  if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+}
+
 function start() {
   // First, so that the key is no change to anybody.
   takeKeyFromAddress();
@@ -193,6 +199,8 @@ function start() {
     event.preventDefault();
     byId("view").focus();
   });
+  window.addEventListener("dragover", keepPage);
+  window.addEventListener("drop", keepPage);
   window.addEventListener("offline", () => setStatus("You are offline. Nothing that you drew is lost."));
   window.addEventListener("online", () => {
     setStatus("");

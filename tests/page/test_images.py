@@ -138,3 +138,18 @@ def test_file_that_cannot_be_an_image_is_refused_at_once(shared_tab: SharedTab, 
         )
         expect(page.locator(".state")).to_contain_text("larger than 8 MiB")
         assert sent == []
+
+
+@pytest.mark.parametrize("view", ["draw", "results"])
+def test_file_that_is_dropped_does_not_replace_the_page(page: Page, view: str) -> None:
+    page.goto(f"{page.url.split('#')[0]}#/{view}")
+    expect(page.locator("main")).not_to_be_empty()
+    prevented = page.evaluate(
+        """() => ["dragover", "drop"].map((kind) => {
+          const data = new DataTransfer();
+          data.items.add(new File(["text"], "notes.txt", {type: "text/plain"}));
+          const event = new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true});
+          return !document.body.dispatchEvent(event);
+        })"""
+    )
+    assert prevented == [True, True]

@@ -43,7 +43,6 @@ function createOutboxStatus() {
 
   return {
     count,
-    /** The notices; the view that is open contains them. */
     element,
     showDrawingError: drawingNotice.show,
     clearDrawingError: drawingNotice.clear,

@@ -37,27 +37,17 @@ export function createImageInput({ onimage, onrefused }) {
   }
 
   /** @param {DragEvent} event */
-  function ondragover(event) {
-    // Without this the browser leaves the page and shows the file.
-    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
-  }
-
-  /** @param {DragEvent} event */
-  function ondrop(event) {
-    if (!event.dataTransfer?.files.length) return;
-    event.preventDefault();
-    take([...event.dataTransfer.files]);
+  function ondrop({ dataTransfer }) {
+    if (dataTransfer?.files.length) take([...dataTransfer.files]);
   }
 
   function start() {
     document.addEventListener("paste", onpaste);
-    document.addEventListener("dragover", ondragover);
     document.addEventListener("drop", ondrop);
   }
 
   function stop() {
     document.removeEventListener("paste", onpaste);
-    document.removeEventListener("dragover", ondragover);
     document.removeEventListener("drop", ondrop);
   }
 
