@@ -17,13 +17,13 @@ from tests.support.project_copy import PROJECT, run
 from tests.support.service import KEY, rows
 from tests.support.service_process import classify_body, drawing, serving
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:9"
 
 WITHOUT_PACKAGES = """\
 import sys
 import uvicorn
-
-pytestmark = pytest.mark.slow
 
 sys.modules["opentelemetry.sdk"] = None
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from tests.support.old_databases import (
 from tests.support.programs import start_program
 from tests.support.project_copy import SECONDS, environment
 
-REVISIONS = [f"{number:04}" for number in range(1, 16)]
+REVISIONS = [f"{number:04}" for number in range(1, 17)]
 
 
 def test_migrations_have_one_head_and_no_branch() -> None:
