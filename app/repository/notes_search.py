@@ -54,16 +54,23 @@ def _finds(text: str) -> ColumnElement[bool]:
 
 
 def _among_few_on_postgresql(session: Session, text: str) -> ColumnElement[bool] | None:
+    few = None if _is_frequent(session, text) else _find_few(session, text)
+    if few is None:
+        # It guesses that few have the text, and would sort all notes for a page.
+        session.execute(sql("SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0"))
+    return few
+
+
+def _is_frequent(session: Session, text: str) -> bool:
     noted, has_text = notes_contain(text)
     newest = select(has_text.label("has_text")).where(noted).order_by(Prediction.id.desc()).limit(_NEWEST).subquery()
-    if (session.scalar(select(func.count()).where(newest.c.has_text)) or 0) < _FREQUENT:
-        # It guesses how many there are, and may read all notes to find few.
-        session.execute(sql("SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off"))
-        found = select(Prediction.id).where(*notes_contain(text, indexed=True)).limit(_FEW_ON_POSTGRESQL + 1)
-        ids = session.scalars(found).all()
-        session.execute(sql("SET LOCAL enable_indexscan = on; SET LOCAL enable_seqscan = on"))
-        if len(ids) <= _FEW_ON_POSTGRESQL:
-            return Prediction.id == any_(value(ids, ARRAY(BigInteger)))
-    # The same guess would sort all notes for a page.
-    session.execute(sql("SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0"))
-    return None
+    return (session.scalar(select(func.count()).where(newest.c.has_text)) or 0) >= _FREQUENT
+
+
+def _find_few(session: Session, text: str) -> ColumnElement[bool] | None:
+    # Left to itself, it may read all notes to find few.
+    session.execute(sql("SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off"))
+    found = select(Prediction.id).where(*notes_contain(text, indexed=True)).limit(_FEW_ON_POSTGRESQL + 1)
+    ids = session.scalars(found).all()
+    session.execute(sql("SET LOCAL enable_indexscan = on; SET LOCAL enable_seqscan = on"))
+    return Prediction.id == any_(value(ids, ARRAY(BigInteger))) if len(ids) <= _FEW_ON_POSTGRESQL else None

@@ -133,10 +133,10 @@ def test_postgresql_searches_notes_and_reads_the_newest_if_many_have_the_text(
 @pytest.mark.parametrize(
     ("filters", "index"),
     [
-        ({"model_version": "v1"}, "ix_predictions_with_notes "),
-        ({"prediction": "7"}, "ix_predictions_with_notes "),
-        ({"since": "2026-01-01"}, "ix_predictions_with_notes_created_at"),
-        ({"until": "2026-01-01"}, "ix_predictions_with_notes_created_at"),
+        ({"model_version": "v1", "notes_contains": "remark"}, "ix_predictions_with_notes "),
+        ({"prediction": "7", "notes_contains": "remark"}, "ix_predictions_with_notes "),
+        ({"since": "2026-01-01", "notes_contains": "remark"}, "ix_predictions_with_notes_created_at"),
+        ({"until": "2026-01-01", "notes_contains": "remark"}, "ix_predictions_with_notes_created_at"),
     ],
 )
 def test_postgresql_stops_at_a_full_page_if_many_have_the_text(
@@ -151,7 +151,7 @@ def test_postgresql_stops_at_a_full_page_if_many_have_the_text(
     )
     client = start(DATABASE_URL=truncated_postgres_url)
     with executed() as seen:
-        assert len(client.get("/results", params={**filters, "notes_contains": "remark"}).json()["results"]) == 20
+        assert len(client.get("/results", params=filters).json()["results"]) == 20
     [listing] = [found for found in seen if "AS label" in found.text]
     settings = [found.text for found in seen if found.text.startswith("SET LOCAL")]
     plan = plan_on_postgresql(listing, *settings)
