@@ -16,6 +16,7 @@ from tests.support.hanging_writes import Hanging, occupy
 from tests.support.pools import pending_writes
 from tests.support.predictions import add_prediction, count_predictions
 from tests.support.service import connected
+from tests.support.waiting import wait_until
 
 REFUSED = 2.0
 """A confidence that the table refuses."""
@@ -229,10 +230,9 @@ def test_stored_items_are_noted_though_no_caller_waits(database: Database, is_go
                 task.cancel()
         await asyncio.wait(tasks)
         hanging.release()
-        await database.write(add_prediction)
+        await asyncio.to_thread(wait_until, lambda: len(noted) == 2, "what was stored is noted")
 
     asyncio.run(scenario())
-    assert len(noted) == 2
 
 
 def test_held_lock_is_reported_to_the_whole_batch(sqlite_database: Database, sqlite_url: str) -> None:
