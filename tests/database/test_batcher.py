@@ -233,6 +233,7 @@ def test_stored_items_are_noted_though_no_caller_waits(database: Database, is_go
         await asyncio.to_thread(wait_until, lambda: len(noted) == 2, "what was stored is noted")
 
     asyncio.run(scenario())
+    assert len(noted) == 2
 
 
 def test_held_lock_is_reported_to_the_whole_batch(sqlite_database: Database, sqlite_url: str) -> None:
