@@ -56,7 +56,7 @@ def _finds(text: str) -> ColumnElement[bool]:
 def _among_few_on_postgresql(session: Session, text: str) -> ColumnElement[bool] | None:
     few = None if _is_frequent(session, text) else _find_few(session, text)
     if few is None:
-        # It guesses that few have the text, and would sort all notes for a page.
+        # PostgreSQL guesses that few have the text, and would sort all notes for a page.
         session.execute(sql("SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0"))
     return few
 
@@ -68,7 +68,7 @@ def _is_frequent(session: Session, text: str) -> bool:
 
 
 def _find_few(session: Session, text: str) -> ColumnElement[bool] | None:
-    # Left to itself, it may read all notes to find few.
+    # Left to itself, PostgreSQL may read all notes to find few.
     session.execute(sql("SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off"))
     found = select(Prediction.id).where(*notes_contain(text, indexed=True)).limit(_FEW_ON_POSTGRESQL + 1)
     ids = session.scalars(found).all()

@@ -117,10 +117,10 @@ async def classify_and_store(request: Request, client: str, drawings: list[bytes
     state = request.scope["state"]
     call = ClassifyCall(drawings, state["request_id"], client, idempotent, is_batch, state.get("trace_id"))
     with child_span(request.scope, "classify and store"):
-        answer = await runtime_of(request).classify.classify(call)
+        response = await runtime_of(request).classify.classify(call)
     # For telemetry.
-    state["stored"] = len(answer.predictions)
-    return answer.body
+    state["stored"] = len(response.predictions)
+    return response.body
 
 
 def _json(body: str | bytes) -> Response:
